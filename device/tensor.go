@@ -1,0 +1,106 @@
+package device
+
+import "fmt"
+
+// Shape is the extent of a dense tensor: batch, three spatial axes, channels.
+// Element (n,d,h,w,c) lies at (((n·D+d)·H+h)·W+w)·C+c.
+//
+// Convolution weights use the same struct: N,D,H are the kernel's extents along
+// D,H,W; W is the number of input channels, C the number of output channels
+// (see Weights). A vector of c channels is Shape{1,1,1,1,c} (see Vec).
+type Shape struct{ N, D, H, W, C int }
+
+// Vec is the shape of a vector with c elements: a bias, a norm's scale, a mean.
+func Vec(c int) Shape { return Shape{1, 1, 1, 1, c} }
+
+// Scalar is the shape of a loss.
+func Scalar() Shape { return Vec(1) }
+
+// Weights is the shape of a k×k×k convolution's weights from cin to cout
+// channels: element (kd,kh,kw,i,o) at (((kd·k+kh)·k+kw)·cin+i)·cout+o. A transposed
+// convolution uses the same order with its own input and output channels.
+func Weights(k, cin, cout int) Shape { return Shape{k, k, k, cin, cout} }
+
+// Len is the number of elements.
+func (s Shape) Len() int { return s.N * s.D * s.H * s.W * s.C }
+
+// Rows is the number of elements of one channel: N·D·H·W.
+func (s Shape) Rows() int { return s.N * s.D * s.H * s.W }
+
+// Voxels is the number of voxels of one sample: D·H·W.
+func (s Shape) Voxels() int { return s.D * s.H * s.W }
+
+// WithC is s with c channels.
+func (s Shape) WithC(c int) Shape { s.C = c; return s }
+
+// Grid is s without batch and channels, to compare spatial extents.
+func (s Shape) Grid() [3]int { return [3]int{s.D, s.H, s.W} }
+
+func (s Shape) String() string {
+	return fmt.Sprintf("[%d %d %d %d %d]", s.N, s.D, s.H, s.W, s.C)
+}
+
+// Tensor is a shape and the memory a backend gave for it. The zero Tensor means
+// "none" where a method says that an argument is optional.
+type Tensor struct {
+	Shape
+	Mem Mem
+}
+
+// Mem is a backend's own handle to a tensor's memory. Only the backend that made
+// it may look inside.
+type Mem interface {
+	// Bytes is the size of the allocation.
+	Bytes() int64
+}
+
+// None reports whether t is absent.
+func (t Tensor) None() bool { return t.Mem == nil }
+
+// Mode says what to do with a gradient.
+type Mode uint8
+
+const (
+	Skip Mode = iota // not wanted: nothing is computed or written, the tensor may be absent
+	Set              // overwrite
+	Add              // add to what is there
+)
+
+func (m Mode) String() string { return [...]string{"skip", "set", "add"}[m] }
+
+// Into is a place for a gradient. The zero Into skips.
+type Into struct {
+	Tensor
+	Mode Mode
+}
+
+// Act is what a convolution does to its result before storing it.
+type Act uint8
+
+const (
+	Linear Act = iota
+	ReLU       // max(0, ·)
+)
+
+// Window is the geometry of a convolution or of a transposed one: a cubic
+// kernel of edge K, a stride, and zero padding on every side.
+type Window struct{ K, Stride, Pad int }
+
+// Same is the 3³ window that keeps the grid.
+var Same = Window{K: 3, Stride: 1, Pad: 1}
+
+// Double is the 2³ stride 2 window of the transposed convolution that doubles
+// the grid.
+var Double = Window{K: 2, Stride: 2, Pad: 0}
+
+// Out is the shape of a convolution's result on x.
+func (w Window) Out(x Shape, cout int) Shape {
+	e := func(n int) int { return (n+2*w.Pad-w.K)/w.Stride + 1 }
+	return Shape{x.N, e(x.D), e(x.H), e(x.W), cout}
+}
+
+// OutT is the shape of a transposed convolution's result on x.
+func (w Window) OutT(x Shape, cout int) Shape {
+	e := func(n int) int { return (n-1)*w.Stride - 2*w.Pad + w.K }
+	return Shape{x.N, e(x.D), e(x.H), e(x.W), cout}
+}
