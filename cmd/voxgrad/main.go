@@ -1,0 +1,156 @@
+// Command voxgrad trains, applies and scores networks that find multiple
+// sclerosis lesions in FLAIR scans, and those that are new between two of them.
+//
+// Results go to standard output, everything else to standard error. The exit
+// status is 0 on success, 1 when the input or the machine is at fault, 2 when the
+// command line is.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"voxgrad/internal/par"
+)
+
+// version is set by the linker (see the Makefile); build info serves otherwise.
+var version = ""
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run executes one command line and returns the exit status.
+func run(args []string) int {
+	// The first signal asks the command to save and stop; a second one, once the
+	// handler is gone, ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := newRoot()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var usage usageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(os.Stderr, "voxgrad: %v\n", err)
+		if usage.cmd != nil {
+			fmt.Fprintf(os.Stderr, "Run '%s --help' for how to call it.\n", usage.cmd.CommandPath())
+		}
+		return 2
+	}
+	fmt.Fprintf(os.Stderr, "voxgrad: %v\n", err)
+	return 1
+}
+
+// usageError is a wrong command line, as opposed to wrong input.
+type usageError struct {
+	err error
+	cmd *cobra.Command
+}
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+func usagef(cmd *cobra.Command, format string, a ...any) error {
+	return usageError{fmt.Errorf(format, a...), cmd}
+}
+
+func newRoot() *cobra.Command {
+	var threads int
+	var verbose bool
+	root := &cobra.Command{
+		Use:   "voxgrad",
+		Short: "Find multiple-sclerosis lesions, and new ones between two FLAIR scans",
+		Long: `voxgrad trains, applies and scores 3D networks that find multiple-sclerosis
+lesions in a FLAIR scan, and lesions that are new between two of them.
+
+Not a medical device: for research only.`,
+		Version:           buildVersion(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if threads < 0 {
+				return usagef(cmd, "--threads %d: a number of cores, or 0 for all of them", threads)
+			}
+			par.SetThreads(threads)
+			level := slog.LevelInfo
+			if verbose {
+				level = slog.LevelDebug
+			}
+			slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+			return nil
+		},
+	}
+	root.SetVersionTemplate("voxgrad {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd} })
+	root.PersistentFlags().IntVar(&threads, "threads", 0, "cores to use; 0 means all (results do not depend on it)")
+	root.PersistentFlags().BoolVar(&verbose, "verbose", false, "log more")
+	root.AddCommand(
+		newDemo(), newPhantom(), newTrain(), newData(),
+		newSegment(), newPredict(), newEvaluate(),
+		newGradcheck(), newWeights(),
+	)
+	return root
+}
+
+// exactArgs is cobra's check of the number of arguments, reported as wrong usage.
+func exactArgs(n int, names string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			if n == 0 {
+				return usagef(cmd, "unexpected argument %q", args[0])
+			}
+			return usagef(cmd, "expected %s, got %d arguments", names, len(args))
+		}
+		return nil
+	}
+}
+
+// group makes a command that only holds others.
+func group(use, short string, subs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef(cmd, "unknown command %q for %q", args[0], cmd.CommandPath())
+		}
+		return cmd.Help()
+	}}
+	c.AddCommand(subs...)
+	return c
+}
+
+// buildVersion is the release or commit the program was built from, with the
+// Go version and the platform.
+func buildVersion() string {
+	v := version
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	set := map[string]string{}
+	for _, s := range info.Settings {
+		set[s.Key] = s.Value
+	}
+	if v == "" {
+		v = info.Main.Version
+		if r := set["vcs.revision"]; len(r) >= 12 {
+			v = r[:12]
+			if set["vcs.modified"] == "true" {
+				v += "-dirty"
+			}
+		}
+	}
+	return fmt.Sprintf("%s (%s %s/%s)", v, info.GoVersion, set["GOOS"], set["GOARCH"])
+}

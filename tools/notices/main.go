@@ -1,0 +1,94 @@
+// Command notices prints the third-party notices of the program: every module
+// linked into cmd/voxgrad, its version and its licence text.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sort"
+	"strings"
+)
+
+type module struct {
+	Path, Version, Dir string
+	Main               bool
+}
+
+func main() {
+	log.SetFlags(0)
+	modules, err := linked("./cmd/voxgrad")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Print("# Third-party notices\n\nThe program is linked with the following modules. Written by `make notices`; do not edit.\n")
+	for _, m := range modules {
+		text, err := licence(m.Dir)
+		if err != nil {
+			log.Fatalf("%s: %v", m.Path, err)
+		}
+		fmt.Printf("\n## %s %s\n\n```\n%s\n```\n", m.Path, m.Version, text)
+	}
+}
+
+// linked lists the modules of all packages the program imports, sorted by path.
+func linked(program string) ([]module, error) {
+	cmd := exec.Command("go", "list", "-deps", "-json=Module", program)
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]module{}
+	for d := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p struct{ Module *module }
+		if err := d.Decode(&p); err == io.EOF {
+			break
+		} else if err != nil {
+			return nil, err
+		}
+		if p.Module != nil && !p.Module.Main {
+			seen[p.Module.Path] = *p.Module
+		}
+	}
+	var all []module
+	for _, m := range seen {
+		all = append(all, m)
+	}
+	sort.Slice(all, func(i, j int) bool { return all[i].Path < all[j].Path })
+	return all, nil
+}
+
+// licence is the text of the module's licence files and of its NOTICE.
+func licence(dir string) (string, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return "", err
+	}
+	var texts []string
+	for _, e := range entries {
+		name := strings.ToUpper(e.Name())
+		if e.IsDir() || !(strings.HasPrefix(name, "LICEN") || strings.HasPrefix(name, "COPYING") || strings.HasPrefix(name, "NOTICE")) {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return "", err
+		}
+		var lines []string
+		for line := range strings.Lines(strings.ReplaceAll(string(b), "\r\n", "\n")) {
+			lines = append(lines, strings.TrimRight(line, " \t\n"))
+		}
+		texts = append(texts, strings.Trim(strings.Join(lines, "\n"), "\n"))
+	}
+	if texts == nil {
+		return "", fmt.Errorf("no licence file in the module")
+	}
+	return strings.Join(texts, "\n\n"), nil
+}
