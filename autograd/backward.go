@@ -1,0 +1,85 @@
+package autograd
+
+import (
+	"fmt"
+
+	"voxgrad/device"
+)
+
+// Backward adds ∂loss/∂p to the gradient of every parameter p that wants one.
+// loss is a scalar. It uses up the tape, but not loss, whose value may still be
+// read until Close.
+func (t *Tape) Backward(loss *Var) { t.BackwardScaled(loss, 1) }
+
+// BackwardScaled is Backward of scale·loss: 1/n for one of n micro-batches whose
+// mean is wanted.
+func (t *Tape) BackwardScaled(loss *Var, scale float32) {
+	if loss.Len() != 1 {
+		panic(fmt.Sprintf("autograd: Backward needs a scalar, got %v", loss.Shape))
+	}
+	if !loss.wants {
+		return
+	}
+	t.dev.Fill(t.into(loss).Tensor, scale)
+	t.reverse()
+}
+
+// BackwardFrom is Backward of Σ y·dy: the reverse pass of an output that is not
+// a loss, with dy as its gradient.
+func (t *Tape) BackwardFrom(y *Var, dy device.Tensor) {
+	if !y.wants {
+		return
+	}
+	t.dev.Copy(t.into(y), dy)
+	t.reverse()
+}
+
+func (t *Tape) reverse() {
+	for i := len(t.steps) - 1; i >= 0; i-- {
+		s := &t.steps[i]
+		if s.y.has {
+			s.back(s.y.grad)
+			t.traceGradients(s)
+		}
+		t.freeGrad(s.y)
+		for _, v := range s.saved {
+			t.Release(v)
+		}
+		*s = step{}
+	}
+	t.steps = nil
+}
+
+// into is where the next contribution to v's gradient goes.
+func (t *Tape) into(v *Var) device.Into {
+	if v == nil || !v.wants {
+		return device.Into{}
+	}
+	mode := device.Add
+	if !v.has {
+		mode, v.has = device.Set, true
+		if v.grad.None() {
+			v.grad = t.dev.Alloc(v.Shape)
+		}
+	}
+	return device.Into{Tensor: v.grad, Mode: mode}
+}
+
+// handOver is into(x) for ops whose dx may be dy: if it is the first
+// contribution to x, the gradient of y changes in place and becomes x's.
+func (t *Tape) handOver(x, y *Var) device.Into {
+	if x.leaf || !x.wants || x.has || !x.grad.None() {
+		return t.into(x)
+	}
+	x.grad, x.has = y.grad, true
+	y.grad, y.has = device.Tensor{}, false
+	return device.Into{Tensor: x.grad, Mode: device.Set}
+}
+
+// freeGrad gives the gradient of a result back.
+func (t *Tape) freeGrad(v *Var) {
+	if !v.grad.None() {
+		t.dev.Free(v.grad)
+	}
+	v.grad, v.has = device.Tensor{}, false
+}

@@ -1,0 +1,76 @@
+package autograd
+
+import (
+	"fmt"
+
+	"voxgrad/device"
+)
+
+// Var is a value in a computation: a parameter, an input, or an op's result.
+type Var struct {
+	device.Tensor
+
+	// Name is a parameter's name, for messages; "" for results.
+	Name string
+
+	grad  device.Tensor
+	has   bool // grad holds at least one contribution
+	wants bool // a gradient is wanted
+	leaf  bool // not the tape's memory
+	uses  int  // results: ops still to come and recorded reverse steps that read the value
+}
+
+// Input is a leaf that wants no gradient: an image, a target, a running mean.
+func Input(x device.Tensor) *Var { return &Var{Tensor: x, leaf: true} }
+
+// Parameter is a leaf that wants a gradient.
+func Parameter(name string, x device.Tensor) *Var {
+	return &Var{Tensor: x, Name: name, leaf: true, wants: true}
+}
+
+// WantsGrad reports whether a gradient is computed for v.
+func (v *Var) WantsGrad() bool { return v.wants }
+
+// SetWantsGrad switches a leaf's gradient on or off (a frozen parameter).
+func (v *Var) SetWantsGrad(on bool) {
+	if !v.leaf {
+		panic("autograd: SetWantsGrad on the result of an op")
+	}
+	v.wants = on
+}
+
+// Grad is the gradient collected since ClearGrad; none if there has been no
+// contribution. A result's gradient is gone once its reverse step has run.
+func (v *Var) Grad() device.Tensor {
+	if !v.has {
+		return device.Tensor{}
+	}
+	return v.grad
+}
+
+// ClearGrad forgets the gradient: the next contribution overwrites it. The
+// memory is kept for the next step.
+func (v *Var) ClearGrad() { v.has = false }
+
+// FreeGrad gives a leaf's gradient memory back.
+func (v *Var) FreeGrad(dev device.Backend) {
+	if !v.grad.None() {
+		dev.Free(v.grad)
+	}
+	v.grad, v.has = device.Tensor{}, false
+}
+
+// tensor is v's tensor, or none for an optional argument that is absent.
+func tensor(v *Var) device.Tensor {
+	if v == nil {
+		return device.Tensor{}
+	}
+	return v.Tensor
+}
+
+func (v *Var) String() string {
+	if v.Name != "" {
+		return fmt.Sprintf("%s %v", v.Name, v.Shape)
+	}
+	return v.Shape.String()
+}
