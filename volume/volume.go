@@ -55,6 +55,3 @@ func (v *Volume) Name() string {
 	}
 	return v.Path
 }
-
-// Source is what a NIfTI file said beyond its voxels.
-type Source struct{}

@@ -1,0 +1,249 @@
+package volume
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// Source is what a NIfTI file said beyond its voxels. It belongs to the grid it
+// was read with; a volume on another grid may carry it along, and is then written
+// with its description and orientation codes only.
+type Source struct {
+	hdr          header
+	extra        []byte // between header and voxels: the extender and the extensions
+	grid         Grid
+	pixdim       [3]float64
+	slope, inter float64
+}
+
+// Grid is the grid of the file.
+func (s *Source) Grid() Grid { return s.grid }
+
+// Version is 1 for NIfTI-1, 2 for NIfTI-2.
+func (s *Source) Version() int { return s.hdr.version }
+
+// DType is how the file stored its voxels.
+func (s *Source) DType() DType { return DType(s.hdr.int16(s.hdr.datatype)) }
+
+// Scaling is scl_slope and scl_inter; slope 0 means that none is stored.
+func (s *Source) Scaling() (slope, inter float64) { return s.slope, s.inter }
+
+// Forms are qform_code and sform_code.
+func (s *Source) Forms() (qform, sform int) {
+	return s.hdr.code(s.hdr.qformCode), s.hdr.code(s.hdr.sformCode)
+}
+
+// Description is the descrip field.
+func (s *Source) Description() string { return s.hdr.text(s.hdr.descrip, descripLen) }
+
+// Read reads a single-file NIfTI-1 or NIfTI-2 image, plain or gzipped, whatever
+// its name ends in. Voxels become float32 with the file's scaling applied; 32-bit
+// and wider integers and float64 may lose digits. NaN and infinity are kept: see
+// CheckFinite. World coordinates are in millimetres even where the header counts
+// metres or micrometres.
+func Read(path string) (*Volume, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return Decode(f, path)
+}
+
+// ReadHeader reads what Read does, without the voxels.
+func ReadHeader(path string) (*Source, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	_, s, err := open(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// Decode is Read from a stream; name stands for it in messages and becomes Path.
+// Memory grows with what the stream really holds, not with what its header says.
+func Decode(r io.Reader, name string) (*Volume, error) {
+	v, err := decode(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	v.Path = name
+	return v, nil
+}
+
+func decode(r io.Reader) (*Volume, error) {
+	r, s, err := open(r)
+	if err != nil {
+		return nil, err
+	}
+	data, err := readVoxels(r, s)
+	if err != nil {
+		return nil, err
+	}
+	// The checksum comes behind the voxels.
+	switch _, err := io.CopyN(io.Discard, r, 1<<20); {
+	case errors.Is(err, gzip.ErrChecksum):
+		return nil, errors.New("the compressed data are damaged (their checksum is wrong)")
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, errors.New("the compressed data are cut off before their checksum")
+	}
+	return &Volume{Grid: s.grid, Data: data, Source: s}, nil
+}
+
+// open reads up to the first voxel.
+func open(r io.Reader) (io.Reader, *Source, error) {
+	buf := bufio.NewReaderSize(r, 1<<16)
+	r = buf
+	if b, _ := buf.Peek(2); bytes.Equal(b, []byte{0x1f, 0x8b}) {
+		z, err := gzip.NewReader(buf)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the gzip header is damaged: %w", err)
+		}
+		r = z
+	}
+	h, err := readHeader(r)
+	if err != nil {
+		return nil, nil, err
+	}
+	s := &Source{hdr: h}
+	if s.grid.Size, err = h.sizes(); err != nil {
+		return nil, nil, err
+	}
+	if err := s.DType().check(); err != nil {
+		return nil, nil, err
+	}
+	if s.slope, s.inter, err = h.scaling(); err != nil {
+		return nil, nil, err
+	}
+	if s.grid.Affine, err = h.affine(s.grid.Size); err != nil {
+		return nil, nil, err
+	}
+	if s.pixdim, err = h.spacings(s.grid.Size); err != nil {
+		s.pixdim = s.grid.Affine.Spacing() // the sform alone is enough
+	}
+	off, err := h.dataOffset()
+	if err != nil {
+		return nil, nil, err
+	}
+	var extra bytes.Buffer
+	if n, err := io.CopyN(&extra, r, int64(off-h.size)); err != nil {
+		return nil, nil, fmt.Errorf("truncated: voxels should begin at byte %d, the file ends at %d%s", off, int64(h.size)+n, because(err))
+	}
+	s.extra = extra.Bytes()
+	return r, s, nil
+}
+
+// because is the reason of a failed read where it is not simply the end.
+func because(err error) string {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return ""
+	}
+	return fmt.Sprintf(" (%v)", err)
+}
+
+// readHeader reads and recognises the fixed part.
+func readHeader(r io.Reader) (header, error) {
+	b := make([]byte, layouts[2].size)
+	n, err := io.ReadFull(r, b[:layouts[1].size])
+	if err != nil {
+		if n == 0 && errors.Is(err, io.EOF) {
+			return header{}, errors.New("the file is empty")
+		}
+		return header{}, notNIfTI(b[:n], err)
+	}
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		version := map[uint32]int{348: 1, 540: 2}[order.Uint32(b)]
+		if version == 0 {
+			continue
+		}
+		h := header{layout: layouts[version], version: version, order: order}
+		if version == 2 {
+			if m, err := io.ReadFull(r, b[n:]); err != nil {
+				return header{}, fmt.Errorf("truncated: the file ends after %d of the header's %d bytes%s", n+m, h.size, because(err))
+			}
+		}
+		h.b = b[:h.size]
+		switch magic := string(h.b[h.magic : h.magic+3]); magic {
+		case [3]string{"", "n+1", "n+2"}[version]:
+			return h, nil
+		case [3]string{"", "ni1", "ni2"}[version]:
+			return header{}, errors.New("is the header of a .hdr/.img pair; save it as one .nii or .nii.gz file")
+		default:
+			if version == 1 {
+				return header{}, errors.New("is an Analyze 7.5 header, which does not say where left is; convert it to NIfTI")
+			}
+			return header{}, fmt.Errorf("the NIfTI-2 magic is %q", magic)
+		}
+	}
+	return header{}, notNIfTI(b[:n], nil)
+}
+
+// readVoxels reads exactly what the header promises.
+func readVoxels(r io.Reader, s *Source) ([]float32, error) {
+	t, n := s.DType(), s.grid.Len()
+	const chunk = 1 << 16 // voxels
+	buf := make([]byte, min(n, chunk)*t.Size())
+	data := make([]float32, 0, min(n, 16*chunk))
+	for len(data) < n {
+		want := buf[:min(n-len(data), chunk)*t.Size()]
+		got, err := io.ReadFull(r, want)
+		if err != nil {
+			z := s.grid.Size
+			return nil, fmt.Errorf("truncated: the header promises %d×%d×%d = %d voxels of %s, the file holds %d%s",
+				z[0], z[1], z[2], n, t, len(data)+got/t.Size(), because(err))
+		}
+		if s.hdr.order == binary.BigEndian {
+			swap(want, t.Size())
+		}
+		k := len(data)
+		if k+len(want)/t.Size() > cap(data) {
+			grown := make([]float32, k, min(n, 2*cap(data)))
+			copy(grown, data)
+			data = grown
+		}
+		data = data[:k+len(want)/t.Size()]
+		t.decode(data[k:], want, s.slope, s.inter)
+	}
+	return data, nil
+}
+
+// CheckFinite is an error that names v where a voxel is NaN or infinite.
+func (v *Volume) CheckFinite() error {
+	bad, first := 0, 0
+	for i, x := range v.Data {
+		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+			if bad == 0 {
+				first = i
+			}
+			bad++
+		}
+	}
+	if bad == 0 {
+		return nil
+	}
+	nx, ny := v.Size[0], v.Size[1]
+	return fmt.Errorf("%s: %d of %d voxels are NaN or infinite, the first at (%d, %d, %d); repair the image",
+		v.Name(), bad, v.Len(), first%nx, first/nx%ny, first/(nx*ny))
+}
+
+// Spacing is the distance between voxels along i, j, k in millimetres. On the
+// grid of its file it is the header's pixdim, a float32 widened in NIfTI-1, which
+// is what other tools count volumes with; else the lengths of the affine's columns.
+func (v *Volume) Spacing() [3]float64 {
+	if v.Source != nil && v.Source.grid == v.Grid {
+		return v.Source.pixdim
+	}
+	return v.Affine.Spacing()
+}

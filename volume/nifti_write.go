@@ -1,0 +1,134 @@
+package volume
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+
+	"voxgrad/internal/atomicfile"
+)
+
+// Write writes v as path, gzipped where path ends in .nii.gz, plain where it ends
+// in .nii; the file appears whole or not at all, and the same volume gives the
+// same bytes. No scaling is stored: integers are rounded to the nearest, and a
+// value that t cannot hold is an error.
+//
+// On the grid of v.Source the header's geometry (dimensions, forms, codes, voxel
+// sizes, units), its description, its extensions, version and byte order go
+// out as they came in, to the bit. On another grid the affine is stored as sform
+// and, where it has no shear, as qform, with the source's orientation code;
+// extensions are left out, for they may speak of the old grid. Contents may have
+// changed, so scaling, display range and intent are always cleared.
+func Write(path string, v *Volume, t DType) error {
+	lower := strings.ToLower(path)
+	zip := strings.HasSuffix(lower, ".nii.gz")
+	if !zip && !strings.HasSuffix(lower, ".nii") {
+		return fmt.Errorf("cannot write %s: the name must end in .nii or .nii.gz", path)
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		if !zip {
+			return Encode(w, v, t)
+		}
+		z := gzip.NewWriter(w) // no name, no time: deterministic
+		if err := Encode(z, v, t); err != nil {
+			return err
+		}
+		return z.Close()
+	})
+}
+
+// Encode is Write to a stream, not compressed.
+func Encode(w io.Writer, v *Volume, t DType) error {
+	if t.Size() == 0 {
+		return fmt.Errorf("%s cannot be written", t)
+	}
+	if len(v.Data) != v.Len() {
+		return fmt.Errorf("%s has %d values for %d voxels", v.Name(), len(v.Data), v.Len())
+	}
+	h, extra, err := v.header()
+	if err != nil {
+		return err
+	}
+	h.putInt16(h.datatype, int(t))
+	h.putInt16(h.bitpix, 8*t.Size())
+	h.putVoxOffset(h.size + len(extra))
+	h.putFloat(h.slope, 0, 1)
+	h.putFloat(h.inter, 0, 0)
+	h.putFloat(h.calMax, 0, 0)
+	h.putFloat(h.calMin, 0, 0)
+	for i := range 3 {
+		h.putFloat(h.intentP, i, 0)
+	}
+	h.putCode(h.intentCode, 0)
+	clear(h.b[h.intentName : h.intentName+intentNameLen])
+
+	if _, err := w.Write(h.b); err != nil {
+		return err
+	}
+	if _, err := w.Write(extra); err != nil {
+		return err
+	}
+	const chunk = 1 << 16
+	buf := make([]byte, min(v.Len(), chunk)*t.Size())
+	for lo := 0; lo < v.Len(); lo += chunk {
+		part := v.Data[lo:min(lo+chunk, v.Len())]
+		b := buf[:len(part)*t.Size()]
+		if i := t.encode(b, part); i >= 0 {
+			i += lo
+			nx, ny := v.Size[0], v.Size[1]
+			return fmt.Errorf("voxel (%d, %d, %d) is %g, which %s cannot hold", i%nx, i/nx%ny, i/(nx*ny), v.Data[i], t)
+		}
+		if h.order == binary.BigEndian {
+			swap(b, t.Size())
+		}
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// header is the header to write v with, and what follows it.
+func (v *Volume) header() (header, []byte, error) {
+	if v.Source != nil && v.Source.grid == v.Grid {
+		return v.Source.hdr.clone(), v.Source.extra, nil
+	}
+	if err := v.Affine.check(); err != nil {
+		return header{}, nil, fmt.Errorf("%s: the affine %w", v.Name(), err)
+	}
+	version, code, units := 1, 2, 2 // aligned to another image; millimetres
+	if v.Source != nil {
+		version = v.Source.Version()
+		q, s := v.Source.Forms()
+		if s > 0 {
+			code = s
+		} else if q > 0 {
+			code = q
+		}
+		units |= v.Source.hdr.unitsCode() &^ 7 // that of time
+	}
+	if max(v.Size[0], v.Size[1], v.Size[2]) > math.MaxInt16 {
+		version = 2
+	}
+	h := newHeader(version, binary.LittleEndian)
+	h.putDim(0, 3)
+	for i := 1; i <= 7; i++ {
+		h.putDim(i, 1)
+	}
+	for i, n := range v.Size {
+		if n < 1 {
+			return header{}, nil, fmt.Errorf("%s: axis %d has %d voxels", v.Name(), i+1, n)
+		}
+		h.putDim(i+1, n)
+	}
+	h.putUnits(units)
+	h.setForms(v.Grid, code)
+	if v.Source != nil {
+		copy(h.b[h.descrip:h.descrip+descripLen], v.Source.Description())
+	}
+	return h, make([]byte, extenderLen), nil
+}
