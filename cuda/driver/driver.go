@@ -1,0 +1,101 @@
+// Package driver is what the CUDA backend needs of a GPU: a dozen calls. One
+// implementation talks to the hardware (cuda/hw), another executes PTX on the CPU
+// and refuses what hardware would silently do (cuda/emu).
+package driver
+
+import (
+	"fmt"
+	"time"
+)
+
+// Ptr is an address in device memory. The zero Ptr is null.
+type Ptr uint64
+
+// Info describes a device.
+type Info struct {
+	Name          string // "NVIDIA H100 80GB HBM3", "emulator"
+	Compute       int    // compute capability times ten: 90 for 9.0
+	Multiprocs    int    // streaming multiprocessors
+	Memory        int64  // bytes in all
+	FreeMemory    int64  // bytes free when asked
+	SharedPerMP   int    // bytes of shared memory of one multiprocessor
+	SharedPerCTA  int    // bytes a block may use without opting in
+	SharedOptIn   int    // bytes a block may use after opting in
+	L2            int    // bytes
+	ClockKHz      int    // of the multiprocessors
+	MemClockKHz   int    // of the memory
+	MemBusBits    int    // width of the memory bus
+	DriverVersion int    // CUDA version of the driver: 12040 for 12.4
+	Emulated      bool
+}
+
+// Dim is the extent of a grid (in blocks) or of a block (in threads).
+type Dim struct{ X, Y, Z int }
+
+// Count is the number of blocks or threads.
+func (d Dim) Count() int { return d.X * d.Y * d.Z }
+
+func (d Dim) String() string { return fmt.Sprintf("(%d,%d,%d)", d.X, d.Y, d.Z) }
+
+// D1 is a one-dimensional extent.
+func D1(x int) Dim { return Dim{x, 1, 1} }
+
+// Launch is the geometry of one kernel launch.
+type Launch struct {
+	Grid, Block Dim
+	Shared      int // bytes of dynamic shared memory
+}
+
+func (l Launch) String() string {
+	return fmt.Sprintf("grid %v, block %v, %d bytes of dynamic shared memory", l.Grid, l.Block, l.Shared)
+}
+
+// Kernel is an entry of a loaded module.
+type Kernel interface {
+	Name() string
+}
+
+// Module is loaded PTX.
+type Module interface {
+	// Kernel finds an entry by name.
+	Kernel(name string) (Kernel, error)
+}
+
+// Mark is a place in the stream of work, for timing.
+type Mark interface{}
+
+// Driver is one device. Work is done in the order of the calls; Launch, Fill32 and
+// ToDevice may return before it is done, ToHost and Sync return after all earlier
+// work. A Driver may be used by several goroutines. Once a call has failed because
+// the device did (and not because of its arguments), all later ones fail alike.
+type Driver interface {
+	Info() Info
+
+	// Alloc gives bytes of memory, aligned to 256. What it holds is undefined.
+	Alloc(bytes int64) (Ptr, error)
+	Free(p Ptr) error
+
+	// ToDevice and ToHost copy len(src), len(dst) bytes.
+	ToDevice(dst Ptr, src []byte) error
+	ToHost(dst []byte, src Ptr) error
+
+	// Fill32 writes n words of 32 bits.
+	Fill32(dst Ptr, word uint32, n int64) error
+
+	// Load compiles PTX. The error holds the assembler's messages.
+	Load(ptx string) (Module, error)
+
+	// Launch runs a kernel. args has one 8-byte slot for each parameter: a pointer,
+	// or an integer or the bits of a float in the low bytes. Their number is checked
+	// against the PTX. More dynamic shared memory than SharedPerCTA is opted
+	// into.
+	Launch(k Kernel, l Launch, args ...uint64) error
+
+	// Mark notes a place in the stream; Since waits for both and returns the time
+	// between them as the device measured it.
+	Mark() (Mark, error)
+	Since(from, to Mark) (time.Duration, error)
+
+	Sync() error
+	Close() error
+}
