@@ -1,0 +1,157 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"voxgrad/device"
+)
+
+// Case is one row of the table.
+type Case struct {
+	// Name is unique: the method, the shapes and what is special.
+	Name string
+
+	// Methods are those of device.Backend whose behaviour the case checks. It may
+	// call others to get there.
+	Methods []string
+
+	// Shapes are those of the tensors, in the order of the method's arguments,
+	// and FLOPs the multiplications and additions that the definition asks for in one
+	// call; zero for operations that only move data.
+	Shapes []device.Shape
+	FLOPs  float64
+
+	// Closes says that Check closes the backend.
+	Closes bool
+
+	check func(b device.Backend, opt Options) (Report, error)
+	opt   Options
+}
+
+// Report is the worst comparison of a case, the one with the largest error
+// beside its bound. All are zero where a case compares no numbers.
+type Report struct {
+	What    string  // which output, in which variation
+	MaxErr  float64 // largest absolute error
+	Bound   float64 // what it may be; 0 where the bits must agree
+	NMSE    float64 // Σ(error²) / Σ(expected²)
+	Guarded bool    // memory around the tensors was watched by the backend itself
+}
+
+// Check runs the case on b. The error, if any, says what went wrong in which
+// variation; the report is that of the worst comparison made so far. Everything
+// allocated is freed. A panic of the backend comes back as an error.
+func (c Case) Check(b device.Backend) (rep Report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: unexpected panic: %v", c.Name, p)
+		}
+	}()
+	rep, err = c.check(b, c.opt)
+	if err != nil {
+		err = fmt.Errorf("%s: %w", c.Name, err)
+	}
+	return rep, err
+}
+
+// Tolerance is how far a result may be from the float64 one. With K rounded
+// terms in an output element, and a the largest expected magnitude:
+//
+//	max |error| ≤ Max · Eps · √K · a     and     Σ error² ≤ NMSE · Σ expected²
+type Tolerance struct {
+	Eps  float64 // unit roundoff of what is multiplied and stored
+	Max  float64
+	NMSE float64
+}
+
+// Float32 is the tolerance of float32 arithmetic.
+var Float32 = Tolerance{Eps: 0x1p-24, Max: 8, NMSE: 1e-11}
+
+func (t Tolerance) or(d Tolerance) Tolerance {
+	if t == (Tolerance{}) {
+		return d
+	}
+	return t
+}
+
+// Options say how to judge a backend. The zero Options are those of a backend
+// that computes in float32.
+type Options struct {
+	// Tolerance holds for everything but the products of convolutions, which have
+	// one of their own, for tensor cores; the zero value means Float32.
+	Tolerance Tolerance
+	Conv      Tolerance
+
+	// Large adds cases of a size that fills several tiles, blocks and threads. An
+	// interpreter does without.
+	Large bool
+
+	// Guarded makes Run fail if the backend does not implement Guarded.
+	Guarded bool
+}
+
+// Cases is the table. The Closes cases come last.
+func Cases(opt Options) []Case {
+	opt.Tolerance = opt.Tolerance.or(Float32)
+	opt.Conv = opt.Conv.or(Float32)
+	var cases []Case
+	add := func(trials []*trial) {
+		for _, t := range trials {
+			if !t.large || opt.Large {
+				cases = append(cases, t.asCase())
+			}
+		}
+	}
+	add(copyTrials())
+	add(convTrials())
+	add(convTTrials())
+	add(reluTrials())
+	add(normTrials())
+	add(poolTrials())
+	add(upTrials())
+	add(shuffleTrials())
+	add(softmaxTrials())
+	add(diceTrials())
+	add(mseTrials())
+	add(adamTrials())
+	add(dropoutTrials())
+	cases = append(cases, memoryCases()...)
+	for i := range cases {
+		cases[i].opt = opt
+	}
+	return cases
+}
+
+// Run runs the table on a backend. Cases share one backend, one after another,
+// as a program's calls would; those that close it open their own. Run closes what it opened.
+func Run(t *testing.T, open func(t testing.TB) device.Backend, opt Options) {
+	shared := open(t)
+	if _, ok := shared.(Guarded); opt.Guarded && !ok {
+		t.Errorf("%s does not implement devicetest.Guarded", shared.Name())
+	}
+	worst := 0.0
+	for _, c := range Cases(opt) {
+		t.Run(c.Name, func(t *testing.T) {
+			b := shared
+			if c.Closes {
+				b = open(t)
+			}
+			rep, err := c.Check(b)
+			if err != nil {
+				t.Error(err)
+			}
+			if rep.Bound > 0 {
+				worst = math.Max(worst, rep.MaxErr/rep.Bound)
+			}
+		})
+	}
+	t.Logf("%s: largest error %.2f of its bound", shared.Name(), worst)
+	if now, _ := shared.Usage(); now != 0 {
+		t.Errorf("%s: %d bytes in use after all cases", shared.Name(), now)
+	}
+	if err := shared.Close(); err != nil {
+		t.Errorf("%s: Close: %v", shared.Name(), err)
+	}
+}

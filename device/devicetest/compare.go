@@ -1,0 +1,63 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+)
+
+// compare judges got against want. terms is K of Tolerance, 0 where the bits
+// must agree; scale is the size a result has before terms cancel, if larger than
+// the results themselves.
+func compare(got []float32, want []float64, terms, scale float64, tol Tolerance) (Report, error) {
+	var top, sum2, err2, worst float64
+	at := -1
+	for i, e := range want {
+		top = math.Max(top, math.Abs(e))
+		sum2 += e * e
+		d := math.Abs(float64(got[i]) - e)
+		err2 += d * d
+		if d > worst || math.IsNaN(d) && !math.IsNaN(worst) {
+			worst, at = d, i
+		}
+	}
+	r := Report{
+		MaxErr: worst,
+		Bound:  tol.Max * tol.Eps * math.Sqrt(terms) * math.Max(top, scale),
+	}
+	if err2 != 0 {
+		r.NMSE = err2 / math.Max(sum2, scale*scale*float64(len(want)))
+	}
+	if terms == 0 {
+		for i := range want {
+			if got[i] != float32(want[i]) {
+				return r, fmt.Errorf("element %d is %g, expected exactly %g", i, got[i], want[i])
+			}
+		}
+		return Report{}, nil
+	}
+	if !(worst <= r.Bound) {
+		return r, fmt.Errorf("element %d is %g, expected %g: error %.3g above the bound %.3g", at, got[at], want[at], worst, r.Bound)
+	}
+	if !(r.NMSE <= tol.NMSE) {
+		return r, fmt.Errorf("normalised mean-square error %.3g above %.3g", r.NMSE, tol.NMSE)
+	}
+	return r, nil
+}
+
+// worse keeps the report that is nearer to its bound.
+func (r *Report) worse(o Report) {
+	if o.Bound > 0 && (r.Bound == 0 || !(o.MaxErr/o.Bound <= r.MaxErr/r.Bound)) {
+		o.Guarded = r.Guarded
+		*r = o
+	}
+}
+
+// sameBits compares two downloads; NaNs are all alike.
+func sameBits(a, b []float32) error {
+	for i := range a {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) && !(a[i] != a[i] && b[i] != b[i]) {
+			return fmt.Errorf("element %d was %g and became %g", i, a[i], b[i])
+		}
+	}
+	return nil
+}
