@@ -1,0 +1,58 @@
+package layers
+
+import "voxgrad/device"
+
+// Adam is the optimizer of Kingma and Ba, "Adam: a method for stochastic
+// optimization" (ICLR 2015), with the moments of the parameters it trains.
+type Adam struct {
+	LR, Beta1, Beta2, Eps float64
+	Step                  int // updates made
+	Moments               []Moments
+
+	dev device.Backend
+}
+
+// Moments are the running averages of a parameter's gradient and of its square.
+type Moments struct {
+	*Param
+	M, V device.Tensor
+}
+
+// NewAdam is the optimizer of the parameters that are trainable now, with the
+// usual β1 = 0.9, β2 = 0.999, ε = 1e-8 and moments of zero. Frozen parameters get no
+// moments: no memory, and no drift.
+func NewAdam(n *Net, lr float64) *Adam {
+	a := &Adam{LR: lr, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, dev: n.Dev}
+	for _, p := range n.Params {
+		if !p.Trainable() {
+			continue
+		}
+		m := Moments{Param: p, M: n.Dev.Alloc(p.Shape), V: n.Dev.Alloc(p.Shape)}
+		n.Dev.Fill(m.M, 0)
+		n.Dev.Fill(m.V, 0)
+		a.Moments = append(a.Moments, m)
+	}
+	return a
+}
+
+// Update changes every parameter by its gradient. A parameter that no gradient
+// reached is left alone.
+func (a *Adam) Update() {
+	a.Step++
+	slots := make([]device.AdamSlot, 0, len(a.Moments))
+	for _, m := range a.Moments {
+		if g := m.Grad(); !g.None() {
+			slots = append(slots, device.AdamSlot{W: m.Tensor, Grad: g, M: m.M, V: m.V})
+		}
+	}
+	a.dev.Adam(slots, device.AdamOptions{Step: a.Step, LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps})
+}
+
+// Free gives the moments' memory back.
+func (a *Adam) Free() {
+	for _, m := range a.Moments {
+		a.dev.Free(m.M)
+		a.dev.Free(m.V)
+	}
+	a.Moments = nil
+}

@@ -1,0 +1,28 @@
+package layers
+
+import (
+	"voxgrad/autograd"
+	"voxgrad/internal/rng"
+)
+
+// Dropout sets single elements to zero in Train and does nothing otherwise.
+type Dropout struct {
+	path string
+	p    float64
+	mode *Mode
+}
+
+// NewDropout drops each element with probability p in [0, 1).
+func NewDropout(s Scope, p float64) *Dropout {
+	return &Dropout{path: s.path, p: p, mode: s.mode}
+}
+
+// Forward draws under a key made of the tape's key, the layer's path and how
+// often the layer has run on this tape.
+func (d *Dropout) Forward(t *autograd.Tape, x *autograd.Var) *autograd.Var {
+	if d.p == 0 || *d.mode != Train {
+		return x
+	}
+	key := rng.Key(t.Key(), "dropout", d.path, t.Draw(d.path))
+	return t.At(d.path).Dropout(x, d.p, key)
+}
