@@ -1,0 +1,31 @@
+package models
+
+import (
+	"voxgrad/autograd"
+	"voxgrad/layers"
+)
+
+// detector finds what is new at time 2: one encoder sees each time point, the
+// features of the two are fused level by level, and the decoder goes on as usual.
+type detector struct {
+	enc  *encoder
+	fuse [levels + 1]*layers.Fuse // fuse1 … fuse4
+	dec  *decoder
+}
+
+func newDetector(enc, dec layers.Scope, c Config) *detector {
+	d := &detector{enc: newEncoder(enc, c)}
+	for l := range d.fuse {
+		d.fuse[l] = layers.NewFuse(dec, name("fuse", l+1), c.Width<<(l+1))
+	}
+	d.dec = newDecoder(dec, c)
+	return d
+}
+
+func (d *detector) forward(t *autograd.Tape, x []*autograd.Var) *autograd.Var {
+	a, b := d.enc.forward(t, x[0]), d.enc.forward(t, x[1])
+	for l := range a {
+		a[l] = d.fuse[l].Forward(t, a[l], b[l])
+	}
+	return d.dec.forward(t, a)
+}

@@ -1,0 +1,128 @@
+package models
+
+import (
+	"fmt"
+	"strings"
+
+	"voxgrad/autograd"
+	"voxgrad/device"
+	"voxgrad/layers"
+)
+
+// Net is a network on a device.
+type Net struct {
+	Config
+	layers *layers.Net
+
+	body interface {
+		forward(t *autograd.Tape, x []*autograd.Var) *autograd.Var
+	}
+	encoder map[string]bool // names of the encoder's parameters and buffers
+
+	encMode, mode layers.Mode
+}
+
+// New builds a network with initial weights that depend on the seed and the
+// parameters' names. It is in Train mode.
+func New(dev device.Backend, c Config, seed uint64) (*Net, error) {
+	n, err := build(dev, c)
+	if err != nil {
+		return nil, err
+	}
+	n.layers.Init(seed)
+	return n, nil
+}
+
+// build leaves the weights undefined.
+func build(dev device.Backend, c Config) (*Net, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	n := &Net{Config: c, layers: layers.NewNet(dev), encoder: map[string]bool{}}
+	enc, dec := n.layers.Scope(&n.encMode), n.layers.Scope(&n.mode)
+	if c.Kind == Detector {
+		n.body = newDetector(enc, dec, c)
+	} else {
+		n.body = newUnet(enc, dec, c)
+	}
+	for l := 1; l <= 2*levels+1; l++ {
+		for _, kind := range []string{"conv", "bn"} {
+			n.encoder[name(kind, l)] = true
+		}
+	}
+	return n, nil
+}
+
+// inEncoder reports whether a parameter or buffer belongs to the encoder.
+func (n *Net) inEncoder(name string) bool {
+	layer, _, _ := strings.Cut(name, ".")
+	return n.encoder[layer]
+}
+
+// Forward runs the network on one image per time point, each [N D H W Cin], and
+// gives [N D H W Cout]: logits (head softmax) or intensities (head linear).
+// Extents must be multiples of Multiple (see CheckGrid).
+func (n *Net) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
+	if len(x) != n.Times() {
+		panic(fmt.Sprintf("models: a %s takes %d images, got %d", n.Kind, n.Times(), len(x)))
+	}
+	for _, v := range x {
+		if err := CheckGrid(v.D, v.H, v.W); err != nil || v.C != n.Cin {
+			panic(fmt.Sprintf("models: a %s with %d input channels cannot take %v", n.Kind, n.Cin, v.Shape))
+		}
+	}
+	return n.body.forward(t, x)
+}
+
+// CheckGrid says whether a network can take images with these extents.
+func CheckGrid(extents ...int) error {
+	for _, e := range extents {
+		if e < Multiple || e%Multiple != 0 {
+			return fmt.Errorf("a patch of %v voxels does not fit the network: every extent must be a multiple of %d", extents, Multiple)
+		}
+	}
+	return nil
+}
+
+// SetMode switches all layers but a frozen encoder's.
+func (n *Net) SetMode(m layers.Mode) {
+	n.mode = m
+	if n.encMode != layers.Frozen {
+		n.encMode = m
+	}
+}
+
+// FreezeEncoder makes the encoder use its running statistics, without dropout,
+// and want no gradients, for good. Do it before making the optimizer.
+func (n *Net) FreezeEncoder() {
+	n.encMode = layers.Frozen
+	for _, p := range n.layers.Params {
+		if n.inEncoder(p.Name) {
+			p.SetWantsGrad(false)
+		}
+	}
+}
+
+// EncoderFrozen reports whether FreezeEncoder was called.
+func (n *Net) EncoderFrozen() bool { return n.encMode == layers.Frozen }
+
+// Params are the parameters in a fixed order, frozen ones included.
+func (n *Net) Params() []*layers.Param { return n.layers.Params }
+
+// Buffers are the running statistics in a fixed order.
+func (n *Net) Buffers() []*layers.Buffer { return n.layers.Buffers }
+
+// Count is the number of trainable and of all parameter values.
+func (n *Net) Count() (trainable, all int) { return n.layers.Count() }
+
+// ClearGrads forgets all gradients.
+func (n *Net) ClearGrads() { n.layers.ClearGrads() }
+
+// Adam is an optimizer for the parameters that are trainable now.
+func (n *Net) Adam(lr float64) *layers.Adam { return layers.NewAdam(n.layers, lr) }
+
+// Device is where the network lives.
+func (n *Net) Device() device.Backend { return n.layers.Dev }
+
+// Free gives the device's memory back.
+func (n *Net) Free() { n.layers.Free() }
