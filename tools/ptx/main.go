@@ -1,0 +1,138 @@
+// Command ptx compiles cuda/kernels/*.cu to the PTX that is committed beside them
+// and embedded in the program.
+//
+//	go run ./tools/ptx          compile: NAME.cu → NAME.sm_61.ptx, …
+//	go run ./tools/ptx -check   prove that the committed files are current and that
+//	                            ptxas accepts each for every card it may run on
+//
+// It needs nvcc and ptxas of CUDA 11.8 (Debian's nvidia-cuda-toolkit): another
+// release writes other bytes. A source names its variants in a line
+// "// variants: sm_61 sm_80"; without one it has sm_61 alone.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"voxgrad/internal/atomicfile"
+)
+
+// release is the compiler whose output is committed.
+const release = "release 11.8"
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("ptx: ")
+	dir := flag.String("dir", "cuda/kernels", "folder of the sources")
+	check := flag.Bool("check", false, "compare with the committed files and assemble them")
+	flag.Parse()
+	if err := compiler(); err != nil {
+		log.Fatal(err)
+	}
+	sources, err := filepath.Glob(filepath.Join(*dir, "*.cu"))
+	if err != nil || len(sources) == 0 {
+		log.Fatalf("no *.cu in %s", *dir)
+	}
+	stale := 0
+	var rows []usage
+	for _, source := range sources {
+		variants, err := variantsOf(source)
+		if err != nil {
+			log.Fatal(err)
+		}
+		for _, variant := range variants {
+			path := strings.TrimSuffix(source, ".cu") + "." + variant + ".ptx"
+			ptx, err := compile(source, variant)
+			if err != nil {
+				log.Fatal(err)
+			}
+			if !*check {
+				if err := atomicfile.WriteBytes(path, ptx); err != nil {
+					log.Fatal(err)
+				}
+				continue
+			}
+			have, err := os.ReadFile(path)
+			if err != nil && !errors.Is(err, os.ErrNotExist) {
+				log.Fatal(err)
+			}
+			if !bytes.Equal(have, ptx) {
+				log.Printf("%s is not what %s compiles to: run make ptx", path, source)
+				stale++
+			}
+			used, err := assemble(path, variant)
+			if err != nil {
+				log.Fatal(err)
+			}
+			rows = append(rows, used...)
+		}
+	}
+	if !*check {
+		return
+	}
+	spills := printTable(rows)
+	if stale > 0 || spills > 0 {
+		log.Fatalf("%d stale files, %d entries spill registers", stale, spills)
+	}
+}
+
+// compiler checks that nvcc is there and of the right release.
+func compiler() error {
+	out, err := exec.Command("nvcc", "--version").Output()
+	if err != nil {
+		return fmt.Errorf("cannot run nvcc (%w): install nvidia-cuda-toolkit", err)
+	}
+	if !strings.Contains(string(out), release) {
+		return fmt.Errorf("nvcc is not of %s, whose output is committed: %s", release, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+var variantLine = regexp.MustCompile(`(?m)^// variants:(( +sm_[0-9]+a?)+)$`)
+
+func variantsOf(source string) ([]string, error) {
+	text, err := os.ReadFile(source)
+	if err != nil {
+		return nil, err
+	}
+	if m := variantLine.FindSubmatch(text); m != nil {
+		return strings.Fields(string(m[1])), nil
+	}
+	return []string{"sm_61"}, nil
+}
+
+// compile is the PTX of a source, without the comments that name the compiler's
+// build.
+func compile(source, variant string) ([]byte, error) {
+	tmp, err := os.MkdirTemp("", "ptx")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(tmp)
+	out := filepath.Join(tmp, "out.ptx")
+	cmd := exec.Command("nvcc", "-ptx", "-O3", "-std=c++17", "-I", filepath.Dir(source),
+		"-arch="+strings.Replace(variant, "sm_", "compute_", 1), source, "-o", out)
+	if msg, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%s for %s: %w\n%s", source, variant, err, msg)
+	}
+	text, err := os.ReadFile(out)
+	if err != nil {
+		return nil, err
+	}
+	var keep []string
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "//") {
+			keep = append(keep, line)
+		}
+	}
+	head := fmt.Sprintf("// Compiled from %s for %s by make ptx. Do not edit.\n", filepath.Base(source), variant)
+	return []byte(head + strings.TrimLeft(strings.Join(keep, ""), "\n")), nil
+}
