@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"strings"
 
 	"voxgrad/autograd"
 	"voxgrad/device"
@@ -53,3 +54,15 @@ func (e *encoder) forward(t *autograd.Tape, x *autograd.Var) (f [levels + 1]*aut
 }
 
 func name(kind string, i int) string { return fmt.Sprint(kind, i) }
+
+// inEncoder reports whether a parameter or buffer belongs to the encoder:
+// conv1 … conv7, bn1 … bn6.
+func inEncoder(name string) bool {
+	layer, _, _ := strings.Cut(name, ".")
+	for i := 1; i <= 2*levels+1; i++ {
+		if layer == fmt.Sprint("conv", i) || layer == fmt.Sprint("bn", i) {
+			return true
+		}
+	}
+	return false
+}

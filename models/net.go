@@ -2,7 +2,6 @@ package models
 
 import (
 	"fmt"
-	"strings"
 
 	"voxgrad/autograd"
 	"voxgrad/device"
@@ -17,8 +16,6 @@ type Net struct {
 	body interface {
 		forward(t *autograd.Tape, x []*autograd.Var) *autograd.Var
 	}
-	encoder map[string]bool // names of the encoder's parameters and buffers
-
 	encMode, mode layers.Mode
 }
 
@@ -38,25 +35,14 @@ func build(dev device.Backend, c Config) (*Net, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Net{Config: c, layers: layers.NewNet(dev), encoder: map[string]bool{}}
+	n := &Net{Config: c, layers: layers.NewNet(dev)}
 	enc, dec := n.layers.Scope(&n.encMode), n.layers.Scope(&n.mode)
 	if c.Kind == Detector {
 		n.body = newDetector(enc, dec, c)
 	} else {
 		n.body = newUnet(enc, dec, c)
 	}
-	for l := 1; l <= 2*levels+1; l++ {
-		for _, kind := range []string{"conv", "bn"} {
-			n.encoder[name(kind, l)] = true
-		}
-	}
 	return n, nil
-}
-
-// inEncoder reports whether a parameter or buffer belongs to the encoder.
-func (n *Net) inEncoder(name string) bool {
-	layer, _, _ := strings.Cut(name, ".")
-	return n.encoder[layer]
 }
 
 // Forward runs the network on one image per time point, each [N D H W Cin], and
@@ -97,7 +83,7 @@ func (n *Net) SetMode(m layers.Mode) {
 func (n *Net) FreezeEncoder() {
 	n.encMode = layers.Frozen
 	for _, p := range n.layers.Params {
-		if n.inEncoder(p.Name) {
+		if inEncoder(p.Name) {
 			p.SetWantsGrad(false)
 		}
 	}

@@ -1,0 +1,194 @@
+package weights
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sort"
+
+	"github.com/nlpodyssey/safetensors"
+
+	"voxgrad/internal/atomicfile"
+)
+
+// File is what a safetensors file holds.
+type File struct {
+	Path    string
+	Meta    map[string]string // the header's __metadata__; never nil
+	Tensors []Tensor          // in the order of their bytes in the file
+
+	index map[string]int
+}
+
+// Get finds a tensor.
+func (f *File) Get(name string) (Tensor, bool) {
+	i, ok := f.index[name]
+	if !ok {
+		return Tensor{}, false
+	}
+	return f.Tensors[i], true
+}
+
+// Make is a file in memory. Names must differ.
+func Make(path string, tensors []Tensor, meta map[string]string) (*File, error) {
+	f := &File{Path: path, Meta: meta, Tensors: tensors, index: map[string]int{}}
+	if meta == nil {
+		f.Meta = map[string]string{}
+	}
+	for i, t := range tensors {
+		if _, twice := f.index[t.Name]; twice {
+			return nil, fmt.Errorf("%s: two tensors are called %s", path, t.Name)
+		}
+		f.index[t.Name] = i
+	}
+	return f, nil
+}
+
+// Write writes tensors to path, all or nothing. The bytes depend only on the
+// content: metadata by key, tensors by type and name.
+func Write(path string, tensors []Tensor, meta map[string]string) error {
+	views := make(map[string]view, len(tensors))
+	for _, t := range tensors {
+		kind, err := safetensors.ParseDType(t.Type)
+		if err != nil {
+			return fmt.Errorf("cannot write %s: tensor %s: %w", path, t.Name, err)
+		}
+		if t.Len()*int(kind.Size()) != len(t.Data) {
+			return fmt.Errorf("cannot write %s: tensor %s %v of %s has %d bytes", path, t.Name, t.Shape, t.Type, len(t.Data))
+		}
+		if _, twice := views[t.Name]; twice || t.Name == "__metadata__" {
+			return fmt.Errorf("cannot write %s: the name %s is taken", path, t.Name)
+		}
+		views[t.Name] = view{t, kind}
+	}
+	return atomicfile.Write(path, func(w io.Writer) error {
+		return safetensors.SerializeToWriter(views, meta, w)
+	})
+}
+
+// Read reads a file. Errors name it and say what is wrong.
+func Read(path string) (*File, error) {
+	r, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read weights: %w", err)
+	}
+	defer r.Close()
+	info, err := r.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("cannot read weights: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a file of weights: it is not a regular file", path)
+	}
+	f, err := decode(r, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	f.Path = path
+	return f, nil
+}
+
+// Decode reads a file that is in memory already.
+func Decode(b []byte) (*File, error) { return decode(bytes.NewReader(b), int64(len(b))) }
+
+// maxHeader is the limit of the format's own reference implementation.
+const maxHeader = 100_000_000
+
+var errForeign = errors.New("not a safetensors file")
+
+// decode reads size bytes from r.
+func decode(r io.Reader, size int64) (*File, error) {
+	header, err := readHeader(r, size)
+	if err != nil {
+		return nil, err
+	}
+	var meta safetensors.Metadata
+	if err := json.Unmarshal(header, &meta); err != nil {
+		return nil, fmt.Errorf("%w: its header cannot be understood: %w", errForeign, err)
+	}
+	have := uint64(size) - 8 - uint64(len(header))
+	tensors, sizes, err := layout(meta.Tensors(), have)
+	if err != nil {
+		return nil, err
+	}
+	data := make([]byte, have) // as large as the rest of the file
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, fmt.Errorf("cannot read the tensors: %w", err)
+	}
+	for i, n := range sizes {
+		tensors[i].Data, data = data[:n:n], data[n:]
+	}
+	return Make("", tensors, meta.Metadata())
+}
+
+// readHeader reads the length of the header and the header.
+func readHeader(r io.Reader, size int64) ([]byte, error) {
+	var first [9]byte // length, and the brace that opens the header
+	if n, _ := io.ReadFull(r, first[:]); n < len(first) {
+		return nil, fmt.Errorf("%w: only %d bytes", errForeign, size)
+	}
+	n := binary.LittleEndian.Uint64(first[:8])
+	switch {
+	case bytes.HasPrefix(first[:], []byte("PK\x03\x04")), first[0] == 0x80 && first[1] <= 5:
+		return nil, fmt.Errorf("%w but one of PyTorch's own: save its state_dict with safetensors.torch.save_file first", errForeign)
+	case first[8] != '{' || n > maxHeader:
+		return nil, errForeign
+	case n > uint64(size)-8:
+		return nil, fmt.Errorf("truncated, or not a safetensors file: a header of %d bytes in a file of %d", n, size)
+	}
+	header := make([]byte, n)
+	header[0] = first[8]
+	if _, err := io.ReadFull(r, header[1:]); err != nil {
+		return nil, fmt.Errorf("cannot read the header: %w", err)
+	}
+	return header, nil
+}
+
+// layout checks that the tensors of a header lie one after another and fill
+// exactly the bytes there are, and gives them in that order with their sizes in
+// bytes.
+func layout(infos map[string]*safetensors.TensorInfo, have uint64) (tensors []Tensor, sizes []uint64, err error) {
+	names := make([]string, 0, len(infos))
+	for name := range infos {
+		names = append(names, name)
+	}
+	sort.Slice(names, func(i, j int) bool {
+		a, b := infos[names[i]].DataOffsets, infos[names[j]].DataOffsets
+		if a != b {
+			return a[0] < b[0] || a[0] == b[0] && a[1] < b[1]
+		}
+		return names[i] < names[j]
+	})
+	var end uint64
+	for _, name := range names {
+		info := infos[name]
+		from, to := info.DataOffsets[0], info.DataOffsets[1]
+		t := Tensor{Name: name, Type: info.DType.String(), Shape: make([]int, len(info.Shape))}
+		count, ok := uint64(1), true
+		for i, e := range info.Shape {
+			if e > have || e != 0 && count > have/e {
+				ok = false
+				break
+			}
+			count *= e
+			t.Shape[i] = int(e)
+		}
+		switch {
+		case from != end || to < from:
+			return nil, nil, fmt.Errorf("damaged header: tensor %q starts at byte %d instead of %d", name, from, end)
+		case to > have:
+			return nil, nil, fmt.Errorf("truncated: tensor %q ends at byte %d of the data, the file has %d", name, to, have)
+		case !ok || count*info.DType.Size() != to-from:
+			return nil, nil, fmt.Errorf("damaged header: tensor %q has shape %v of %v in %d bytes", name, info.Shape, info.DType, to-from)
+		}
+		tensors, sizes, end = append(tensors, t), append(sizes, to-from), to
+	}
+	if end != have {
+		return nil, nil, fmt.Errorf("damaged: %d bytes after the last tensor", have-end)
+	}
+	return tensors, sizes, nil
+}
