@@ -36,13 +36,6 @@ func normTrials() []*trial {
 		stats(s, "", perChannel(1, 1), 1, i == 0, false)
 		v := device.Vec(s.C)
 		ts = append(ts, &trial{
-			method: "NormInvStd", name: v.String(), full: i == 0,
-			args: []arg{
-				{name: "invstd", shape: v, role: output, terms: 4},
-				{name: "variance", shape: v, make: uniform(0, 2)},
-			},
-			call: func(b device.Backend, t tensors) { b.NormInvStd(t.at["invstd"], t.at["variance"], 0.01) },
-		}, &trial{
 			method: "NormApply", name: s.String(), full: i == 0, flops: 2 * float64(s.Len()), alias: [][2]string{{"y", "x"}},
 			args: []arg{
 				{name: "y", shape: s, role: output, terms: 4},
@@ -55,6 +48,17 @@ func normTrials() []*trial {
 			call: func(b device.Backend, t tensors) {
 				b.NormApply(t.at["y"], t.at["x"], t.at["gamma"], t.at["beta"], t.at["mean"], t.at["invstd"])
 			},
+		})
+	}
+	for i, c := range []int{3, 1, 8, 17, 384} {
+		v := device.Vec(c)
+		ts = append(ts, &trial{
+			method: "NormInvStd", name: v.String(), full: i == 0,
+			args: []arg{
+				{name: "invstd", shape: v, role: output, terms: 4},
+				{name: "variance", shape: v, make: uniform(0, 2)},
+			},
+			call: func(b device.Backend, t tensors) { b.NormInvStd(t.at["invstd"], t.at["variance"], 0.01) },
 		})
 	}
 	// Statistics that a difference of two large numbers would miss, and none at all.

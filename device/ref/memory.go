@@ -20,11 +20,12 @@ type Backend[F constraints.Float] struct {
 
 type buffer[F constraints.Float] struct {
 	owner *Backend[F]
-	data  []F
+	data  []F // all[pad : len(all)−pad]
+	all   []F
 	freed bool
 }
 
-func (m *buffer[F]) Bytes() int64 { return int64(len(m.data)) * int64(unsafe.Sizeof(F(0))) }
+func (m *buffer[F]) Bytes() int64 { return int64(len(m.all)) * int64(unsafe.Sizeof(F(0))) }
 
 // New opens a backend. F is float32 or float64.
 func New[F constraints.Float]() *Backend[F] {
@@ -35,9 +36,32 @@ func New[F constraints.Float]() *Backend[F] {
 func (b *Backend[F]) Name() string { return fmt.Sprintf("ref (float%d)", 8*unsafe.Sizeof(F(0))) }
 
 // Alloc implements device.Memory. The memory is full of NaN.
-func (b *Backend[F]) Alloc(s device.Shape) device.Tensor {
+func (b *Backend[F]) Alloc(s device.Shape) device.Tensor { return b.alloc(s, 0) }
+
+// GuardAlloc implements devicetest.Guarded. Operations slice rows out of a
+// tensor's memory, and Go lets a slice grow into what lies behind it.
+func (b *Backend[F]) GuardAlloc(s device.Shape, pad int) (t device.Tensor, check func() error) {
+	const pattern = 1234.5
+	t = b.alloc(s, pad)
+	all := t.Mem.(*buffer[F]).all
+	before, behind := all[:pad], all[pad+s.Len():]
+	for i := range pad {
+		before[i], behind[i] = pattern, pattern
+	}
+	return t, func() error {
+		for i := range pad {
+			if before[i] != pattern || behind[i] != pattern {
+				return fmt.Errorf("element %d before or behind the tensor was overwritten", i)
+			}
+		}
+		return nil
+	}
+}
+
+func (b *Backend[F]) alloc(s device.Shape, pad int) device.Tensor {
 	want("Alloc", s.N > 0 && s.D > 0 && s.H > 0 && s.W > 0 && s.C > 0, "no such shape: %v", s)
-	m := &buffer[F]{owner: b, data: make([]F, s.Len())}
+	m := &buffer[F]{owner: b, all: make([]F, s.Len()+2*pad)}
+	m.data = m.all[pad : pad+s.Len()]
 	poison(m.data)
 	b.mu.Lock()
 	defer b.mu.Unlock()
