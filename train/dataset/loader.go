@@ -1,0 +1,275 @@
+package dataset
+
+import (
+	"fmt"
+	"sync"
+
+	"voxgrad/train/prep"
+	"voxgrad/volume"
+)
+
+// Loader loads cases and keeps the most recently used ones. Its methods may be
+// called from several goroutines. What it returns does not depend on what it
+// happens to keep.
+type Loader struct {
+	set      *Set
+	settings prep.Settings
+	limit    int64
+
+	mu      sync.Mutex
+	items   map[int]*entry
+	clock   int64
+	evicted int
+	lesions map[int]bool
+}
+
+type entry struct {
+	once  sync.Once
+	item  *Item
+	err   error
+	bytes int64
+	used  int64
+}
+
+// NewLoader keeps loaded cases up to about limit bytes.
+func NewLoader(set *Set, s prep.Settings, limit int64) *Loader {
+	return &Loader{set: set, settings: s, limit: limit, items: map[int]*entry{}, lesions: map[int]bool{}}
+}
+
+// View is the loader restricted to some of the set's cases.
+func (l *Loader) View(cases []int) *View { return &View{l, cases} }
+
+// View is what a sampler draws from.
+type View struct {
+	loader *Loader
+	cases  []int
+}
+
+// Len is the number of cases.
+func (v *View) Len() int { return len(v.cases) }
+
+// Load is case i of the view.
+func (v *View) Load(i int) (*Item, error) { return v.loader.Load(v.cases[i]) }
+
+// HasLesions tells whether case i of the view has any lesion voxel.
+func (v *View) HasLesions(i int) (bool, error) { return v.loader.HasLesions(v.cases[i]) }
+
+// Load is the case with that index in the set, prepared.
+func (l *Loader) Load(i int) (*Item, error) {
+	l.mu.Lock()
+	e := l.items[i]
+	if e == nil {
+		e = &entry{}
+		l.items[i] = e
+	}
+	l.clock++
+	e.used = l.clock
+	l.mu.Unlock()
+
+	e.once.Do(func() {
+		e.item, e.err = load(l.set.Cases[i], l.settings)
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if e.err == nil {
+			e.bytes = e.item.Bytes()
+		}
+		l.evict(i)
+	})
+	return e.item, e.err
+}
+
+// evict drops the least recently used cases, but not keep, down to the limit.
+func (l *Loader) evict(keep int) {
+	for {
+		total, oldest := int64(0), -1
+		for n, e := range l.items {
+			total += e.bytes
+			if n != keep && e.bytes > 0 && (oldest < 0 || e.used < l.items[oldest].used) {
+				oldest = n
+			}
+		}
+		if total <= l.limit || oldest < 0 {
+			return
+		}
+		delete(l.items, oldest)
+		l.evicted++
+	}
+}
+
+// Evicted is how often a case was dropped to stay within the limit. If that goes
+// on, the limit is too small for the set and every patch waits for the disk.
+func (l *Loader) Evicted() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.evicted
+}
+
+// HasLesions tells whether a case's mask file has any voxel, without preparing
+// its images. (Inside the brain and on the 1 mm grid there may be none left.)
+func (l *Loader) HasLesions(i int) (bool, error) {
+	l.mu.Lock()
+	has, known := l.lesions[i]
+	l.mu.Unlock()
+	if known {
+		return has, nil
+	}
+	m, err := ReadMask(l.set.Cases[i])
+	if err != nil {
+		return false, err
+	}
+	for _, x := range m.Data {
+		if x > 0.5 {
+			has = true
+			break
+		}
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lesions[i] = has
+	return has, nil
+}
+
+// ReadMask is a case's lesion mask, several raters' merged.
+func ReadMask(c Case) (*volume.Volume, error) {
+	if len(c.Masks) == 0 {
+		return nil, fmt.Errorf("case %s has no lesion mask", c.ID)
+	}
+	first, err := volume.Read(c.Masks[0])
+	if err != nil {
+		return nil, err
+	}
+	if err := first.CheckFinite(); err != nil {
+		return nil, err
+	}
+	if len(c.Masks) == 1 {
+		return first, nil
+	}
+	votes := first.Like()
+	for n, p := range c.Masks {
+		m := first
+		if n > 0 {
+			if m, err = volume.Read(p); err != nil {
+				return nil, err
+			}
+			if err := m.CheckFinite(); err != nil {
+				return nil, err
+			}
+			if err := volume.SameSpace(first, m); err != nil {
+				return nil, err
+			}
+		}
+		for i, x := range m.Data {
+			if x > 0.5 {
+				votes.Data[i]++
+			}
+		}
+	}
+	need := float32(len(c.Masks)/2 + 1)
+	if c.Merge == Any {
+		need = 1
+	}
+	for i, v := range votes.Data {
+		votes.Data[i] = 0
+		if v >= need {
+			votes.Data[i] = 1
+		}
+	}
+	votes.Path = c.Masks[0]
+	return votes, nil
+}
+
+// ReadImages is a case's time points and brain mask, from its file or, without
+// one, from the skull-stripped images.
+func ReadImages(c Case, s prep.Settings) (times []*volume.Volume, brain *volume.Volume, err error) {
+	for _, p := range c.Times {
+		v, err := volume.Read(p)
+		if err != nil {
+			return nil, nil, err
+		}
+		times = append(times, v)
+	}
+	if c.Brain == "" {
+		brain, err = prep.Auto(times, s)
+	} else {
+		brain, err = volume.Read(c.Brain)
+	}
+	return times, brain, err
+}
+
+func load(c Case, s prep.Settings) (*Item, error) {
+	times, brain, err := ReadImages(c, s)
+	if err != nil {
+		return nil, fmt.Errorf("case %s: %w", c.ID, err)
+	}
+	p, err := prep.Images(times, brain, s)
+	if err != nil {
+		return nil, fmt.Errorf("case %s: %w", c.ID, err)
+	}
+	truth, err := ReadMask(c)
+	if err != nil {
+		return nil, err
+	}
+	lesion, err := prep.Mask(truth, times[0], p.Grid())
+	if err != nil {
+		return nil, fmt.Errorf("case %s: %w", c.ID, err)
+	}
+	labels := make([]uint8, len(lesion))
+	for i, b := range p.Brain {
+		if b {
+			labels[i] = Brain
+			if lesion[i] {
+				labels[i] |= Lesion
+			}
+		}
+	}
+	images, labels, err := crop(p.Images, labels)
+	if err != nil {
+		return nil, fmt.Errorf("case %s: %s: %w", c.ID, brain.Name(), err)
+	}
+	return NewItem(c, images, labels), nil
+}
+
+// crop cuts everything to the bounding box of the brain.
+func crop(images []*volume.Volume, labels []uint8) ([]*volume.Volume, []uint8, error) {
+	g := images[0].Grid
+	lo, hi := g.Size, [3]int{}
+	for i, l := range labels {
+		if l&Brain == 0 {
+			continue
+		}
+		p := [3]int{i % g.Size[0], i / g.Size[0] % g.Size[1], i / g.Size[0] / g.Size[1]}
+		for a := range 3 {
+			lo[a], hi[a] = min(lo[a], p[a]), max(hi[a], p[a]+1)
+		}
+	}
+	if hi[0] == 0 {
+		return nil, nil, fmt.Errorf("the brain mask is empty on the 1 mm grid")
+	}
+	to := volume.Grid{Affine: g.Affine}
+	for a := range 3 {
+		to.Size[a] = hi[a] - lo[a]
+	}
+	at := g.World(float64(lo[0]), float64(lo[1]), float64(lo[2]))
+	for r := range 3 {
+		to.Affine[r][3] = at[r]
+	}
+	var out []*volume.Volume
+	for _, im := range images {
+		v := volume.New(to)
+		v.Path = im.Path
+		box(v.Data, im.Data, g, to, lo)
+		out = append(out, v)
+	}
+	cropped := make([]uint8, to.Len())
+	box(cropped, labels, g, to, lo)
+	return out, cropped, nil
+}
+
+func box[T any](dst, src []T, from, to volume.Grid, lo [3]int) {
+	for k := range to.Size[2] {
+		for j := range to.Size[1] {
+			at := from.Index(lo[0], lo[1]+j, lo[2]+k)
+			copy(dst[to.Index(0, j, k):][:to.Size[0]], src[at:])
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package sample
+
+import (
+	"fmt"
+
+	"voxgrad/internal/rng"
+	"voxgrad/train/dataset"
+)
+
+// Options are the sampler's choices. None of them is the paper's; see Defaults.
+type Options struct {
+	Patch       [3]int  `toml:"patch"`        // edge in voxels along x, y, z
+	LesionProb  float64 `toml:"lesion_prob"`  // share of lesion-centred patches
+	Jitter      int     `toml:"jitter"`       // the centre of those moves by up to so many voxels along each axis
+	LesionPoint string  `toml:"lesion_point"` // "centre" of the lesion, or a random "voxel" of it
+}
+
+// Defaults: 64³ patches, three of four around a lesion's centre, jittered by up
+// to 16 voxels.
+func Defaults() Options {
+	return Options{Patch: [3]int{64, 64, 64}, LesionProb: 0.75, Jitter: 16, LesionPoint: "centre"}
+}
+
+// Check says what is wrong with the options, in words of the config file.
+func (o Options) Check() error {
+	for _, n := range o.Patch {
+		if n < 8 || n%8 != 0 {
+			return fmt.Errorf("patch %v: each edge must be a multiple of 8 (three poolings by two), at least 8", o.Patch)
+		}
+	}
+	if !(o.LesionProb >= 0 && o.LesionProb <= 1) {
+		return fmt.Errorf("lesion_prob %g: must be from 0 to 1", o.LesionProb)
+	}
+	small := min(o.Patch[0], o.Patch[1], o.Patch[2])
+	if o.Jitter < 0 || 2*o.Jitter >= small {
+		return fmt.Errorf("jitter %d with patch %v: must be from 0 to less than half of the smallest edge, or lesions leave their patch", o.Jitter, o.Patch)
+	}
+	if o.LesionPoint != "centre" && o.LesionPoint != "voxel" {
+		return fmt.Errorf("lesion_point %q: want centre or voxel", o.LesionPoint)
+	}
+	return nil
+}
+
+// Cases is what a Sampler draws from; dataset.Loader is one.
+type Cases interface {
+	Len() int
+	// HasLesions tells whether case i has any lesion voxel.
+	HasLesions(i int) (bool, error)
+	Load(i int) (*dataset.Item, error)
+}
+
+// Sampler cuts patches from cases.
+type Sampler struct {
+	opt     Options
+	cases   Cases
+	lesion  []int // cases with lesions
+	seed    uint64
+	name    string
+	augment []Augment
+}
+
+// NewSampler draws under rng.Key(seed, name, index); augment runs in order, each
+// with what the ones before left of the sample's stream. It looks at every
+// case's mask once.
+func NewSampler(cases Cases, opt Options, seed uint64, name string, augment ...Augment) (*Sampler, error) {
+	if err := opt.Check(); err != nil {
+		return nil, err
+	}
+	if cases.Len() == 0 {
+		return nil, fmt.Errorf("no cases to draw from")
+	}
+	s := &Sampler{opt: opt, cases: cases, seed: seed, name: name, augment: augment}
+	for i := range cases.Len() {
+		has, err := cases.HasLesions(i)
+		if err != nil {
+			return nil, err
+		}
+		if has {
+			s.lesion = append(s.lesion, i)
+		}
+	}
+	return s, nil
+}
+
+// LesionCases is the number of cases with lesions.
+func (s *Sampler) LesionCases() int { return len(s.lesion) }
+
+// Draw is the sample with that number. First comes the kind, lesion-centred or
+// anywhere in the brain, then a case (of those with lesions, for the first kind),
+// then a place.
+func (s *Sampler) Draw(index int) (*Sample, error) {
+	r := rng.New(s.seed, s.name, index)
+	atLesion := r.Bool(s.opt.LesionProb) && len(s.lesion) > 0
+	n := r.Intn(s.cases.Len())
+	if atLesion {
+		n = s.lesion[r.Intn(len(s.lesion))]
+	}
+	it, err := s.cases.Load(n)
+	if err != nil {
+		return nil, err
+	}
+	var centre [3]int
+	switch {
+	case atLesion && it.Lesions() > 0:
+		l := r.Intn(it.Lesions())
+		centre = it.LesionCentre(l)
+		if s.opt.LesionPoint == "voxel" {
+			centre = it.LesionVoxel(l, r.Intn(it.LesionVoxels(l)))
+		}
+		for a := range centre {
+			centre[a] += r.Intn(2*s.opt.Jitter+1) - s.opt.Jitter
+		}
+	case it.BrainVoxels() > 0:
+		centre = it.BrainVoxel(r.Intn(it.BrainVoxels()))
+	default:
+		return nil, fmt.Errorf("case %s: its brain mask is empty on the 1 mm grid", it.Case.ID)
+	}
+	p := Cut(it, Place(it.Grid().Size, centre, s.opt.Patch), s.opt.Patch)
+	p.Index = index
+	for _, f := range s.augment {
+		f(p, r)
+	}
+	return p, nil
+}
+
+// Place is where a patch around centre starts: shifted into the volume where it
+// would stick out, in the middle of the padding where the volume is smaller.
+func Place(size, centre, patch [3]int) [3]int {
+	var start [3]int
+	for a := range start {
+		if size[a] <= patch[a] {
+			start[a] = -((patch[a] - size[a]) / 2)
+			continue
+		}
+		start[a] = min(max(centre[a]-patch[a]/2, 0), size[a]-patch[a])
+	}
+	return start
+}
+
+// Cut copies the patch of that size from a case, zeros where it sticks out.
+func Cut(it *dataset.Item, start, size [3]int) *Sample {
+	n := size[0] * size[1] * size[2]
+	p := &Sample{Case: it.Case.ID, Start: start, Size: size, Labels: make([]uint8, n)}
+	g := it.Grid()
+	cut(p.Labels, it.Labels, g.Size, start, size)
+	for _, im := range it.Images {
+		x := make([]float32, n)
+		cut(x, im.Data, g.Size, start, size)
+		p.Images = append(p.Images, x)
+	}
+	return p
+}
+
+// cut turns a box of a volume, x fastest, into network order, z fastest.
+func cut[T any](dst, src []T, from, start, size [3]int) {
+	var lo, hi [3]int // the part of the box inside the volume, in box coordinates
+	for a := range lo {
+		lo[a] = max(0, -start[a])
+		hi[a] = min(size[a], from[a]-start[a])
+	}
+	for w := lo[2]; w < hi[2]; w++ {
+		for h := lo[1]; h < hi[1]; h++ {
+			row := ((w+start[2])*from[1] + h + start[1]) * from[0]
+			for d := lo[0]; d < hi[0]; d++ {
+				dst[(d*size[1]+h)*size[2]+w] = src[row+d+start[0]]
+			}
+		}
+	}
+}
