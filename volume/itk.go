@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -45,8 +44,8 @@ func parseITK(b []byte) (t Transform, err error) {
 		return t, errors.New(`is not an ITK text transform: it does not begin with "#Insight Transform File V1.0"; convert binary (.mat) and HDF5 (.h5) transforms to .txt or .tfm`)
 	}
 	name, fields := "", map[string][]float64{}
-	for s := bufio.NewScanner(bytes.NewReader(b)); s.Scan(); {
-		line := strings.TrimSpace(s.Text())
+	for line := range strings.Lines(string(b)) {
+		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"time"
 
 	"github.com/klauspost/compress/gzip"
 
@@ -33,7 +34,8 @@ func Write(path string, v *Volume, t DType) error {
 		if !zip {
 			return Encode(w, v, t)
 		}
-		z := gzip.NewWriter(w) // no name, no time: deterministic
+		z := gzip.NewWriter(w)
+		z.ModTime = time.Unix(0, 0) // stored as 0, "no time"; the zero time.Time would not be
 		if err := Encode(z, v, t); err != nil {
 			return err
 		}
