@@ -1,0 +1,89 @@
+// Package cpu is the default backend: float32 on all cores, with hand-written
+// AVX2 and FMA kernels on amd64 and the same kernels in plain Go elsewhere, on
+// older processors, and under the build tag purego.
+//
+// Work is cut into pieces that depend on shapes alone, and sums are taken in a
+// fixed order, so the bits of a result do not depend on the number of cores.
+// The assembly and the plain kernels agree to rounding, not to the bit.
+package cpu
+
+import (
+	"fmt"
+	"sync"
+
+	"voxgrad/device"
+	"voxgrad/internal/par"
+)
+
+// Backend implements device.Backend. Make one with New.
+type Backend struct {
+	simd bool // use the assembly kernels
+
+	mu      sync.Mutex
+	pool    pool
+	err     error // the first failure; every later call does nothing
+	scratch []*scratch
+}
+
+var _ device.Backend = (*Backend)(nil)
+
+// New opens the backend with the fastest kernels the processor has. It may use
+// as much memory as the machine, or the control group it runs in, has to spare
+// now; see SetLimit.
+func New() *Backend { return open(haveAVX2) }
+
+// NewPortable opens the backend with the plain Go kernels.
+func NewPortable() *Backend { return open(false) }
+
+func open(simd bool) *Backend {
+	return &Backend{simd: simd, pool: pool{limit: availableMemory(), free: map[int][][]float32{}}}
+}
+
+// Name tells the instruction set and the number of threads.
+func (b *Backend) Name() string {
+	kind := "go"
+	if b.simd {
+		kind = "avx2"
+	}
+	n := par.Threads()
+	if n == 1 {
+		return fmt.Sprintf("cpu (%s, 1 thread)", kind)
+	}
+	return fmt.Sprintf("cpu (%s, %d threads)", kind, n)
+}
+
+// Sync returns the first failure. Calls run to completion before they return,
+// so there is nothing to wait for.
+func (b *Backend) Sync() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
+}
+
+// Close gives all memory back.
+func (b *Backend) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.pool.free = map[int][][]float32{}
+	b.pool.held = 0
+	b.scratch = nil
+	if b.err == nil {
+		b.err = errClosed
+	}
+	return nil
+}
+
+// failed reports whether calls must do nothing.
+func (b *Backend) failed() bool { return b.Sync() != nil }
+
+// span is the number of elements in one piece of an element-wise loop: large
+// enough to outweigh the hand-out, small enough for a cache.
+const span = 1 << 15
+
+// elements runs f over [0, n) in pieces of span elements.
+func elements(n int, f func(lo, hi int)) { par.Chunks(n, span, f) }
+
+// rows runs f over [0, n) rows of c elements in pieces of about span elements.
+func rows(n, c int, f func(lo, hi int)) { par.Chunks(n, rowsPerChunk(c), f) }
+
+func rowsPerChunk(c int) int { return max(1, span/c) }

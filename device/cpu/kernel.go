@@ -1,0 +1,110 @@
+package cpu
+
+// tile sizes of the two inner kernels: voxels (or weight rows) × channels.
+const (
+	tileRows = 6
+	panel    = 16
+)
+
+// corrArgs describes one call of the correlation kernel: for each voxel v of
+// tiles·6 and each lane l of 16
+//
+//	s = Σ over taps t, j in [0, run) of x[xoff[v] + taps[t] + j] · w[(t·run + j)·16 + l]
+//	y[yoff[v] + l] = max(floor, s + (bias[l], or y[yoff[v] + l] if add is set))
+//
+// Voxels that only fill up the last tile repeat the one before.
+// All offsets count elements.
+type corrArgs struct {
+	x, w, y, bias []float32
+	xoff, yoff    []int
+	taps          []int
+	run           int
+	tiles         int
+	add           int
+	floor         float32
+}
+
+// outerArgs describes one call of the outer-product kernel: for each row j of
+// tiles·6 and each lane l of 16
+//
+//	acc[j·16 + l] += Σ over lines i, voxels v in [0, n) of x[joff[j] + lines[i] + v·step] · dy[(i·n + v)·16 + l]
+type outerArgs struct {
+	x, dy, acc []float32
+	joff       []int
+	lines      []int
+	n, step    int
+	tiles      int
+}
+
+func (b *Backend) corr(a *corrArgs) {
+	if b.simd {
+		corrAVX2(a)
+	} else {
+		corrGo(a)
+	}
+}
+
+func (b *Backend) outer(a *outerArgs) {
+	if b.simd {
+		outerAVX2(a)
+	} else {
+		outerGo(a)
+	}
+}
+
+// corrGo is the plain twin of corrAVX2.
+func corrGo(a *corrArgs) {
+	for v := range a.tiles * tileRows {
+		if v > 0 && a.yoff[v] == a.yoff[v-1] {
+			continue // a repeat
+		}
+		var s [panel]float32
+		w := a.w
+		for _, t := range a.taps {
+			x := a.x[a.xoff[v]+t:][:a.run]
+			for _, xv := range x {
+				fma16(&s, xv, (*[panel]float32)(w))
+				w = w[panel:]
+			}
+		}
+		y := (*[panel]float32)(a.y[a.yoff[v]:])
+		from := y
+		if a.add == 0 {
+			from = (*[panel]float32)(a.bias)
+		}
+		for l := range s {
+			r := s[l] + from[l]
+			if r < a.floor { // false for NaN, which stays
+				r = a.floor
+			}
+			y[l] = r
+		}
+	}
+}
+
+// outerGo is the plain twin of outerAVX2.
+func outerGo(a *outerArgs) {
+	for j, from := range a.joff[:a.tiles*tileRows] {
+		var s [panel]float32
+		dy := a.dy
+		for _, line := range a.lines {
+			at := from + line
+			for range a.n {
+				fma16(&s, a.x[at], (*[panel]float32)(dy))
+				dy = dy[panel:]
+				at += a.step
+			}
+		}
+		acc := (*[panel]float32)(a.acc[j*panel:])
+		for l := range s {
+			acc[l] += s[l]
+		}
+	}
+}
+
+// fma16: s[l] += x·w[l]
+func fma16(s *[panel]float32, x float32, w *[panel]float32) {
+	for l := range s {
+		s[l] += x * w[l]
+	}
+}

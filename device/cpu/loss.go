@@ -1,0 +1,191 @@
+package cpu
+
+import (
+	"math"
+
+	"voxgrad/device"
+)
+
+// softmax sets p to the softmax of one row of x and returns max + log Σ, which
+// is what log p lacks against x.
+func softmax(p []float64, x []float32) float64 {
+	top := x[0]
+	for _, v := range x {
+		top = max(top, v)
+	}
+	sum := 0.0
+	for c, v := range x {
+		p[c] = math.Exp(float64(v) - float64(top))
+		sum += p[c]
+	}
+	for c := range p {
+		p[c] /= sum
+	}
+	return float64(top) + math.Log(sum)
+}
+
+// Softmax works in float64.
+func (b *Backend) Softmax(p, x device.Tensor) {
+	if b.failed() {
+		return
+	}
+	const op = "Softmax"
+	pd, xd := b.get(op, "p", p), b.get(op, "x", x)
+	want(op, p.Shape == x.Shape, "p %v, x %v", p.Shape, x.Shape)
+	c := x.C
+	rows(x.Rows(), c, func(lo, hi int) {
+		q := make([]float64, c)
+		for ; lo < hi; lo++ {
+			softmax(q, xd[lo*c:][:c])
+			for i, v := range q {
+				pd[lo*c+i] = float32(v)
+			}
+		}
+	})
+}
+
+// share is channel c's weight in the mean over channels.
+func share(c, channels int, lesionOnly bool) float64 {
+	switch {
+	case !lesionOnly:
+		return 1 / float64(channels)
+	case c == channels-1:
+		return 1
+	}
+	return 0
+}
+
+// DiceLoss works in float64, in one pass.
+func (b *Backend) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.DiceOptions) {
+	if b.failed() {
+		return
+	}
+	const op = "DiceLoss"
+	ld, sd, pd := b.get(op, "loss", loss), b.get(op, "sums", sums), b.opt(op, "prob", prob)
+	xd, gd := b.get(op, "x", x), b.get(op, "g", g)
+	want(op, loss.Shape == device.Scalar() && sums.Shape == device.Vec(3*x.C), "loss %v, sums %v, x %v", loss.Shape, sums.Shape, x.Shape)
+	want(op, g.Shape == x.Shape && (pd == nil || prob.Shape == x.Shape), "prob %v, x %v, g %v", prob.Shape, x.Shape, g.Shape)
+	apart(op, loss, sums, prob, x, g)
+	apart(op, sums, prob, x, g)
+	apart(op, prob, x, g)
+
+	c := x.C
+	s := rowSums(x.Rows(), c, 3*c+1, func(acc []float64, lo, hi int) {
+		sumI, sumP, sumG := acc[:c], acc[c:2*c], acc[2*c:3*c]
+		p := make([]float64, c)
+		for ; lo < hi; lo++ {
+			xr := xd[lo*c:][:c]
+			norm := softmax(p, xr)
+			for i, v := range gd[lo*c:][:c] {
+				g := float64(v)
+				sumI[i] += p[i] * g
+				sumP[i] += p[i]
+				sumG[i] += g
+				acc[3*c] -= g * (float64(xr[i]) - norm)
+				if pd != nil {
+					pd[lo*c+i] = float32(p[i])
+				}
+			}
+		}
+	})
+	l := 1.0
+	for i := range c {
+		l -= share(i, c, opt.LesionOnly) * (2*s[i] + opt.Eps) / (s[c+i] + s[2*c+i] + opt.Eps)
+	}
+	if opt.CrossEntropy != 0 {
+		l += opt.CrossEntropy * s[3*c] / float64(x.Rows())
+	}
+	ld[0] = float32(l)
+	for i := range sd {
+		sd[i] = float32(s[i])
+	}
+}
+
+// DiceLossGrad: with D = P + G + Eps and the channel's weight s in the mean,
+//
+//	∂loss/∂p = −s·(2g·D − (2I + Eps))/D²
+//	∂loss/∂x[c] = p[c]·(∂loss/∂p[c] − Σ_j p[j]·∂loss/∂p[j])
+//	            + CrossEntropy/R·(p[c]·Σ_j g[j] − g[c])
+func (b *Backend) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, opt device.DiceOptions) {
+	if dx.Mode == device.Skip || b.failed() {
+		return
+	}
+	const op = "DiceLossGrad"
+	dxd, dl, sd := b.get(op, "dx", dx.Tensor), b.get(op, "dloss", dloss), b.get(op, "sums", sums)
+	xd, gd := b.get(op, "x", x), b.get(op, "g", g)
+	want(op, dloss.Shape == device.Scalar() && sums.Shape == device.Vec(3*x.C), "dloss %v, sums %v, x %v", dloss.Shape, sums.Shape, x.Shape)
+	want(op, g.Shape == x.Shape && dx.Shape == x.Shape, "dx %v, x %v, g %v", dx.Shape, x.Shape, g.Shape)
+	apart(op, dx.Tensor, dloss, sums, x, g)
+
+	c := x.C
+	// ∂loss/∂p = offset + slope·g
+	offset, slope := make([]float64, c), make([]float64, c)
+	for i := range c {
+		num := 2*float64(sd[i]) + opt.Eps
+		den := float64(sd[c+i]) + float64(sd[2*c+i]) + opt.Eps
+		w := share(i, c, opt.LesionOnly) * float64(dl[0])
+		offset[i], slope[i] = w*num/(den*den), -2*w/den
+	}
+	ce := float64(dl[0]) * opt.CrossEntropy / float64(x.Rows())
+	rows(x.Rows(), c, func(lo, hi int) {
+		p, dp := make([]float64, c), make([]float64, c)
+		for ; lo < hi; lo++ {
+			softmax(p, xd[lo*c:][:c])
+			gr := gd[lo*c:][:c]
+			var sumG, mean float64
+			for i, v := range gr {
+				dp[i] = offset[i] + slope[i]*float64(v)
+				mean += p[i] * dp[i]
+				sumG += float64(v)
+			}
+			for i, v := range gr {
+				d := p[i]*(dp[i]-mean) + ce*(p[i]*sumG-float64(v))
+				put(dxd, lo*c+i, float32(d), dx.Mode)
+			}
+		}
+	})
+}
+
+// MSE adds up in float64.
+func (b *Backend) MSE(loss, x, g device.Tensor) {
+	if b.failed() {
+		return
+	}
+	const op = "MSE"
+	ld, xd, gd := b.get(op, "loss", loss), b.get(op, "x", x), b.get(op, "g", g)
+	want(op, loss.Shape == device.Scalar() && g.Shape == x.Shape, "loss %v, x %v, g %v", loss.Shape, x.Shape, g.Shape)
+	apart(op, loss, x, g)
+	s := rowSums(len(xd), 1, 1, func(acc []float64, lo, hi int) {
+		sum := 0.0
+		for i, v := range xd[lo:hi] {
+			d := float64(v) - float64(gd[lo+i])
+			sum += d * d
+		}
+		acc[0] += sum
+	})
+	ld[0] = float32(s[0] / float64(len(xd)))
+}
+
+// MSEGrad is one pass.
+func (b *Backend) MSEGrad(dx device.Into, dloss, x, g device.Tensor) {
+	if dx.Mode == device.Skip || b.failed() {
+		return
+	}
+	const op = "MSEGrad"
+	dxd, dl := b.get(op, "dx", dx.Tensor), b.get(op, "dloss", dloss)
+	xd, gd := b.get(op, "x", x), b.get(op, "g", g)
+	want(op, dloss.Shape == device.Scalar() && g.Shape == x.Shape && dx.Shape == x.Shape,
+		"dx %v, dloss %v, x %v, g %v", dx.Shape, dloss.Shape, x.Shape, g.Shape)
+	apart(op, dx.Tensor, dloss, x, g)
+	k := float32(float64(dl[0]) * 2 / float64(len(xd)))
+	elements(len(xd), func(lo, hi int) {
+		d, x, g := dxd[lo:hi], xd[lo:hi], gd[lo:hi]
+		for i, v := range x {
+			r := k * (v - g[i])
+			if dx.Mode == device.Add {
+				r += d[i]
+			}
+			d[i] = r
+		}
+	})
+}

@@ -1,0 +1,50 @@
+package cpu
+
+import (
+	"math"
+
+	"voxgrad/device"
+)
+
+// adamStep holds the factors of one update, with the bias corrections folded in:
+//
+//	w −= rate·m / (√v·root + eps)
+type adamStep struct {
+	beta1, rest1, beta2, rest2 float32
+	rate, root, eps            float32
+}
+
+// Adam goes through the slots one after another.
+func (b *Backend) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
+	if b.failed() {
+		return
+	}
+	const op = "Adam"
+	want(op, opt.Step >= 1, "step %d, the first one is 1", opt.Step)
+	k := adamStep{
+		beta1: float32(opt.Beta1), rest1: float32(1 - opt.Beta1),
+		beta2: float32(opt.Beta2), rest2: float32(1 - opt.Beta2),
+		rate: float32(opt.LR / (1 - math.Pow(opt.Beta1, float64(opt.Step)))),
+		root: float32(1 / math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step)))),
+		eps:  float32(opt.Eps),
+	}
+	for _, s := range slots {
+		w, g, m, v := b.get(op, "W", s.W), b.get(op, "Grad", s.Grad), b.get(op, "M", s.M), b.get(op, "V", s.V)
+		want(op, s.Grad.Shape == s.W.Shape && s.M.Shape == s.W.Shape && s.V.Shape == s.W.Shape,
+			"W %v, Grad %v, M %v, V %v", s.W.Shape, s.Grad.Shape, s.M.Shape, s.V.Shape)
+		apart(op, s.W, s.Grad, s.M, s.V)
+		apart(op, s.M, s.Grad, s.V)
+		apart(op, s.V, s.Grad)
+		elements(len(w), func(lo, hi int) { k.update(w[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi]) })
+	}
+}
+
+func (k *adamStep) update(w, g, m, v []float32) {
+	m, v, w = m[:len(g)], v[:len(g)], w[:len(g)]
+	for i, g := range g {
+		mi := k.beta1*m[i] + k.rest1*g
+		vi := k.beta2*v[i] + k.rest2*g*g
+		m[i], v[i] = mi, vi
+		w[i] -= k.rate * mi / (float32(math.Sqrt(float64(vi)))*k.root + k.eps)
+	}
+}

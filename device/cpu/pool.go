@@ -1,0 +1,111 @@
+package cpu
+
+import (
+	"voxgrad/device"
+	"voxgrad/internal/par"
+)
+
+func pooled(x device.Shape) device.Shape {
+	return device.Shape{N: x.N, D: x.D / 2, H: x.H / 2, W: x.W / 2, C: x.C}
+}
+
+// eight gives the offsets, from the first, of the eight voxels under a pooled one.
+func eight(x device.Shape) [8]int {
+	var o [8]int
+	for t := range o {
+		o[t] = ((t>>2*x.H+t>>1&1)*x.W + t&1) * x.C
+	}
+	return o
+}
+
+// lines runs f for every line along W of a tensor of shape s.
+func lines(s device.Shape, f func(n, d, h int)) {
+	per := max(1, span/(s.W*s.C))
+	par.Chunks(s.N*s.D*s.H, per, func(lo, hi int) {
+		for ; lo < hi; lo++ {
+			f(lo/(s.D*s.H), lo/s.H%s.D, lo%s.H)
+		}
+	})
+}
+
+// MaxPool takes the maximum of eight; NaN where one of them is NaN.
+func (b *Backend) MaxPool(y, x device.Tensor) {
+	if b.failed() {
+		return
+	}
+	const op = "MaxPool"
+	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
+	want(op, y.Shape == pooled(x.Shape), "y %v, x %v", y.Shape, x.Shape)
+	apart(op, y, x)
+	at, c := eight(x.Shape), x.C
+	lines(y.Shape, func(n, d, h int) {
+		to := yd[((n*y.D+d)*y.H+h)*y.W*c:][:y.W*c]
+		from := xd[((n*x.D+2*d)*x.H+2*h)*x.W*c:]
+		for w := range y.W {
+			to := to[w*c:][:c]
+			copy(to, from[2*w*c:])
+			for _, o := range at[1:] {
+				for i, v := range from[2*w*c+o:][:c] {
+					if v > to[i] || v != v {
+						to[i] = v
+					}
+				}
+			}
+		}
+	})
+}
+
+// MaxPoolGrad looks for the first of the eight that equals y.
+func (b *Backend) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
+	if dx.Mode == device.Skip || b.failed() {
+		return
+	}
+	const op = "MaxPoolGrad"
+	dxd, dyd := b.get(op, "dx", dx.Tensor), b.get(op, "dy", dy)
+	xd, yd := b.get(op, "x", x), b.get(op, "y", y)
+	want(op, y.Shape == pooled(x.Shape) && dy.Shape == y.Shape && dx.Shape == x.Shape,
+		"dx %v, dy %v, x %v, y %v", dx.Shape, dy.Shape, x.Shape, y.Shape)
+	apart(op, dx.Tensor, dy, x, y)
+	at, c := eight(x.Shape), x.C
+	if dx.Mode == device.Set {
+		clearOdd(dxd, x.Shape)
+	}
+	lines(y.Shape, func(n, d, h int) {
+		line := ((n*y.D+d)*y.H + h) * y.W * c
+		base := ((n*x.D+2*d)*x.H + 2*h) * x.W * c
+		for w := range y.W {
+			g, top := dyd[line+w*c:][:c], yd[line+w*c:][:c]
+			for i, v := range top {
+				hit := -1
+				for t, o := range at {
+					k := base + 2*w*c + o + i
+					if hit < 0 && xd[k] == v {
+						hit = t
+						if dx.Mode == device.Add {
+							dxd[k] += g[i]
+						} else {
+							dxd[k] = g[i]
+						}
+					} else if dx.Mode == device.Set {
+						dxd[k] = 0
+					}
+				}
+			}
+		}
+	})
+}
+
+// clearOdd sets the planes that pooling drops to zero.
+func clearOdd(dx []float32, s device.Shape) {
+	if s.D%2+s.H%2+s.W%2 == 0 {
+		return
+	}
+	lines(s, func(n, d, h int) {
+		line := dx[((n*s.D+d)*s.H+h)*s.W*s.C:][:s.W*s.C]
+		if d >= s.D/2*2 || h >= s.H/2*2 {
+			clear(line)
+		} else {
+			clear(line[s.W/2*2*s.C:])
+		}
+	})
+}

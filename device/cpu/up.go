@@ -1,0 +1,96 @@
+package cpu
+
+import (
+	"voxgrad/device"
+)
+
+func doubled(x device.Shape) device.Shape {
+	return device.Shape{N: x.N, D: 2 * x.D, H: 2 * x.H, W: 2 * x.W, C: x.C}
+}
+
+// Upsample interpolates along W, H and D in turn.
+func (b *Backend) Upsample(y, x device.Tensor) {
+	if b.failed() {
+		return
+	}
+	const op = "Upsample"
+	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
+	want(op, y.Shape == doubled(x.Shape), "y %v, x %v", y.Shape, x.Shape)
+	apart(op, y, x)
+	line := x.W * x.C
+	wide := 2 * line // a line of the output
+	// A piece is one plane pair: output planes 2d and 2d+1 need input planes d−1, d, d+1.
+	b.forScratch(x.N*x.D, func(s *scratch, i int) {
+		n, d := i/x.D, i%x.D
+		for half := range 2 {
+			far := min(max(d+2*half-1, 0), x.D-1)
+			plane := s.floats(0, x.H*line) // blended along D
+			blend(plane, xd[(n*x.D+d)*x.H*line:], xd[(n*x.D+far)*x.H*line:])
+			tall := s.floats(1, line)
+			for h := range 2 * x.H {
+				near := h / 2
+				far := min(max(near+h%2*2-1, 0), x.H-1)
+				blend(tall, plane[near*line:], plane[far*line:])
+				to := yd[((n*y.D+2*d+half)*y.H+h)*wide:][:wide]
+				for w := range 2 * x.W {
+					near := w / 2
+					far := min(max(near+w%2*2-1, 0), x.W-1)
+					blend(to[w*x.C:][:x.C], tall[near*x.C:], tall[far*x.C:])
+				}
+			}
+		}
+	})
+}
+
+// blend: to = ¾·near + ¼·far
+func blend(to, near, far []float32) {
+	near, far = near[:len(to)], far[:len(to)]
+	for i, v := range near {
+		to[i] = 0.75*v + 0.25*far[i]
+	}
+}
+
+// UpsampleGrad gathers: along one axis, input i receives ¾ of outputs 2i and
+// 2i+1 and ¼ of outputs 2i−1 and 2i+2; at the ends, where a neighbour is missing, the end
+// itself stands for it.
+func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
+	if dx.Mode == device.Skip || b.failed() {
+		return
+	}
+	const op = "UpsampleGrad"
+	dxd, dyd := b.get(op, "dx", dx.Tensor), b.get(op, "dy", dy)
+	want(op, dy.Shape == doubled(dx.Shape), "dx %v, dy %v", dx.Shape, dy.Shape)
+	apart(op, dx.Tensor, dy)
+	line := dx.W * dx.C
+	wide := 2 * line
+	b.forScratch(dx.N*dx.D, func(s *scratch, i int) {
+		n, d := i/dx.D, i%dx.D
+		flat := s.floats(0, 2*dx.H*wide) // collected along D
+		collect(flat, dyd[n*dy.D*len(flat):], len(flat), d, dx.D)
+		short := s.floats(1, wide)
+		sum := s.floats(2, dx.C)
+		for h := range dx.H {
+			collect(short, flat, wide, h, dx.H)
+			for w := range dx.W {
+				to := dxd[(i*dx.H+h)*line+w*dx.C:][:dx.C]
+				if dx.Mode == device.Set {
+					collect(to, short, dx.C, w, dx.W)
+				} else {
+					collect(sum, short, dx.C, w, dx.W)
+					add(to, sum)
+				}
+			}
+		}
+	})
+}
+
+// collect: to = the adjoint's input i of n, from pieces of len(to) elements stride apart.
+func collect(to, from []float32, stride, i, n int) {
+	m := len(to)
+	before, after := max(2*i-1, 0), min(2*i+2, 2*n-1)
+	a, b := from[2*i*stride:][:m], from[(2*i+1)*stride:][:m]
+	p, q := from[before*stride:][:m], from[after*stride:][:m]
+	for k := range to {
+		to[k] = 0.75*(a[k]+b[k]) + 0.25*(p[k]+q[k])
+	}
+}
