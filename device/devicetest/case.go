@@ -28,6 +28,7 @@ type Case struct {
 
 	check func(b device.Backend, opt Options) (Report, error)
 	opt   Options
+	trial *trial // nil where the case is more than one call
 }
 
 // Report is the worst comparison of a case, the one with the largest error
@@ -54,6 +55,19 @@ func (c Case) Check(b device.Backend) (rep Report, err error) {
 		err = fmt.Errorf("%s: %w", c.Name, err)
 	}
 	return rep, err
+}
+
+// SameBits says whether two backends give the same bits for the case, as one
+// backend must with any number of threads. Cases of more than one call, such as
+// those of Usage, have nothing to compare and pass.
+func (c Case) SameBits(b, other device.Backend) error {
+	if c.trial == nil {
+		return nil
+	}
+	if err := c.trial.sameBits(b, other); err != nil {
+		return fmt.Errorf("%s: %s and %s differ: %w", c.Name, b.Name(), other.Name(), err)
+	}
+	return nil
 }
 
 // Tolerance is how far a result may be from the float64 one. With K rounded

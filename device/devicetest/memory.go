@@ -83,11 +83,12 @@ func plain(f func(b device.Backend) error) func(device.Backend, Options) (Report
 }
 
 func checkName(b device.Backend) error {
-	if b.Name() == "" {
+	first := b.Name()
+	if first == "" {
 		return errors.New("the name is empty")
 	}
-	if b.Name() != b.Name() {
-		return errors.New("the name changes")
+	if again := b.Name(); again != first {
+		return fmt.Errorf("the name was %q and is %q", first, again)
 	}
 	return nil
 }

@@ -75,6 +75,13 @@ func TestTableFindsMistakes(t *testing.T) {
 		{"Dropout", "half a key", drop(func(key, i uint64, p float64) bool { return rng.Word(key&math.MaxUint32, i) >= uint32(p*(1<<32)) }), false},
 		{"NonFinite", "NaN only", func(b *oracle) device.Backend { return nanOnly{b} }, false},
 		{"Usage", "freed memory counted", func(b *oracle) device.Backend { return leaky{b} }, false},
+		{"Name", "none", func(b *oracle) device.Backend { return nameless{b} }, false},
+		{"ResetPeak", "does nothing", func(b *oracle) device.Backend { return lastingPeak{b} }, false},
+		{"Sync", "fails without reason", func(b *oracle) device.Backend { return failing{b} }, false},
+		{"Close", "fails without reason", func(b *oracle) device.Backend { return failing{b} }, false},
+		{"Download", "any length", func(b *oracle) device.Backend { return anyLength{b} }, false},
+		{"Upload", "any length", func(b *oracle) device.Backend { return anyLength{b} }, false},
+		{"Upload", "denormals flushed", func(b *oracle) device.Backend { return flushing{b} }, false},
 		{"Free", "twice", func(b *oracle) device.Backend { return forgiving{b} }, false},
 		{"Alloc", "memory shared", func(b *oracle) device.Backend { return sharing{b, map[device.Shape]device.Tensor{}} }, false},
 	} {

@@ -1,14 +1,10 @@
 package devicetest
 
 import (
-	"errors"
-	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"voxgrad/device"
-	"voxgrad/device/ref"
 	"voxgrad/internal/rng"
 )
 
@@ -70,7 +66,7 @@ type variation struct {
 }
 
 func (tr *trial) asCase() Case {
-	c := Case{Name: tr.method + "/" + tr.name, Methods: []string{tr.method}, FLOPs: tr.flops, check: tr.check}
+	c := Case{Name: tr.method + "/" + tr.name, Methods: []string{tr.method}, FLOPs: tr.flops, check: tr.check, trial: tr}
 	for _, a := range tr.args {
 		c.Shapes = append(c.Shapes, a.shape)
 	}
@@ -161,160 +157,3 @@ func (tr *trial) variations() []variation {
 	}
 	return vs
 }
-
-// onRef is what the call leaves in every argument, in float64.
-func (tr *trial) onRef(v variation, vals map[string][]float32) map[string][]float64 {
-	b := ref.New[float64]()
-	t := tensors{map[string]device.Tensor{}, v.mode}
-	for _, a := range tr.args {
-		if v.absent[a.name] {
-			continue
-		}
-		t.at[a.name] = b.Alloc(a.shape)
-		if x, ok := vals[a.name]; ok {
-			b.Upload(t.at[a.name], x)
-		}
-	}
-	if v.alias[0] != "" {
-		t.at[v.alias[0]] = t.at[v.alias[1]]
-	}
-	tr.call(b, t)
-	out := map[string][]float64{}
-	for name, x := range t.at {
-		out[name] = b.Data(x)
-	}
-	return out
-}
-
-// onBackend is what the call leaves in every output, gradient and state, after
-// having looked at everything that must not change.
-func (tr *trial) onBackend(b device.Backend, v variation, vals map[string][]float32) (map[string][]float32, error) {
-	mem := arena{b: b}
-	defer mem.free()
-	t := tensors{map[string]device.Tensor{}, v.mode}
-	keeps := map[string][]float32{}
-	nan := float32(math.NaN())
-	for _, a := range tr.args {
-		if v.absent[a.name] || a.name == v.alias[0] {
-			continue
-		}
-		x := mem.alloc(a.name, a.shape)
-		t.at[a.name] = x
-		if a.role == output || a.role == grad && v.mode[a.name] == device.Set {
-			b.Fill(x, nan)
-		} else {
-			b.Upload(x, vals[a.name])
-		}
-		if a.role == input && a.name != v.alias[1] || a.role == grad && v.mode[a.name] == device.Skip {
-			keeps[a.name] = download(b, x)
-		}
-	}
-	if v.alias[0] != "" {
-		t.at[v.alias[0]] = t.at[v.alias[1]]
-	}
-	tr.call(b, t)
-	if err := b.Sync(); err != nil {
-		return nil, fmt.Errorf("Sync: %w", err)
-	}
-	out := map[string][]float32{}
-	for _, a := range tr.args {
-		x, ok := t.at[a.name]
-		if !ok {
-			continue
-		}
-		if before, ok := keeps[a.name]; ok {
-			if err := sameBits(before, download(b, x)); err != nil {
-				return nil, fmt.Errorf("%s must not change: %w", a.name, err)
-			}
-		} else if a.role != input {
-			out[a.name] = download(b, x)
-		}
-	}
-	return out, mem.check()
-}
-
-func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
-	vals, set := tr.draw()
-	_, rep.Guarded = b.(Guarded)
-	tol := opt.Tolerance
-	if tr.conv {
-		tol = opt.Conv
-	}
-	for i, v := range tr.variations() {
-		got, err := tr.onBackend(b, v, vals)
-		if err != nil {
-			return rep, fmt.Errorf("%s: %w", v.what, err)
-		}
-		want := set
-		if i > 0 {
-			want = tr.onRef(v, vals)
-		}
-		for _, a := range tr.args {
-			x, ok := got[a.name]
-			if !ok {
-				continue
-			}
-			terms := a.terms
-			if v.mode[a.name] == device.Add {
-				terms++
-			}
-			r, err := compare(x, want[a.name], terms, a.scale, tol)
-			r.What = a.name + " (" + v.what + ")"
-			rep.worse(r)
-			if err != nil {
-				return r, fmt.Errorf("%s: %s: %w", v.what, a.name, err)
-			}
-		}
-		again, err := tr.onBackend(b, v, vals)
-		if err != nil {
-			return rep, fmt.Errorf("%s, second run: %w", v.what, err)
-		}
-		for name := range got {
-			if err := sameBits(got[name], again[name]); err != nil {
-				return rep, fmt.Errorf("%s: %s differs between two runs: %w", v.what, name, err)
-			}
-		}
-	}
-	if tr.full {
-		return rep, tr.checkPanics(b, vals)
-	}
-	return rep, nil
-}
-
-// checkPanics gives one argument after another a batch too many.
-func (tr *trial) checkPanics(b device.Backend, vals map[string][]float32) error {
-	set := tr.variations()[0]
-	for _, wrong := range tr.args {
-		if wrong.free {
-			continue
-		}
-		err := func() (err error) {
-			mem := arena{b: b}
-			defer mem.free()
-			t := tensors{map[string]device.Tensor{}, set.mode}
-			for _, a := range tr.args {
-				s := a.shape
-				if a.name == wrong.name {
-					s.N++
-				}
-				t.at[a.name] = mem.alloc(a.name, s)
-				b.Fill(t.at[a.name], 1)
-			}
-			defer func() {
-				if p := recover(); p == nil {
-					err = errors.New("no panic")
-				} else if !slices.Contains(strings.FieldsFunc(fmt.Sprint(p), notLetter), tr.method) {
-					err = fmt.Errorf("the panic does not name %s: %v", tr.method, p)
-				}
-			}()
-			tr.call(b, t)
-			return nil
-		}()
-		if err != nil {
-			return fmt.Errorf("%s of a wrong shape: %w", wrong.name, err)
-		}
-	}
-	return nil
-}
-
-func notLetter(r rune) bool { return r < 'A' || r > 'Z' && r < 'a' || r > 'z' }
