@@ -9,6 +9,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"voxgrad/layers"
+	"voxgrad/models"
 	"voxgrad/train/dataset"
 	"voxgrad/train/prep"
 	"voxgrad/train/sample"
@@ -30,7 +32,7 @@ type Config struct {
 	Augment string         `toml:"augment" comment:"orthogonal (mirrors and right-angle rotations) or none"`
 	Loss    Loss           `toml:"loss"`
 	Adam    Adam           `toml:"adam"`
-	Run     Run            `toml:"run"`
+	Run     Course         `toml:"run"`
 }
 
 // Data says where the images are and how they are prepared.
@@ -45,8 +47,8 @@ type Data struct {
 
 // Network is the network's size.
 type Network struct {
-	Width   int     `toml:"width" comment:"channels of the first level; a detector takes its encoder's"`
-	Up      string  `toml:"up" comment:"transposed or trilinear; a detector takes its encoder's"`
+	Width   int     `toml:"width" comment:"channels of the first level; detector: 0 takes the encoder's"`
+	Up      string  `toml:"up" comment:"transposed or trilinear"`
 	Dropout float64 `toml:"dropout" comment:"after each pooling"`
 }
 
@@ -65,8 +67,8 @@ type Adam struct {
 	Eps          float64 `toml:"eps"`
 }
 
-// Run is the course of a training run.
-type Run struct {
+// Course is the length and pace of a training run.
+type Course struct {
 	Batch        int    `toml:"batch" comment:"patches per step"`
 	Steps        int    `toml:"steps" comment:"steps per epoch (choice)"`
 	Epochs       int    `toml:"epochs" comment:"at most so many (choice)"`
@@ -81,7 +83,7 @@ type Run struct {
 // Defaults is the published recipe for a task, with this project's choices where
 // it is silent.
 func Defaults(task string) Config {
-	return Config{
+	c := Config{
 		Task:    task,
 		Seed:    1,
 		Data:    Data{Options: dataset.Options{Layout: "auto", Truth: "auto"}, Settings: prep.Defaults(), Folds: 5, CacheMB: 4096},
@@ -90,9 +92,13 @@ func Defaults(task string) Config {
 		Augment: "orthogonal",
 		Loss:    Loss{Eps: 0.01},
 		Adam:    Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8},
-		Run: Run{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
+		Run: Course{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
 			Ahead: 2, OnCollapse: "warn"},
 	}
+	if task == models.Detector {
+		c.Network.Width = 0
+	}
+	return c
 }
 
 // Check names the first setting that makes no sense.
@@ -117,13 +123,17 @@ func (c Config) Check() error {
 		}
 		return fmt.Errorf("%s = %q: want %s", name, s, strings.Join(known, " or "))
 	}
+	width := c.Network.Width
+	if c.Task == models.Detector && width == 0 {
+		width = 1
+	}
 	for _, err := range []error{
-		oneOf("task", c.Task, "segmenter", "detector"),
+		oneOf("task", c.Task, models.Segmenter, models.Detector),
 		c.Data.Settings.Check(),
 		positive("data.folds", c.Data.Folds),
 		positive("data.cache_mb", c.Data.CacheMB),
-		positive("network.width", c.Network.Width),
-		oneOf("network.up", c.Network.Up, "transposed", "trilinear"),
+		positive("network.width", width),
+		oneOf("network.up", c.Network.Up, layers.Transposed, layers.Trilinear),
 		inside("network.dropout", c.Network.Dropout, 0, 1),
 		c.Sampler.Check(),
 		oneOf("augment", c.Augment, "orthogonal", "none"),
@@ -147,10 +157,10 @@ func (c Config) Check() error {
 	if c.Run.FullEvery < 0 || c.Run.SaveEvery < 0 || c.Run.Ahead < 0 {
 		return errors.New("config: run.full_every, run.save_every and run.ahead must not be negative")
 	}
-	if c.Task == "detector" && c.Encoder == "" {
+	if c.Task == models.Detector && c.Encoder == "" {
 		return errors.New("config: a detector needs encoder, the weights file of a trained segmenter")
 	}
-	if c.Task == "segmenter" && c.Encoder != "" {
+	if c.Task == models.Segmenter && c.Encoder != "" {
 		return errors.New("config: encoder is for a detector; a segmenter trains its own")
 	}
 	return nil

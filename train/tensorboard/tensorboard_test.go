@@ -65,7 +65,7 @@ func TestEventsReadBack(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, filepath.Base(w.Path()), "events.out.tfevents.")
 	require.NoError(t, w.Scalars(300, Scalar{"train/loss", 0.25}, Scalar{"train/dice", math.Pi}))
-	require.NoError(t, w.Restart(1 << 33))
+	require.NoError(t, w.Restart(1<<33))
 	require.NoError(t, w.Close())
 
 	r := records(t, w.Path())

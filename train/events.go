@@ -1,0 +1,63 @@
+package train
+
+// Event is something that a run tells whoever watches it.
+type Event interface{ event() }
+
+// Started comes first.
+type Started struct {
+	Folder     string   // RUN/fold_K
+	Config     Config   // as resolved
+	Device     string   // the backend's name
+	Train      []string // case IDs
+	Valid      []string
+	Layout     string
+	Parameters int  // values that are trained
+	Resumed    bool // from checkpoint_last
+	Step       int  // steps done before
+	Epoch      int  // epochs done before
+	History    []Record
+}
+
+// StepDone comes after each training step.
+type StepDone struct {
+	Epoch, Steps int     // the current epoch from 1, its steps
+	InEpoch      int     // steps done in it
+	Step         int     // steps done in the run
+	Loss         float64 // of this step
+	Lesion       float64 // mean lesion probability
+	Seconds      float64 // waiting for the patches included
+}
+
+// Validating comes after each batch or image of a validation.
+type Validating struct {
+	Epoch       int
+	Full        bool // whole images, not patches
+	Done, Total int
+}
+
+// EpochDone comes after each validation.
+type EpochDone struct {
+	Record
+	Seconds float64  // training and validation
+	History []Record // of the run, this epoch last
+}
+
+// Saved comes after a file was written.
+type Saved struct{ Path string }
+
+// Warning is something the user should know about; the run goes on.
+type Warning struct{ Text string }
+
+// FullCase is the score of one whole validation image.
+type FullCase struct {
+	Case     string
+	Dice, F1 Number // NaN where the truth is empty
+}
+
+func (Started) event()    {}
+func (StepDone) event()   {}
+func (Validating) event() {}
+func (EpochDone) event()  {}
+func (Saved) event()      {}
+func (Warning) event()    {}
+func (FullCase) event()   {}

@@ -1,0 +1,136 @@
+package train
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"math"
+	"path/filepath"
+	"strconv"
+
+	"voxgrad/internal/atomicfile"
+	"voxgrad/train/tensorboard"
+)
+
+// Number is a float64 whose NaN is null in JSON and empty in a CSV table.
+type Number float64
+
+// MarshalJSON implements json.Marshaler.
+func (n Number) MarshalJSON() ([]byte, error) {
+	if f := float64(n); !math.IsNaN(f) && !math.IsInf(f, 0) {
+		return json.Marshal(f)
+	}
+	return []byte("null"), nil
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (n *Number) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*n = Number(math.NaN())
+		return nil
+	}
+	return json.Unmarshal(b, (*float64)(n))
+}
+
+func (n Number) csv() string {
+	if math.IsNaN(float64(n)) {
+		return ""
+	}
+	return strconv.FormatFloat(float64(n), 'g', -1, 64)
+}
+
+// Record is one epoch of a run. Nothing in it depends on the clock.
+type Record struct {
+	Epoch     int    `json:"epoch"` // from 1
+	Step      int    `json:"step"`  // steps done
+	TrainLoss Number `json:"train_loss"`
+	TrainDice Number `json:"train_dice"` // soft Dice of the lesion channel over the epoch's patches
+	Lesion    Number `json:"mean_lesion_probability"`
+	ValidLoss Number `json:"valid_loss"` // mean over the batches of validation patches
+	ValidDice Number `json:"valid_dice"` // soft Dice of the lesion channel over them
+	Best      bool   `json:"best"`       // lowest validation loss so far
+	FullDice  Number `json:"full_dice"`  // mean over whole validation images; null if not computed
+	FullF1    Number `json:"full_lesion_f1"`
+}
+
+var csvHead = []string{"epoch", "step", "train_loss", "train_dice", "mean_lesion_probability",
+	"valid_loss", "valid_dice", "best", "full_dice", "full_lesion_f1"}
+
+// writeMetrics writes the history as metrics.csv.
+func writeMetrics(dir string, history []Record) error {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	rows := [][]string{csvHead}
+	for _, r := range history {
+		rows = append(rows, []string{strconv.Itoa(r.Epoch), strconv.Itoa(r.Step), r.TrainLoss.csv(), r.TrainDice.csv(),
+			r.Lesion.csv(), r.ValidLoss.csv(), r.ValidDice.csv(), strconv.FormatBool(r.Best), r.FullDice.csv(), r.FullF1.csv()})
+	}
+	if err := w.WriteAll(rows); err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(filepath.Join(dir, "metrics.csv"), b.Bytes())
+}
+
+// scalars is a record as TensorBoard's curves.
+func (r Record) scalars() []tensorboard.Scalar {
+	var out []tensorboard.Scalar
+	for _, s := range []struct {
+		tag string
+		n   Number
+	}{
+		{"epoch/train_loss", r.TrainLoss}, {"epoch/train_dice", r.TrainDice},
+		{"epoch/valid_loss", r.ValidLoss}, {"epoch/valid_dice", r.ValidDice},
+		{"epoch/full_dice", r.FullDice}, {"epoch/full_lesion_f1", r.FullF1},
+	} {
+		if !math.IsNaN(float64(s.n)) {
+			out = append(out, tensorboard.Scalar{Tag: s.tag, Value: float64(s.n)})
+		}
+	}
+	return out
+}
+
+// Reason is why a run ended.
+type Reason string
+
+// Reasons.
+const (
+	EarlyStop   Reason = "early stop"    // no better validation loss for patience epochs
+	AllEpochs   Reason = "all epochs"    // the most epochs are done
+	Interrupted Reason = "interrupted"   // by the context; can be resumed
+	Collapsed   Reason = "collapsed"     // no lesion is predicted any more
+	NotFinite   Reason = "not finite"    // a NaN or infinity turned up
+	Failed      Reason = "another error" // an image or the device failed
+)
+
+// Summary is how a run went: summary.json.
+type Summary struct {
+	Task       string   `json:"task"`
+	Folder     string   `json:"folder"`
+	Device     string   `json:"device"`
+	Reason     Reason   `json:"reason"`
+	Error      string   `json:"error,omitempty"`
+	Fold       int      `json:"fold"`
+	Folds      int      `json:"folds"`
+	Train      []string `json:"train_cases"`
+	Valid      []string `json:"valid_cases"`
+	Parameters int      `json:"trained_parameters"`
+	Epochs     int      `json:"epochs"`
+	Steps      int      `json:"steps"`
+	Best       *Record  `json:"best"`
+	Last       *Record  `json:"last"`
+	// The rest is of this session alone, not of those it resumed.
+	Seconds         float64 `json:"seconds"`
+	SessionSteps    int     `json:"session_steps"`
+	StepSeconds     Number  `json:"median_step_seconds"`
+	PatchesASecond  Number  `json:"patches_per_second"`
+	WaitingFraction Number  `json:"waiting_for_patches"` // share of the steps' time
+}
+
+func (s *Summary) write(dir string) error {
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		return fmt.Errorf("summary: %w", err)
+	}
+	return atomicfile.WriteBytes(filepath.Join(dir, "summary.json"), append(b, '\n'))
+}
