@@ -43,7 +43,10 @@ func (t *Tape) reverse() {
 		}
 		t.freeGrad(s.y)
 		for _, v := range s.saved {
-			t.Release(v)
+			if v != nil && !v.leaf {
+				v.saved--
+				t.freeUnused(v)
+			}
 		}
 		*s = step{}
 	}

@@ -84,7 +84,12 @@ func (t *Tape) Release(x *Var) {
 		return
 	}
 	t.alive(x)
-	if x.uses--; x.uses == 0 {
+	x.uses--
+	t.freeUnused(x)
+}
+
+func (t *Tape) freeUnused(x *Var) {
+	if x.uses == 0 && x.saved == 0 {
 		t.dev.Free(x.Tensor)
 		x.Mem = nil
 	}
@@ -123,7 +128,7 @@ func (t *Tape) own(x device.Tensor) *Var {
 // and a new one of the same shape otherwise. Only for ops that will not be
 // recorded, on devices' ops that allow y to be x.
 func (t *Tape) inPlace(x *Var) *Var {
-	if x.leaf || x.uses != 1 {
+	if x.leaf || x.uses != 1 || x.saved != 0 {
 		return t.result(x.Shape)
 	}
 	y := t.own(x.Tensor)
@@ -176,7 +181,7 @@ func (t *Tape) done(op string, y *Var, in, saved []*Var, back func(dy device.Ten
 		y.wants = true
 		for _, v := range saved {
 			if v != nil && !v.leaf {
-				v.uses++
+				v.saved++
 			}
 		}
 		t.steps = append(t.steps, step{op: op, at: at, y: y, in: in, saved: saved, back: back})

@@ -17,7 +17,8 @@ type Var struct {
 	has   bool // grad holds at least one contribution
 	wants bool // a gradient is wanted
 	leaf  bool // not the tape's memory
-	uses  int  // results: ops still to come and recorded reverse steps that read the value
+	uses  int  // results: ops still to come that may read the value
+	saved int  // results: recorded reverse steps that will read it
 }
 
 // Input is a leaf that wants no gradient: an image, a target, a running mean.

@@ -1,0 +1,214 @@
+package autograd_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/autograd"
+	"voxgrad/device"
+	"voxgrad/device/ref"
+	"voxgrad/internal/rng"
+)
+
+// bench is the oracle with leaves on it.
+type bench struct {
+	t    *testing.T
+	dev  *ref.Backend[float64]
+	draw *rng.Stream
+}
+
+func newBench(t *testing.T) *bench {
+	return &bench{t: t, dev: ref.New[float64](), draw: rng.New(1, t.Name())}
+}
+
+// leaf is a parameter with random content, away from 0 so that a small change
+// moves no ReLU and no maximum over its kink.
+func (b *bench) leaf(name string, s device.Shape) *autograd.Var {
+	v := autograd.Parameter(name, b.dev.Alloc(s))
+	for i := range b.dev.Data(v.Tensor) {
+		x := b.draw.Normal()
+		b.dev.Data(v.Tensor)[i] = x + math.Copysign(0.05, x)
+	}
+	return v
+}
+
+// check compares the gradient of Σ r·f(leaves), r random, with central
+// differences, for every element of every leaf. f gets a new tape each time.
+func (b *bench) check(leaves []*autograd.Var, f func(t *autograd.Tape) *autograd.Var) {
+	b.t.Helper()
+	tape := autograd.New(b.dev, 7)
+	y := f(tape)
+	r := b.dev.Alloc(y.Shape)
+	for i := range b.dev.Data(r) {
+		b.dev.Data(r)[i] = b.draw.Normal()
+	}
+	tape.BackwardFrom(y, r)
+	value := func() (s float64) {
+		t := autograd.New(b.dev, 7)
+		defer t.Close()
+		y := f(t)
+		for i, v := range b.dev.Data(y.Tensor) {
+			s += v * b.dev.Data(r)[i]
+		}
+		return s
+	}
+	for _, v := range leaves {
+		require.False(b.t, v.Grad().None(), "%s got no gradient", v.Name)
+		got := b.dev.Data(v.Grad())
+		x := b.dev.Data(v.Tensor)
+		var size float64
+		for i := range x {
+			const h = 1e-5
+			keep := x[i]
+			x[i] = keep + h
+			up := value()
+			x[i] = keep - h
+			down := value()
+			x[i] = keep
+			want := (up - down) / (2 * h)
+			require.InDelta(b.t, want, got[i], 1e-6*(1+math.Abs(want)), "%s[%d]", v.Name, i)
+			size += math.Abs(want)
+		}
+		require.NotZero(b.t, size, "%s: a gradient of zero everywhere shows nothing", v.Name)
+	}
+	tape.Close()
+}
+
+// noLeaks checks that only the leaves, their gradients and extra remain.
+func (b *bench) noLeaks(leaves ...*autograd.Var) {
+	b.t.Helper()
+	b.dev.ResetPeak()
+	var want int64
+	for _, v := range leaves {
+		want += v.Mem.Bytes()
+		if g := v.Grad(); !g.None() {
+			want += g.Mem.Bytes()
+		}
+	}
+	now, _ := b.dev.Usage()
+	require.Equal(b.t, want, now)
+}
+
+var grid = device.Shape{N: 2, D: 3, H: 4, W: 5, C: 3}
+
+func TestConvGradient(t *testing.T) {
+	for _, act := range []device.Act{device.Linear, device.ReLU} {
+		b := newBench(t)
+		x, w, bias := b.leaf("x", grid), b.leaf("w", device.Weights(3, 3, 2)), b.leaf("b", device.Vec(2))
+		b.check([]*autograd.Var{x, w, bias}, func(t *autograd.Tape) *autograd.Var {
+			return t.Conv(x, w, bias, device.Same, act)
+		})
+		x.ClearGrad()
+		w.ClearGrad()
+		b.check([]*autograd.Var{x, w}, func(t *autograd.Tape) *autograd.Var {
+			return t.Conv(x, w, nil, device.Same, act)
+		})
+	}
+}
+
+func TestConvTGradient(t *testing.T) {
+	b := newBench(t)
+	x, w, bias := b.leaf("x", grid), b.leaf("w", device.Weights(2, 3, 2)), b.leaf("b", device.Vec(2))
+	b.check([]*autograd.Var{x, w, bias}, func(t *autograd.Tape) *autograd.Var {
+		return t.ConvT(x, w, bias, device.Double)
+	})
+}
+
+func TestNormGradient(t *testing.T) {
+	for _, training := range []bool{true, false} {
+		b := newBench(t)
+		x, gamma, beta := b.leaf("x", grid), b.leaf("gamma", device.Vec(3)), b.leaf("beta", device.Vec(3))
+		mean, variance := b.dev.Alloc(device.Vec(3)), b.dev.Alloc(device.Vec(3))
+		b.dev.Fill(mean, 0.25)
+		b.dev.Fill(variance, 2)
+		b.check([]*autograd.Var{x, gamma, beta}, func(t *autograd.Tape) *autograd.Var {
+			if training {
+				return t.NormTrain(x, gamma, beta, mean, variance, 1e-5, 0.1)
+			}
+			return t.NormEval(x, gamma, beta, mean, variance, 1e-5)
+		})
+		if !training {
+			require.Equal(t, []float64{2, 2, 2}, b.dev.Data(variance), "evaluation must leave the statistics alone")
+		} else {
+			require.NotEqual(t, 2.0, b.dev.Data(variance)[0], "training must move the statistics")
+		}
+	}
+}
+
+func TestPoolUpConcatDropoutGradients(t *testing.T) {
+	b := newBench(t)
+	x, z := b.leaf("x", device.Shape{N: 2, D: 4, H: 5, W: 2, C: 3}), b.leaf("z", device.Shape{N: 2, D: 4, H: 5, W: 2, C: 2})
+	b.check([]*autograd.Var{x}, func(t *autograd.Tape) *autograd.Var { return t.MaxPool(x) })
+	x.ClearGrad()
+	b.check([]*autograd.Var{x}, func(t *autograd.Tape) *autograd.Var { return t.Upsample(x) })
+	x.ClearGrad()
+	b.check([]*autograd.Var{x, z}, func(t *autograd.Tape) *autograd.Var { return t.Concat(x, z) })
+	x.ClearGrad()
+	b.check([]*autograd.Var{x}, func(t *autograd.Tape) *autograd.Var { return t.Dropout(x, 0.3, 99) })
+}
+
+func TestLossGradients(t *testing.T) {
+	for _, opt := range []device.DiceOptions{
+		{Eps: 0.01}, {Eps: 0.01, LesionOnly: true}, {Eps: 1, CrossEntropy: 0.7},
+	} {
+		b := newBench(t)
+		x := b.leaf("logits", grid.WithC(2))
+		g := b.dev.Alloc(x.Shape)
+		for r := range x.Rows() {
+			lesion := float64(b.draw.Intn(2))
+			b.dev.Data(g)[2*r], b.dev.Data(g)[2*r+1] = 1-lesion, lesion
+		}
+		b.check([]*autograd.Var{x}, func(t *autograd.Tape) *autograd.Var {
+			loss, sums := t.DiceLoss(x, autograd.Input(g), opt)
+			require.Equal(b.t, device.Vec(6), sums.Shape)
+			return loss
+		})
+	}
+	b := newBench(t)
+	x, g := b.leaf("x", grid), b.leaf("g", grid)
+	b.check([]*autograd.Var{x}, func(t *autograd.Tape) *autograd.Var { return t.MSE(x, autograd.Input(g.Tensor)) })
+}
+
+// Everything at once: a skip connection, weights used twice, gradients changed in
+// place (norm and dropout hand theirs over), and a result that nobody uses.
+func TestSharedAndHeldGradients(t *testing.T) {
+	b := newBench(t)
+	s := device.Shape{N: 1, D: 4, H: 2, W: 4, C: 2}
+	x, z := b.leaf("x", s), b.leaf("z", s)
+	w, bias := b.leaf("w", device.Weights(3, 2, 2)), b.leaf("b", device.Vec(2))
+	gamma, beta := b.leaf("gamma", device.Vec(2)), b.leaf("beta", device.Vec(2))
+	leaves := []*autograd.Var{x, z, w, bias, gamma, beta}
+	body := func(t *autograd.Tape, x *autograd.Var) *autograd.Var {
+		skip := t.Conv(x, w, bias, device.Same, device.ReLU)
+		low := t.Dropout(t.MaxPool(t.Hold(skip)), 0.4, uint64(3+t.Draw("drop")))
+		low = t.NormTrain(low, gamma, beta, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+		t.MaxPool(t.Hold(skip)) // unused
+		return t.Concat(t.Upsample(low), skip)
+	}
+	b.check(leaves, func(t *autograd.Tape) *autograd.Var {
+		return t.Concat(body(t, x), body(t, z))
+	})
+}
+
+// Two micro-batches of half the weight give the gradient of both.
+func TestGradientsAccumulate(t *testing.T) {
+	b := newBench(t)
+	w := b.leaf("w", device.Weights(3, 3, 2))
+	x, g := b.leaf("x", grid), b.leaf("g", grid.WithC(2))
+	step := func(scale float32) {
+		tape := autograd.New(b.dev, 0)
+		defer tape.Close()
+		y := tape.Conv(autograd.Input(x.Tensor), w, nil, device.Same, device.Linear)
+		tape.BackwardScaled(tape.MSE(y, autograd.Input(g.Tensor)), scale)
+	}
+	step(1)
+	once := append([]float64(nil), b.dev.Data(w.Grad())...)
+	w.ClearGrad()
+	require.True(t, w.Grad().None())
+	step(0.5)
+	step(0.5)
+	require.InDeltaSlice(t, once, b.dev.Data(w.Grad()), 1e-15)
+	b.noLeaks(w, x, g)
+}
