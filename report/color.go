@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"image/color"
 	"math"
 )
@@ -55,3 +56,6 @@ func Heat(p float64) color.RGBA {
 	i := min(int(x), len(heatStops)-2)
 	return blend(heatStops[i], heatStops[i+1], x-float64(i))
 }
+
+// hexColor is c as SVG writes it.
+func hexColor(c color.RGBA) string { return fmt.Sprintf("#%02X%02X%02X", c.R, c.G, c.B) }

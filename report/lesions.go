@@ -1,0 +1,103 @@
+package report
+
+import (
+	"math"
+
+	"voxgrad/volume"
+)
+
+// Lesion is one connected component of a mask (voxels that share a face, as in
+// package metrics).
+type Lesion struct {
+	Number    int        // 1, 2, … by decreasing size
+	Voxels    int        //
+	VolumeMM3 float64    //
+	World     [3]float64 // mean position in NIfTI's world, in mm: x to the right, y to the front, z up
+	MeanProb  float64    // mean probability over its voxels; NaN without a map
+	MaxProb   float64    // the highest of them; NaN without a map
+}
+
+// Lesions lists the lesions of mask, the largest first; prob may be nil. The
+// error is for a map on another grid.
+func Lesions(mask, prob *volume.Volume) ([]Lesion, error) {
+	_, _, list, err := findLesions(mask, volume.NonZero(mask), prob)
+	return list, err
+}
+
+// findLesions is Lesions for the true voxels of inside, on the grid of v; labels
+// hold the number of the lesion at each voxel.
+func findLesions(v *volume.Volume, inside []bool, prob *volume.Volume) (labels []int32, comps []volume.Component, list []Lesion, err error) {
+	if prob != nil {
+		if err := volume.SameSpace(v, prob); err != nil {
+			return nil, nil, nil, err
+		}
+	}
+	labels, comps, err = volume.Components(inside, v.Size, 6)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	list = make([]Lesion, len(comps))
+	voxel := math.Abs(v.Affine.Det())
+	for n, c := range comps {
+		list[n] = Lesion{
+			Number: n + 1, Voxels: c.Voxels, VolumeMM3: float64(c.Voxels) * voxel,
+			World:    v.World(c.Centroid[0], c.Centroid[1], c.Centroid[2]),
+			MeanProb: math.NaN(), MaxProb: math.NaN(),
+		}
+	}
+	if prob == nil {
+		return labels, comps, list, nil
+	}
+	sum := make([]float64, len(list))
+	for x, l := range labels {
+		if l > 0 {
+			p := float64(prob.Data[x])
+			sum[l-1] += p
+			if top := &list[l-1].MaxProb; !(p <= *top) {
+				*top = p
+			}
+		}
+	}
+	for n := range list {
+		list[n].MeanProb = sum[n] / float64(list[n].Voxels)
+	}
+	return labels, comps, list, nil
+}
+
+// LesionTable is the table of a list of lesions, with their total volume. The
+// columns of probabilities are there if a lesion has one.
+func LesionTable(title string, list []Lesion) *Table {
+	t := &Table{Title: title, Columns: []Column{
+		{Name: "lesion"},
+		{Name: "x", Unit: Millimetres}, {Name: "y", Unit: Millimetres}, {Name: "z", Unit: Millimetres},
+		{Name: "volume", Unit: CubicMillimetres}, {Name: "voxels"},
+	}}
+	probs := false
+	for _, l := range list {
+		probs = probs || !math.IsNaN(l.MeanProb)
+	}
+	if probs {
+		t.Columns = append(t.Columns, Column{Name: "mean prob.", Unit: Probability}, Column{Name: "max prob.", Unit: Probability})
+	}
+	volume, voxels := 0.0, 0
+	for _, l := range list {
+		cells := []any{l.Number, l.World[0], l.World[1], l.World[2], l.VolumeMM3, l.Voxels}
+		if probs {
+			cells = append(cells, l.MeanProb, l.MaxProb)
+		}
+		t.Add(cells...)
+		volume += l.VolumeMM3
+		voxels += l.Voxels
+	}
+	if len(list) == 0 {
+		t.Note = "No lesions."
+		return t
+	}
+	total := []any{len(list), "", "", "", volume, voxels}
+	if probs {
+		total = append(total, "", "")
+	}
+	t.AddSummary(total...)
+	t.Note = "Positions are centroids in mm: x to the patient's right, y to the front, z up. Last line: number of lesions, total."
+	return t
+}
