@@ -25,6 +25,9 @@ type anatomy struct {
 	choroid   []float32 // share of choroid plexus
 }
 
+// foldCell is the scale of gyri: about 2.6 cells lie between two sulci.
+const foldCell = 0.058
+
 // newAnatomy draws a head.
 func newAnatomy(o PhantomOptions) *anatomy {
 	a := &anatomy{spacing: o.Spacing, grid: Grid{Size: o.Size}}
@@ -61,14 +64,15 @@ func newAnatomy(o PhantomOptions) *anatomy {
 
 // head is what is random about an anatomy, apart from the warp.
 type head struct {
-	folds, width, plexus *lattice
-	ventricles           []capsule
-	nuclei               [][2][3]float64 // centre and half axes
-	tips                 [][3]float64    // of the horns, where caps sit
-	tipGain              []float64
-	thickness            float64 // mm of cortex
-	openness             float64 // mm of fluid in half a sulcus
-	rim                  float64
+	folds, width, depth *lattice
+	plexus, bumps       *lattice
+	ventricles          []capsule
+	nuclei              [][2][3]float64 // centre and half axes
+	tips                [][3]float64    // of the horns, where caps sit
+	tipGain             []float64
+	thickness           float64 // mm of cortex
+	openness            float64 // mm of fluid in half a sulcus
+	rim                 float64
 }
 
 // capsule is a segment with a radius at each end; radii in units of the mean half
@@ -82,10 +86,12 @@ func newHead(o PhantomOptions, a *anatomy) *head {
 	s := rng.New(o.Seed, "phantom", "anatomy")
 	big := s.Uniform(0.8, 1.4) // size of the ventricles
 	h := &head{
-		folds:     newLattice(0.075*a.radius, o.Seed, "folds"),
-		width:     newLattice(0.3*a.radius, o.Seed, "sulcal width"),
+		folds:     newLattice(foldCell*a.radius, o.Seed, "folds"),
+		width:     newLattice(0.13*a.radius, o.Seed, "sulcal width"),
+		depth:     newLattice(0.1*a.radius, o.Seed, "sulcal depth"),
+		bumps:     newLattice(0.12*a.radius, o.Seed, "ventricle surface"),
 		plexus:    newLattice(2.2, o.Seed, "choroid plexus"),
-		thickness: min(2.8, 0.045*a.radius) * s.Uniform(0.9, 1.1),
+		thickness: min(2.8, 0.046*a.radius) * s.Uniform(0.9, 1.1),
 		openness:  min(0.9, 0.0125*a.radius) * s.Uniform(0.6, 1.3),
 		rim:       s.Uniform(0.04, 0.15),
 	}
@@ -117,8 +123,10 @@ func (a *anatomy) set(x int, p [3]float64, h *head) {
 	mirrored := [3]float64{math.Abs(p[0]), p[1], p[2]}
 	cerebellum := a.inEllipsoid(p, [3]float64{0, -0.52, -0.6}, [3]float64{0.58, 0.4, 0.36})
 	stem := -a.toCapsule(mirrored, capsule{[3]float64{0, -0.1, -0.2}, [3]float64{0, -0.2, -0.98}, 0.2, 0.13})
-	cerebrum := a.inCerebrum(mirrored)
-	cerebrum = min(cerebrum, -cerebellum-0.03*a.radius) // the tentorium
+	cerebrum, below := a.inCerebrum(mirrored)
+	below = min(below, -cerebellum-0.018*a.radius) // the tentorium
+	top := cerebrum
+	cerebrum = min(cerebrum, below)
 	depth := max(cerebrum, cerebellum, stem)
 	a.mask[x] = depth > -0.3
 	if !a.mask[x] {
@@ -130,16 +138,19 @@ func (a *anatomy) set(x int, p [3]float64, h *head) {
 	for _, c := range h.ventricles {
 		vent = min(vent, a.toCapsule(mirrored, c))
 	}
+	if vent < 0.2*a.radius {
+		vent += 0.014 * a.radius * h.bumps.at([3]float64{p[0] * a.half[0], p[1] * a.half[1], p[2] * a.half[2]})
+	}
 	a.ventricle[x] = float32(vent)
 
 	switch {
 	case cerebrum >= stem && cerebrum >= cerebellum:
-		fluid := min(cerebrum-h.openness, a.toSulcus(p, cerebrum, h))
+		fluid := min(cerebrum-h.openness, a.toSulcus(p, min(top, 2.5*below), h))
 		a.fluid[x] = float32(fluid)
 		a.cortex[x] = float32(max(fluid-h.thickness, h.thickness-vent-1))
 	case cerebellum >= stem:
 		// Folia: thin, nearly level leaves over a white core.
-		t := (p[2]*a.half[2] + 0.3*p[1]*a.half[1] + 0.8*h.width.at([3]float64{p[0] * 30, p[1] * 30, p[2] * 30})) / (0.07 * a.radius)
+		t := (p[2]*a.half[2] + 0.3*p[1]*a.half[1] + 0.8*h.width.at([3]float64{p[0] * a.half[0], p[1] * a.half[1], p[2] * a.half[2]})) / (0.07 * a.radius)
 		leaf := math.Abs(t-math.Round(t))*0.07*a.radius + 0.15*max(0, cerebellum-0.1*a.radius)
 		a.fluid[x] = float32(min(cerebellum-0.6, leaf-0.15))
 		a.cortex[x] = float32(min(cerebellum, leaf+0.5*max(0, cerebellum-0.15*a.radius)) - 0.022*a.radius)
@@ -154,7 +165,7 @@ func (a *anatomy) set(x int, p [3]float64, h *head) {
 		for n, tip := range h.tips {
 			d2 := 0.0
 			for d := range 3 {
-				d2 += math.Pow((p[d]-tip[d])*a.half[d]/(0.075*a.radius), 2)
+				d2 += square((p[d] - tip[d]) * a.half[d] / (0.075 * a.radius))
 			}
 			caps += h.tipGain[n] * math.Exp(-d2/2)
 		}
@@ -166,39 +177,44 @@ func (a *anatomy) set(x int, p [3]float64, h *head) {
 	}
 }
 
-// inCerebrum is how deep p, on the right side, lies in the hemispheres.
-func (a *anatomy) inCerebrum(p [3]float64) float64 {
-	q := [3]float64{p[0], p[1], (p[2] - 0.1) / 0.9}
-	r := math.Pow(math.Pow(math.Abs(q[0]), 2.2)+math.Pow(math.Abs(q[1]), 2.2)+math.Pow(math.Abs(q[2]), 2.2), 1/2.2)
-	outer := (1 - r) * a.radius
+// inCerebrum is how deep p, on the right side, lies below the convex surface of
+// the hemispheres and above their base.
+func (a *anatomy) inCerebrum(p [3]float64) (outer, base float64) {
+	q := [3]float64{p[0], p[1], (p[2] - 0.08) / 0.92}
+	r := math.Sqrt(q[0]*q[0] + q[1]*q[1] + q[2]*q[2])
 	// Below, the frontal lobes end higher than the temporal ones.
-	lobe := math.Exp(-math.Pow((p[0]-0.56)/0.24, 2) - math.Pow((p[1]-0.12)/0.42, 2))
+	lobe := math.Exp(-square((p[0]-0.56)/0.24) - square((p[1]-0.12)/0.42))
 	floor := -0.3 - 0.4*lobe - 0.12*saturate(-p[1])
-	return min(outer, (p[2]-floor)*a.half[2]*0.85)
+	return (1 - r) * a.radius, (p[2] - floor) * a.half[2] * 0.85
 }
 
-// toSulcus is the distance to the nearest sulcus or fissure.
+// toSulcus is the distance to the nearest sulcus or fissure of p, which is depth
+// mm under the surface.
 func (a *anatomy) toSulcus(p [3]float64, depth float64, h *head) float64 {
 	// Walls of folds stand upright on the surface: noise over directions, with
 	// little change along the radius.
-	r := math.Sqrt(p[0]*p[0]+p[1]*p[1]+p[2]*p[2]) + 1e-9
+	r := math.Sqrt(p[0]*p[0] + p[1]*p[1] + p[2]*p[2])
 	var dir [3]float64
 	for d := range 3 {
-		dir[d] = p[d] * a.half[d] * (0.75/r + 0.25)
+		dir[d] = p[d] * a.half[d] * (0.75/max(r, 0.65) + 0.25)
 	}
-	width := h.openness * (1 + 0.45*h.width.at(dir))
-	reach := 0.2 * a.radius
+	vary := h.width.at(dir)
+	width := h.openness * min(0.55+0.6*vary, 1.7)
+	reach := 0.29 * a.radius
 	wall := math.Inf(1)
 	if depth < reach+4*h.thickness {
-		wall = math.Abs(h.folds.at(dir))*0.6*0.075*a.radius - max(width, -0.4)
-		wall = math.Hypot(max(wall, 0), max(0, depth-reach*(1+0.2*h.width.at([3]float64{dir[2], dir[0], dir[1]})))) + min(wall, 0)
+		f, slope := h.folds.slope(dir)
+		wall = math.Abs(f)/math.Hypot(slope, 0.6/(foldCell*a.radius)) - max(width, -0.5)
+		wall = math.Hypot(max(wall, 0), max(0, depth-reach*(1+0.25*h.depth.at(dir)))) + min(wall, 0)
 	}
 	// The fissure between the hemispheres, above and around the corpus callosum.
 	ring := math.Hypot(p[1]/0.62, (p[2]-0.06)/0.36)
-	fissure := max(math.Abs(p[0])*a.half[0]-h.openness, (1-ring)*0.4*a.radius)
+	fissure := max(math.Abs(p[0]+0.012*vary)*a.half[0]-0.8*h.openness, (1-ring)*0.4*a.radius)
 	// The lateral sulcus.
-	z := p[2] + 0.12 - 0.18*p[1]
-	lateral := max(math.Abs(z)*a.half[2]-0.8*h.openness, (0.5-math.Abs(p[0]))*a.half[0], (math.Abs(p[1]-0.08)-0.42)*a.half[1])
+	z := p[2] + 0.14 - 0.4*p[1] + 0.05*vary
+	lateral := math.Abs(z)*a.half[2] - h.openness*(0.5+0.4*vary)
+	beyond := math.Hypot(max(0, (0.56-math.Abs(p[0]))*a.half[0]), max(0, (math.Abs(p[1]-0.08)-0.38)*a.half[1]))
+	lateral = math.Hypot(max(lateral, 0), beyond) + min(lateral, 0)
 	return min(wall, fissure, lateral)
 }
 
@@ -206,7 +222,7 @@ func (a *anatomy) toSulcus(p [3]float64, depth float64, h *head) float64 {
 func (a *anatomy) inEllipsoid(p, centre, axes [3]float64) float64 {
 	r, size := 0.0, 0.0
 	for d := range 3 {
-		r += math.Pow((p[d]-centre[d])/axes[d], 2)
+		r += square((p[d] - centre[d]) / axes[d])
 		size += axes[d] * a.half[d] / 3
 	}
 	return (1 - math.Sqrt(r)) * size
@@ -224,7 +240,7 @@ func (a *anatomy) toCapsule(p [3]float64, c capsule) float64 {
 	t := saturate(dot / length)
 	sum := 0.0
 	for d := range 3 {
-		sum += math.Pow(ap[d]-t*ab[d], 2)
+		sum += square(ap[d] - t*ab[d])
 	}
 	return math.Sqrt(sum) - (c.ra+(c.rb-c.ra)*t)*a.radius
 }

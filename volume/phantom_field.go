@@ -37,31 +37,53 @@ func newLattice(cellMM float64, seed uint64, name string) *lattice {
 
 // at is the noise at a place in millimetres.
 func (l *lattice) at(p [3]float64) float64 {
-	const wrap = latticeSize - 1
 	var w [3][4]float32
 	var n [3][4]int
 	for d := range 3 {
-		x := p[d]*l.perMM + l.shift[d]
-		f := math.Floor(x)
-		t := x - f
-		for i := range 4 {
-			n[d][i] = (int(f) + i) & wrap
-		}
-		u := 1 - t
-		w[d] = [4]float32{
-			float32(u * u * u / 6), float32((3*t*t*t - 6*t*t + 4) / 6),
-			float32((3*u*u*u - 6*u*u + 4) / 6), float32(t * t * t / 6),
-		}
+		n[d], w[d], _ = l.taps(p[d], d)
 	}
+	return float64(l.sum(&n, &w[0], &w[1], &w[2]))
+}
+
+// slope is at and the length of its gradient per millimetre.
+func (l *lattice) slope(p [3]float64) (value, slope float64) {
+	var w, dw [3][4]float32
+	var n [3][4]int
+	for d := range 3 {
+		n[d], w[d], dw[d] = l.taps(p[d], d)
+	}
+	x := float64(l.sum(&n, &dw[0], &w[1], &w[2]))
+	y := float64(l.sum(&n, &w[0], &dw[1], &w[2]))
+	z := float64(l.sum(&n, &w[0], &w[1], &dw[2]))
+	return float64(l.sum(&n, &w[0], &w[1], &w[2])), l.perMM * math.Sqrt(x*x+y*y+z*z)
+}
+
+// taps are the four lattice places around p mm on axis d, their weights, and the
+// derivatives of the weights per cell.
+func (l *lattice) taps(p float64, d int) (n [4]int, w, dw [4]float32) {
+	x := p*l.perMM + l.shift[d]
+	f := math.Floor(x)
+	t := float32(x - f)
+	for i := range 4 {
+		n[i] = (int(f) + i) & (latticeSize - 1)
+	}
+	u := 1 - t
+	w = [4]float32{u * u * u / 6, (3*t*t*t - 6*t*t + 4) / 6, (3*u*u*u - 6*u*u + 4) / 6, t * t * t / 6}
+	dw = [4]float32{-u * u / 2, (3*t*t - 4*t) / 2, (4*u - 3*u*u) / 2, t * t / 2}
+	return n, w, dw
+}
+
+// sum weighs the 64 lattice values around a place.
+func (l *lattice) sum(n *[3][4]int, wx, wy, wz *[4]float32) float32 {
 	var sum float32
 	for k := range 4 {
 		for j := range 4 {
 			row := l.values[(n[2][k]*latticeSize+n[1][j])*latticeSize:][:latticeSize]
-			line := w[0][0]*row[n[0][0]] + w[0][1]*row[n[0][1]] + w[0][2]*row[n[0][2]] + w[0][3]*row[n[0][3]]
-			sum += w[2][k] * w[1][j] * line
+			line := wx[0]*row[n[0][0]] + wx[1]*row[n[0][1]] + wx[2]*row[n[0][2]] + wx[3]*row[n[0][3]]
+			sum += wz[k] * wy[j] * line
 		}
 	}
-	return float64(sum)
+	return sum
 }
 
 // field is l at every voxel of a grid with that spacing, counted from its corner.
@@ -156,3 +178,5 @@ func gaussianBlur(data []float32, size [3]int, spacing, sigma [3]float64) {
 
 // saturate is x cut to [0, 1].
 func saturate(x float64) float64 { return min(max(x, 0), 1) }
+
+func square(x float64) float64 { return x * x }

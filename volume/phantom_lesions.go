@@ -135,7 +135,7 @@ func (a *anatomy) tryLesion(o PhantomOptions, s *rng.Stream, shape uint64, kind 
 		}
 		r := math.Cbrt(3*mm3*factor[t]/(4*math.Pi)) / math.Cbrt(product)
 		if ragged.values == nil {
-			ragged = newLattice(1.1*math.Cbrt(3*mm3/(4*math.Pi))+0.8, shape, "lesion")
+			ragged = newLattice(0.8*math.Cbrt(3*mm3/(4*math.Pi))+0.6, shape, "lesion")
 		}
 		b.voxels[t], b.share[t] = a.blob(centre, [3]float64{axes[0] * r, axes[1] * r, axes[2] * r}, ragged)
 		b.Contrast[t] = contrast * drift[t]
@@ -163,10 +163,10 @@ func (a *anatomy) blob(centre int, axes [3]float64, ragged *lattice) (voxels []i
 				p := [3]float64{float64(i) * a.spacing[0], float64(j) * a.spacing[1], float64(k) * a.spacing[2]}
 				q := 0.0
 				for d, n := range [3]int{i, j, k} {
-					q += math.Pow(float64(n-at[d])*a.spacing[d]/axes[d], 2)
+					q += square(float64(n-at[d]) * a.spacing[d] / axes[d])
 				}
 				// mm inside the ragged border, softened over about 1.5 mm
-				inside := (1 - math.Sqrt(q) + 0.28*ragged.at(p)) * mean
+				inside := (1 - math.Sqrt(q) + 0.4*ragged.at(p)) * mean
 				m := saturate(inside/1.5 + 0.5)
 				m *= saturate(float64(a.ventricle[x])+0.2) * saturate(float64(a.cortex[x])+0.7)
 				if !a.mask[x] {
@@ -178,8 +178,7 @@ func (a *anatomy) blob(centre int, axes [3]float64, ragged *lattice) (voxels []i
 			}
 		}
 	}
-	labels, comps, _ := Components(core, box, 6) // the box has a voxel: no error
-	_ = comps
+	labels, _, _ := Components(core, box, 6) // the box has a voxel: no error
 	keptVoxels, keptShare := voxels[:0], share[:0]
 	for n, l := range labels {
 		if share[n] == 0 {

@@ -27,7 +27,7 @@ func scan(o PhantomOptions, a *anatomy, bodies []body, t int) *Volume {
 
 // tissue writes the intensities of the healthy head, white matter being 1.
 func tissue(o PhantomOptions, a *anatomy, v *Volume, s *rng.Stream, t int) {
-	fluid, grey, deep := s.Uniform(0.15, 0.32), s.Uniform(1.12, 1.22), s.Uniform(1.02, 1.12)
+	fluid, grey, deep := s.Uniform(0.15, 0.32), s.Uniform(1.14, 1.25), s.Uniform(1.02, 1.12)
 	caps, choroid := s.Uniform(0.7, 1.3), s.Uniform(0.2, 1.3)
 	widen := 0.0 // mm
 	if t == 1 {
@@ -114,7 +114,7 @@ func (a *anatomy) addSpot(v *Volume, centre int, axes [3]float64, gain float64) 
 			for i := max(at[0]-reach[0], 0); i <= min(at[0]+reach[0], size[0]-1); i++ {
 				q := 0.0
 				for d, n := range [3]int{i, j, k} {
-					q += math.Pow(float64(n-at[d])*a.spacing[d]/axes[d], 2)
+					q += square(float64(n-at[d]) * a.spacing[d] / axes[d])
 				}
 				// Only grey matter and what lies outside it.
 				x := a.grid.Index(i, j, k)
