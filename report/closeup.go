@@ -9,8 +9,9 @@ import (
 
 var closeupFrame = color.RGBA{0xff, 0xff, 0xff, 0xff}
 
-// closeupSide is the side of a close-up in pixels: two fit beside a slice.
-func (s *sheet) closeupSide() int { return (s.panel.Y - gap) / 2 }
+// closeupSide is the side of a close-up in pixels: two fit beside a slice that
+// is not very flat.
+func (s *sheet) closeupSide() int { return max(80, (s.panel.Y-gap)/2) }
 
 // closeupView is the part of a slice around a lesion, a square of at least 30 mm,
 // moved to lie inside the grid.

@@ -30,10 +30,9 @@ type Case struct {
 // masks together.
 type region struct {
 	Lesion
-	slice                 int // axial, on the canonical grid: the one with most of its voxels
-	box                   Box // on the canonical grid
-	predicted, real       int // voxels of the mask and of the truth in it
-	predictedMM3, trueMM3 float64
+	slice                 int     // axial, on the canonical grid: the one with most of its voxels
+	box                   Box     // on the canonical grid
+	predictedMM3, trueMM3 float64 // volume of the mask and of the truth in it
 }
 
 // LesionPicture draws the axial slices with the largest lesions, one a row: the
@@ -71,73 +70,78 @@ func WritePNG(path string, img image.Image) error {
 // regions finds what to show, the largest first.
 func (c *Case) regions() ([]region, error) {
 	inMask := volume.NonZero(c.Mask)
-	inside, inTruth := inMask, []bool(nil)
+	inTruth := make([]bool, len(inMask))
 	if c.Truth != nil {
 		inTruth = volume.NonZero(c.Truth)
-		inside = make([]bool, len(inMask))
-		for x := range inside {
-			inside[x] = inMask[x] || inTruth[x]
-		}
+	}
+	inside := make([]bool, len(inMask))
+	for x := range inside {
+		inside[x] = inMask[x] || inTruth[x]
 	}
 	labels, comps, list, err := findLesions(c.Mask, inside, c.Prob)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]region, len(list))
-	toCanonical := c.Mask.Grid.Canonical()
-	perSlice := make([]map[int]int, len(list)) // voxels of each region on the canonical slices
+	counts := make([][]int, len(list)) // voxels of each region on the axial slices of its box
 	for n, l := range list {
-		out[n].Lesion = l
-		perSlice[n] = map[int]int{}
-		out[n].box = canonicalBox(c.Mask.Grid, toCanonical, comps[n])
+		out[n] = region{Lesion: l, box: canonicalBox(c.Mask.Grid, comps[n])}
+		counts[n] = make([]int, out[n].box.Max[2]-out[n].box.Min[2])
 	}
-	o := c.Mask.Affine.Orientation()
-	up := 0 // the array axis that runs up or down
-	for a, w := range o.World {
-		if w == 2 {
-			up = a
-		}
-	}
-	g := c.Mask.Grid
-	stride := [3]int{1, g.Size[0], g.Size[0] * g.Size[1]}[up]
+	height := heights(c.Mask.Grid)
+	voxel := math.Abs(c.Mask.Affine.Det())
 	for x, l := range labels {
 		if l == 0 {
 			continue
 		}
-		k := x / stride % g.Size[up]
-		if o.Flip[up] {
-			k = g.Size[up] - 1 - k
-		}
-		perSlice[l-1][k]++
+		r := &out[l-1]
+		counts[l-1][height(x)-r.box.Min[2]]++
 		if inMask[x] {
-			out[l-1].predicted++
+			r.predictedMM3 += voxel
 		}
-		if inTruth != nil && inTruth[x] {
-			out[l-1].real++
+		if inTruth[x] {
+			r.trueMM3 += voxel
 		}
 	}
-	voxel := math.Abs(g.Affine.Det())
 	for n := range out {
-		r := &out[n]
-		r.predictedMM3, r.trueMM3 = float64(r.predicted)*voxel, float64(r.real)*voxel
-		most := -1
-		for k := r.box.Min[2]; k < r.box.Max[2]; k++ {
-			if perSlice[n][k] > most {
-				most, r.slice = perSlice[n][k], k
+		most := 0
+		for k, count := range counts[n] {
+			if count > most {
+				most, out[n].slice = count, out[n].box.Min[2]+k
 			}
 		}
 	}
 	return out, nil
 }
 
+// heights tells the canonical axial slice of the voxel at an offset of g.
+func heights(g volume.Grid) func(offset int) int {
+	o := g.Affine.Orientation()
+	stride := 1
+	for a, w := range o.World {
+		if w == 2 {
+			n, down := g.Size[a], o.Flip[a]
+			return func(offset int) int {
+				k := offset / stride % n
+				if down {
+					k = n - 1 - k
+				}
+				return k
+			}
+		}
+		stride *= g.Size[a]
+	}
+	panic("report: an orientation without an axis up") // World is a permutation
+}
+
 // canonicalBox is the box of a component of g on g's canonical grid.
-func canonicalBox(g, canonical volume.Grid, c volume.Component) Box {
+func canonicalBox(g volume.Grid, c volume.Component) Box {
 	var b Box
 	o := g.Affine.Orientation()
 	for a, w := range o.World {
 		b.Min[w], b.Max[w] = c.Min[a], c.Max[a]+1
 		if o.Flip[a] {
-			b.Min[w], b.Max[w] = canonical.Size[w]-c.Max[a]-1, canonical.Size[w]-c.Min[a]
+			b.Min[w], b.Max[w] = g.Size[a]-c.Max[a]-1, g.Size[a]-c.Min[a]
 		}
 	}
 	return b
@@ -152,9 +156,9 @@ func (r *region) caption(c *Case, grid volume.Grid) string {
 	} else {
 		s += fmt.Sprintf("    predicted %s, true %s", CubicMillimetres.Text(r.predictedMM3), CubicMillimetres.Text(r.trueMM3))
 		switch {
-		case r.real == 0:
+		case r.trueMM3 == 0:
 			s += " (false positive)"
-		case r.predicted == 0:
+		case r.predictedMM3 == 0:
 			s += " (missed)"
 		}
 	}

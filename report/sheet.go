@@ -134,7 +134,11 @@ func (s *sheet) draw() (*image.RGBA, error) {
 		width += gap + s.closeupSide()
 	}
 	top := margin + 3*lineHeight + 6
-	row := s.panel.Y + lineHeight + gap
+	row := s.panel.Y
+	if len(shown) > 0 {
+		row = max(row, 2*s.closeupSide()+gap)
+	}
+	row += lineHeight + gap
 	img := image.NewRGBA(image.Rect(0, 0, width, top+len(slices)*row+margin+lineHeight))
 	draw.Draw(img, img.Bounds(), image.NewUniform(sheetColor), image.Point{}, draw.Src)
 	s.heading(img, cols, len(shown))

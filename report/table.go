@@ -28,7 +28,7 @@ type Column struct {
 
 // Table is rows of values under columns: scores, lesions, settings. A cell may
 // be a string, an int, a float (NaN is printed as –), a bool, a time.Duration, a
-// fmt.Stringer or nil (missing).
+// fmt.Stringer, "" (empty) or nil (missing).
 type Table struct {
 	Title   string
 	Columns []Column
@@ -78,7 +78,7 @@ func (t *Table) print() printed {
 			for i, v := range r {
 				text, number := t.Columns[i].Unit.cell(v)
 				line[i] = plain(text)
-				p.right[i] = p.right[i] && number
+				p.right[i] = p.right[i] && (number || text == "")
 			}
 			out = append(out, line)
 		}
