@@ -57,8 +57,8 @@ type trainer struct {
 func FoldFolder(run string, fold int) string { return filepath.Join(run, fmt.Sprintf("fold_%d", fold)) }
 
 // open prepares a run: data, network, optimiser, folder, state.
-func open(job Job) (t *trainer, err error) {
-	t = &trainer{cfg: job.Config, dev: job.Device, on: job.Events, dir: FoldFolder(job.Folder, job.Config.Data.Fold)}
+func open(job Job) (*trainer, error) {
+	t := &trainer{cfg: job.Config, dev: job.Device, on: job.Events, dir: FoldFolder(job.Folder, job.Config.Data.Fold)}
 	if t.on == nil {
 		t.on = func(Event) {}
 	}
@@ -74,36 +74,36 @@ func open(job Job) (t *trainer, err error) {
 	if err := t.openData(job.Augment); err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			t.close()
-		}
-	}()
-	if err := t.openNet(exists); err != nil {
-		return nil, err
+	if err := t.start(exists, last); err != nil {
+		return nil, errors.Join(err, t.close())
+	}
+	return t, nil
+}
+
+// start makes the network, fresh or from checkpoint_last, and the folder.
+func (t *trainer) start(resume bool, last string) error {
+	if err := t.openNet(resume); err != nil {
+		return err
 	}
 	if err := t.newState(); err != nil {
-		return nil, err
+		return err
 	}
-	if exists {
+	if resume {
 		if err := t.restore(last); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	if err := t.openFolder(); err != nil {
-		return nil, err
+		return err
 	}
 	trainable, _ := t.net.Count()
 	t.on(Started{Folder: t.dir, Config: t.cfg, Device: t.dev.Name(), Train: t.state.Train, Valid: t.state.Valid,
-		Layout: t.set.Layout, Parameters: trainable, Resumed: exists, Step: t.state.Step, Epoch: t.state.Epoch,
+		Layout: t.set.Layout, Parameters: trainable, Resumed: resume, Step: t.state.Step, Epoch: t.state.Epoch,
 		History: t.state.History})
-	if !exists {
-		// Shows at once whether the folder takes a checkpoint.
-		if err := t.save(); err != nil {
-			return nil, err
-		}
+	if !resume {
+		return t.save() // shows at once whether the folder takes a checkpoint
 	}
-	return t, nil
+	return nil
 }
 
 func (t *trainer) openData(augment []sample.Augment) (err error) {

@@ -1,0 +1,278 @@
+package dataset
+
+import (
+	"fmt"
+	"math"
+
+	"voxgrad/internal/par"
+	"voxgrad/train/prep"
+	"voxgrad/volume"
+)
+
+// Level is how bad a problem is.
+type Level string
+
+// Levels.
+const (
+	Error   Level = "error"   // training will refuse the case
+	Caution Level = "warning" // training goes on, but look at it
+)
+
+// Problem is one thing that is wrong with a case.
+type Problem struct {
+	Case  string `json:"case"`
+	Level Level  `json:"level"`
+	Text  string `json:"text"` // names the file
+}
+
+// Report is the result of Check for one case.
+type Report struct {
+	Case        string
+	Problems    []Problem
+	Size        [3]int     // voxels of the first image
+	Spacing     [3]float64 // mm
+	Codes       string     // orientation, "LPS"
+	Lesions     int        // pieces connected through faces, edges or corners
+	LesionMM3   float64
+	BrainVoxels int
+}
+
+// fewMM: an image that covers less than this along an axis is hardly a brain.
+const fewMM = 40
+
+// Check reads every case and says what is wrong: missing files, unreadable ones,
+// another grid, time points in different spaces, empty or constant images, NaN
+// or infinite voxels, masks with other values than 0 and one more, lesions
+// outside the brain, tiny volumes. done, if not nil, is told of each finished
+// case, in no particular order but never twice at once.
+func Check(set *Set, s prep.Settings, done func(finished int, r Report)) []Report {
+	out := make([]Report, len(set.Cases))
+	finished := make(chan int)
+	go func() {
+		defer close(finished)
+		par.For(len(set.Cases), func(i int) {
+			out[i] = checkCase(set.Cases[i], s)
+			finished <- i
+		})
+	}()
+	n := 0
+	for i := range finished {
+		n++
+		if done != nil {
+			done(n, out[i])
+		}
+	}
+	return out
+}
+
+type checker struct {
+	Report
+	s prep.Settings
+}
+
+func (c *checker) add(l Level, format string, args ...any) {
+	c.Problems = append(c.Problems, Problem{Case: c.Case, Level: l, Text: fmt.Sprintf(format, args...)})
+}
+
+func checkCase(cs Case, s prep.Settings) Report {
+	c := checker{Report: Report{Case: cs.ID}, s: s}
+	for _, m := range cs.Missing {
+		c.add(Error, "missing: %s", m)
+	}
+	var times []*volume.Volume
+	for _, p := range cs.Times {
+		if v := c.image(p); v != nil {
+			times = append(times, v)
+		}
+	}
+	for i, v := range times {
+		if i == 0 {
+			c.Size, c.Spacing, c.Codes = v.Size, v.Spacing(), v.Affine.Codes()
+		} else if err := volume.SameSpace(times[0], v); err != nil && !s.ResampleTimes {
+			c.add(Error, "%v", err)
+		}
+	}
+	if len(cs.Masks) == 0 && len(cs.Missing) == 0 {
+		c.add(Error, "no lesion mask")
+	}
+	lesions := c.masks(cs)
+	if len(times) == 0 || len(times) < len(cs.Times) {
+		return c.Report
+	}
+	brain := c.brain(cs, times)
+	if brain == nil {
+		return c.Report
+	}
+	if len(c.errors()) == 0 {
+		if _, err := prep.Images(times, brain, s); err != nil {
+			c.add(Error, "%v", err)
+		}
+	}
+	if lesions != nil && volume.SameSpace(times[0], lesions) == nil {
+		c.outside(lesions, brain)
+	}
+	return c.Report
+}
+
+func (c *checker) errors() (out []Problem) {
+	for _, p := range c.Problems {
+		if p.Level == Error {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// image reads an image and looks at its voxels; nil if it cannot be used.
+func (c *checker) image(path string) *volume.Volume {
+	v, err := volume.Read(path)
+	if err != nil {
+		c.add(Error, "%v", err)
+		return nil
+	}
+	if err := v.CheckFinite(); err != nil {
+		c.add(Error, "%v", err)
+		return nil
+	}
+	lo, hi := v.Data[0], v.Data[0]
+	for _, x := range v.Data {
+		lo, hi = min(lo, x), max(hi, x)
+	}
+	if lo == hi {
+		c.add(Error, "%s: every voxel is %g: the image is empty or constant", v.Name(), lo)
+		return nil
+	}
+	for a, mm := range v.Spacing() {
+		if edge := mm * float64(v.Size[a]); edge < fewMM {
+			c.add(Caution, "%s: axis %d covers only %.3g mm (%d voxels of %.3g mm): is this a whole brain?", v.Name(), a, edge, v.Size[a], mm)
+		}
+	}
+	return v
+}
+
+// masks looks at every rater's mask and gives the merged one; nil if there is
+// none.
+func (c *checker) masks(cs Case) *volume.Volume {
+	ok := len(cs.Masks) > 0
+	for _, p := range cs.Masks {
+		v, err := volume.Read(p)
+		if err != nil {
+			c.add(Error, "%v", err)
+			ok = false
+			continue
+		}
+		if err := v.CheckFinite(); err != nil {
+			c.add(Error, "%v", err)
+			ok = false
+			continue
+		}
+		c.values(v)
+		if len(cs.Times) > 0 {
+			if im, err := volume.ReadHeader(cs.Times[0]); err == nil {
+				ref := &volume.Volume{Grid: im.Grid(), Path: cs.Times[0]}
+				if err := volume.SameSpace(ref, v); err != nil {
+					c.add(Error, "%v", err)
+				}
+			}
+		}
+	}
+	if !ok {
+		return nil
+	}
+	m, err := ReadMask(cs)
+	if err != nil {
+		c.add(Error, "%v", err)
+		return nil
+	}
+	mask := make([]bool, len(m.Data))
+	for i, x := range m.Data {
+		mask[i] = x > 0.5
+	}
+	_, comps, err := volume.Components(mask, m.Size, 26)
+	if err != nil {
+		c.add(Error, "%s: %v", m.Name(), err)
+		return nil
+	}
+	c.Lesions = len(comps)
+	for _, l := range comps {
+		c.LesionMM3 += float64(l.Voxels) * math.Abs(m.Affine.Det())
+	}
+	out := m.FromMask(mask)
+	out.Path = m.Path
+	return out
+}
+
+// values says whether a mask is binary.
+func (c *checker) values(v *volume.Volume) {
+	seen := map[float32]bool{}
+	for _, x := range v.Data {
+		if !seen[x] {
+			seen[x] = true
+			if len(seen) > 8 {
+				break
+			}
+		}
+	}
+	for x := range seen {
+		if x != 0 && x != 1 {
+			if len(seen) == 2 && seen[0] && x > 0.5 {
+				c.add(Caution, "%s: values are 0 and %g; %g is taken as lesion", v.Name(), x, x)
+			} else {
+				c.add(Error, "%s: not a binary mask: it has the value %g and others; values above 0.5 would be taken as lesion", v.Name(), x)
+			}
+			return
+		}
+	}
+}
+
+// brain is the case's brain mask; nil if it cannot be used.
+func (c *checker) brain(cs Case, times []*volume.Volume) *volume.Volume {
+	var b *volume.Volume
+	var err error
+	if cs.Brain == "" {
+		if b, err = prep.Auto(times, c.s); err != nil {
+			c.add(Error, "no brain mask file, and %v", err)
+			return nil
+		}
+	} else {
+		if b, err = volume.Read(cs.Brain); err != nil {
+			c.add(Error, "%v", err)
+			return nil
+		}
+		if err := b.CheckFinite(); err != nil {
+			c.add(Error, "%v", err)
+			return nil
+		}
+		c.values(b)
+		if err := volume.SameSpace(times[0], b); err != nil {
+			c.add(Error, "%v", err)
+			return nil
+		}
+	}
+	for _, x := range b.Data {
+		if x > 0.5 {
+			c.BrainVoxels++
+		}
+	}
+	if c.BrainVoxels == 0 {
+		c.add(Error, "%s: the brain mask is empty", b.Name())
+		return nil
+	}
+	return b
+}
+
+// outside counts lesion voxels that training and evaluation would never see.
+func (c *checker) outside(lesions, brain *volume.Volume) {
+	n, all := 0, 0
+	for i, x := range lesions.Data {
+		if x > 0.5 {
+			all++
+			if brain.Data[i] <= 0.5 {
+				n++
+			}
+		}
+	}
+	if n > 0 {
+		c.add(Caution, "%s: %d of %d lesion voxels lie outside the brain mask and are ignored in training", lesions.Name(), n, all)
+	}
+}
