@@ -4,33 +4,29 @@ import "voxgrad/device"
 
 // taps visits the index set of a convolution: p is the voxel (n,d,h,w) of the
 // grid walked with the stride, k the kernel position, q the voxel
-// (n, (d,h,w)·Stride + (kd,kh,kw) − Pad) of the other grid, where inside.
+// (n, (d,h,w)·Stride + (kd,kh,kw) − Pad) of the other grid, where inside. The
+// kernel position is outermost so that its weights stay in the cache.
 func taps(win device.Window, walked, other device.Shape, visit func(p, q, k int)) {
-	p := 0
-	for n := range walked.N {
-		for d := range walked.D {
-			for h := range walked.H {
-				for w := range walked.W {
-					for kd := range win.K {
-						zd := d*win.Stride + kd - win.Pad
-						if zd < 0 || zd >= other.D {
+	for k := range win.K * win.K * win.K {
+		kd, kh, kw := k/(win.K*win.K), k/win.K%win.K, k%win.K
+		for n := range walked.N {
+			for d := range walked.D {
+				zd := d*win.Stride + kd - win.Pad
+				if zd < 0 || zd >= other.D {
+					continue
+				}
+				for h := range walked.H {
+					zh := h*win.Stride + kh - win.Pad
+					if zh < 0 || zh >= other.H {
+						continue
+					}
+					for w := range walked.W {
+						zw := w*win.Stride + kw - win.Pad
+						if zw < 0 || zw >= other.W {
 							continue
 						}
-						for kh := range win.K {
-							zh := h*win.Stride + kh - win.Pad
-							if zh < 0 || zh >= other.H {
-								continue
-							}
-							for kw := range win.K {
-								zw := w*win.Stride + kw - win.Pad
-								if zw < 0 || zw >= other.W {
-									continue
-								}
-								visit(p, ((n*other.D+zd)*other.H+zh)*other.W+zw, (kd*win.K+kh)*win.K+kw)
-							}
-						}
+						visit(((n*walked.D+d)*walked.H+h)*walked.W+w, ((n*other.D+zd)*other.H+zh)*other.W+zw, k)
 					}
-					p++
 				}
 			}
 		}
