@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"errors"
 	"fmt"
 	"math"
 )
@@ -63,18 +62,23 @@ func (a Affine) Spacing() (s [3]float64) {
 	return s
 }
 
-// check is the reason why a is no grid's affine, or nil.
+// check is the reason why a is no grid's affine, or nil. The limits are far from
+// any scanner and let a float32 hold what is computed from a.
 func (a Affine) check() error {
+	const least, most = 1e-6, 1e9 // mm
 	for r := range 3 {
 		for c := range 4 {
-			if math.IsNaN(a[r][c]) || math.IsInf(a[r][c], 0) {
-				return errors.New("has NaN or infinite entries")
+			if !(math.Abs(a[r][c]) <= most) {
+				return fmt.Errorf("has an entry of %g; up to %g mm are possible", a[r][c], most)
 			}
 		}
 	}
+	s := a.Spacing()
+	if !(min(s[0], s[1], s[2]) >= least) {
+		return fmt.Errorf("is singular: its voxels are %g×%g×%g mm", s[0], s[1], s[2])
+	}
 	// Relative to the column lengths the determinant is the volume that three
 	// unit vectors span.
-	s := a.Spacing()
 	if v := math.Abs(a.Det()) / s[0] / s[1] / s[2]; !(v > 1e-6) {
 		return fmt.Errorf("is singular: its axes do not span space (%v)", a)
 	}

@@ -121,13 +121,15 @@ func TestForms(t *testing.T) {
 	require.Equal(t, srow.Spacing(), v.Spacing())
 
 	for want, change := range map[string]func(h *nifti1){
-		"the sform is singular":             func(h *nifti1) { h.Srow = [12]float32{} },
-		"the sform has NaN":                 func(h *nifti1) { h.Srow[5] = float32(math.NaN()) },
-		"pixdim[1] is 0":                    func(h *nifti1) { h.SformCode, h.Pixdim[1] = 0, 0 },
-		"pixdim[3] is NaN":                  func(h *nifti1) { h.SformCode, h.QformCode, h.Pixdim[3] = 0, 1, float32(math.NaN()) },
-		"the qform's quaternion (1, 1, 1)":  func(h *nifti1) { h.SformCode, h.QformCode, h.Quatern = 0, 1, [3]float32{1, 1, 1} },
-		"the qform has NaN":                 func(h *nifti1) { h.SformCode, h.QformCode, h.Qoffset[1] = 0, 1, float32(math.NaN()) },
-		"the qform's quaternion (NaN, 0, 0": func(h *nifti1) { h.SformCode, h.QformCode, h.Quatern = 0, 1, [3]float32{float32(math.NaN())} },
+		"the sform is singular":              func(h *nifti1) { h.Srow = [12]float32{} },
+		"the sform has an entry of NaN":      func(h *nifti1) { h.Srow[5] = float32(math.NaN()) },
+		"the sform has an entry of 1e+10":    func(h *nifti1) { h.Srow[3] = 1e10 },
+		"the pixdim is singular: its voxels": func(h *nifti1) { h.SformCode, h.Pixdim[1] = 0, 1e-7 },
+		"pixdim[1] is 0":                     func(h *nifti1) { h.SformCode, h.Pixdim[1] = 0, 0 },
+		"pixdim[3] is NaN":                   func(h *nifti1) { h.SformCode, h.QformCode, h.Pixdim[3] = 0, 1, float32(math.NaN()) },
+		"the qform's quaternion (1, 1, 1)":   func(h *nifti1) { h.SformCode, h.QformCode, h.Quatern = 0, 1, [3]float32{1, 1, 1} },
+		"the qform has an entry of NaN":      func(h *nifti1) { h.SformCode, h.QformCode, h.Qoffset[1] = 0, 1, float32(math.NaN()) },
+		"the qform's quaternion (NaN, 0, 0":  func(h *nifti1) { h.SformCode, h.QformCode, h.Quatern = 0, 1, [3]float32{float32(math.NaN())} },
 	} {
 		_, err := decode(change)
 		require.ErrorContains(t, err, "f.nii: "+want)

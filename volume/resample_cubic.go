@@ -18,15 +18,16 @@ var splinePole = math.Sqrt(3) - 2
 func splineCoefficients(v *Volume) []float32 {
 	nx, ny, nz := v.Size[0], v.Size[1], v.Size[2]
 	out := make([]float32, len(v.Data))
+	wx, wy, wz := mirrorWeights(nx), mirrorWeights(ny), mirrorWeights(nz)
 	par.For(nz, func(k int) {
 		slice := make([]float64, nx*ny)
 		for i, x := range v.Data[k*nx*ny:][:nx*ny] {
 			slice[i] = float64(x)
 		}
 		for j := range ny {
-			prefilter(slice[j*nx:][:nx], nx, 1)
+			prefilter(slice[j*nx:][:nx], wx, nx, 1)
 		}
-		prefilter(slice, ny, nx)
+		prefilter(slice, wy, ny, nx)
 		for i, x := range slice {
 			out[k*nx*ny+i] = float32(x)
 		}
@@ -41,7 +42,7 @@ func splineCoefficients(v *Volume) []float32 {
 				slice[k*nx+i] = float64(x)
 			}
 		}
-		prefilter(slice, nz, nx)
+		prefilter(slice, wz, nz, nx)
 		for k := range nz {
 			row := out[v.Index(0, j, k):][:nx]
 			for i := range row {
@@ -53,14 +54,14 @@ func splineCoefficients(v *Volume) []float32 {
 }
 
 // prefilter turns m interleaved lines of n samples, sample k of line l at
-// c[k*m+l], into spline coefficients in place.
-func prefilter(c []float64, n, m int) {
+// c[k*m+l], into spline coefficients in place; start are mirrorWeights(n).
+func prefilter(c, start []float64, n, m int) {
 	if n == 1 {
 		return
 	}
 	z := splinePole
 	first := make([]float64, m)
-	for k, w := range mirrorWeights(n) {
+	for k, w := range start {
 		for l, x := range c[k*m:][:m] {
 			first[l] += w * x
 		}
@@ -88,6 +89,9 @@ func prefilter(c []float64, n, m int) {
 // mirrored, periodic line, as a sum over the line itself. Terms below 1e-27 of the
 // first are dropped.
 func mirrorWeights(n int) []float64 {
+	if n == 1 {
+		return nil // there is nothing to filter
+	}
 	w := make([]float64, min(n, 48))
 	period := float64(2*n - 2)
 	for k := range w {
