@@ -32,23 +32,24 @@ func surfaceMeasures(truth, pred *labelled, spacing [3]float64, quirks bool) *Su
 	to := func(sites, queries []int32) []float64 { return nearest(sites, queries, truth.size, spacing) }
 	a, b := contour(truth), contour(pred)
 
-	// The voxel of a mask that is nearest to a point outside it is on its contour.
-	s := &Surface{Hausdorff: max(
-		largest(to(b, difference(truth, pred))),
-		largest(to(a, difference(pred, truth))))}
-
 	if truth.values == 2 {
 		// A contour voxel has a face neighbour in the background: contour and rim are
-		// the same.
-		ab, ba := to(b, a), to(a, b)
-		s.ContourMean = max(sum(ab)/float64(len(a)), sum(ba)/float64(len(b)))
-		s.Average = averageOf([][]float64{ab, ba}, quirks)
-		return s
+		// the same, and one transform a side gives everything.
+		ab, farA := fromMask(truth, pred, a, b, to)
+		ba, farB := fromMask(pred, truth, b, a, to)
+		return &Surface{
+			Hausdorff:   max(farA, farB),
+			ContourMean: max(mean(ab), mean(ba)),
+			Average:     averageOf([][]float64{ab, ba}, quirks),
+		}
 	}
 	rimA, rimB := rim(a, truth.size), rim(b, truth.size)
-	s.ContourMean = max(
-		sum(to(rimB, rimA))/float64(len(rimA)),
-		sum(to(rimA, rimB))/float64(len(rimB)))
+	s := &Surface{
+		Hausdorff: max(
+			largest(to(b, difference(truth, pred))),
+			largest(to(a, difference(pred, truth)))),
+		ContourMean: max(mean(to(rimB, rimA)), mean(to(rimA, rimB))),
+	}
 	var lists [][]float64
 	as, bs := byLabel(a, truth), byLabel(b, pred)
 	for l := range as {
@@ -56,6 +57,25 @@ func surfaceMeasures(truth, pred *labelled, spacing [3]float64, quirks bool) *Su
 	}
 	s.Average = averageOf(lists, quirks)
 	return s
+}
+
+// fromMask gives the distances from the voxels of a's contour to b's, in raster
+// order, and the largest distance from a voxel of a to b. The voxel of b that is
+// nearest to a point outside b is on its contour.
+func fromMask(a, b *labelled, contourA, contourB []int32, to func(sites, queries []int32) []float64) (contour []float64, farthest float64) {
+	queries := union(contourA, difference(a, b))
+	contour = make([]float64, 0, len(contourA))
+	distances := to(contourB, queries)
+	for n, x := range queries {
+		d := distances[n]
+		if b.labels[x] == 0 {
+			farthest = max(farthest, d)
+		}
+		if c := len(contour); c < len(contourA) && contourA[c] == x {
+			contour = append(contour, d)
+		}
+	}
+	return contour, farthest
 }
 
 // averageOf is the mean of all lists together; with quirks, of their running
@@ -84,6 +104,8 @@ func sum(x []float64) float64 {
 	}
 	return s
 }
+
+func mean(x []float64) float64 { return sum(x) / float64(len(x)) }
 
 // largest is 0 for an empty list.
 func largest(x []float64) float64 {

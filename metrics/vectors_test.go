@@ -202,6 +202,12 @@ func compareLesions(t *testing.T, run vectorRun, truth *volume.Volume, r Result,
 
 func list(n []int) string { return fmt.Sprint(n) }
 
+func TestSelectedVectorsOfTheTool(t *testing.T) {
+	values, _, cases := testVectors(t, filepath.Join("testdata", "vectors"))
+	require.Equal(t, 25, cases)
+	require.Greater(t, values, 300)
+}
+
 func TestAllVectorsOfTheTool(t *testing.T) {
 	dir := filepath.Join("..", "..", "shared", "vectors", "metrics")
 	if _, err := os.Stat(dir); err != nil {
