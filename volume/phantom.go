@@ -63,15 +63,15 @@ func DefaultPhantom(seed uint64) PhantomOptions {
 		Vanished:   Range{0, 2},
 		WithoutNew: 0.2,
 
-		LesionMM3:      Range{4, 400},
-		LesionContrast: Range{0.17, 0.75},
+		LesionMM3:      Range{6, 600},
+		LesionContrast: Range{0.2, 0.8},
 
-		Noise:     Range{0.03, 0.07},
+		Noise:     Range{0.025, 0.06},
 		Bias:      Range{0.02, 0.07},
-		Gamma:     Range{0.8, 1.25},
+		Gamma:     Range{0.88, 1.15},
 		Blur:      Range{0.35, 0.7},
-		ShiftMM:   0.3,
-		TurnDeg:   0.4,
+		ShiftMM:   0.2,
+		TurnDeg:   0.3,
 		Atrophy:   Range{0, 0.3},
 		Artefacts: Range{6, 16},
 	}

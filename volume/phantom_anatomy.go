@@ -92,7 +92,7 @@ func newHead(o PhantomOptions, a *anatomy) *head {
 		bumps:     newLattice(0.12*a.radius, o.Seed, "ventricle surface"),
 		plexus:    newLattice(2.2, o.Seed, "choroid plexus"),
 		thickness: min(2.8, 0.046*a.radius) * s.Uniform(0.9, 1.1),
-		openness:  min(0.9, 0.0125*a.radius) * s.Uniform(0.6, 1.3),
+		openness:  min(0.8, 0.0105*a.radius) * s.Uniform(0.6, 1.3),
 		rim:       s.Uniform(0.04, 0.15),
 	}
 	frontal, front, back := [3]float64{0.13, 0.44, 0.02}, [3]float64{0.085, 0.2, 0.14}, [3]float64{0.1, -0.15, 0.17}
@@ -128,7 +128,7 @@ func (a *anatomy) set(x int, p [3]float64, h *head) {
 	top := cerebrum
 	cerebrum = min(cerebrum, below)
 	depth := max(cerebrum, cerebellum, stem)
-	a.mask[x] = depth > -0.3
+	a.mask[x] = depth > 0
 	if !a.mask[x] {
 		a.fluid[x], a.cortex[x], a.ventricle[x] = -9, -9, 99
 		return
@@ -199,7 +199,7 @@ func (a *anatomy) toSulcus(p [3]float64, depth float64, h *head) float64 {
 		dir[d] = p[d] * a.half[d] * (0.75/max(r, 0.65) + 0.25)
 	}
 	vary := h.width.at(dir)
-	width := h.openness * min(0.55+0.6*vary, 1.7)
+	width := h.openness * min(0.4+0.6*vary, 1.5)
 	reach := 0.29 * a.radius
 	wall := math.Inf(1)
 	if depth < reach+4*h.thickness {
