@@ -71,7 +71,7 @@ func (t *Tape) into(v *Var) device.Into {
 // handOver is into(x) for ops whose dx may be dy: if it is the first
 // contribution to x, the gradient of y changes in place and becomes x's.
 func (t *Tape) handOver(x, y *Var) device.Into {
-	if x.leaf || !x.wants || x.has || !x.grad.None() {
+	if x.leaf || !x.wants || !x.grad.None() {
 		return t.into(x)
 	}
 	x.grad, x.has = y.grad, true
