@@ -190,5 +190,18 @@ func (c *Config) ParseTOML(text []byte) error {
 		line, column := decode.Position()
 		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(decode.Error(), "toml: "))
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	// The decoder fills arrays of a fixed length from shorter or longer ones.
+	var lists struct {
+		Sampler struct{ Patch []int }
+	}
+	if err := toml.Unmarshal(text, &lists); err != nil {
+		return err
+	}
+	if p := lists.Sampler.Patch; p != nil && len(p) != len(c.Sampler.Patch) {
+		return fmt.Errorf("sampler.patch has %d numbers: three are needed, along x, y, z", len(p))
+	}
+	return nil
 }

@@ -127,6 +127,7 @@ func (t *trainer) endEpoch(ctx context.Context, begin time.Time) error {
 	}
 	r.Best = math.IsNaN(float64(s.BestLoss)) || r.ValidLoss < s.BestLoss
 	s.Epoch, s.InEpoch, s.Sums = r.Epoch, 0, sums{}
+	s.History = append(s.History, r)
 	if r.Best {
 		s.BestLoss, s.BestAt = r.ValidLoss, r.Epoch
 		// Before checkpoint_last: a run that dies in between does this epoch again.
@@ -134,7 +135,6 @@ func (t *trainer) endEpoch(ctx context.Context, begin time.Time) error {
 			return err
 		}
 	}
-	s.History = append(s.History, r)
 	if err := t.save(); err != nil {
 		return err
 	}

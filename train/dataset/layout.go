@@ -13,16 +13,16 @@ import (
 // takes the consensus mask where there is one, else the raters' majority.
 type Options struct {
 	// Layout is a layout's name; "" or "auto" detects it.
-	Layout string `toml:"layout"`
+	Layout string `toml:"layout" comment:"how the files are arranged; auto detects it"`
 
 	// Truth chooses the mask: "auto" (the consensus file if there is one, else the
 	// raters' majority), "consensus", "majority", "any" (a voxel that one rater
 	// marked counts), or "rater1", "rater2", ….
-	Truth string `toml:"truth"`
+	Truth string `toml:"truth" comment:"auto, consensus, majority, any, or rater1, rater2, ..."`
 
 	// Channels are nnU-Net's channel numbers that are used as time points; empty
 	// uses all, of which there must be one or two.
-	Channels []int `toml:"channels"`
+	Channels []int `toml:"channels" comment:"nnU-Net layout: channels that are the time points"`
 }
 
 // layout recognises and lists one way of storing a set.

@@ -9,10 +9,10 @@ import (
 
 // Options are the sampler's choices. None of them is the paper's; see Defaults.
 type Options struct {
-	Patch       [3]int  `toml:"patch"`        // edge in voxels along x, y, z
-	LesionProb  float64 `toml:"lesion_prob"`  // share of lesion-centred patches
-	Jitter      int     `toml:"jitter"`       // the centre of those moves by up to so many voxels along each axis
-	LesionPoint string  `toml:"lesion_point"` // "centre" of the lesion, or a random "voxel" of it
+	Patch       [3]int  `toml:"patch" comment:"edges in voxels along x, y, z"`
+	LesionProb  float64 `toml:"lesion_prob" comment:"share of lesion-centred patches (choice)"`
+	Jitter      int     `toml:"jitter" comment:"their centre moves by up to so many voxels along each axis (choice)"`
+	LesionPoint string  `toml:"lesion_point" comment:"their centre: the centre of the lesion, or a random voxel of it (choice: centre)"`
 }
 
 // Defaults: 64³ patches, three of four around a lesion's centre, jittered by up
