@@ -60,6 +60,9 @@ func (s *Scan) window(inside []bool) {
 		values = []float32{0}
 	}
 	s.low, s.high = volume.Percentile(values, 0.5), volume.Percentile(values, 99.8)
+	if s.high == s.low && s.low > 0 { // one value everywhere: show it against 0
+		s.low = 0
+	}
 	s.high = s.low + headroom*(s.high-s.low)
 	if !(s.high > s.low) {
 		s.high = s.low + 1
