@@ -86,7 +86,7 @@ func (b *block) haloVoxels() int { return b.extent[0] * b.extent[1] * b.extent[2
 
 // pack copies channels [c0, c0+c) of the block's input to dst, dense, with
 // zeros outside the grid.
-func (b *block) pack(dst, src []float32, s device.Shape, c0, c int) {
+func (b *block) pack(dst, src []float32, s device.Shape, c0, c int, simd bool) {
 	left := min(max(0, -b.start[2]), b.extent[2])
 	right := max(left, min(b.extent[2], s.W-b.start[2]))
 	for d := range b.extent[0] {
@@ -104,22 +104,7 @@ func (b *block) pack(dst, src []float32, s device.Shape, c0, c int) {
 				continue
 			}
 			from := src[(((b.n*s.D+zd)*s.H+zh)*s.W+b.start[2]+left)*s.C+c0:]
-			gather(line[left*c:right*c], from, c, s.C)
-		}
-	}
-}
-
-// gather copies pieces of n floats, stride apart in src, to dst.
-func gather(dst, src []float32, n, stride int) {
-	if n == stride {
-		copy(dst, src)
-		return
-	}
-	for len(dst) > 0 {
-		copy(dst[:n], src)
-		dst = dst[n:]
-		if len(dst) > 0 {
-			src = src[stride:]
+			gather(line[left*c:right*c], from, c, s.C, simd)
 		}
 	}
 }

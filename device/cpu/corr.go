@@ -68,7 +68,7 @@ func (b *Backend) correlateBlock(j *correlation, s *scratch, blk *block, taps, p
 	for c0 := 0; c0 < j.is.C; c0 += j.inBlock {
 		c := min(j.inBlock, j.is.C-c0)
 		if taps > 0 {
-			blk.pack(a.x, j.in, j.is, c0, c)
+			blk.pack(a.x, j.in, j.is, c0, c, b.simd)
 		}
 		j.inputs(a, blk, c)
 		a.floor = float32(math.Inf(-1))

@@ -24,6 +24,23 @@ type corrArgs struct {
 	floor         float32
 }
 
+// dotArgs describes one call of the dot-product kernel, which serves two
+// output channels where 16 would leave most lanes empty: for each voxel v of tiles·6, o in 0, 1
+//
+//	out[v·2 + o] = Σ over taps t, j in [0, run) of x[xoff[v] + taps[t] + j] · w[o of t, j]
+//
+// with the weight of t, j, o at ((t·⌈run/8⌉ + j div 8)·2 + o)·8 + j mod 8.
+type dotArgs struct {
+	x, w, out []float32
+	xoff      []int
+	taps      []int
+	run       int
+	tiles     int
+}
+
+// lanes is the width of a vector.
+const lanes = 8
+
 // outerArgs describes one call of the outer-product kernel: for each row j of
 // tiles·6 and each lane l of 16
 //
@@ -41,6 +58,14 @@ func (b *Backend) corr(a *corrArgs) {
 		corrAVX2(a)
 	} else {
 		corrGo(a)
+	}
+}
+
+func (b *Backend) dot(a *dotArgs) {
+	if b.simd {
+		dotAVX2(a)
+	} else {
+		dotGo(a)
 	}
 }
 
@@ -82,6 +107,33 @@ func corrGo(a *corrArgs) {
 	}
 }
 
+// dotGo is the plain twin of dotAVX2.
+func dotGo(a *dotArgs) {
+	steps := ceil(a.run, lanes)
+	for v, from := range a.xoff[:a.tiles*tileRows] {
+		var s [2][lanes]float32
+		for t, tap := range a.taps {
+			x := a.x[from+tap:][:a.run]
+			w := a.w[t*steps*2*lanes:][:steps*2*lanes]
+			for len(x) > 0 {
+				n := min(lanes, len(x))
+				for i, xv := range x[:n] {
+					s[0][i] += xv * w[i]
+					s[1][i] += xv * w[lanes+i]
+				}
+				x, w = x[n:], w[2*lanes:]
+			}
+		}
+		for o := range s {
+			sum := float32(0)
+			for _, p := range s[o] {
+				sum += p
+			}
+			a.out[v*2+o] = sum
+		}
+	}
+}
+
 // outerGo is the plain twin of outerAVX2.
 func outerGo(a *outerArgs) {
 	for j, from := range a.joff[:a.tiles*tileRows] {
@@ -106,5 +158,24 @@ func outerGo(a *outerArgs) {
 func fma16(s *[panel]float32, x float32, w *[panel]float32) {
 	for l := range s {
 		s[l] += x * w[l]
+	}
+}
+
+// gather copies len(dst)/n pieces of n floats, stride apart in src, to dst.
+func gather(dst, src []float32, n, stride int, simd bool) {
+	pieces := len(dst) / n
+	if pieces == 0 {
+		return
+	}
+	src = src[:(pieces-1)*stride+n]
+	switch {
+	case n == stride:
+		copy(dst, src)
+	case simd && n >= 8:
+		gatherAVX2(&dst[0], &src[0], pieces, n, stride)
+	default:
+		for p := range pieces {
+			copy(dst[p*n:][:n], src[p*stride:])
+		}
 	}
 }

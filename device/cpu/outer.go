@@ -81,12 +81,12 @@ func (o *outerSum) piece(be *Backend, s *scratch, part, ab, p0, p1 int) {
 	for i := part * o.cut.total / o.parts; i < (part+1)*o.cut.total/o.parts; i++ {
 		blk := o.cut.block(i)
 		halo := s.floats(0, blk.haloVoxels()*c)
-		blk.pack(halo, o.a, o.as, c0, c)
+		blk.pack(halo, o.a, o.as, c0, c, be.simd)
 		k.x, k.n = halo, blk.size[2]
 		o.rowOffsets(k.joff, &blk, c)
 		lines := o.lines(s, &blk, c)
 		dense := s.floats(1, blk.voxels()*panel*(p1-p0))
-		o.packB(dense, &blk, p0, p1)
+		o.packB(dense, &blk, p0, p1, be.simd)
 		// A few lines at a time: the tiles of one call share them in L1.
 		some := max(1, callVoxels/k.n)
 		for first := 0; first < len(lines); first += some {
@@ -122,7 +122,7 @@ func (o *outerSum) lines(s *scratch, blk *block, c int) []int {
 }
 
 // packB copies panels [p0, p1) of the block to dst: [panel][voxel][16].
-func (o *outerSum) packB(dst []float32, blk *block, p0, p1 int) {
+func (o *outerSum) packB(dst []float32, blk *block, p0, p1 int, simd bool) {
 	for p := p0; p < p1; p++ {
 		lanes := min(panel, o.bs.C-p*panel)
 		for d := range blk.size[0] {
@@ -131,7 +131,7 @@ func (o *outerSum) packB(dst []float32, blk *block, p0, p1 int) {
 				to := dst[:blk.size[2]*panel]
 				dst = dst[len(to):]
 				if lanes == panel {
-					gather(to, o.b[line+p*panel:], panel, o.bs.C)
+					gather(to, o.b[line+p*panel:], panel, o.bs.C, simd)
 					continue
 				}
 				clear(to)

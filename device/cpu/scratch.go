@@ -72,5 +72,7 @@ func aligned(n int) []float32 {
 	if n > 0 {
 		skip = int(-uintptr(unsafe.Pointer(unsafe.SliceData(p))) / 4 % line)
 	}
-	return p[skip : skip+n : skip+n]
+	p = p[skip : skip+n : skip+n]
+	adviseHuge(p)
+	return p
 }

@@ -11,4 +11,10 @@ var haveAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 func corrAVX2(a *corrArgs)
 
 //go:noescape
+func dotAVX2(a *dotArgs)
+
+//go:noescape
 func outerAVX2(a *outerArgs)
+
+//go:noescape
+func gatherAVX2(dst, src *float32, pieces, n, stride int)
