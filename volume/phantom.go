@@ -202,5 +202,10 @@ func (o PhantomOptions) check() error {
 			return fmt.Errorf("%s from %g to %g: it must go upwards within %g to %g", c.name, c.r.Min, c.r.Max, c.lo, c.hi)
 		}
 	}
+	for _, r := range []Range{o.Unchanged, o.New, o.Grown, o.Shrunk, o.Vanished, o.Artefacts} {
+		if math.Ceil(r.Min) > math.Floor(r.Max) {
+			return fmt.Errorf("a number from %g to %g: no whole number is in between", r.Min, r.Max)
+		}
+	}
 	return nil
 }

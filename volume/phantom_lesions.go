@@ -38,14 +38,14 @@ func placeLesions(o PhantomOptions, a *anatomy) []body {
 	add(Unchanged, o.Unchanged)
 
 	places := a.lesionPlaces()
+	ragged := newLattice(1, o.Seed, "lesion borders")
 	taken := make([]bool, a.grid.Len())
 	var bodies []body
 	for n, kind := range kinds {
 		// A stream for each, so that one lesion's luck does not move the next.
 		s := rng.New(o.Seed, "phantom", "lesion", n)
-		shape := rng.Key(o.Seed, "phantom", "lesion shape", n)
 		for range attempts {
-			if b, ok := a.tryLesion(o, s, shape, kind, places, taken); ok {
+			if b, ok := a.tryLesion(o, s, ragged, kind, places, taken); ok {
 				bodies = append(bodies, b)
 				break
 			}
@@ -92,7 +92,7 @@ func logUniformish(s *rng.Stream, r Range) float64 {
 }
 
 // tryLesion draws a lesion and a place; not ok if it does not fit there.
-func (a *anatomy) tryLesion(o PhantomOptions, s *rng.Stream, shape uint64, kind LesionKind, places [regions][]int, taken []bool) (b body, ok bool) {
+func (a *anatomy) tryLesion(o PhantomOptions, s *rng.Stream, ragged *lattice, kind LesionKind, places [regions][]int, taken []bool) (b body, ok bool) {
 	region, u := 0, s.Float64()
 	for u > regionShare[region] && region < regions-1 {
 		u -= regionShare[region]
@@ -128,24 +128,40 @@ func (a *anatomy) tryLesion(o PhantomOptions, s *rng.Stream, shape uint64, kind 
 	case Shrunk:
 		factor[1] = change
 	}
-	ragged := &lattice{}
+	// Both time points cut the same noise, so that a growing lesion stays itself.
+	edge := border{lattice: ragged, cell: 0.8*math.Cbrt(3*mm3/(4*math.Pi)) + 0.6}
+	for d := range edge.shift {
+		edge.shift[d] = s.Uniform(0, latticeSize)
+	}
 	for t := range 2 {
 		if factor[t] == 0 {
 			continue
 		}
 		r := math.Cbrt(3*mm3*factor[t]/(4*math.Pi)) / math.Cbrt(product)
-		if ragged.values == nil {
-			ragged = newLattice(0.8*math.Cbrt(3*mm3/(4*math.Pi))+0.6, shape, "lesion")
-		}
-		b.voxels[t], b.share[t] = a.blob(centre, [3]float64{axes[0] * r, axes[1] * r, axes[2] * r}, ragged)
+		b.voxels[t], b.share[t] = a.blob(centre, [3]float64{axes[0] * r, axes[1] * r, axes[2] * r}, edge)
 		b.Contrast[t] = contrast * drift[t]
 	}
 	return b, a.accept(o, &b, taken)
 }
 
+// border is the noise of one lesion's border: a lattice of unit cells, here cell mm
+// wide.
+type border struct {
+	*lattice
+	cell  float64
+	shift [3]float64
+}
+
+func (b border) at(p [3]float64) float64 {
+	for d := range p {
+		p[d] = p[d]/b.cell + b.shift[d]
+	}
+	return b.lattice.at(p)
+}
+
 // blob is an ellipsoid with a ragged border: voxels and the share of lesion in
 // each. Its mask is one piece.
-func (a *anatomy) blob(centre int, axes [3]float64, ragged *lattice) (voxels []int, share []float64) {
+func (a *anatomy) blob(centre int, axes [3]float64, ragged border) (voxels []int, share []float64) {
 	size := a.grid.Size
 	at := [3]int{centre % size[0], centre / size[0] % size[1], centre / size[0] / size[1]}
 	var lo, hi, box [3]int
