@@ -1,0 +1,76 @@
+package report_test
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"voxgrad/report"
+	"voxgrad/volume"
+)
+
+func ExampleTable() {
+	t := &report.Table{Columns: []report.Column{
+		{Name: "case"},
+		{Name: "Dice", Unit: report.Score, Better: report.Higher},
+		{Name: "true volume", Unit: report.CubicMillimetres},
+	}}
+	t.Add("patient01", 0.612, 2475.0)
+	t.Add("patient03", math.NaN(), 439.6) // not defined
+	fmt.Print(t)
+	// Output:
+	// case        Dice  true volume (mm³)
+	// ───────────────────────────────────
+	// patient01  0.612             2475.0
+	// patient03      –              439.6
+}
+
+func ExampleLesions() {
+	mask := volume.New(volume.Grid{
+		Size:   [3]int{20, 20, 10},
+		Affine: volume.Affine{{-1, 0, 0, 10}, {0, 1, 0, -10}, {0, 0, 3, 0}},
+	})
+	mask.Data[mask.Index(4, 12, 5)] = 1
+	mask.Data[mask.Index(5, 12, 5)] = 1
+	list, err := report.Lesions(mask, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("%d lesion of %s at %v mm\n", len(list), report.CubicMillimetres.Text(list[0].VolumeMM3), list[0].World)
+	// Output: 1 lesion of 6.0 mm³ at [5.5 2 15] mm
+}
+
+func ExamplePage() {
+	dir, err := os.MkdirTemp("", "report")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+
+	curves, err := report.Curves(&report.History{
+		TrainLoss: []float64{0.9, 0.6, 0.4},
+		ValDice:   []float64{0.1, 0.3, 0.5},
+		Best:      3,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	p := report.NewPage("Segmenter")
+	p.Section("Run")
+	p.Facts(report.Fact{Name: "device", Value: "cpu"}, report.Fact{Name: "epochs", Value: 3})
+	p.Section("Training")
+	p.Chart(curves, "Loss and Dice over three epochs", "Loss and validation Dice.")
+	path := filepath.Join(dir, "index.html")
+	if err := p.Write(path); err != nil {
+		fmt.Println(err)
+		return
+	}
+	html, _ := os.ReadFile(path)
+	fmt.Println(strings.Count(string(html), "<h2"), "sections,", strings.Count(string(html), "<svg"), "chart")
+	// Output: 2 sections, 1 chart
+}

@@ -1,0 +1,67 @@
+package report
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/volume"
+)
+
+func TestLesions(t *testing.T) {
+	g := volume.Grid{Size: [3]int{20, 20, 6}, Affine: volume.Affine{{-2, 0, 0, 30}, {0, 1, 0, -5}, {0, 0, 3, 0}}}
+	mask, prob := volume.New(g), volume.New(g)
+	cube(mask, [3]int{1, 1, 1}, [3]int{3, 2, 2}, 1) // 2 voxels of 6 mm³
+	cube(mask, [3]int{3, 2, 2}, [3]int{7, 4, 3}, 1) // 8, touching the other at a corner only
+	cube(prob, [3]int{3, 2, 2}, [3]int{7, 3, 3}, 0.6)
+	cube(prob, [3]int{3, 3, 2}, [3]int{7, 4, 3}, 0.8)
+	prob.Data[g.Index(1, 1, 1)] = 0.9
+
+	list, err := Lesions(mask, prob)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Equal(t, Lesion{Number: 1, Voxels: 8, VolumeMM3: 48, World: [3]float64{21, -2.5, 6}}, without(list[0]))
+	require.Equal(t, Lesion{Number: 2, Voxels: 2, VolumeMM3: 12, World: [3]float64{27, -4, 3}}, without(list[1]))
+	require.InDelta(t, 0.7, list[0].MeanProb, 1e-6)
+	require.InDelta(t, 0.8, list[0].MaxProb, 1e-6)
+	require.InDelta(t, 0.45, list[1].MeanProb, 1e-6)
+	require.InDelta(t, 0.9, list[1].MaxProb, 1e-6)
+
+	list, err = Lesions(mask, nil)
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(list[0].MeanProb) && math.IsNaN(list[0].MaxProb))
+
+	small := volume.New(ten)
+	small.Path = "prob.nii"
+	_, err = Lesions(mask, small)
+	require.ErrorContains(t, err, "prob.nii")
+}
+
+func without(l Lesion) Lesion {
+	l.MeanProb, l.MaxProb = 0, 0
+	return l
+}
+
+func TestLesionTable(t *testing.T) {
+	mask := volume.New(ten)
+	cube(mask, [3]int{1, 1, 1}, [3]int{3, 2, 2}, 1)
+	cube(mask, [3]int{5, 5, 1}, [3]int{8, 8, 2}, 1)
+	plainList, err := Lesions(mask, nil)
+	require.NoError(t, err)
+	require.Equal(t, `New lesions
+lesion  x (mm)  y (mm)  z (mm)  volume (mm³)  voxels
+────────────────────────────────────────────────────
+     1     6.0     6.0     1.0           9.0       9
+     2     1.5     1.0     1.0           2.0       2
+────────────────────────────────────────────────────
+     2                                  11.0      11
+Positions are centroids in mm: x to the patient's right, y to the front, z up. Last line: number of lesions, total.
+`, LesionTable("New lesions", plainList).String())
+
+	probs, err := Lesions(mask, mask)
+	require.NoError(t, err)
+	require.Contains(t, LesionTable("", probs).String(), "voxels  mean prob.  max prob.\n")
+	require.Contains(t, LesionTable("", probs).String(), "      9        1.00       1.00\n")
+	require.Contains(t, LesionTable("", nil).String(), "No lesions.\n")
+}
