@@ -1,0 +1,160 @@
+package dataset
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/train/internal/phantomset"
+	"voxgrad/train/prep"
+	"voxgrad/volume"
+)
+
+var phantoms string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "voxgrad-dataset")
+	if err == nil {
+		err = phantomset.Write(dir, 3)
+	}
+	if err != nil {
+		panic(err)
+	}
+	phantoms = dir
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// texts are the problems' texts of one level.
+func texts(r Report, l Level) (out []string) {
+	for _, p := range r.Problems {
+		if p.Level == l {
+			out = append(out, p.Text)
+		}
+	}
+	return out
+}
+
+func check(t *testing.T, root string) Report {
+	s, err := Open(root, Options{})
+	require.NoError(t, err)
+	r := Check(s, prep.Defaults(), nil)
+	require.Len(t, r, 1)
+	return r[0]
+}
+
+func TestCheckOfGoodData(t *testing.T) {
+	for _, kind := range []string{"pairs", "single"} {
+		s, err := Open(filepath.Join(phantoms, kind), Options{})
+		require.NoError(t, err)
+		calls := 0
+		reports := Check(s, prep.Defaults(), func(n int, r Report) {
+			calls++
+			require.Equal(t, calls, n)
+		})
+		require.Equal(t, 3, calls)
+		for i, r := range reports {
+			require.Equal(t, s.Cases[i].ID, r.Case)
+			require.Empty(t, texts(r, Error))
+			require.Positive(t, r.Lesions)
+			require.Positive(t, r.LesionMM3)
+			require.Equal(t, phantomset.Size, r.Size)
+			require.Len(t, r.Problems, 3*len(s.Cases[i].Times)) // the phantoms are tiny along each axis
+			for _, p := range r.Problems {
+				require.Contains(t, p.Text, "covers only")
+			}
+		}
+	}
+}
+
+// Each way in which a case can be wrong, one at a time.
+func TestCheckNamesWhatIsWrong(t *testing.T) {
+	read := func(name string) *volume.Volume {
+		v, err := volume.Read(filepath.Join(phantoms, "pairs", "case0", name))
+		require.NoError(t, err)
+		return v
+	}
+	const t1, t2, gt, bm = "flair_time01_on_middle_space.nii.gz", "flair_time02_on_middle_space.nii.gz", "ground_truth.nii.gz", "brain_mask.nii.gz"
+	fill := func(v *volume.Volume, x float32) *volume.Volume {
+		for i := range v.Data {
+			v.Data[i] = x
+		}
+		return v
+	}
+	shift := func(v *volume.Volume, mm float64) *volume.Volume {
+		v.Affine[1][3] += mm
+		v.Source = nil
+		return v
+	}
+	for name, c := range map[string]struct {
+		file  string
+		make  func() *volume.Volume // nil: the file is removed
+		level Level
+		want  string
+	}{
+		"missing time point": {t2, nil, Error, "missing: case/" + t2},
+		"missing mask":       {gt, nil, Error, "missing: lesion mask"},
+		"NaN":                {t2, func() *volume.Volume { v := read(t2); v.Data[77] = float32(math.NaN()); return v }, Error, "NaN"},
+		"constant":           {t1, func() *volume.Volume { return fill(read(t1), 3) }, Error, "every voxel is 3"},
+		"empty":              {t1, func() *volume.Volume { return fill(read(t1), 0) }, Error, "every voxel is 0"},
+		"mask on other grid": {gt, func() *volume.Volume { return shift(read(gt), 2) }, Error, "not in the same space"},
+		"times apart":        {t2, func() *volume.Volume { return shift(read(t2), 0.5) }, Error, "corners up to 0.5 mm apart"},
+		"brain mask apart":   {bm, func() *volume.Volume { return shift(read(bm), 7) }, Error, "not in the same space"},
+		"empty brain mask":   {bm, func() *volume.Volume { return fill(read(bm), 0) }, Error, "brain mask is empty"},
+		"not binary":         {gt, func() *volume.Volume { v := read(gt); v.Data[5], v.Data[6] = 0.3, 0.7; return v }, Error, "not a binary mask"},
+		"0 and 255": {gt, func() *volume.Volume {
+			v := read(gt)
+			for i := range v.Data {
+				v.Data[i] *= 255
+			}
+			return v
+		}, Caution, "0 and 255"},
+		"outside the brain": {gt, func() *volume.Volume { v := read(gt); v.Data[0], v.Data[1] = 1, 1; return v }, Caution, "2 of "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			dir := filepath.Join(root, "case")
+			require.NoError(t, os.Mkdir(dir, 0o777))
+			for _, f := range []string{t1, t2, gt, bm} {
+				if f != c.file {
+					require.NoError(t, os.Symlink(filepath.Join(phantoms, "pairs", "case0", f), filepath.Join(dir, f)))
+				}
+			}
+			if c.make != nil {
+				require.NoError(t, volume.Write(filepath.Join(dir, c.file), c.make(), volume.Float32))
+			}
+			found := slices.DeleteFunc(texts(check(t, root), c.level), func(s string) bool { return strings.Contains(s, "covers only") })
+			require.NotEmpty(t, found)
+			require.Contains(t, found[0], c.want)
+			if c.make != nil {
+				require.Contains(t, found[0], c.file)
+			}
+			if c.level == Error {
+				require.Len(t, found, 1, "one mistake, one error")
+			}
+		})
+	}
+
+	t.Run("truncated", func(t *testing.T) {
+		root := t.TempDir()
+		dir := filepath.Join(root, "case")
+		require.NoError(t, os.Mkdir(dir, 0o777))
+		for _, f := range []string{t1, t2, gt, bm} {
+			b, err := os.ReadFile(filepath.Join(phantoms, "pairs", "case0", f))
+			require.NoError(t, err)
+			if f == t2 {
+				b = b[:len(b)/2]
+			}
+			require.NoError(t, os.WriteFile(filepath.Join(dir, f), b, 0o666))
+		}
+		found := texts(check(t, root), Error)
+		require.Len(t, found, 1)
+		require.Contains(t, found[0], t2)
+	})
+}
