@@ -73,7 +73,7 @@ func FromAuthors(files ...*weights.File) (*weights.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f.Meta = (&Net{Config: c}).Metadata()
+	f.Meta = c.Metadata()
 	return f, nil
 }
 

@@ -10,11 +10,11 @@ import (
 
 // Metadata describes the network in a weights file: model, width, up, cin,
 // cout, head, dropout.
-func (n *Net) Metadata() map[string]string {
+func (c Config) Metadata() map[string]string {
 	return map[string]string{
-		"model": n.Kind, "width": strconv.Itoa(n.Width), "up": n.Up,
-		"cin": strconv.Itoa(n.Cin), "cout": strconv.Itoa(n.Cout), "head": n.Head(),
-		"dropout": strconv.FormatFloat(n.Dropout, 'g', -1, 64),
+		"model": c.Kind, "width": strconv.Itoa(c.Width), "up": c.Up,
+		"cin": strconv.Itoa(c.Cin), "cout": strconv.Itoa(c.Cout), "head": c.Head(),
+		"dropout": strconv.FormatFloat(c.Dropout, 'g', -1, 64),
 	}
 }
 
@@ -26,7 +26,7 @@ func (n *Net) Metadata() map[string]string {
 // channels is a segmenter.
 func ConfigOf(f *weights.File) (Config, error) {
 	if authors(f) {
-		return Config{}, fmt.Errorf("%s has the layer names of the paper's authors: convert it first (voxgrad weights convert)", f.Path)
+		return Config{}, fmt.Errorf("%s has the layer names of the paper's authors: convert it first (voxgrad weights from-authors)", f.Path)
 	}
 	first, ok1 := f.Get("conv1.weight")
 	last, ok2 := f.Get("conv_out.weight")

@@ -177,9 +177,10 @@ func (r *run) steps(adam *layers.Adam, n int) (losses []float64) {
 	return losses
 }
 
-// check runs everything that a vector holds. It gives the weights before the
-// tenth step: the vectors hold the gradients of that step.
-func (r *run) check(b bounds) []weights.Tensor {
+// check runs what a vector holds up to the ten losses. It gives the weights
+// before and after the tenth step: the vectors hold the gradients of that step, and
+// the output after it.
+func (r *run) check(b bounds) (before, after *weights.File) {
 	r.output(layers.Eval, "y_eval", b.eval)
 	// In training mode outputs move the running statistics, which the ten steps must
 	// not see.
@@ -188,16 +189,21 @@ func (r *run) check(b bounds) []weights.Tensor {
 
 	adam := r.net.Adam(1e-3)
 	losses := r.steps(adam, 9)
-	before := r.net.Tensors()
+	before = r.snapshot()
 	losses = append(losses, r.steps(adam, 1)...)
 	for i, want := range r.vec.losses {
 		bound := b.firstLoss + (b.lastLoss-b.firstLoss)*float64(i)/9
 		require.InDelta(r.t, want, losses[i], bound, "loss of step %d", i+1)
 	}
 	r.t.Logf("losses off by %.2g at first, %.2g at last", math.Abs(losses[0]-r.vec.losses[0]), math.Abs(losses[9]-r.vec.losses[9]))
-	r.output(layers.Eval, "y_eval_after", 10*b.lastLoss)
 	require.NoError(r.t, r.dev.Sync())
-	return before
+	return before, r.snapshot()
+}
+
+func (r *run) snapshot() *weights.File {
+	f, err := weights.Make("a snapshot", r.net.Tensors(), nil)
+	require.NoError(r.t, err)
+	return f
 }
 
 // gradients compares those of the last step.
@@ -230,8 +236,8 @@ func (r *run) gradients(b bounds) {
 
 // TestVectors: the oracle first, then the cpu. Ten steps of Adam, which divides
 // small gradients by their own size, drive float32 and float64 apart by more than
-// their gradients may differ; so the cpu's gradients of the tenth step are taken at
-// the oracle's weights.
+// gradients and outputs may differ; so the cpu's gradients of the tenth step and its
+// output after it are taken at the oracle's weights.
 func TestVectors(t *testing.T) {
 	for _, name := range vectorNames {
 		t.Run(name, func(t *testing.T) {
@@ -239,19 +245,20 @@ func TestVectors(t *testing.T) {
 			// The floor is for biases in front of a norm, whose true gradient is 0.
 			exact := bounds{eval: 1e-6, train: 1e-6, grad: 1e-5, gradFloor: 1e-9, firstLoss: 1e-6, lastLoss: 1e-6}
 			oracle := newRun(t, ref.New[float64](), name)
-			tenth := oracle.check(exact)
+			before, after := oracle.check(exact)
 			oracle.gradients(exact)
+			oracle.output(layers.Eval, "y_eval_after", exact.eval)
 
 			single := bounds{eval: 1e-6, train: 1e-5, grad: 1e-4, gradFloor: 1e-6, firstLoss: 1e-6, lastLoss: 1e-3}
 			dev := cpu.New()
 			defer dev.Close()
 			fast := newRun(t, dev, name)
 			fast.check(single)
-			f, err := weights.Make("the oracle's weights", tenth, nil)
-			require.NoError(t, err)
-			require.NoError(t, fast.net.SetTensors(f))
+			require.NoError(t, fast.net.SetTensors(before))
 			fast.steps(fast.net.Adam(0), 1)
 			fast.gradients(single)
+			require.NoError(t, fast.net.SetTensors(after))
+			fast.output(layers.Eval, "y_eval_after", single.eval)
 		})
 	}
 }
