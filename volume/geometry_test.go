@@ -202,6 +202,13 @@ func TestIso(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, las.Canonical(), iso, "only flipped")
 
+	wide := float64(float32(0.7)) // 100 voxels are 69.999999 mm, or a little more than 70
+	for _, x := range []float64{wide, 1.4 - wide} {
+		iso, err = Iso(Grid{Size: [3]int{100, 100, 100}, Affine: Affine{{x, 0, 0, 0}, {0, x, 0, 0}, {0, 0, x, 0}}}, 1)
+		require.NoError(t, err)
+		require.Equal(t, [3]int{70, 70, 70}, iso.Size, "rounding adds no layer")
+	}
+
 	for _, mm := range []float64{0, -1, math.NaN()} {
 		_, err = Iso(las, mm)
 		require.Error(t, err)

@@ -40,6 +40,8 @@ func TestDecodeRefuses(t *testing.T) {
 	dicom := append(make([]byte, 128), append([]byte("DICM"), noise...)...)
 	bad := zipped(t, good)
 	bad[len(bad)-6] ^= 1 // in the checksum
+	// The last deflate block gets a type that does not exist.
+	broken := append(zipped(t, nil)[:10], 0x07, 0, 0, 0, 0)
 	for _, c := range []struct {
 		name string
 		b    []byte
@@ -54,6 +56,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"gzip cut", zipped(t, good)[:60], "truncated"},
 		{"gzip cut in its checksum", zipped(t, good)[:len(zipped(t, good))-3], "the compressed data are cut off before their checksum"},
 		{"gzip checksum", bad, "the compressed data are damaged (their checksum is wrong)"},
+		{"gzip data", broken, "unreadable: "},
 		{"gzip header", []byte{0x1f, 0x8b, 9, 9, 9}, "the gzip header is damaged"},
 		{"pair", with(func(h *nifti1) { h.Magic[1] = 'i' }), "is the header of a .hdr/.img pair; save it as one .nii or .nii.gz file"},
 		{"pair, NIfTI-2", with2(func(h *nifti2) { h.Magic[1] = 'i' }), "is the header of a .hdr/.img pair"},
@@ -72,6 +75,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{"vectors", with(func(h *nifti1) { h.Dim[0], h.Dim[5] = 5, 3 }), "is 5-dimensional with 3 images along axis 5"},
 		{"huge", with(func(h *nifti1) { h.Dim = [8]int16{3, 32767, 32767, 32767} }), "the header promises more than 536870912 voxels"},
 		{"overflow", with2(func(h *nifti2) { h.Dim = [8]int64{3, 1 << 62, 4, 1} }), "the header promises more than 536870912 voxels"},
+		{"overflow of the product", with2(func(h *nifti2) { h.Dim = [8]int64{3, 4, 1 << 62, 1} }), "the header promises more than 536870912 voxels"},
 		{"RGB", with(func(h *nifti1) { h.Datatype = 128 }), "voxel type is RGB colour"},
 		{"bool", with(func(h *nifti1) { h.Datatype = 1 }), "voxel type is 1-bit"},
 		{"complex", with(func(h *nifti1) { h.Datatype = 32 }), "voxel type is complex64"},
@@ -91,7 +95,7 @@ func TestDecodeRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "nowhere.nii: no such file")
 	dir := t.TempDir()
 	_, err = Read(dir)
-	require.ErrorContains(t, err, dir)
+	require.EqualError(t, err, dir+": is a folder, not a NIfTI file")
 	_, err = ReadHeader(filepath.Join(dir, "nowhere.nii"))
 	require.Error(t, err)
 }

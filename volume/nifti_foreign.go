@@ -40,7 +40,7 @@ func notNIfTI(b []byte, err error) error {
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("truncated: the file ends after %d of the header's %d bytes%s", len(b), layouts[1].size, because(err))
+		return short(err, "the file ends after %d of the header's %d bytes", len(b), layouts[1].size)
 	}
 	return errors.New("is not NIfTI: it begins neither with a NIfTI-1 nor a NIfTI-2 header")
 }

@@ -50,7 +50,7 @@ func (s *Source) Description() string { return s.hdr.text(s.hdr.descrip, descrip
 // CheckFinite. World coordinates are in millimetres even where the header counts
 // metres or micrometres.
 func Read(path string) (*Volume, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,7 @@ func Read(path string) (*Volume, error) {
 
 // ReadHeader reads what Read does, without the voxels.
 func ReadHeader(path string) (*Source, error) {
-	f, err := os.Open(path)
+	f, err := openFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -70,6 +70,18 @@ func ReadHeader(path string) (*Source, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return s, nil
+}
+
+func openFile(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := f.Stat(); err == nil && info.IsDir() {
+		f.Close()
+		return nil, fmt.Errorf("%s: is a folder, not a NIfTI file", path)
+	}
+	return f, nil
 }
 
 // Decode is Read from a stream; name stands for it in messages and becomes Path.
@@ -139,18 +151,20 @@ func open(r io.Reader) (io.Reader, *Source, error) {
 	}
 	var extra bytes.Buffer
 	if n, err := io.CopyN(&extra, r, int64(off-h.size)); err != nil {
-		return nil, nil, fmt.Errorf("truncated: voxels should begin at byte %d, the file ends at %d%s", off, int64(h.size)+n, because(err))
+		return nil, nil, short(err, "voxels should begin at byte %d, the file ends at %d", off, int64(h.size)+n)
 	}
 	s.extra = extra.Bytes()
 	return r, s, nil
 }
 
-// because is the reason of a failed read where it is not simply the end.
-func because(err error) string {
+// short is the error for a stream that ended too early: cut off, or with a reason
+// of its own (damaged compression, a failing disk).
+func short(err error, format string, args ...any) error {
+	msg := fmt.Sprintf(format, args...)
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return ""
+		return errors.New("truncated: " + msg)
 	}
-	return fmt.Sprintf(" (%v)", err)
+	return fmt.Errorf("unreadable: %s (%w)", msg, err)
 }
 
 // readHeader reads and recognises the fixed part.
@@ -171,7 +185,7 @@ func readHeader(r io.Reader) (header, error) {
 		h := header{layout: layouts[version], version: version, order: order}
 		if version == 2 {
 			if m, err := io.ReadFull(r, b[n:]); err != nil {
-				return header{}, fmt.Errorf("truncated: the file ends after %d of the header's %d bytes%s", n+m, h.size, because(err))
+				return header{}, short(err, "the file ends after %d of the header's %d bytes", n+m, h.size)
 			}
 		}
 		h.b = b[:h.size]
@@ -201,8 +215,8 @@ func readVoxels(r io.Reader, s *Source) ([]float32, error) {
 		got, err := io.ReadFull(r, want)
 		if err != nil {
 			z := s.grid.Size
-			return nil, fmt.Errorf("truncated: the header promises %d×%d×%d = %d voxels of %s, the file holds %d%s",
-				z[0], z[1], z[2], n, t, len(data)+got/t.Size(), because(err))
+			return nil, short(err, "the header promises %d×%d×%d = %d voxels of %s, the file holds %d",
+				z[0], z[1], z[2], n, t, len(data)+got/t.Size())
 		}
 		if s.hdr.order == binary.BigEndian {
 			swap(want, t.Size())
