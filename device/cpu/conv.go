@@ -187,5 +187,11 @@ func (b *Backend) correlateTaps(j *correlation, w []float32, taps []int, swap bo
 	j.inBlock = inputBlock(j.is.C, len(taps))
 	j.weights = s.floats(3, packedLen(len(taps), j.is.C, j.os.C))
 	packWeights(j.weights, w, taps, cin, cout, j.inBlock, swap)
+	j.pairs = 0
+	if j.choosePairs(); j.pairs > 0 {
+		width := j.axes[2].taps
+		j.pairW = s.floats(4, ceil(j.is.C, j.inBlock)*j.pairs*pairLen(len(taps), width, j.inBlock))
+		packPairs(j.pairW, w, taps, width, cin, cout, j.inBlock, swap, j.os.C/panel*panel, j.pairs)
+	}
 	b.correlate(j)
 }

@@ -19,8 +19,10 @@ type correlation struct {
 	in, out []float32
 	is, os  device.Shape
 	axes    [3]axis
-	weights []float32 // from packWeights
 	inBlock int       // input channels at a time
+	weights []float32 // from packWeights
+	pairs   int       // pairs of channels of the last panel if it goes to the dot-product kernel, else 0
+	pairW   []float32 // from packPairs
 	bias    []float32 // nil or os.C values
 	add     bool
 	act     device.Act
@@ -29,45 +31,66 @@ type correlation struct {
 // pieces is the least number of pieces of work worth having, for balance.
 const pieces = 32
 
+// taps is the number of taps, and those of them that do not lie along W.
+func (j *correlation) taps() (all, lines int) {
+	lines = j.axes[0].taps * j.axes[1].taps
+	return lines * j.axes[2].taps, lines
+}
+
+func (j *correlation) panels() int { return ceil(j.os.C, panel) }
+
+// choosePairs gives the last panel to the dot-product kernel where that wastes less:
+// either kernel does a tile's step of 12 multiplications in the same time, but
+// one leaves lanes of the panel empty, the other those of the last, partial vector of a run.
+func (j *correlation) choosePairs() {
+	_, lines := j.taps()
+	c := j.os.C % panel
+	if c == 0 || lines == 0 {
+		return
+	}
+	run := j.axes[2].taps * j.inBlock
+	waste := float64(ceil(run, vector)*vector) / float64(run)
+	const sums = 1.2 // adding up the lanes at the end, measured
+	if pairs := ceil(c, 2); float64(2*pairs)*waste*sums < panel {
+		j.pairs = pairs
+	}
+}
+
 func (b *Backend) correlate(j *correlation) {
-	taps := j.axes[0].taps * j.axes[1].taps * j.axes[2].taps
-	panels := ceil(j.os.C, panel)
-	cut := newCut(j.is.N, j.axes, j.inBlock, blockVoxels, float64(taps*j.inBlock*panels)/4)
+	all, _ := j.taps()
+	panels := j.panels()
+	cut := newCut(j.is.N, j.axes, j.inBlock, blockVoxels, float64(all*j.inBlock*panels)/4)
 	// Groups of panels share a packed halo; with few blocks make more groups.
 	group := even(panels, max(1, panels*cut.total/pieces))
 	groups := ceil(panels, group)
 	b.forScratch(cut.total*groups, func(s *scratch, i int) {
 		blk := cut.block(i / groups)
 		first := i % groups * group
-		b.correlateBlock(j, s, &blk, taps, first, min(first+group, panels))
+		b.correlateBlock(j, s, &blk, first, min(first+group, panels))
 	})
 }
 
-func (b *Backend) correlateBlock(j *correlation, s *scratch, blk *block, taps, p0, p1 int) {
+// correlateBlock computes panels [p0, p1) of a block.
+func (b *Backend) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 int) {
 	voxels := blk.voxels()
 	tiles := ceil(voxels, tileRows)
 	yoff := s.ints(0, tiles*tileRows)
 	j.outputs(yoff, blk)
-	tail := p1*panel > j.os.C // the last panel is not full: it goes through tmp
-	var tmp []float32
-	var tmpoff []int
-	if tail {
-		tmp, tmpoff = s.floats(1, voxels*panel), s.ints(1, tiles*tileRows)
-		for v := range tmpoff {
-			tmpoff[v] = min(v, voxels-1) * panel
-		}
-	}
+	partial := p1*panel > j.os.C // the last panel is not full: it goes through tail
+	tail := s.floats(1, voxels*panel)
 
 	a := &s.corr
-	*a = corrArgs{tiles: tiles, bias: s.floats(2, panel)}
-	a.xoff = s.ints(2, tiles*tileRows)
-	a.x = s.floats(0, blk.haloVoxels()*j.inBlock)
-	if taps > 0 {
-		a.taps = s.ints(3, j.axes[0].taps*j.axes[1].taps)
+	*a = corrArgs{tiles: tiles, bias: s.floats(2, panel), xoff: s.ints(2, tiles*tileRows)}
+	all, lines := j.taps()
+	a.taps = s.ints(3, lines)
+	if all > 0 {
+		a.x = s.floats(0, blk.haloVoxels()*j.inBlock)
+	} else {
+		a.taps = nil
 	}
 	for c0 := 0; c0 < j.is.C; c0 += j.inBlock {
 		c := min(j.inBlock, j.is.C-c0)
-		if taps > 0 {
+		if all > 0 {
 			blk.pack(a.x, j.in, j.is, c0, c, b.simd)
 		}
 		j.inputs(a, blk, c)
@@ -76,27 +99,53 @@ func (b *Backend) correlateBlock(j *correlation, s *scratch, blk *block, taps, p
 			a.floor = 0
 		}
 		for p := p0; p < p1; p++ {
-			lanes := min(panel, j.os.C-p*panel)
-			a.w = j.weights[taps*(c0*ceil(j.os.C, panel)+p*c)*panel:]
-			a.y, a.yoff, a.add = j.out[p*panel:], yoff, 0
-			if c0 > 0 || j.add {
-				a.add = 1
-			}
-			if lanes < panel {
-				a.y, a.yoff, a.add = tmp, tmpoff, 0
-				if c0 > 0 {
-					a.add = 1
-				}
-			}
+			last := partial && p == p1-1
 			clear(a.bias)
 			if j.bias != nil {
 				copy(a.bias, j.bias[p*panel:])
 			}
+			if last && j.pairs > 0 {
+				b.dotPanel(j, s, tail[:voxels*panel], c0, c)
+				continue
+			}
+			a.w = j.weights[all*(c0*j.panels()+p*c)*panel:]
+			a.y, a.yoff, a.add = j.out[p*panel:], yoff, 0
+			if last {
+				a.y, a.yoff = tail, s.ints(1, len(yoff))
+				for v := range a.yoff {
+					a.yoff[v] = min(v, voxels-1) * panel
+				}
+			}
+			if c0 > 0 || j.add && !last {
+				a.add = 1
+			}
 			b.corr(a)
 		}
 	}
-	if tail {
-		j.storeTail(tmp, yoff[:voxels], (p1-1)*panel)
+	if partial {
+		j.storeTail(tail, yoff[:voxels], (p1-1)*panel)
+	}
+}
+
+// dotPanel adds c input channels from c0 on to the last panel, in tail.
+func (b *Backend) dotPanel(j *correlation, s *scratch, tail []float32, c0, c int) {
+	a, d := &s.corr, &s.dot
+	sums := s.floats(4, a.tiles*tileRows*2)
+	*d = dotArgs{x: a.x, xoff: a.xoff, taps: a.taps, run: a.run, tiles: a.tiles, out: sums}
+	all, _ := j.taps()
+	size := pairLen(all, j.axes[2].taps, c)
+	first := c0 / j.inBlock * j.pairs * pairLen(all, j.axes[2].taps, j.inBlock)
+	for q := range j.pairs {
+		d.w = j.pairW[first+q*size:]
+		b.dot(d)
+		for v := 0; v*panel < len(tail); v++ {
+			to := tail[v*panel+2*q:][:2]
+			if c0 == 0 {
+				to[0], to[1] = a.bias[2*q], a.bias[2*q+1]
+			}
+			to[0] += sums[2*v]
+			to[1] += sums[2*v+1]
+		}
 	}
 }
 
@@ -140,16 +189,24 @@ func (j *correlation) inputs(a *corrArgs, blk *block, c int) {
 	a.run = j.axes[2].taps * c
 }
 
-// storeTail moves the panel that starts at channel c0 from tmp to the output.
-func (j *correlation) storeTail(tmp []float32, yoff []int, c0 int) {
-	lanes := j.os.C - c0
+// storeTail moves the panel that starts at channel c0 from tail to the output.
+func (j *correlation) storeTail(tail []float32, yoff []int, c0 int) {
+	used := j.os.C - c0
 	for v, at := range yoff {
-		from, to := tmp[v*panel:][:lanes], j.out[at+c0:][:lanes]
-		if j.add {
+		from, to := tail[v*panel:][:used], j.out[at+c0:][:used]
+		switch {
+		case j.add:
 			for l, x := range from {
 				to[l] += x
 			}
-		} else {
+		case j.act == device.ReLU:
+			for l, x := range from {
+				if x < 0 {
+					x = 0
+				}
+				to[l] = x
+			}
+		default:
 			copy(to, from)
 		}
 	}

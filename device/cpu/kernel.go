@@ -4,6 +4,7 @@ package cpu
 const (
 	tileRows = 6
 	panel    = 16
+	vector   = 8 // lanes of one register
 )
 
 // corrArgs describes one call of the correlation kernel: for each voxel v of
@@ -37,9 +38,6 @@ type dotArgs struct {
 	run       int
 	tiles     int
 }
-
-// lanes is the width of a vector.
-const lanes = 8
 
 // outerArgs describes one call of the outer-product kernel: for each row j of
 // tiles·6 and each lane l of 16
@@ -109,19 +107,19 @@ func corrGo(a *corrArgs) {
 
 // dotGo is the plain twin of dotAVX2.
 func dotGo(a *dotArgs) {
-	steps := ceil(a.run, lanes)
+	steps := ceil(a.run, vector)
 	for v, from := range a.xoff[:a.tiles*tileRows] {
-		var s [2][lanes]float32
+		var s [2][vector]float32
 		for t, tap := range a.taps {
 			x := a.x[from+tap:][:a.run]
-			w := a.w[t*steps*2*lanes:][:steps*2*lanes]
+			w := a.w[t*steps*2*vector:][:steps*2*vector]
 			for len(x) > 0 {
-				n := min(lanes, len(x))
+				n := min(vector, len(x))
 				for i, xv := range x[:n] {
 					s[0][i] += xv * w[i]
-					s[1][i] += xv * w[lanes+i]
+					s[1][i] += xv * w[vector+i]
 				}
-				x, w = x[n:], w[2*lanes:]
+				x, w = x[n:], w[2*vector:]
 			}
 		}
 		for o := range s {

@@ -8,10 +8,11 @@ import (
 
 // scratch is memory that one goroutine uses during one piece of work. It only grows.
 type scratch struct {
-	f     [4][]float32
+	f     [5][]float32
 	n     [4][]int
 	corr  corrArgs
 	outer outerArgs
+	dot   dotArgs
 }
 
 // floats is slot i with n elements of undefined content, on a cache line's start.

@@ -6,7 +6,7 @@ package cpu
 const haveAVX2 = false
 
 func corrAVX2(*corrArgs)                        { panic(noKernel) }
-func dotAVX2(*dotArgs)  { panic(noKernel) }
+func dotAVX2(*dotArgs)                          { panic(noKernel) }
 func outerAVX2(*outerArgs)                      { panic(noKernel) }
 func gatherAVX2(dst, src *float32, _, _, _ int) { panic(noKernel) }
 

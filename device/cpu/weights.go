@@ -69,7 +69,7 @@ func packPairs(dst, w []float32, taps []int, width, cin, cout, inBlock int, swap
 				clear(line)
 				for j := range width * c {
 					for o := range 2 {
-						line[(j/lanes*2+o)*lanes+j%lanes] = at(taps[t+j/c], c0+j%c, o0+2*q+o)
+						line[(j/vector*2+o)*vector+j%vector] = at(taps[t+j/c], c0+j%c, o0+2*q+o)
 					}
 				}
 			}
@@ -78,4 +78,4 @@ func packPairs(dst, w []float32, taps []int, width, cin, cout, inBlock int, swap
 }
 
 // pairLen is the number of floats of one pair for c input channels.
-func pairLen(taps, width, c int) int { return taps / width * ceil(width*c, lanes) * 2 * lanes }
+func pairLen(taps, width, c int) int { return taps / width * ceil(width*c, vector) * 2 * vector }
