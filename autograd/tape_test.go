@@ -78,6 +78,24 @@ func TestInferenceFreesAsItGoes(t *testing.T) {
 	b.noLeaks(x, w, gamma, beta, mean, variance)
 }
 
+// A norm's gradient in x replaces the one in y: the reverse pass needs no second
+// tensor of that size.
+func TestNormHandsItsGradientOver(t *testing.T) {
+	b := newBench(t)
+	s := device.Shape{N: 1, D: 4, H: 4, W: 4, C: 2}
+	x, w, dz := b.leaf("x", s), b.leaf("w", device.Weights(3, 2, 2)), b.leaf("dz", s)
+	gamma, beta := b.leaf("gamma", device.Vec(2)), b.leaf("beta", device.Vec(2))
+	tape := autograd.New(b.dev, 0)
+	defer tape.Close()
+	y := tape.Conv(autograd.Input(x.Tensor), w, nil, device.Same, device.Linear)
+	z := tape.NormTrain(y, gamma, beta, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+	forward, _ := b.dev.Usage()
+	b.dev.ResetPeak()
+	tape.BackwardFrom(z, dz.Tensor)
+	_, peak := b.dev.Usage()
+	require.EqualValues(t, 8*(s.Len()+2+2), peak-forward)
+}
+
 func TestMisuseIsCaught(t *testing.T) {
 	b := newBench(t)
 	x := b.leaf("x", device.Shape{N: 1, D: 2, H: 2, W: 2, C: 1})
