@@ -78,7 +78,7 @@ func (c Config) Validate() error {
 	case c.Cout < 1 || c.Cout > 1024:
 		return fmt.Errorf("%d output channels are outside 1 … 1024", c.Cout)
 	case c.Head() == Softmax && c.Cout < 2:
-		return fmt.Errorf("a %s needs at least 2 output channels (background, lesion), not %d", c.Kind, c.Cout)
+		return fmt.Errorf("%s needs at least 2 output channels (background, lesion), not %d", article(c.Kind), c.Cout)
 	case !(c.Dropout >= 0 && c.Dropout < 1):
 		return fmt.Errorf("dropout %v is outside [0, 1)", c.Dropout)
 	}

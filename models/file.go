@@ -54,7 +54,7 @@ func FromFile(dev device.Backend, f *weights.File, kinds ...string) (*Net, error
 		return nil, err
 	}
 	if len(kinds) > 0 && !slices.Contains(kinds, c.Kind) {
-		return nil, fmt.Errorf("%s holds a %s; a %s is needed here", f.Path, c.Kind, strings.Join(kinds, " or "))
+		return nil, fmt.Errorf("%s holds %s; %s is needed here", f.Path, article(c.Kind), article(strings.Join(kinds, " or ")))
 	}
 	n, err := build(dev, c)
 	if err != nil {
@@ -101,7 +101,7 @@ func (n *Net) LoadEncoder(path string) error {
 			path, c.Width, c.Cin, n.describe(), n.Width, n.Cin)
 	}
 	if c.Head() != Softmax {
-		return fmt.Errorf("%s holds a %s; an encoder is taken from a %s or a %s", path, c.Kind, Segmenter, Detector)
+		return fmt.Errorf("%s holds %s; an encoder is taken from a segmenter or a detector", path, article(c.Kind))
 	}
 	return n.set(f, inEncoder)
 }
@@ -178,7 +178,15 @@ func unpack(t weights.Tensor, l layers.Layout, s device.Shape) ([]float32, error
 }
 
 func (n *Net) describe() string {
-	return fmt.Sprintf("a %s of width %d with %s up", n.Kind, n.Width, n.Up)
+	return fmt.Sprintf("%s of width %d with %s up", article(n.Kind), n.Width, n.Up)
+}
+
+// article is "a segmenter" or "an inpainter".
+func article(kind string) string {
+	if strings.HasPrefix(kind, "i") {
+		return "an " + kind
+	}
+	return "a " + kind
 }
 
 // some lists names, but not hundreds of them.

@@ -50,11 +50,11 @@ func build(dev device.Backend, c Config) (*Net, error) {
 // Extents must be multiples of Multiple (see CheckGrid).
 func (n *Net) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
 	if len(x) != n.Times() {
-		panic(fmt.Sprintf("models: a %s takes %d images, got %d", n.Kind, n.Times(), len(x)))
+		panic(fmt.Sprintf("models: %s takes %d images, got %d", article(n.Kind), n.Times(), len(x)))
 	}
 	for _, v := range x {
 		if err := CheckGrid(v.D, v.H, v.W); err != nil || v.C != n.Cin {
-			panic(fmt.Sprintf("models: a %s with %d input channels cannot take %v", n.Kind, n.Cin, v.Shape))
+			panic(fmt.Sprintf("models: %s with %d input channels cannot take %v", article(n.Kind), n.Cin, v.Shape))
 		}
 	}
 	return n.body.forward(t, x)

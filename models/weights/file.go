@@ -135,7 +135,7 @@ func readHeader(r io.Reader, size int64) ([]byte, error) {
 	switch {
 	case bytes.HasPrefix(first[:], []byte("PK\x03\x04")), first[0] == 0x80 && first[1] <= 5:
 		return nil, fmt.Errorf("%w but one of PyTorch's own: save its state_dict with safetensors.torch.save_file first", errForeign)
-	case first[8] != '{' || n > maxHeader:
+	case first[8] != '{' || n < 2 || n > maxHeader:
 		return nil, errForeign
 	case n > uint64(size)-8:
 		return nil, fmt.Errorf("truncated, or not a safetensors file: a header of %d bytes in a file of %d", n, size)
