@@ -111,3 +111,48 @@ func BenchmarkConvT(b *testing.B) {
 		d.Close()
 	}
 }
+
+// BenchmarkMemory has the operations that move more than they compute, in the
+// shapes of the finest level; GB/s counts every tensor read or written once per pass.
+func BenchmarkMemory(b *testing.B) {
+	d := New()
+	defer d.Close()
+	s := device.Shape{N: 1, D: 64, H: 64, W: 64, C: 144}
+	x, y, g, z := random(d, s, 1), random(d, s, 2), random(d, s, 3), random(d, s, 4)
+	half := device.Shape{N: 1, D: 32, H: 32, W: 32, C: 144}
+	small, sg := random(d, half, 4), random(d, half, 5)
+	p, q := random(d, s.WithC(96), 6), random(d, s.WithC(48), 7)
+	v := make([]device.Tensor, 6)
+	for i := range v {
+		v[i] = random(d, device.Vec(s.C), uint64(10+i))
+	}
+	set := func(t device.Tensor) device.Into { return device.Into{Tensor: t, Mode: device.Set} }
+	one := float64(x.Len()) * 4
+	for _, c := range []struct {
+		name  string
+		bytes float64
+		f     func()
+	}{
+		{"fill", one, func() { d.Fill(y, 1) }},
+		{"copy", 2 * one, func() { d.Copy(set(y), x) }},
+		{"add", 3 * one, func() { d.Copy(device.Into{Tensor: y, Mode: device.Add}, x) }},
+		{"relugrad", 3 * one, func() { d.ReLUGrad(set(g), g, x) }},
+		{"normstats", one, func() { d.NormStats(v[0], v[1], x, device.Tensor{}, device.Tensor{}, 1e-5, 0.1) }},
+		{"normapply", 2 * one, func() { d.NormApply(y, x, v[2], v[3], v[0], v[1]) }},
+		{"normgrad", 5 * one, func() { d.NormGrad(set(y), set(v[4]), set(v[5]), g, x, v[2], v[0], v[1], false) }},
+		{"channelsums", one, func() { d.ConvGradW(device.Into{}, set(v[4]), x, x, device.Window{K: 1, Stride: 1}) }},
+		{"maxpool", 1.125 * one, func() { d.MaxPool(small, x) }},
+		{"maxpoolgrad", 2.25 * one, func() { d.MaxPoolGrad(set(y), sg, x, small) }},
+		{"upsample", 1.125 * one, func() { d.Upsample(y, small) }},
+		{"upsamplegrad", 1.125 * one, func() { d.UpsampleGrad(set(sg), x) }},
+		{"concat", 2 * one, func() { d.Concat(y, p, q) }},
+		{"split", 2 * one, func() { d.Split(set(p), set(q), x) }},
+		{"dropout", 2 * one, func() { d.Dropout(y, x, 0.5, 7) }},
+		{"softmax", 2 * one, func() { d.Softmax(y, x) }},
+		{"adam", 7 * one, func() {
+			d.Adam([]device.AdamSlot{{W: x, Grad: g, M: y, V: z}}, device.AdamOptions{Step: 1, LR: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8})
+		}},
+	} {
+		b.Run(c.name, func(b *testing.B) { best(b, c.bytes, "GB/s", c.f) })
+	}
+}

@@ -105,7 +105,7 @@ func (b *Backend) Copy(dst device.Into, src device.Tensor) {
 		if dst.Mode == device.Set {
 			copy(d[lo:hi], s[lo:hi])
 		} else {
-			add(d[lo:hi], s[lo:hi])
+			b.add(d[lo:hi], s[lo:hi])
 		}
 	})
 }

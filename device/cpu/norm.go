@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"voxgrad/device"
-	"voxgrad/internal/par"
 )
 
 // NormStats takes the sums about the first row instead of about zero, so that one
@@ -28,15 +27,7 @@ func (b *Backend) NormStats(mean, invstd, x, runMean, runVar device.Tensor, eps,
 	c := x.C
 	shift := xd[:c]
 	sums := rowSums(len(xd)/c, c, 2*c, func(acc []float64, lo, hi int) {
-		s1, s2 := acc[:c], acc[c:]
-		for ; lo < hi; lo++ {
-			row := xd[lo*c:][:c]
-			for i, v := range row {
-				d := float64(v) - float64(shift[i])
-				s1[i] += d
-				s2[i] += d * d
-			}
-		}
+		b.moments(acc[:c], acc[c:], xd[lo*c:hi*c], shift)
 	})
 	n := float64(x.Rows())
 	for i := range c {
@@ -90,12 +81,7 @@ func (b *Backend) NormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
 		scale[i] = float32(float64(is[i]) * float64(g[i]))
 	}
 	rows(len(xd)/c, c, func(lo, hi int) {
-		for ; lo < hi; lo++ {
-			from, to := xd[lo*c:][:c], yd[lo*c:][:c]
-			for i, v := range from {
-				to[i] = (v-m[i])*scale[i] + be[i]
-			}
-		}
+		b.normApply(yd[lo*c:hi*c], xd[lo*c:hi*c], m, scale, be)
 	})
 }
 
@@ -123,14 +109,7 @@ func (b *Backend) NormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, in
 	var sums []float64 // Σ dy, then Σ dy·(x − mean)
 	if !fixed || dg != nil || db != nil {
 		sums = rowSums(len(xd)/c, c, 2*c, func(acc []float64, lo, hi int) {
-			s1, s2 := acc[:c], acc[c:]
-			for ; lo < hi; lo++ {
-				gr, xr := dyd[lo*c:][:c], xd[lo*c:][:c]
-				for i, v := range gr {
-					s1[i] += float64(v)
-					s2[i] += float64(v) * (float64(xr[i]) - float64(m[i]))
-				}
-			}
+			b.gradSums(acc[:c], acc[c:], dyd[lo*c:hi*c], xd[lo*c:hi*c], m)
 		})
 	}
 	if dxd != nil {
@@ -145,7 +124,7 @@ func (b *Backend) NormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, in
 			}
 		}
 		rows(len(xd)/c, c, func(lo, hi int) {
-			normGradRows(dxd[lo*c:hi*c], dyd[lo*c:hi*c], xd[lo*c:hi*c], m, k, dx.Mode == device.Add)
+			b.normGrad(dxd[lo*c:hi*c], dyd[lo*c:hi*c], xd[lo*c:hi*c], m, k, dx.Mode == device.Add)
 		})
 	}
 	for i := range c {
@@ -158,59 +137,10 @@ func (b *Backend) NormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, in
 	}
 }
 
-func normGradRows(dx, dy, x, m, k []float32, add bool) {
-	c := len(m)
-	k0, k1, k2 := k[:c], k[c:][:c], k[2*c:][:c]
-	for len(dx) > 0 {
-		to, gr, xr := dx[:c], dy[:c], x[:c]
-		for i, v := range gr {
-			d := k0[i]*v - k1[i]*(xr[i]-m[i]) - k2[i]
-			if add {
-				d += to[i]
-			}
-			to[i] = d
-		}
-		dx, dy, x = dx[c:], dy[c:], x[c:]
-	}
-}
-
 // put stores one element of a gradient.
 func put(to []float32, i int, v float32, mode device.Mode) {
 	if mode == device.Add {
 		v += to[i]
 	}
 	to[i] = v
-}
-
-// rowSums adds up n values in float64 over rows of c elements: f adds rows
-// [lo, hi) to acc. The pieces depend on rows and c alone and are added in order.
-func rowSums(count, c, n int, f func(acc []float64, lo, hi int)) []float64 {
-	size := rowsPerChunk(c)
-	part := make([]float64, ceil(count, size)*n)
-	par.Chunks(count, size, func(lo, hi int) {
-		f(part[lo/size*n:][:n], lo, hi)
-	})
-	for p := part[n:]; len(p) > 0; p = p[n:] {
-		for i, v := range p[:n] {
-			part[i] += v
-		}
-	}
-	return part[:n]
-}
-
-// channelSums: db[c] = Σ over rows of dy[r,c]
-func (b *Backend) channelSums(db []float32, mode device.Mode, dy []float32, c int) {
-	if db == nil {
-		return
-	}
-	sums := rowSums(len(dy)/c, c, c, func(acc []float64, lo, hi int) {
-		for ; lo < hi; lo++ {
-			for i, v := range dy[lo*c:][:c] {
-				acc[i] += float64(v)
-			}
-		}
-	})
-	for i, v := range sums {
-		put(db, i, float32(v), mode)
-	}
 }

@@ -41,15 +41,17 @@ func (b *Backend) MaxPool(y, x device.Tensor) {
 	lines(y.Shape, func(n, d, h int) {
 		to := yd[((n*y.D+d)*y.H+h)*y.W*c:][:y.W*c]
 		from := xd[((n*x.D+2*d)*x.H+2*h)*x.W*c:]
-		for w := range y.W {
-			to := to[w*c:][:c]
-			copy(to, from[2*w*c:])
-			for _, o := range at[1:] {
-				for i, v := range from[2*w*c+o:][:c] {
-					if v > to[i] || v != v {
-						to[i] = v
-					}
+		cv := b.vectors(c, vector)
+		if cv > 0 {
+			maxPoolAVX2(&to[0], &from[0], x.H*x.W*c, x.W*c, y.W, cv, c)
+		}
+		for w := 0; cv < c && w < y.W; w++ {
+			for i := w*c + cv; i < w*c+c; i++ {
+				m := from[i+w*c]
+				for _, o := range at[1:] {
+					m = max(m, from[i+w*c+o])
 				}
+				to[i] = m
 			}
 		}
 	})
@@ -67,28 +69,30 @@ func (b *Backend) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
 		"dx %v, dy %v, x %v, y %v", dx.Shape, dy.Shape, x.Shape, y.Shape)
 	apart(op, dx.Tensor, dy, x, y)
 	at, c := eight(x.Shape), x.C
-	if dx.Mode == device.Set {
+	add := dx.Mode == device.Add
+	if !add {
 		clearOdd(dxd, x.Shape)
 	}
 	lines(y.Shape, func(n, d, h int) {
 		line := ((n*y.D+d)*y.H + h) * y.W * c
 		base := ((n*x.D+2*d)*x.H + 2*h) * x.W * c
-		for w := range y.W {
-			g, top := dyd[line+w*c:][:c], yd[line+w*c:][:c]
-			for i, v := range top {
-				hit := -1
-				for t, o := range at {
-					k := base + 2*w*c + o + i
-					if hit < 0 && xd[k] == v {
-						hit = t
-						if dx.Mode == device.Add {
-							dxd[k] += g[i]
-						} else {
-							dxd[k] = g[i]
-						}
-					} else if dx.Mode == device.Set {
-						dxd[k] = 0
+		cv := b.vectors(c, vector)
+		if cv > 0 {
+			maxPoolGradAVX2(&dxd[base], &dyd[line], &xd[base], &yd[line], x.H*x.W*c, x.W*c, y.W, cv, c, keep(add))
+		}
+		for w := 0; cv < c && w < y.W; w++ {
+			for i := w*c + cv; i < w*c+c; i++ {
+				found := false
+				for _, o := range at {
+					k := base + w*c + i + o
+					g := float32(0)
+					if !found && xd[k] == yd[line+i] {
+						g, found = dyd[line+i], true
 					}
+					if add {
+						g += dxd[k]
+					}
+					dxd[k] = g
 				}
 			}
 		}

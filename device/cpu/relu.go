@@ -12,28 +12,34 @@ func (b *Backend) ReLUGrad(dx device.Into, dy, y device.Tensor) {
 	want(op, dy.Shape == y.Shape && dx.Shape == y.Shape, "dx %v, dy %v, y %v", dx.Shape, dy.Shape, y.Shape)
 	apartInto(op, dx, dy, y)
 	elements(len(dxd), func(lo, hi int) {
-		d, g, y := dxd[lo:hi], dyd[lo:hi], yd[lo:hi]
-		if dx.Mode == device.Add {
-			for i, v := range y {
-				if v > 0 {
-					d[i] += g[i]
-				}
-			}
-			return
-		}
-		for i, v := range y {
-			r := g[i]
-			if !(v > 0) {
-				r = 0
-			}
-			d[i] = r
-		}
+		b.reluGrad(dxd[lo:hi], dyd[lo:hi], yd[lo:hi], dx.Mode == device.Add)
 	})
 }
 
+func (b *Backend) reluGrad(dx, dy, y []float32, add bool) {
+	n := b.vectors(len(y), vector)
+	if n > 0 {
+		reluGradAVX2(&dx[0], &dy[0], &y[0], n, keep(add))
+	}
+	for i := n; i < len(y); i++ {
+		g := float32(0)
+		if y[i] > 0 {
+			g = dy[i]
+		}
+		if add {
+			g += dx[i]
+		}
+		dx[i] = g
+	}
+}
+
 // add: d[i] += s[i]
-func add(d, s []float32) {
-	for i, v := range s {
-		d[i] += v
+func (b *Backend) add(d, s []float32) {
+	n := b.vectors(len(s), vector)
+	if n > 0 {
+		addAVX2(&d[0], &s[0], n)
+	}
+	for i := n; i < len(s); i++ {
+		d[i] += s[i]
 	}
 }

@@ -44,19 +44,19 @@ func (b *Backend) Split(da, db device.Into, dy device.Tensor) {
 		for ; lo < hi; lo++ {
 			from := dyd[lo*dy.C:][:dy.C]
 			if ad != nil {
-				copyInto(ad[lo*ca:][:ca], from[:ca], da.Mode)
+				b.copyInto(ad[lo*ca:][:ca], from[:ca], da.Mode)
 			}
 			if bd != nil {
-				copyInto(bd[lo*cb:][:cb], from[ca:], db.Mode)
+				b.copyInto(bd[lo*cb:][:cb], from[ca:], db.Mode)
 			}
 		}
 	})
 }
 
-func copyInto(to, from []float32, mode device.Mode) {
+func (b *Backend) copyInto(to, from []float32, mode device.Mode) {
 	if mode == device.Set {
 		copy(to, from)
 	} else {
-		add(to, from)
+		b.add(to, from)
 	}
 }

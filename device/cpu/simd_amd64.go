@@ -18,3 +18,33 @@ func outerAVX2(a *outerArgs)
 
 //go:noescape
 func gatherAVX2(dst, src *float32, pieces, n, stride int)
+
+//go:noescape
+func sumsAVX2(s *float64, x *float32, rows, n, stride int)
+
+//go:noescape
+func momentsAVX2(s1, s2 *float64, x, shift *float32, rows, n, stride int)
+
+//go:noescape
+func gradSumsAVX2(s1, s2 *float64, dy, x, mean *float32, rows, n, stride int)
+
+//go:noescape
+func normApplyAVX2(y, x, mean, scale, beta *float32, rows, n, stride int)
+
+//go:noescape
+func normGradAVX2(dx, dy, x, mean, k0, k1, k2 *float32, rows, n, stride int, keep uint32)
+
+//go:noescape
+func reluGradAVX2(dx, dy, y *float32, n int, keep uint32)
+
+//go:noescape
+func addAVX2(d, s *float32, n int)
+
+//go:noescape
+func blendAVX2(to, near, far *float32, n int, wide, narrow float32)
+
+//go:noescape
+func maxPoolAVX2(y, x *float32, plane, line, voxels, n, stride int)
+
+//go:noescape
+func maxPoolGradAVX2(dx, dy, x, y *float32, plane, line, voxels, n, stride int, keep uint32)

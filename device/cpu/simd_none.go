@@ -5,9 +5,19 @@ package cpu
 // haveAVX2 is false where there are no assembly kernels.
 const haveAVX2 = false
 
-func corrAVX2(*corrArgs)                        { panic(noKernel) }
-func dotAVX2(*dotArgs)                          { panic(noKernel) }
-func outerAVX2(*outerArgs)                      { panic(noKernel) }
-func gatherAVX2(dst, src *float32, _, _, _ int) { panic(noKernel) }
-
 const noKernel = "cpu: no assembly kernels in this build"
+
+func corrAVX2(*corrArgs)                                               { panic(noKernel) }
+func dotAVX2(*dotArgs)                                                 { panic(noKernel) }
+func outerAVX2(*outerArgs)                                             { panic(noKernel) }
+func gatherAVX2(_, _ *float32, _, _, _ int)                            { panic(noKernel) }
+func sumsAVX2(*float64, *float32, int, int, int)                       { panic(noKernel) }
+func momentsAVX2(_, _ *float64, _, _ *float32, _, _, _ int)            { panic(noKernel) }
+func gradSumsAVX2(_, _ *float64, _, _, _ *float32, _, _, _ int)        { panic(noKernel) }
+func normApplyAVX2(_, _, _, _, _ *float32, _, _, _ int)                { panic(noKernel) }
+func normGradAVX2(_, _, _, _, _, _, _ *float32, _, _, _ int, _ uint32) { panic(noKernel) }
+func reluGradAVX2(_, _, _ *float32, _ int, _ uint32)                   { panic(noKernel) }
+func addAVX2(_, _ *float32, _ int)                                     { panic(noKernel) }
+func blendAVX2(_, _, _ *float32, _ int, _, _ float32)                  { panic(noKernel) }
+func maxPoolAVX2(_, _ *float32, _, _, _, _, _ int)                     { panic(noKernel) }
+func maxPoolGradAVX2(_, _, _, _ *float32, _, _, _, _, _ int, _ uint32) { panic(noKernel) }

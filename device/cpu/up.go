@@ -25,17 +25,17 @@ func (b *Backend) Upsample(y, x device.Tensor) {
 		for half := range 2 {
 			far := min(max(d+2*half-1, 0), x.D-1)
 			plane := s.floats(0, x.H*line) // blended along D
-			blend(plane, xd[(n*x.D+d)*x.H*line:], xd[(n*x.D+far)*x.H*line:])
+			b.blend(plane, xd[(n*x.D+d)*x.H*line:], xd[(n*x.D+far)*x.H*line:])
 			tall := s.floats(1, line)
 			for h := range 2 * x.H {
 				near := h / 2
 				far := min(max(near+h%2*2-1, 0), x.H-1)
-				blend(tall, plane[near*line:], plane[far*line:])
+				b.blend(tall, plane[near*line:], plane[far*line:])
 				to := yd[((n*y.D+2*d+half)*y.H+h)*wide:][:wide]
 				for w := range 2 * x.W {
 					near := w / 2
 					far := min(max(near+w%2*2-1, 0), x.W-1)
-					blend(to[w*x.C:][:x.C], tall[near*x.C:], tall[far*x.C:])
+					b.blend(to[w*x.C:][:x.C], tall[near*x.C:], tall[far*x.C:])
 				}
 			}
 		}
@@ -43,10 +43,13 @@ func (b *Backend) Upsample(y, x device.Tensor) {
 }
 
 // blend: to = ¾·near + ¼·far
-func blend(to, near, far []float32) {
-	near, far = near[:len(to)], far[:len(to)]
-	for i, v := range near {
-		to[i] = 0.75*v + 0.25*far[i]
+func (b *Backend) blend(to, near, far []float32) {
+	n := b.vectors(len(to), vector)
+	if n > 0 {
+		blendAVX2(&to[0], &near[0], &far[0], n, 0.75, 0.25)
+	}
+	for i := n; i < len(to); i++ {
+		to[i] = 0.75*near[i] + 0.25*far[i]
 	}
 }
 
@@ -77,7 +80,7 @@ func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
 					collect(to, short, dx.C, w, dx.W)
 				} else {
 					collect(sum, short, dx.C, w, dx.W)
-					add(to, sum)
+					b.add(to, sum)
 				}
 			}
 		}
