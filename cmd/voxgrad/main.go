@@ -3,7 +3,7 @@
 //
 // Results go to standard output, everything else to standard error. The exit
 // status is 0 on success, 1 when the input or the machine is at fault, 2 when the
-// command line is.
+// command line is, 130 when a signal stopped it.
 package main
 
 import (
@@ -49,6 +49,9 @@ func run(args []string) int {
 		return 2
 	}
 	fmt.Fprintf(os.Stderr, "voxgrad: %v\n", err)
+	if errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
+		return 130 // what shells report for a program that SIGINT ended
+	}
 	return 1
 }
 

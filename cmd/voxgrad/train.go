@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"voxgrad/models"
+	"voxgrad/report"
+	"voxgrad/train"
+)
+
+func newTrain() *cobra.Command {
+	return group("train", "Train a network",
+		newTrainTask(models.Segmenter, "Train a network that finds all lesions in one scan",
+			"  voxgrad train segmenter --data cases.csv --out runs/segmenter --fold 0"),
+		newTrainTask(models.Detector, "Train a network that finds new lesions between two scans",
+			"  voxgrad train detector --data challenge/ --out runs/detector --encoder runs/segmenter/fold_0/checkpoint_best.safetensors"),
+	)
+}
+
+// errInterrupted ends a run that a signal stopped: saved, but not finished.
+var errInterrupted = errors.New("interrupted; everything is saved, and --resume goes on from here")
+
+func newTrainTask(task, short, example string) *cobra.Command {
+	cfg := train.Defaults(task)
+	var out, dev string
+	var resume, asJSON bool
+	cmd := &cobra.Command{
+		Use:   task + " --data DIR --out RUN",
+		Short: short,
+		Long: short + `.
+
+The data set is a folder in one of the known layouts, or a CSV table; see docs/formats.md
+and 'voxgrad data check'. Settings come from --config, the environment (VOXGRAD_ and the
+setting's name in capitals) and flags, each overriding the one before; the resolved ones
+are written to RUN/fold_K/config.toml. A first SIGINT or SIGTERM saves and stops.`,
+		Example: example,
+		Args:    exactArgs(0, ""),
+	}
+	s := bindSettings(cmd, &cfg, map[string]string{"task": "", "data.root": "data"})
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "", "run folder (required)")
+	f.BoolVar(&resume, "resume", false, "go on from RUN/fold_K/checkpoint_last.safetensors if it is there")
+	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	deviceFlag(cmd, &dev)
+	must(cmd.MarkFlagRequired("out"))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := s.resolve(); err != nil {
+			return err
+		}
+		if cfg.Task != task {
+			return fmt.Errorf("%s: task = %q, but the command is train %s", s.file, cfg.Task, task)
+		}
+		if cfg.Data.Root == "" {
+			return usagef(cmd, "--data is missing: the folder or table of the training cases")
+		}
+		backend, err := openDevice(cmd, dev)
+		if err != nil {
+			return err
+		}
+		defer backend.Close()
+		sum, err := train.Run(cmd.Context(), train.Job{Device: backend, Config: cfg, Folder: out, Resume: resume,
+			Events: newTrainWatch(task).event})
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			err = printJSON(sum)
+		} else {
+			err = trainTable(sum).WriteText(os.Stdout)
+		}
+		if err == nil && sum.Reason == train.Interrupted {
+			err = errInterrupted
+		}
+		return err
+	}
+	return cmd
+}
+
+// trainTable is how a run went, for a person.
+func trainTable(s *train.Summary) *report.Table {
+	t := &report.Table{Title: s.Task + " in " + s.Folder, Columns: []report.Column{{Name: ""}, {Name: ""}}}
+	t.Add("ended by", string(s.Reason))
+	t.Add("cases", fmt.Sprintf("%d for training, %d for validation", len(s.Train), len(s.Valid)))
+	t.Add("epochs", s.Epochs)
+	t.Add("steps", s.Steps)
+	if s.Best != nil {
+		t.Add("best epoch", fmt.Sprintf("%d: validation loss %.4f, lesion Dice of the patches %.3f", s.Best.Epoch,
+			float64(s.Best.ValidLoss), float64(s.Best.ValidDice)))
+	}
+	t.Add("median step", fmt.Sprintf("%.3f s, %.2f patches a second", float64(s.StepSeconds), float64(s.PatchesASecond)))
+	t.Add("best weights", filepath.Join(s.Folder, train.BestFile))
+	return t
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"path/filepath"
+
+	"voxgrad/report"
+	"voxgrad/train"
+)
+
+// trainWatch shows a training run: a bar or log lines, and progress.png after
+// each epoch.
+type trainWatch struct {
+	title   string
+	folder  string
+	rate    float64
+	seconds map[int]float64 // of this session's epochs
+	bar     *progress
+	drawn   bool // the last try to draw succeeded
+}
+
+func newTrainWatch(title string) *trainWatch {
+	return &trainWatch{title: title, seconds: map[int]float64{}, drawn: true}
+}
+
+func (w *trainWatch) event(e train.Event) {
+	switch e := e.(type) {
+	case train.Started:
+		w.folder, w.rate = e.Folder, e.Config.Adam.LearningRate
+		slog.Info("training "+w.title, "device", e.Device, "layout", e.Layout, "train", len(e.Train), "valid", len(e.Valid),
+			"trained parameters", e.Parameters, "folder", e.Folder)
+		if e.Resumed {
+			slog.Info("resumed", "step", e.Step, "epochs", e.Epoch)
+		}
+	case train.StepDone:
+		if w.bar == nil {
+			w.bar = newProgress(fmt.Sprintf("epoch %d", e.Epoch), e.Steps)
+		}
+		w.bar.set(e.InEpoch, fmt.Sprintf(" loss %.4f", e.Loss))
+	case train.Validating:
+		w.bar.shut()
+		w.bar = nil
+	case train.EpochDone:
+		w.bar.shut()
+		w.bar = nil
+		w.seconds[e.Epoch] = e.Seconds
+		best := ""
+		if e.Best {
+			best = " (best so far)"
+		}
+		slog.Info(fmt.Sprintf("epoch %d%s", e.Epoch, best), "train", e.TrainLoss, "valid", e.ValidLoss,
+			"dice", e.ValidDice, "seconds", math.Round(e.Seconds*10)/10)
+		w.draw(e.History)
+	case train.FullCase:
+		slog.Info("whole image", "case", e.Case, "dice", e.Dice, "lesion F1", e.F1)
+	case train.Warning:
+		slog.Warn(e.Text)
+	}
+}
+
+// history is the run's records as curves.
+func (w *trainWatch) history(records []train.Record) *report.History {
+	h := &report.History{Title: w.title}
+	for _, r := range records {
+		h.TrainLoss = append(h.TrainLoss, float64(r.TrainLoss))
+		h.ValLoss = append(h.ValLoss, float64(r.ValidLoss))
+		h.ValDice = append(h.ValDice, float64(r.ValidDice))
+		h.LearningRate = append(h.LearningRate, w.rate)
+		s, ok := w.seconds[r.Epoch]
+		if !ok {
+			s = math.NaN() // of another session
+		}
+		h.Seconds = append(h.Seconds, s)
+		if r.Best {
+			h.Best = r.Epoch
+		}
+	}
+	return h
+}
+
+// draw writes progress.png. A picture that cannot be drawn does not stop a run;
+// it is reported once.
+func (w *trainWatch) draw(records []train.Record) {
+	err := report.Progress(filepath.Join(w.folder, "progress.png"), "", w.history(records))
+	if err != nil && w.drawn {
+		slog.Warn("cannot draw the curves", "reason", err)
+	}
+	w.drawn = err == nil
+}
