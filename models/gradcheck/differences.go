@@ -67,8 +67,8 @@ func (n network) differences() (Row, error) {
 	for _, v := range e.leaves() {
 		g := v.Grad()
 		if g.None() {
-			if v.WantsGrad() && !(n.frozen && isImage(e, v)) {
-				return row("differences: "+n.String(), v.Name+" got no gradient", math.Inf(1), differenceBound), nil
+			if v.WantsGrad() {
+				return row(n.String(), v.Name+" got no gradient", math.Inf(1), differenceBound), nil
 			}
 			continue
 		}
@@ -90,7 +90,7 @@ func (n network) differences() (Row, error) {
 			worst, where = relative, v.Name
 		}
 	}
-	return row("differences: "+n.String(), where, worst, differenceBound), nil
+	return row(n.String(), where, worst, differenceBound), nil
 }
 
 // slope is the change of Σ upstream·y when v moves along direction, over ±h.
@@ -110,15 +110,6 @@ func (e *example) slope(dev *ref.Backend[float64], v *autograd.Var, direction []
 		return s
 	}
 	return (at(h) - at(-h)) / (2 * h)
-}
-
-func isImage(e *example, v *autograd.Var) bool {
-	for _, im := range e.images {
-		if im == v {
-			return true
-		}
-	}
-	return false
 }
 
 func norm(x []float64) float64 {
