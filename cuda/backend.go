@@ -1,0 +1,124 @@
+package cuda
+
+import (
+	"fmt"
+	"sync"
+
+	"voxgrad/cuda/driver"
+	"voxgrad/cuda/kernels"
+)
+
+// Backend implements device.Backend. Make one with New.
+type Backend struct {
+	drv  driver.Driver
+	info driver.Info
+	opt  options
+
+	mu      sync.Mutex // held by one operation at a time, from its checks to its last launch
+	pool    pool
+	modules map[string]*module
+	last    launched // the newest launch, for errors that arrive late
+	since   int      // launches after the last successful Sync
+	err     error    // the first failure; every later call does nothing
+}
+
+type options struct {
+	precision Precision
+	limit     int64
+	exact     bool
+	stepwise  bool
+}
+
+// Precision is what convolutions multiply.
+type Precision uint8
+
+// FP32 multiplies and adds in float32.
+const FP32 Precision = iota
+
+// Option changes a Backend made by New.
+type Option func(*options)
+
+// WithPrecision chooses the arithmetic; FP32 without it.
+func WithPrecision(p Precision) Option { return func(o *options) { o.precision = p } }
+
+// WithMemoryLimit bounds what the backend takes from the device, in bytes; 0 means
+// all there is.
+func WithMemoryLimit(bytes int64) Option { return func(o *options) { o.limit = bytes } }
+
+// WithoutPool gives every tensor and workspace an allocation of exactly its size
+// and returns it to the driver when it is freed. An emulator then sees each
+// access outside a tensor or after Free. Slow.
+func WithoutPool() Option { return func(o *options) { o.exact = true } }
+
+// WithSyncEach waits after every launch, so that an error names the kernel that
+// caused it. Slow.
+func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
+
+// New makes a backend of a device. It owns d from then on: Close closes it too.
+// An error means that the device cannot run the kernels; d is then still open.
+func New(d driver.Driver, opts ...Option) (*Backend, error) {
+	b := &Backend{drv: d, info: d.Info(), modules: map[string]*module{}}
+	for _, o := range opts {
+		o(&b.opt)
+	}
+	if b.opt.precision != FP32 {
+		return nil, fmt.Errorf("cuda: no such precision: %d", b.opt.precision)
+	}
+	if b.opt.limit < 0 {
+		return nil, fmt.Errorf("cuda: a memory limit of %d bytes; give a positive one, or 0 for all the device has", b.opt.limit)
+	}
+	if _, _, err := kernels.Source("memory", b.info.Compute); err != nil {
+		return nil, fmt.Errorf("cuda: %s: %w; use the cpu", b.info.Name, err)
+	}
+	b.pool = pool{drv: d, limit: b.opt.limit, exact: b.opt.exact, free: map[int64][]driver.Ptr{}, all: map[driver.Ptr]int64{}}
+	return b, nil
+}
+
+// Name is the device's name and compute capability.
+func (b *Backend) Name() string {
+	kind := "cuda"
+	if b.info.Emulated {
+		kind = "emu"
+	}
+	return fmt.Sprintf("%s (%s, sm_%d)", kind, b.info.Name, b.info.Compute)
+}
+
+// Info describes the device as it was when the backend was made.
+func (b *Backend) Info() driver.Info { return b.info }
+
+// Sync waits for all earlier calls and returns the first failure.
+func (b *Backend) Sync() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sync()
+	return b.err
+}
+
+func (b *Backend) sync() {
+	if b.err != nil {
+		return
+	}
+	if err := b.drv.Sync(); err != nil {
+		b.err = b.late(err)
+		return
+	}
+	b.since = 0
+}
+
+// Close gives all memory back, tensors that were not freed too, and closes the device.
+func (b *Backend) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == errClosed {
+		return errClosed
+	}
+	b.sync()
+	err := b.err
+	b.pool.close()
+	b.modules = nil
+	if e := b.drv.Close(); err == nil {
+		err = e
+	}
+	b.err = errClosed
+	return err
+}

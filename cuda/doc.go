@@ -1,0 +1,41 @@
+// Package cuda implements device.Backend with hand-written kernels, over any
+// driver.Driver: a GPU (package cuda/hw) or the emulator (package cuda/emu).
+// Kernels are CUDA C++ in cuda/kernels, compiled to PTX that is embedded; the
+// driver's assembler makes machine code of it when an operation is first used.
+//
+// # Precision and determinism
+//
+// Everything is fp32: products and sums by fused multiply-adds in a fixed order. No
+// floating-point atomics; a sum over many blocks is made of one partial result
+// for each block in a workspace and a second kernel that adds these in order.
+// How the work is cut depends on shapes alone, so the same calls give the same
+// bits, on any card for which the same variant of the kernels is chosen.
+//
+// # Memory
+//
+// Tensors come from a pool; each starts at a multiple of 256 bytes. Work is done in the order
+// of the calls, so memory that is freed is used again by later calls without
+// waiting. Workspaces of an operation come from the same pool for the length of the call.
+//
+// # How an operation is written
+//
+// ReLUGrad in relu.go with relu.cu is a complete example:
+//
+//	func (b *Backend) ReLUGrad(dx device.Into, dy, y device.Tensor) {
+//		if dx.Mode == device.Skip {
+//			return
+//		}
+//		o := b.begin("ReLUGrad")   // locks the backend; nil if an earlier call failed
+//		if o == nil {
+//			return
+//		}
+//		defer o.end()              // gives workspaces back, unlocks, also when a check panics
+//		dxp, dyp, yp := o.into("dx", dx), o.ptr("dy", dy), o.ptr("y", y)
+//		o.want(dx.Shape == y.Shape && dy.Shape == y.Shape, "dx %v, dy %v, y %v", dx.Shape, dy.Shape, y.Shape)
+//		o.apartInto(dx, dy, y)
+//		o.launch("relu", "relu_grad", o.perElement(y.Len(), 4), dxp, dyp, yp, y.Len(), dx.Mode == device.Add)
+//	}
+//
+// All launches go through op.launch, which loads the module on first use, checks every
+// argument against the entry's parameters and keeps the first failure.
+package cuda

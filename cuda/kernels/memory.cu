@@ -1,0 +1,60 @@
+// Copies, sums and the search for values that are not finite.
+//
+// copy, accumulate: one block of 256 threads per 1024 elements, 16-byte accesses,
+// the last elements singly; 8 and 12 bytes moved per element. No shared memory.
+//
+// nonfinite_count, nonfinite_total: each of at most 1024 blocks counts a grid-stride
+// share of x into its own word; one block adds the words. 4 bytes read per element,
+// 32 bytes of shared memory.
+#include "common.cuh"
+
+extern "C" __global__ void __launch_bounds__(256) copy(float *dst, const float *src, i64 n) {
+	i64 i = 4 * thread_index();
+	if (i + 4 <= n) {
+		*(float4 *)(dst + i) = *(const float4 *)(src + i);
+		return;
+	}
+	for (; i < n; i++)
+		dst[i] = src[i];
+}
+
+// dst += src
+extern "C" __global__ void __launch_bounds__(256) accumulate(float *dst, const float *src, i64 n) {
+	i64 i = 4 * thread_index();
+	if (i + 4 <= n) {
+		float4 a = *(const float4 *)(dst + i), b = *(const float4 *)(src + i);
+		*(float4 *)(dst + i) = make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
+		return;
+	}
+	for (; i < n; i++)
+		dst[i] += src[i];
+}
+
+static __device__ __forceinline__ u32 nonfinite(float v) {
+	return (__float_as_uint(v) & 0x7f800000u) == 0x7f800000u;
+}
+
+extern "C" __global__ void __launch_bounds__(256) nonfinite_count(u64 *part, const float *x, i64 n) {
+	u64 c = 0;
+	for (i64 i = 4 * thread_index(); i < n; i += 4 * thread_count()) {
+		if (i + 4 <= n) {
+			float4 v = *(const float4 *)(x + i);
+			c += nonfinite(v.x) + nonfinite(v.y) + nonfinite(v.z) + nonfinite(v.w);
+		} else {
+			for (i64 j = i; j < n; j++)
+				c += nonfinite(x[j]);
+		}
+	}
+	c = block_sum<256>(c);
+	if (threadIdx.x == 0)
+		part[blockIdx.x] = c;
+}
+
+extern "C" __global__ void __launch_bounds__(256) nonfinite_total(float *count, const u64 *part, int parts) {
+	u64 c = 0;
+	for (int i = threadIdx.x; i < parts; i += 256)
+		c += part[i];
+	c = block_sum<256>(c);
+	if (threadIdx.x == 0)
+		*count = (float)c;
+}
