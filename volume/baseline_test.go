@@ -66,6 +66,21 @@ func TestDifferenceBaseline(t *testing.T) {
 	require.Zero(t, countTrue(NonZero(got)))
 }
 
+// On a difference that is normal noise, k robust SDs are k standard deviations.
+func TestDifferenceBaselineCountsSDs(t *testing.T) {
+	g := Grid{Size: [3]int{40, 40, 40}, Affine: Affine{{1}, {0, 1}, {0, 0, 1}}}
+	t1, t2, mask := New(g), New(g), New(g)
+	s := rng.New(4, "noise")
+	for x := range t1.Data {
+		mask.Data[x] = 1
+		t1.Data[x] = float32(100 + s.Normal())
+		t2.Data[x] = float32(100 + s.Normal())
+	}
+	got, err := DifferenceBaseline(t1, t2, mask, DifferenceOptions{Method: NoScale, SDs: 2})
+	require.NoError(t, err)
+	require.InDelta(t, 0.02275, float64(countTrue(NonZero(got)))/float64(g.Len()), 0.003)
+}
+
 // On phantoms the baseline finds something, and is far from good.
 func TestDifferenceBaselineOnPhantom(t *testing.T) {
 	o := smallPhantom(1)
