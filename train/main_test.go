@@ -21,6 +21,7 @@ var data string
 func TestMain(m *testing.M) {
 	if folder := os.Getenv("VOXGRAD_TRAIN_CHILD"); folder != "" {
 		data = os.Getenv("VOXGRAD_TRAIN_DATA")
+		limitFiles(os.Getenv("VOXGRAD_TRAIN_LIMIT"))
 		dev := cpu.New()
 		_, err := Run(context.Background(), Job{Device: dev, Config: childConfig(), Folder: folder, Resume: true,
 			Events: func(e Event) {
