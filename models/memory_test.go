@@ -7,6 +7,7 @@ import (
 
 	"voxgrad/autograd"
 	"voxgrad/device"
+	"voxgrad/device/cpu"
 	"voxgrad/device/ref"
 	"voxgrad/layers"
 	"voxgrad/models"
@@ -93,4 +94,39 @@ func TestPeakMemory(t *testing.T) {
 	net.SetMode(layers.Train)
 	frozen, _, _ := train()
 	require.Less(t, frozen, forward, "a frozen encoder keeps only its skips")
+}
+
+// A device that runs out of memory anywhere in a step makes the rest do nothing:
+// no panic, one error from Sync.
+func TestDeviceFailureComesOutOfSync(t *testing.T) {
+	s := device.Shape{N: 1, D: 8, H: 8, W: 8}
+	step := func(limit int64) (used int64, err error) {
+		dev := cpu.New()
+		defer dev.Close()
+		net := build(t, dev, small(models.Segmenter, layers.Transposed), 1)
+		x := noise(net, s)
+		target := upload(dev, s.WithC(2), make([]float32, 2*s.Rows()))
+		adam := net.Adam(1e-3)
+		before, _ := dev.Usage()
+		if limit > 0 {
+			dev.SetLimit(before + limit)
+		}
+		dev.ResetPeak()
+		tape := autograd.New(dev, 1)
+		loss, sums := tape.DiceLoss(net.Forward(tape, x...), target, device.DiceOptions{Eps: 0.01})
+		tape.Backward(loss)
+		tape.Value(sums)
+		adam.Update()
+		tape.Close()
+		_, peak := dev.Usage()
+		return peak - before, dev.Sync()
+	}
+	need, err := step(0)
+	require.NoError(t, err)
+	for i := range int64(8) {
+		_, err := step(1 + need*i/8)
+		require.Error(t, err, "with %d/8 of the memory", i)
+	}
+	_, err = step(2 * need) // the device rounds sizes up
+	require.NoError(t, err)
 }
