@@ -1,0 +1,211 @@
+package cpu
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/device"
+	"voxgrad/internal/par"
+)
+
+func noise(b *Backend, s device.Shape, seed uint64) device.Tensor {
+	t := b.Alloc(s)
+	r := rand.New(rand.NewPCG(seed, 1))
+	v := make([]float32, s.Len())
+	for i := range v {
+		v[i] = 2*r.Float32() - 1
+	}
+	b.Upload(t, v)
+	return t
+}
+
+func set(t device.Tensor) device.Into { return device.Into{Tensor: t, Mode: device.Set} }
+
+// everything runs each operation whose work is shared among threads and returns
+// the bits of all results. Sizes fill several blocks, with rests everywhere.
+func everything(b *Backend) []uint32 {
+	var bits []uint32
+	keep := func(ts ...device.Tensor) {
+		for _, t := range ts {
+			v := make([]float32, t.Len())
+			b.Download(v, t)
+			for _, f := range v {
+				bits = append(bits, math.Float32bits(f))
+			}
+			b.Free(t)
+		}
+	}
+	for _, c := range []struct {
+		win       device.Window
+		cin, cout int
+	}{{device.Same, 50, 35}, {device.Same, 20, 2}, {device.Same, 1, 24}, {device.Window{K: 3, Stride: 2, Pad: 1}, 7, 9}} {
+		s := device.Shape{N: 2, D: 9, H: 10, W: 11, C: c.cin}
+		x, w, bias := noise(b, s, 1), noise(b, device.Weights(c.win.K, c.cin, c.cout), 2), noise(b, device.Vec(c.cout), 3)
+		y := b.Alloc(c.win.Out(s, c.cout))
+		b.Conv(y, x, w, bias, c.win, device.ReLU)
+		dx, dw, db := b.Alloc(s), b.Alloc(w.Shape), b.Alloc(bias.Shape)
+		b.ConvGradX(set(dx), y, w, c.win)
+		b.ConvGradW(set(dw), set(db), x, y, c.win)
+		keep(y, dx, dw, db)
+		b.Free(x)
+		b.Free(w)
+		b.Free(bias)
+	}
+	s := device.Shape{N: 2, D: 8, H: 9, W: 10, C: 21}
+	x, w, bias := noise(b, s, 4), noise(b, device.Weights(2, 21, 18), 5), noise(b, device.Vec(18), 6)
+	y := b.Alloc(device.Double.OutT(s, 18))
+	b.ConvT(y, x, w, bias, device.Double)
+	dx, dw, db := b.Alloc(s), b.Alloc(w.Shape), b.Alloc(bias.Shape)
+	b.ConvTGradX(set(dx), y, w, device.Double)
+	b.ConvTGradW(set(dw), set(db), x, y, device.Double)
+	keep(y, dx, dw, db, w, bias)
+
+	big := noise(b, device.Shape{N: 1, D: 20, H: 30, W: 30, C: 13}, 7)
+	vec := func() device.Tensor { return b.Alloc(device.Vec(13)) }
+	mean, invstd, gamma, dgamma, dbeta := vec(), vec(), noise(b, device.Vec(13), 8), vec(), vec()
+	b.NormStats(mean, invstd, big, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+	grad := b.Alloc(big.Shape)
+	b.NormGrad(set(grad), set(dgamma), set(dbeta), big, big, gamma, mean, invstd, false)
+	g, loss, sums := noise(b, big.Shape, 9), b.Alloc(device.Scalar()), b.Alloc(device.Vec(39))
+	b.DiceLoss(loss, sums, device.Tensor{}, big, g, device.DiceOptions{Eps: 0.01, CrossEntropy: 1})
+	mse := b.Alloc(device.Scalar())
+	b.MSE(mse, big, g)
+	up := b.Alloc(x.WithC(21))
+	small := b.Alloc(device.Shape{N: 2, D: 4, H: 4, W: 5, C: 21})
+	b.MaxPool(small, x)
+	b.MaxPoolGrad(set(up), small, x, small)
+	drop := b.Alloc(big.Shape)
+	b.Dropout(drop, big, 0.3, 11)
+	keep(mean, invstd, gamma, dgamma, dbeta, grad, g, loss, sums, mse, up, small, drop, big, x)
+	return bits
+}
+
+func TestBitsDoNotDependOnThreads(t *testing.T) {
+	defer par.SetThreads(0)
+	for name, open := range map[string]func() *Backend{"default": New, "portable": NewPortable} {
+		par.SetThreads(1)
+		b := open()
+		want := everything(b)
+		for _, threads := range []int{2, 3, 7} {
+			par.SetThreads(threads)
+			got := everything(b)
+			require.Len(t, got, len(want))
+			for i := range want {
+				if got[i] != want[i] {
+					t.Fatalf("%s: value %d differs between 1 and %d threads", name, i, threads)
+				}
+			}
+		}
+		now, _ := b.Usage()
+		require.Zero(t, now)
+		require.NoError(t, b.Close())
+	}
+}
+
+func TestGoroutinesShareABackend(t *testing.T) {
+	b := New()
+	defer b.Close()
+	want := everything(b)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			got := everything(b)
+			for i := range want {
+				if got[i] != want[i] {
+					t.Errorf("value %d differs when several goroutines work", i)
+					return
+				}
+			}
+		}()
+	}
+	wg.Wait()
+	require.NoError(t, b.Sync())
+}
+
+func TestFreedMemoryIsReused(t *testing.T) {
+	b := New()
+	s := device.Shape{N: 1, D: 8, H: 8, W: 8, C: 24}
+	x := b.Alloc(s)
+	first := &x.Mem.(*buffer).data[0]
+	now, peak := b.Usage()
+	require.EqualValues(t, s.Len()*4, now)
+	require.Equal(t, now, peak)
+	b.Free(x)
+	y := b.Alloc(s)
+	require.Same(t, first, &y.Mem.(*buffer).data[0])
+	z := b.Alloc(s)
+	require.NotSame(t, first, &z.Mem.(*buffer).data[0])
+	b.Free(y)
+	now, peak = b.Usage()
+	require.EqualValues(t, s.Len()*4, now)
+	require.EqualValues(t, 2*s.Len()*4, peak)
+	b.ResetPeak()
+	_, peak = b.Usage()
+	require.Equal(t, now, peak)
+	b.Free(z)
+	require.Panics(t, func() { b.Free(z) })
+	require.Panics(t, func() { b.Fill(y, 1) })
+	other := New()
+	require.Panics(t, func() { other.Free(b.Alloc(s)) })
+}
+
+// Memory that no later request fits must not pile up.
+func TestPoolIsBounded(t *testing.T) {
+	b := New()
+	for i := 1; i < 200; i++ {
+		b.Free(b.Alloc(device.Vec(i * 100_000)))
+	}
+	require.LessOrEqual(t, b.pool.held, int64(200*100_000*4*3/2))
+}
+
+func TestOutOfMemorySticks(t *testing.T) {
+	b := New()
+	b.SetLimit(1 << 20)
+	x := b.Alloc(device.Vec(1000))
+	b.Fill(x, 1)
+	require.NoError(t, b.Sync())
+	y := b.Alloc(device.Vec(1 << 20))
+	err := b.Sync()
+	require.Error(t, err)
+	require.Contains(t, err.Error(), "[1 1 1 1 1048576]")
+	require.Contains(t, err.Error(), "limit 1.0 MiB")
+	// Everything afterwards does nothing, with either tensor.
+	b.Fill(x, 2)
+	b.Fill(y, 2)
+	b.Copy(set(y), x)
+	b.Conv(y, y, y, y, device.Same, device.Linear)
+	require.EqualValues(t, 1, x.Mem.(*buffer).data[0])
+	require.Equal(t, err, b.Sync())
+	b.Free(y)
+	b.Free(x)
+	now, _ := b.Usage()
+	require.Zero(t, now)
+}
+
+func TestPoolYieldsToNewRequests(t *testing.T) {
+	b := New()
+	b.SetLimit(4 << 20)
+	b.Free(b.Alloc(device.Vec(700_000)))
+	x := b.Alloc(device.Vec(1_000_000)) // does not fit beside what is held
+	require.NoError(t, b.Sync())
+	require.LessOrEqual(t, b.pool.held+b.pool.used, int64(4<<20))
+	b.Free(x)
+}
+
+func TestName(t *testing.T) {
+	defer par.SetThreads(0)
+	par.SetThreads(1)
+	require.Equal(t, "cpu (go, 1 thread)", NewPortable().Name())
+	par.SetThreads(3)
+	require.Equal(t, "cpu (go, 3 threads)", NewPortable().Name())
+	if haveAVX2 {
+		require.True(t, strings.HasPrefix(New().Name(), "cpu (avx2, "))
+	}
+}
