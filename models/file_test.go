@@ -71,7 +71,7 @@ func TestSaveAndLoad(t *testing.T) {
 			c.Dropout = 0.5
 			for _, meta := range []map[string]string{nil, {
 				"nf": "2", "nin": fmt.Sprint(c.Cin), "nout": fmt.Sprint(c.Cout), "up": up,
-				"siamese": strings.Title(fmt.Sprint(kind == models.Detector)), "head": net.Head(), //nolint:staticcheck // ASCII
+				"siamese": map[bool]string{true: "True", false: "False"}[kind == models.Detector], "head": net.Head(),
 			}} {
 				got, err = models.Load(dev, save(t, net, meta, nil))
 				require.NoError(t, err)
