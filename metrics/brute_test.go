@@ -118,6 +118,31 @@ func bruteSurface(truth, pred []int, labels int, size [3]int, spacing [3]float64
 	return out
 }
 
+// bruteVoxel adds up label by label.
+func bruteVoxel(truth, pred []int, labels int) Voxel {
+	var i, u, fp, fn, tn, t, p float64
+	for x := range truth {
+		if truth[x] == 0 && pred[x] == 0 {
+			tn++
+		}
+		for l := 1; l <= labels; l++ {
+			switch a, b := truth[x] == l, pred[x] == l; {
+			case a && b:
+				i, u, t, p = i+1, u+1, t+1, p+1
+			case a:
+				fn, u, t = fn+1, u+1, t+1
+			case b:
+				fp, u, p = fp+1, u+1, p+1
+			}
+		}
+	}
+	k := float64(labels)
+	return Voxel{
+		Jaccard: i / u, Dice: 2 * (i / u) / (1 + i/u), Sensitivity: i / (i + fn), PPV: i / (i + fp),
+		Specificity: tn / (tn + fp/k), NPV: tn / (tn + fn/k), RelativeVolumeError: 100 * (p - t) / t,
+	}
+}
+
 // bruteLesions are the kept components as sets of voxels, in order.
 func bruteLesions(mask []int, size [3]int, least int) []map[int]bool {
 	g := volume.Grid{Size: size}

@@ -72,7 +72,7 @@ func judge(lesions, others []Lesion, shares [][]share, o Options) int {
 	for n := range lesions {
 		l := &lesions[n]
 		l.Found = false
-		if len(others) == 0 || !(float64(l.Overlap)/float64(l.Voxels) > o.Alpha) {
+		if !(float64(l.Overlap)/float64(l.Voxels) > o.Alpha) {
 			continue
 		}
 		order := slices.Clone(shares[n])

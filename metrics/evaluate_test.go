@@ -99,6 +99,17 @@ func TestAgainstDefinitions(t *testing.T) {
 		truth, pred := image(size, spacing, a), image(size, spacing, b)
 		r := evaluate(t, truth, pred, o)
 
+		v := bruteVoxel(a, b, kinds)
+		for _, m := range []([2]float64){{v.Jaccard, r.Voxel.Jaccard}, {v.Dice, r.Voxel.Dice}, {v.Sensitivity, r.Voxel.Sensitivity},
+			{v.Specificity, r.Voxel.Specificity}, {v.PPV, r.Voxel.PPV}, {v.NPV, r.Voxel.NPV},
+			{v.RelativeVolumeError, r.Voxel.RelativeVolumeError}} {
+			if math.IsNaN(m[0]) { // no voxel is background in both
+				require.True(t, math.IsNaN(m[1]))
+				continue
+			}
+			require.InDelta(t, m[0], m[1], 1e-12)
+		}
+
 		want := bruteSurface(a, b, kinds, size, spacing)
 		average := want[2]
 		if o.AnimaQuirks {
@@ -199,6 +210,26 @@ func TestTrueAverageSurfaceDistance(t *testing.T) {
 	o := DefaultOptions()
 	o.AnimaQuirks = true
 	require.Equal(t, 1.25, evaluate(t, a, b, o).Surface.Average) // 2, 1 and 1, 1
+}
+
+func TestHole(t *testing.T) {
+	// The wall of a hole in truth is far from pred's contour, but inside pred.
+	size, spacing := [3]int{9, 9, 9}, [3]float64{1, 1, 1}
+	cube := make([]int, 9*9*9)
+	g := volume.Grid{Size: size}
+	for k := 1; k < 8; k++ {
+		for j := 1; j < 8; j++ {
+			for i := 1; i < 8; i++ {
+				cube[g.Index(i, j, k)] = 1
+			}
+		}
+	}
+	pred := image(size, spacing, cube)
+	cube[g.Index(4, 4, 4)] = 0
+	truth := image(size, spacing, cube)
+	r := evaluate(t, truth, pred, DefaultOptions())
+	require.Equal(t, 1.0, r.Surface.Hausdorff)
+	require.InDelta(t, 12.0/(218+6), r.Surface.ContourMean, 1e-15)
 }
 
 func TestDegenerateCases(t *testing.T) {

@@ -46,15 +46,15 @@ func readLabels(v *volume.Volume) (*labelled, error) {
 	}
 	m := &labelled{size: v.Size, labels: labels}
 	renumber := make([]uint16, len(seen))
-	same := true
+	top := 0
 	for value, s := range seen {
 		if s {
 			renumber[value] = uint16(m.values)
-			same = same && value == m.values
 			m.values++
+			top = value
 		}
 	}
-	if !same {
+	if top != m.values-1 { // some number is skipped
 		for x, l := range labels {
 			labels[x] = renumber[l]
 		}

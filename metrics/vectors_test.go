@@ -204,7 +204,7 @@ func list(n []int) string { return fmt.Sprint(n) }
 
 func TestSelectedVectorsOfTheTool(t *testing.T) {
 	values, _, cases := testVectors(t, filepath.Join("testdata", "vectors"))
-	require.Equal(t, 25, cases)
+	require.Equal(t, 27, cases)
 	require.Greater(t, values, 300)
 }
 
