@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/device"
 	"voxgrad/device/cpu"
 	"voxgrad/internal/rng"
 	"voxgrad/models"
@@ -313,3 +314,35 @@ func TestDataThatDoesNotFitTheTask(t *testing.T) {
 // The seam for other sources of samples stays one method wide.
 var _ sample.Source = (*sample.Sampler)(nil)
 var _ sample.Cases = (*dataset.View)(nil)
+
+// sick is a device whose convolution gradients go bad after some calls, while the
+// loss stays finite.
+type sick struct {
+	device.Backend
+	left int
+}
+
+func (d *sick) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+	d.Backend.ConvGradW(dw, db, x, dy, win)
+	if d.left--; d.left < 0 {
+		d.Fill(db.Tensor, float32(math.Inf(1)))
+	}
+}
+
+func TestBadGradientStopsBeforeTheUpdate(t *testing.T) {
+	dev := cpu.New()
+	defer dev.Close()
+	c := tiny()
+	folder := t.TempDir()
+	convs := 11 // of a segmenter: gradients of weights in a step
+	_, err := Run(context.Background(), Job{Device: &sick{dev, 5 * convs}, Config: c, Folder: folder})
+	var bad *NotFiniteError
+	require.ErrorAs(t, err, &bad)
+	require.Equal(t, 6, bad.Step)
+	require.Contains(t, bad.Where, "gradient of conv_out.bias in conv at conv_out")
+	done := run(t, context.Background(), c, folder, true, nil)
+	require.Equal(t, AllEpochs, done.Reason)
+	whole := t.TempDir()
+	run(t, context.Background(), c, whole, false, nil)
+	requireSameFiles(t, files(t, whole), files(t, folder))
+}

@@ -27,5 +27,5 @@ func ExampleOrthogonal() {
 	p := &sample.Sample{Size: [3]int{1, 1, 3}, Images: [][]float32{{1, 2, 3}}, Labels: []uint8{0, 0, 3}}
 	sample.Orthogonal(p, rng.New(1, "example"))
 	fmt.Println(p.Images[0], p.Labels)
-	// Output: [3 2 1] [3 0 0]
+	// Output: [1 2 3] [0 0 3]
 }
