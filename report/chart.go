@@ -76,7 +76,7 @@ func (c *Chart) WriteSVG(w io.Writer) error {
 	canvas := vgsvg.New(cw, ch)
 	dc := draw.New(canvas)
 	dc.SetColor(paperColor)
-	dc.Fill(dc.Rectangle.Path())
+	dc.Fill(dc.Path())
 	c.draw(dc)
 	_, err := canvas.WriteTo(w)
 	return err
@@ -165,7 +165,7 @@ func (p *panel) plot() *plot.Plot {
 	for _, a := range []*plot.Axis{&out.X, &out.Y} {
 		a.Label.TextStyle = textStyle(10, inkColor, false)
 		a.Tick.Label = textStyle(9.5, inkColor, false)
-		a.LineStyle.Color, a.Tick.LineStyle.Color = mutedColor, mutedColor
+		a.Color, a.Tick.LineStyle.Color = mutedColor, mutedColor
 		a.Tick.Length = 4
 		a.Padding = 0
 	}

@@ -91,7 +91,7 @@ func TestLesionPictureRegions(t *testing.T) {
 			}
 			// The slice through the middle: z = 3·(slice − 5.5).
 			require.Equal(t, 6, r.slice, codes)
-			g := c.Mask.Grid.Canonical()
+			g := c.Mask.Canonical()
 			v := g.Voxel(at)
 			for d := range 3 {
 				require.True(t, float64(r.box.Min[d]) <= v[d] && v[d] < float64(r.box.Max[d]), "%s: %v in %v", codes, v, r.box)
@@ -101,7 +101,7 @@ func TestLesionPictureRegions(t *testing.T) {
 		require.Zero(t, regions[1].predictedMM3)
 		require.Zero(t, regions[2].trueMM3)
 		require.InDelta(t, 0.75, regions[0].MeanProb, 1e-6)
-		g := c.Mask.Grid.Canonical()
+		g := c.Mask.Canonical()
 		require.Contains(t, regions[1].caption(c, g), "predicted 0.0 mm³, true ")
 		require.Contains(t, regions[1].caption(c, g), "(missed)")
 		require.Contains(t, regions[2].caption(c, g), "(false positive)")

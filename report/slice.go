@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"image"
-	"image/color"
 	"math"
 
 	"voxgrad/volume"
@@ -199,13 +198,18 @@ func (s *Scan) greys(f *frame) *image.RGBA {
 	}
 	for y := range f.height {
 		t := newTaps(f.row(y), nv)
+		var near [4][]float64
+		for k, v := range t.at {
+			near[k] = line(v)
+		}
+		out := img.Pix[y*img.Stride:]
 		for x := range f.width {
 			sum := 0.0
 			for k, w := range t.weight {
-				sum += w * line(t.at[k])[x]
+				sum += w * near[k][x]
 			}
 			g := s.grey(sum)
-			img.SetRGBA(x, y, color.RGBA{g, g, g, 0xff})
+			out[4*x], out[4*x+1], out[4*x+2], out[4*x+3] = g, g, g, 0xff
 		}
 	}
 	return img
