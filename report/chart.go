@@ -165,7 +165,7 @@ func (p *panel) plot() *plot.Plot {
 	for _, a := range []*plot.Axis{&out.X, &out.Y} {
 		a.Label.TextStyle = textStyle(10, inkColor, false)
 		a.Tick.Label = textStyle(9.5, inkColor, false)
-		a.Color, a.Tick.LineStyle.Color = mutedColor, mutedColor
+		a.Color, a.Tick.Color = mutedColor, mutedColor
 		a.Tick.Length = 4
 		a.Padding = 0
 	}
