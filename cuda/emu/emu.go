@@ -1,0 +1,177 @@
+// Package emu is a driver.Driver that executes PTX on the CPU and refuses what
+// hardware would silently do: accesses out of range, misaligned or of memory
+// nobody wrote, shared-memory races, divergent barriers, and more; each is
+// reported with the PTX line, the block and the thread. docs/emulator.md says
+// what it models and what it does not.
+//
+// A module is decoded once into a compact form. A warp of 32 lanes executes an
+// instruction at a time, an instruction is one function over 32 lanes. Blocks run
+// in parallel.
+package emu
+
+import (
+	"errors"
+	"sync"
+	"time"
+
+	"voxgrad/cuda/driver"
+)
+
+// Device is an emulated GPU.
+type Device struct {
+	opt options
+
+	mu     sync.Mutex
+	slots  []*allocation // by address >> slotBits
+	live   map[driver.Ptr]*allocation
+	used   int64
+	count  int
+	stats  map[string]*kernelStats
+	sticky error
+	closed bool
+
+	locks [64]sync.Mutex // of atomics, by address
+	start time.Time
+}
+
+var _ driver.Driver = (*Device)(nil)
+
+type options struct {
+	compute  int
+	memory   int64
+	shared   int
+	sharedIn int
+	threads  int
+	shuffle  bool
+	seed     uint64
+	budget   int64
+	races    bool
+}
+
+// Option changes a Device made by New.
+type Option func(*options)
+
+// Compute sets the compute capability times ten that Info reports; 61 without it.
+// Any PTX is executed whatever it is, the backend chooses its variant by it.
+func Compute(capability int) Option { return func(o *options) { o.compute = capability } }
+
+// Memory sets the bytes of device memory; 16 GiB without it. The host's memory
+// is taken as it is allocated, twice as much as asked for.
+func Memory(bytes int64) Option { return func(o *options) { o.memory = bytes } }
+
+// SharedLimit sets the shared memory of a block without and after opting in, in bytes;
+// 48 KiB and 99 KiB without it.
+func SharedLimit(perCTA, optIn int) Option {
+	return func(o *options) { o.shared, o.sharedIn = perCTA, optIn }
+}
+
+// Threads sets the number of goroutines that execute blocks; all of par.Threads without it.
+func Threads(n int) Option { return func(o *options) { o.threads = n } }
+
+// ShuffleBlocks executes the blocks of a launch in an order drawn with the seed
+// instead of ascending: results must not depend on it.
+func ShuffleBlocks(seed uint64) Option {
+	return func(o *options) { o.shuffle, o.seed = true, seed }
+}
+
+// Budget sets the number of instructions a warp may execute in one launch before
+// the kernel is taken for a runaway; 2^28 without it.
+func Budget(warpInstructions int64) Option { return func(o *options) { o.budget = warpInstructions } }
+
+// SkipRaces leaves out the search for shared-memory races, for speed.
+func SkipRaces() Option { return func(o *options) { o.races = false } }
+
+// New makes a device.
+func New(opts ...Option) *Device {
+	d := &Device{
+		opt: options{compute: 61, memory: 16 << 30, shared: 48 << 10, sharedIn: 99 << 10, budget: 1 << 28, races: true},
+		// Slot 0 holds the null pointer.
+		slots: make([]*allocation, 1), live: map[driver.Ptr]*allocation{}, stats: map[string]*kernelStats{}, start: time.Now(),
+	}
+	for _, o := range opts {
+		o(&d.opt)
+	}
+	return d
+}
+
+// Info describes the emulated device.
+func (d *Device) Info() driver.Info {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return driver.Info{
+		Name: "emulator", Compute: d.opt.compute, Multiprocs: 1,
+		Memory: d.opt.memory, FreeMemory: d.opt.memory - d.used,
+		SharedPerMP: d.opt.sharedIn + 1<<10, SharedPerCTA: d.opt.shared, SharedOptIn: d.opt.sharedIn,
+		Emulated: true,
+	}
+}
+
+var errClosed = errors.New("emulator: the device is closed")
+
+func (d *Device) usable() error {
+	if d.closed {
+		return errClosed
+	}
+	return d.sticky
+}
+
+type mark time.Time
+
+// Mark notes a time: everything before is done.
+func (d *Device) Mark() (driver.Mark, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return mark(time.Now()), d.usable()
+}
+
+// Since is the time between two marks as the host measured it.
+func (d *Device) Since(from, to driver.Mark) (time.Duration, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, ok := from.(mark)
+	b, ok2 := to.(mark)
+	if !ok || !ok2 {
+		return 0, errors.New("emulator: Since with a mark of another driver")
+	}
+	return time.Time(b).Sub(time.Time(a)), d.usable()
+}
+
+// Sync returns the error of the kernel that failed, if one did.
+func (d *Device) Sync() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.usable()
+}
+
+// Leaks lists the allocations that were not freed yet, oldest first.
+func (d *Device) Leaks() []Leak {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.leaks()
+}
+
+func (d *Device) leaks() []Leak {
+	var ls []Leak
+	for i, a := range d.slots {
+		if a != nil && d.live[driver.Ptr(a.base)] == a && uint64(i) == a.base>>slotBits {
+			ls = append(ls, Leak{driver.Ptr(a.base), int64(a.size), a.index})
+		}
+	}
+	return ls
+}
+
+// Close ends the device. Allocations that were not freed are a *LeakError.
+func (d *Device) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return errClosed
+	}
+	d.closed = true
+	ls := d.leaks()
+	d.slots, d.live = nil, nil
+	if len(ls) > 0 {
+		return &LeakError{ls}
+	}
+	return nil
+}

@@ -1,0 +1,210 @@
+package emu
+
+import (
+	"fmt"
+	"unsafe"
+
+	"voxgrad/cuda/driver"
+)
+
+// Device addresses are 64 bits: a slot number above slotBits and an offset below.
+// Every allocation starts slotStart bytes into slots of its own that are never
+// used again, so an address outside it or after Free belongs to nothing else.
+const (
+	slotBits  = 32
+	slotStart = 1 << 20
+	poison    = 0xff
+)
+
+// allocation is a range of device memory with a shadow byte for every byte: not
+// 0 once it was written.
+type allocation struct {
+	base   uint64
+	size   uint64
+	data   []byte
+	shadow []byte
+	index  int
+	freed  bool
+	fixed  bool // a variable of a module, not to be freed
+	ro     bool // constant
+	name   string
+}
+
+// aligned gives n bytes at a multiple of 8.
+func aligned(n uint64) []byte {
+	words := make([]uint64, (n+7)/8+1)
+	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), n)
+}
+
+func (d *Device) allocate(n uint64) *allocation {
+	a := &allocation{size: n, data: aligned(n), shadow: aligned(n)}
+	a.base = uint64(len(d.slots))<<slotBits + slotStart
+	for i := range a.data {
+		a.data[i] = poison
+	}
+	for range (n+slotStart)>>slotBits + 1 {
+		d.slots = append(d.slots, a)
+	}
+	return a
+}
+
+// Alloc gives poisoned memory in a guarded range of its own.
+func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.usable(); err != nil {
+		return 0, err
+	}
+	if bytes <= 0 {
+		return 0, fmt.Errorf("emulator: Alloc of %d bytes", bytes)
+	}
+	if d.used+bytes > d.opt.memory {
+		return 0, fmt.Errorf("emulator: out of memory: %d bytes asked for, %d of %d are free", bytes, d.opt.memory-d.used, d.opt.memory)
+	}
+	a := d.allocate(uint64(bytes))
+	d.count++
+	a.index = d.count
+	d.used += bytes
+	d.live[driver.Ptr(a.base)] = a
+	return driver.Ptr(a.base), nil
+}
+
+// Free gives an allocation back; what still uses it is reported.
+func (d *Device) Free(p driver.Ptr) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return errClosed
+	}
+	a := d.live[p]
+	if a == nil {
+		return fmt.Errorf("emulator: Free(%#x): %s", uint64(p), d.describe(uint64(p)))
+	}
+	delete(d.live, p)
+	a.freed = true
+	a.data, a.shadow = nil, nil
+	d.used -= int64(a.size)
+	return d.sticky
+}
+
+// describe says where an address lies.
+func (d *Device) describe(addr uint64) string {
+	if addr < slotStart {
+		return "a null pointer"
+	}
+	slot := addr >> slotBits
+	if slot >= uint64(len(d.slots)) || d.slots[slot] == nil {
+		return fmt.Sprintf("address %#x belongs to no allocation", addr)
+	}
+	a := d.slots[slot]
+	what := fmt.Sprintf("allocation %d (%d bytes at %#x)", a.index, a.size, a.base)
+	if a.name != "" {
+		what = fmt.Sprintf("variable %s (%d bytes)", a.name, a.size)
+	}
+	if a.freed {
+		what += ", which was freed"
+	}
+	switch off := addr - a.base; {
+	case addr < a.base:
+		return fmt.Sprintf("%d bytes before %s", a.base-addr, what)
+	case off >= a.size:
+		return fmt.Sprintf("%d bytes after the end of %s", off-a.size, what)
+	default:
+		return fmt.Sprintf("byte %d of %s", off, what)
+	}
+}
+
+// span finds n bytes at p for the host.
+func (d *Device) span(call string, p driver.Ptr, n int64) (*allocation, uint64, error) {
+	if err := d.usable(); err != nil {
+		return nil, 0, err
+	}
+	addr := uint64(p)
+	if slot := addr >> slotBits; n >= 0 && slot < uint64(len(d.slots)) {
+		a := d.slots[slot]
+		if a != nil && !a.freed && addr >= a.base && addr-a.base <= a.size && uint64(n) <= a.size-(addr-a.base) {
+			return a, addr - a.base, nil
+		}
+	}
+	return nil, 0, fmt.Errorf("emulator: %s of %d bytes at %#x: %s", call, n, addr, d.describe(addr))
+}
+
+func fill(b []byte, v byte) {
+	for i := range b {
+		b[i] = v
+	}
+}
+
+// ToDevice copies src to device memory.
+func (d *Device) ToDevice(dst driver.Ptr, src []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(src) == 0 {
+		return d.usable()
+	}
+	a, off, err := d.span("ToDevice", dst, int64(len(src)))
+	if err != nil {
+		return err
+	}
+	copy(a.data[off:], src)
+	fill(a.shadow[off:off+uint64(len(src))], 1)
+	return nil
+}
+
+// ToHost copies from device memory. Bytes nobody wrote are refused.
+func (d *Device) ToHost(dst []byte, src driver.Ptr) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(dst) == 0 {
+		return d.usable()
+	}
+	a, off, err := d.span("ToHost", src, int64(len(dst)))
+	if err != nil {
+		return err
+	}
+	for i, s := range a.shadow[off : off+uint64(len(dst))] {
+		if s == 0 {
+			return fmt.Errorf("emulator: ToHost of %d bytes at %#x: nobody wrote %s", len(dst), uint64(src), d.describe(uint64(src)+uint64(i)))
+		}
+	}
+	copy(dst, a.data[off:])
+	return nil
+}
+
+// Fill32 writes n words of 32 bits; dst must be a multiple of 4.
+func (d *Device) Fill32(dst driver.Ptr, word uint32, n int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if dst%4 != 0 {
+		return fmt.Errorf("emulator: Fill32 at %#x, which is no multiple of 4", uint64(dst))
+	}
+	if n == 0 {
+		return d.usable()
+	}
+	if n < 0 || n > 1<<40 {
+		return fmt.Errorf("emulator: Fill32 of %d words", n)
+	}
+	a, off, err := d.span("Fill32", dst, 4*n)
+	if err != nil {
+		return err
+	}
+	for i := off; i < off+uint64(4*n); i += 4 {
+		put32(a.data[i:], word)
+	}
+	fill(a.shadow[off:off+uint64(4*n)], 1)
+	return nil
+}
+
+// Poison makes n bytes at p as undefined as fresh memory: a memory pool calls it
+// when it hands a buffer out again, so that reads of the former content are found.
+func (d *Device) Poison(p driver.Ptr, n int64) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a, off, err := d.span("Poison", p, n)
+	if err != nil {
+		return err
+	}
+	fill(a.data[off:off+uint64(n)], poison)
+	fill(a.shadow[off:off+uint64(n)], 0)
+	return nil
+}
