@@ -40,7 +40,7 @@ func TestConformance(t *testing.T) {
 	})
 	if haveAVX2 {
 		t.Run("portable", func(t *testing.T) {
-			devicetest.Run(t, func(testing.TB) device.Backend { return NewPortable() }, devicetest.Options{Large: true, Guarded: true})
+			devicetest.Run(t, func(testing.TB) device.Backend { return NewPortable() }, devicetest.Options{Guarded: true})
 		})
 	}
 }

@@ -44,7 +44,7 @@ func everything(b *Backend) []uint32 {
 		win       device.Window
 		cin, cout int
 	}{{device.Same, 50, 35}, {device.Same, 20, 2}, {device.Same, 1, 24}, {device.Window{K: 3, Stride: 2, Pad: 1}, 7, 9}} {
-		s := device.Shape{N: 2, D: 9, H: 10, W: 11, C: c.cin}
+		s := device.Shape{N: 2, D: 9, H: 8, W: 11, C: c.cin}
 		x, w, bias := noise(b, s, 1), noise(b, device.Weights(c.win.K, c.cin, c.cout), 2), noise(b, device.Vec(c.cout), 3)
 		y := b.Alloc(c.win.Out(s, c.cout))
 		b.Conv(y, x, w, bias, c.win, device.ReLU)
@@ -65,7 +65,7 @@ func everything(b *Backend) []uint32 {
 	b.ConvTGradW(set(dw), set(db), x, y, device.Double)
 	keep(y, dx, dw, db, w, bias)
 
-	big := noise(b, device.Shape{N: 1, D: 20, H: 30, W: 30, C: 13}, 7)
+	big := noise(b, device.Shape{N: 1, D: 10, H: 30, W: 30, C: 13}, 7)
 	vec := func() device.Tensor { return b.Alloc(device.Vec(13)) }
 	mean, invstd, gamma, dgamma, dbeta := vec(), vec(), noise(b, device.Vec(13), 8), vec(), vec()
 	b.NormStats(mean, invstd, big, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
@@ -91,7 +91,7 @@ func TestBitsDoNotDependOnThreads(t *testing.T) {
 		par.SetThreads(1)
 		b := open()
 		want := everything(b)
-		for _, threads := range []int{2, 3, 7} {
+		for _, threads := range []int{2, 3} {
 			par.SetThreads(threads)
 			got := everything(b)
 			require.Len(t, got, len(want))
@@ -159,10 +159,11 @@ func TestFreedMemoryIsReused(t *testing.T) {
 // Memory that no later request fits must not pile up.
 func TestPoolIsBounded(t *testing.T) {
 	b := New()
-	for i := 1; i < 200; i++ {
-		b.Free(b.Alloc(device.Vec(i * 100_000)))
+	const most, unit = 200, 1000
+	for i := 1; i <= most; i++ {
+		b.Free(b.Alloc(device.Vec(i * unit)))
 	}
-	require.LessOrEqual(t, b.pool.held, int64(200*100_000*4*3/2))
+	require.LessOrEqual(t, b.pool.held, int64(roundUp(most*unit)*4*3/2))
 }
 
 func TestOutOfMemorySticks(t *testing.T) {

@@ -7,7 +7,13 @@ import (
 	"testing"
 )
 
+// BenchmarkKernel has the inner kernels on operands that fit a cache.
 func BenchmarkKernel(b *testing.B) {
+	b.Run("best", func(b *testing.B) { kernels(b, New()) })
+	b.Run("portable", func(b *testing.B) { kernels(b, NewPortable()) })
+}
+
+func kernels(b *testing.B, d *Backend) {
 	for _, voxels := range []int{64, 128, 256, 512} {
 		b.Run(fmt.Sprintf("outer/voxels=%d", voxels), func(b *testing.B) {
 			c := 24
@@ -19,7 +25,6 @@ func BenchmarkKernel(b *testing.B) {
 			for l := range voxels / 64 {
 				a.lines = append(a.lines, l*66*c)
 			}
-			d := New()
 			best(b, float64(voxels*27*c*16*2*20), "GFLOP/s", func() {
 				for range 20 {
 					d.outer(&a)
@@ -39,7 +44,6 @@ func BenchmarkKernel(b *testing.B) {
 			for i := range a.taps {
 				a.taps[i] = (i/3*66*6 + i%3*66) * c
 			}
-			d := New()
 			best(b, float64(v*9*run*16*2*20), "GFLOP/s", func() {
 				for range 20 {
 					d.corr(&a)
