@@ -55,7 +55,7 @@ type stageTime struct {
 }
 
 func newDemo() *cobra.Command {
-	d := demo{trainPairs: 16, heldOut: 6, size: [3]int{64, 72, 64}, curves: map[string]*trainWatch{}, history: map[string][]train.Record{}}
+	d := demo{trainPairs: 20, heldOut: 8, size: [3]int{64, 72, 64}, curves: map[string]*trainWatch{}, history: map[string][]train.Record{}}
 	var dev string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -135,7 +135,7 @@ func (d *demo) clear() error {
 }
 
 func (d *demo) makeData(context.Context) error {
-	job := phantomJob{dir: d.path(demoTrainData), prefix: "train", count: d.trainPairs, seed: d.seed, size: d.size, fresh: volume.Range{Min: 2, Max: 7}}
+	job := phantomJob{dir: d.path(demoTrainData), prefix: "train", count: d.trainPairs, seed: d.seed, size: d.size, fresh: volume.Range{Min: 1, Max: 6}}
 	if err := job.run(); err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (d *demo) makeData(context.Context) error {
 }
 
 // demoConfig is the published recipe at a size that takes minutes: a narrow
-// network, small patches, a larger learning rate, little dropout.
+// network, small patches, a larger learning rate, no dropout.
 func (d *demo) demoConfig(task, data string, epochs int) train.Config {
 	c := train.Defaults(task)
 	c.Seed = d.seed
@@ -152,7 +152,8 @@ func (d *demo) demoConfig(task, data string, epochs int) train.Config {
 	c.Network.Dropout = 0
 	c.Sampler.Patch = [3]int{32, 32, 32}
 	c.Sampler.Jitter = 10
-	c.Adam.LearningRate = 2e-3
+	c.Adam.LearningRate = 1e-3
+	c.Loss.CrossEntropy = 0.5 // Dice alone may collapse to "no lesion" in so few steps
 	c.Run.Batch, c.Run.Steps, c.Run.Epochs, c.Run.ValidPatches = 2, 40, epochs, 24
 	if task == models.Segmenter {
 		c.Network.Width = 8
@@ -161,13 +162,13 @@ func (d *demo) demoConfig(task, data string, epochs int) train.Config {
 }
 
 func (d *demo) trainSegmenter(ctx context.Context) (err error) {
-	c := d.demoConfig(models.Segmenter, d.path(demoTrainData, singleTable), 6)
+	c := d.demoConfig(models.Segmenter, d.path(demoTrainData, singleTable), 5)
 	d.segmenter, err = d.train(ctx, c, demoSegmenter)
 	return err
 }
 
 func (d *demo) trainDetector(ctx context.Context) (err error) {
-	c := d.demoConfig(models.Detector, d.path(demoTrainData), 10)
+	c := d.demoConfig(models.Detector, d.path(demoTrainData), 7)
 	c.Encoder = filepath.Join(train.FoldFolder(d.path(demoSegmenter), 0), train.BestFile)
 	d.detector, err = d.train(ctx, c, demoDetector)
 	return err

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -78,13 +79,17 @@ func newRoot() *cobra.Command {
 lesions in a FLAIR scan, and lesions that are new between two of them.
 
 Not a medical device: for research only.`,
-		Version:           buildVersion(),
-		SilenceErrors:     true,
-		SilenceUsage:      true,
-		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:              cobra.NoArgs,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:                    buildVersion(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:                       onlyCommands,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateRequiredFlags(); err != nil {
+				return usageError{err, cmd} // cobra would check later and call it any error
+			}
 			if threads < 0 {
 				return usagef(cmd, "--threads %d: a number of cores, or 0 for all of them", threads)
 			}
@@ -124,14 +129,22 @@ func exactArgs(n int, names string) cobra.PositionalArgs {
 
 // group makes a command that only holds others.
 func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, RunE: func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usagef(cmd, "unknown command %q for %q", args[0], cmd.CommandPath())
-		}
-		return cmd.Help()
-	}}
+	c := &cobra.Command{Use: use, Short: short, Args: onlyCommands,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	c.AddCommand(subs...)
 	return c
+}
+
+// onlyCommands refuses what is not the name of a command below.
+func onlyCommands(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	hint := ""
+	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
+		hint = "; did you mean " + strings.Join(similar, " or ") + "?"
+	}
+	return usagef(cmd, "unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)
 }
 
 // buildVersion is the release or commit the program was built from, with the

@@ -50,15 +50,18 @@ func (w *trainWatch) event(e train.Event) {
 		if e.Best {
 			best = " (best so far)"
 		}
-		slog.Info(fmt.Sprintf("epoch %d%s", e.Epoch, best), "train", e.TrainLoss, "valid", e.ValidLoss,
-			"dice", e.ValidDice, "seconds", math.Round(e.Seconds*10)/10)
+		slog.Info(fmt.Sprintf("epoch %d%s", e.Epoch, best), "train", digits(e.TrainLoss), "valid", digits(e.ValidLoss),
+			"dice", digits(e.ValidDice), "seconds", math.Round(e.Seconds*10)/10)
 		w.draw(e.History)
 	case train.FullCase:
-		slog.Info("whole image", "case", e.Case, "dice", e.Dice, "lesion F1", e.F1)
+		slog.Info("whole image", "case", e.Case, "dice", digits(e.Dice), "lesion F1", digits(e.F1))
 	case train.Warning:
 		slog.Warn(e.Text)
 	}
 }
+
+// digits is a loss or a score for a log line.
+func digits(n train.Number) string { return fmt.Sprintf("%.4f", float64(n)) }
 
 // history is the run's records as curves.
 func (w *trainWatch) history(records []train.Record) *report.History {
