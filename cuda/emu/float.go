@@ -46,7 +46,7 @@ func (c *compiler) float(out *inst, op arith, n int) {
 	out.d = c.dst(&c.in.Args[0], t)
 	switch {
 	case t == "f32" && mode == rn && !ftz && !saturated:
-		c.set(out, [...]lane32{addF32, subF32, mulF32, fmaF32}[op])
+		c.set(out, [...]lane32{addF32Fast, subF32Fast, mulF32Fast, fmaF32Fast}[op])
 	case t == "f32":
 		c.set(out, modeF32(op, mode, ftz, saturated))
 	case t == "f64" && !ftz && !saturated:

@@ -45,7 +45,7 @@ func decodeAdd(c *compiler, out *inst) {
 	case c.take("sat"):
 		simple(byType{"s32": addSat}, 2)(c, out)
 	default:
-		simple(ints(add[uint32], add[uint64], add16), 2)(c, out)
+		simple(ints(add32Fast, add64Fast, add16), 2)(c, out)
 	}
 }
 
@@ -140,10 +140,7 @@ func decodeMul(c *compiler, out *inst) {
 	}
 }
 
-var (
-	madLos = ints(madLo[uint32], madLo[uint64], madLo16)
-	madHis = byType{"u32": madHiU32, "s32": madHiS32, "u64": madHiU64, "s64": madHiS64, "u16": madHiU16, "s16": madHiS16}
-)
+var madHis = byType{"u32": madHiU32, "s32": madHiS32, "u64": madHiU64, "s64": madHiS64, "u16": madHiU16, "s16": madHiS16}
 
 func decodeMad(c *compiler, out *inst) {
 	switch {
@@ -154,7 +151,7 @@ func decodeMad(c *compiler, out *inst) {
 	case c.take("wide"):
 		c.decodeWide(out, c.typ(), 3)
 	case c.take("lo"):
-		simple(madLos, 3)(c, out)
+		simple(ints(mad32Fast, madLo[uint64], madLo16), 3)(c, out)
 	case c.take("hi"):
 		if c.take("sat") {
 			out.flags |= fSat

@@ -1,0 +1,115 @@
+#include "textflag.h"
+
+// The NaN that instructions make.
+DATA nan<>+0(SB)/4, $0x7fffffff
+GLOBL nan<>(SB), RODATA|NOPTR, $4
+
+// CANON replaces the NaNs of Y2 by that one. Y7 holds it.
+#define CANON \
+	VCMPPS $3, Y2, Y2, Y3;       \
+	VBLENDVPS Y3, Y7, Y2, Y2
+
+#define FMA8(off) \
+	VMOVUPS off(SI), Y0;         \
+	VMOVUPS off(DX), Y1;         \
+	VMOVUPS off(CX), Y2;         \
+	VFMADD231PS Y1, Y0, Y2;      \
+	CANON;                       \
+	VMOVUPS Y2, off(DI)
+
+// func fmaLanes(d, a, b, c *reg32)
+TEXT ·fmaLanes(SB), NOSPLIT, $0-32
+	MOVQ d+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ c+24(FP), CX
+	VBROADCASTSS nan<>(SB), Y7
+	FMA8(0)
+	FMA8(32)
+	FMA8(64)
+	FMA8(96)
+	VZEROUPPER
+	RET
+
+#define BIN8(op, off) \
+	VMOVUPS off(SI), Y0;         \
+	VMOVUPS off(DX), Y1;         \
+	op Y1, Y0, Y2;               \
+	CANON;                       \
+	VMOVUPS Y2, off(DI)
+
+#define BIN(op) \
+	MOVQ d+0(FP), DI;            \
+	MOVQ a+8(FP), SI;            \
+	MOVQ b+16(FP), DX;           \
+	VBROADCASTSS nan<>(SB), Y7;  \
+	BIN8(op, 0);                 \
+	BIN8(op, 32);                \
+	BIN8(op, 64);                \
+	BIN8(op, 96);                \
+	VZEROUPPER;                  \
+	RET
+
+// func addLanes(d, a, b *reg32)
+TEXT ·addLanes(SB), NOSPLIT, $0-24
+	BIN(VADDPS)
+
+// func subLanes(d, a, b *reg32)
+TEXT ·subLanes(SB), NOSPLIT, $0-24
+	BIN(VSUBPS)
+
+// func mulLanes(d, a, b *reg32)
+TEXT ·mulLanes(SB), NOSPLIT, $0-24
+	BIN(VMULPS)
+
+#define ADDI8(op, off) \
+	VMOVDQU off(SI), Y0;         \
+	op off(DX), Y0, Y0;          \
+	VMOVDQU Y0, off(DI)
+
+// func addIntLanes(d, a, b *reg32)
+TEXT ·addIntLanes(SB), NOSPLIT, $0-24
+	MOVQ d+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	ADDI8(VPADDD, 0)
+	ADDI8(VPADDD, 32)
+	ADDI8(VPADDD, 64)
+	ADDI8(VPADDD, 96)
+	VZEROUPPER
+	RET
+
+#define MADI8(off) \
+	VMOVDQU off(SI), Y0;         \
+	VPMULLD off(DX), Y0, Y0;     \
+	VPADDD off(CX), Y0, Y0;      \
+	VMOVDQU Y0, off(DI)
+
+// func madIntLanes(d, a, b, c *reg32)
+TEXT ·madIntLanes(SB), NOSPLIT, $0-32
+	MOVQ d+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ c+24(FP), CX
+	MADI8(0)
+	MADI8(32)
+	MADI8(64)
+	MADI8(96)
+	VZEROUPPER
+	RET
+
+// func addWideLanes(d, a, b *reg64)
+TEXT ·addWideLanes(SB), NOSPLIT, $0-24
+	MOVQ d+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	ADDI8(VPADDQ, 0)
+	ADDI8(VPADDQ, 32)
+	ADDI8(VPADDQ, 64)
+	ADDI8(VPADDQ, 96)
+	ADDI8(VPADDQ, 128)
+	ADDI8(VPADDQ, 160)
+	ADDI8(VPADDQ, 192)
+	ADDI8(VPADDQ, 224)
+	VZEROUPPER
+	RET
