@@ -173,13 +173,13 @@ func loadGlobal32(w *warp, in *inst, _ int32) {
 			a, off = w.locate(in, l, n, false)
 			w.b.cache[in.cache] = a
 		}
+		data, shadow := a.data[off:off+n], a.shadow[off:off+n]
 		for e, s := range in.v {
-			o := off + uint64(4*e)
-			if get32(a.shadow[o:]) != allWritten {
-				w.written1(in, l, a.shadow[off:off+n], "global")
+			if get32(shadow[4*e:]) != allWritten {
+				w.written1(in, l, shadow, "global")
 			}
 			if s >= 0 {
-				w.r32[s][l] = get32(a.data[o:])
+				w.r32[s][l] = get32(data[4*e:])
 			}
 		}
 	}
@@ -199,10 +199,10 @@ func storeGlobal32(w *warp, in *inst, _ int32) {
 			a, off = w.locate(in, l, n, true)
 			w.b.cache[in.cache] = a
 		}
+		data, shadow := a.data[off:off+n], a.shadow[off:off+n]
 		for e, s := range in.v {
-			o := off + uint64(4*e)
-			put32(a.shadow[o:], allWritten)
-			put32(a.data[o:], w.r32[s][l])
+			put32(shadow[4*e:], allWritten)
+			put32(data[4*e:], w.r32[s][l])
 		}
 	}
 }

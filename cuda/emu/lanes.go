@@ -9,4 +9,8 @@ var (
 	add32Fast  lane32 = add[uint32]
 	mad32Fast  lane32 = madLo[uint32]
 	add64Fast  lane64 = add[uint64]
+
+	// Copies of the lanes m.
+	merge32 = merge[uint32]
+	merge64 = merge[uint64]
 )

@@ -26,6 +26,12 @@ func madIntLanes(d, a, b, c *reg32)
 //go:noescape
 func addWideLanes(d, a, b *reg64)
 
+//go:noescape
+func mergeLanes(d, s *reg32, m uint32)
+
+//go:noescape
+func mergeWideLanes(d, s *reg64, m uint32)
+
 func init() {
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
 		return
@@ -36,5 +42,6 @@ func init() {
 	mulF32Fast = func(_ *inst, d, a, b, _ *reg32) { mulLanes(d, a, b) }
 	add32Fast = func(_ *inst, d, a, b, _ *reg32) { addIntLanes(d, a, b) }
 	mad32Fast = func(_ *inst, d, a, b, c *reg32) { madIntLanes(d, a, b, c) }
+	merge32, merge64 = mergeLanes, mergeWideLanes
 	add64Fast = func(_ *inst, d, a, b, _ *reg64) { addWideLanes(d, a, b) }
 }

@@ -113,3 +113,59 @@ TEXT ·addWideLanes(SB), NOSPLIT, $0-24
 	ADDI8(VPADDQ, 224)
 	VZEROUPPER
 	RET
+
+// A bit for each of 8 lanes.
+DATA bit<>+0(SB)/8, $0x0000000200000001
+DATA bit<>+8(SB)/8, $0x0000000800000004
+DATA bit<>+16(SB)/8, $0x0000002000000010
+DATA bit<>+24(SB)/8, $0x0000008000000040
+GLOBL bit<>(SB), RODATA|NOPTR, $32
+
+// MERGE8 stores 8 lanes of s into d where the low bits of AX are set.
+#define MERGE8(off) \
+	VMOVD AX, X0;                \
+	VPBROADCASTD X0, Y0;         \
+	VPAND Y1, Y0, Y0;            \
+	VPCMPEQD Y1, Y0, Y0;         \
+	VMOVDQU off(SI), Y2;         \
+	VPMASKMOVD Y2, Y0, off(DI);  \
+	SHRL $8, AX
+
+// func mergeLanes(d, s *reg32, m uint32)
+TEXT ·mergeLanes(SB), NOSPLIT, $0-20
+	MOVQ d+0(FP), DI
+	MOVQ s+8(FP), SI
+	MOVL m+16(FP), AX
+	VMOVDQU bit<>(SB), Y1
+	MERGE8(0)
+	MERGE8(32)
+	MERGE8(64)
+	MERGE8(96)
+	VZEROUPPER
+	RET
+
+#define MERGE4(off) \
+	VMOVD AX, X0;                \
+	VPBROADCASTQ X0, Y0;         \
+	VPAND Y1, Y0, Y0;            \
+	VPCMPEQQ Y1, Y0, Y0;         \
+	VMOVDQU off(SI), Y2;         \
+	VPMASKMOVQ Y2, Y0, off(DI);  \
+	SHRL $4, AX
+
+// func mergeWideLanes(d, s *reg64, m uint32)
+TEXT ·mergeWideLanes(SB), NOSPLIT, $0-20
+	MOVQ d+0(FP), DI
+	MOVQ s+8(FP), SI
+	MOVL m+16(FP), AX
+	VPMOVZXDQ bit<>(SB), Y1
+	MERGE4(0)
+	MERGE4(32)
+	MERGE4(64)
+	MERGE4(96)
+	MERGE4(128)
+	MERGE4(160)
+	MERGE4(192)
+	MERGE4(224)
+	VZEROUPPER
+	RET

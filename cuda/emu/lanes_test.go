@@ -53,5 +53,15 @@ func TestAssemblyHasTheBitsOfItsGoForm(t *testing.T) {
 		add(nil, &want, &x, &y, nil)
 		add64Fast(nil, &got, &x, &y, nil)
 		require.Equal(t, want, got)
+
+		m := r.Uint32()
+		want, got = x, x
+		merge(&want, &y, m)
+		merge64(&got, &y, m)
+		require.Equal(t, want, got)
+		want32, got32 := a, a
+		merge(&want32, &b, m)
+		merge32(&got32, &b, m)
+		require.Equal(t, want32, got32)
 	}
 }

@@ -71,7 +71,7 @@ func (w *warp) run() {
 				in.l32(in, &r[in.d], &r[in.a], &r[in.b], &r[in.c])
 			} else if m != 0 {
 				in.l32(in, &r[0], &r[in.a], &r[in.b], &r[in.c])
-				merge(&r[in.d], &r[0], m)
+				merge32(&r[in.d], &r[0], m)
 			}
 		case kLane64:
 			w.pc++
@@ -80,7 +80,7 @@ func (w *warp) run() {
 				in.l64(in, &r[in.d], &r[in.a], &r[in.b], &r[in.c])
 			} else if m != 0 {
 				in.l64(in, &r[0], &r[in.a], &r[in.b], &r[in.c])
-				merge(&r[in.d], &r[0], m)
+				merge64(&r[in.d], &r[0], m)
 			}
 		case kPure32:
 			w.pc++
@@ -88,7 +88,7 @@ func (w *warp) run() {
 				in.fn(w, in, in.d)
 			} else if m != 0 {
 				in.fn(w, in, 0)
-				merge(&w.r32[in.d], &w.r32[0], m)
+				merge32(&w.r32[in.d], &w.r32[0], m)
 			}
 		case kPure64:
 			w.pc++
@@ -96,7 +96,7 @@ func (w *warp) run() {
 				in.fn(w, in, in.d)
 			} else if m != 0 {
 				in.fn(w, in, 0)
-				merge(&w.r64[in.d], &w.r64[0], m)
+				merge64(&w.r64[in.d], &w.r64[0], m)
 			}
 		case kSelf:
 			if m != 0 {
