@@ -1,0 +1,51 @@
+// Joining and splitting channels: the tensors as matrices with rows of ca, cb and
+// ca+cb channels (columns.cuh has the work split). A thread moves V channels of 8
+// rows; 8 bytes per element, 12 where split adds. V is 4 where ca and cb are divisible by
+// 4, else 1. No shared memory.
+#include "columns.cuh"
+
+// move copies a thread's part of rows with c channels at src to rows with `to` at dst.
+template <int V> static __device__ __forceinline__ void move(const Columns<V> &my, float *dst, i64 dst_step, const float *src, i64 src_step, int add) {
+	for (int r = my.line; r < my.rows; r += 4 * my.ty, dst += 4 * dst_step, src += 4 * src_step) {
+		vec<V> v[4];
+#pragma unroll
+		for (int k = 0; k < 4; k++)
+			if (r + k * my.ty < my.rows)
+				v[k] = load<V>(src + k * src_step);
+#pragma unroll
+		for (int k = 0; k < 4; k++)
+			if (r + k * my.ty < my.rows)
+				store(dst + k * dst_step, v[k], add);
+	}
+}
+
+template <int V> static __device__ __forceinline__ void concat(float *y, const float *a, const float *b, int ca, int cb, i64 all, int per, int tx, int ty) {
+	Columns<V> my(all, per, ca + cb, tx, ty);
+	if (!my.active)
+		return;
+	i64 row = (i64)blockIdx.x * per + my.line;
+	if (my.channel < ca)
+		move<V>(my, y + my.at, my.step, a + row * ca + my.channel, (i64)ty * ca, 0);
+	else
+		move<V>(my, y + my.at, my.step, b + row * cb + my.channel - ca, (i64)ty * cb, 0);
+}
+
+BOTH_WIDTHS(concat, (float *y, const float *a, const float *b, int ca, int cb, i64 all, int per, int tx, int ty), (y, a, b, ca, cb, all, per, tx, ty))
+
+// da or db is null where it is not wanted.
+template <int V>
+static __device__ __forceinline__ void split(float *da, int add_a, float *db, int add_b, const float *dy, int ca, int cb, i64 all, int per, int tx, int ty) {
+	Columns<V> my(all, per, ca + cb, tx, ty);
+	if (!my.active)
+		return;
+	i64 row = (i64)blockIdx.x * per + my.line;
+	if (my.channel < ca) {
+		if (da)
+			move<V>(my, da + row * ca + my.channel, (i64)ty * ca, dy + my.at, my.step, add_a);
+	} else if (db) {
+		move<V>(my, db + row * cb + my.channel - ca, (i64)ty * cb, dy + my.at, my.step, add_b);
+	}
+}
+
+BOTH_WIDTHS(split, (float *da, int add_a, float *db, int add_b, const float *dy, int ca, int cb, i64 all, int per, int tx, int ty),
+			(da, add_a, db, add_b, dy, ca, cb, all, per, tx, ty))

@@ -1,0 +1,84 @@
+// V consecutive floats at once, V being 1 or 4 (16-byte accesses), and the place of
+// a thread in a tensor.
+#pragma once
+#include "common.cuh"
+
+template <int V> struct vec {
+	float v[V];
+};
+
+template <int V> static __device__ __forceinline__ vec<V> load(const float *p) {
+	vec<V> r;
+	if (V == 4) {
+		float4 q = *(const float4 *)p;
+		r.v[0] = q.x, r.v[1 % V] = q.y, r.v[2 % V] = q.z, r.v[3 % V] = q.w;
+	} else {
+		r.v[0] = *p;
+	}
+	return r;
+}
+
+template <int V> static __device__ __forceinline__ void store(float *p, vec<V> r) {
+	if (V == 4)
+		*(float4 *)p = make_float4(r.v[0], r.v[1 % V], r.v[2 % V], r.v[3 % V]);
+	else
+		*p = r.v[0];
+}
+
+// store as the mode of its Into says.
+template <int V> static __device__ __forceinline__ void store(float *p, vec<V> r, int add) {
+	if (add) {
+		vec<V> o = load<V>(p);
+#pragma unroll
+		for (int j = 0; j < V; j++)
+			r.v[j] += o.v[j];
+	}
+	store(p, r);
+}
+
+template <int V> static __device__ __forceinline__ vec<V> zero() {
+	vec<V> r;
+#pragma unroll
+	for (int j = 0; j < V; j++)
+		r.v[j] = 0.f;
+	return r;
+}
+
+// r += k*a
+template <int V> static __device__ __forceinline__ void add_scaled(vec<V> &r, float k, vec<V> a) {
+#pragma unroll
+	for (int j = 0; j < V; j++)
+		r.v[j] = fmaf(k, a.v[j], r.v[j]);
+}
+
+// Place is where a thread is in a grid of n samples of d·h·w voxels with c groups of
+// channels, c fastest.
+struct Place {
+	u32 n, d, h, w, c;
+};
+
+// place finds it from a linear number. Numbers of 32 bits are divided as such:
+// a 64-bit division is several times dearer.
+static __device__ __forceinline__ Place place(i64 at, u32 d, u32 h, u32 w, u32 c) {
+	Place p;
+	u32 line, in, width = w * c;
+	if ((u64)at >> 32) {
+		line = (u32)((u64)at / width);
+		in = (u32)((u64)at - (u64)line * width);
+	} else {
+		line = (u32)at / width;
+		in = (u32)at - line * width;
+	}
+	p.w = in / c;
+	p.c = in - p.w * c;
+	u32 plane = line / h;
+	p.h = line - plane * h;
+	p.n = plane / d;
+	p.d = plane - p.n * d;
+	return p;
+}
+
+// Entries for one float and for four at a time.
+#define BOTH_WIDTHS(NAME, PARAMS, ARGS) \
+	extern "C" __global__ void __launch_bounds__(256) NAME##_v1 PARAMS { NAME<1> ARGS; } \
+	extern "C" __global__ void __launch_bounds__(256) NAME##_v4 PARAMS { NAME<4> ARGS; }

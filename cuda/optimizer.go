@@ -1,0 +1,59 @@
+package cuda
+
+import (
+	"encoding/binary"
+	"math"
+
+	"voxgrad/cuda/driver"
+	"voxgrad/device"
+)
+
+// adamSpan is the number of elements that a block of kernel adam updates.
+const adamSpan = 2048
+
+// Adam updates all slots in one launch, by a table of them on the device. No tensor
+// may be changed through two slots.
+func (b *Backend) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
+	o := b.begin("Adam")
+	if o == nil {
+		return
+	}
+	defer o.end()
+	o.want(opt.Step >= 1, "step %d, the first one is 1", opt.Step)
+	var table []byte
+	grid := 0
+	changed := map[device.Mem]int{}
+	for i, s := range slots {
+		for _, p := range []driver.Ptr{o.ptr("W", s.W), o.ptr("Grad", s.Grad), o.ptr("M", s.M), o.ptr("V", s.V)} {
+			table = binary.LittleEndian.AppendUint64(table, uint64(p))
+		}
+		o.want(s.Grad.Shape == s.W.Shape && s.M.Shape == s.W.Shape && s.V.Shape == s.W.Shape,
+			"W %v, Grad %v, M %v, V %v", s.W.Shape, s.Grad.Shape, s.M.Shape, s.V.Shape)
+		for _, t := range []device.Tensor{s.W, s.M, s.V} {
+			before, twice := changed[t.Mem]
+			o.want(!twice, "a tensor %v of slot %d is in slot %d already", t.Shape, i, before)
+			changed[t.Mem] = i
+		}
+		table = binary.LittleEndian.AppendUint64(table, uint64(s.W.Len()))
+		table = binary.LittleEndian.AppendUint64(table, uint64(grid))
+		grid += ceil(s.W.Len(), adamSpan)
+	}
+	for i, s := range slots {
+		before, twice := changed[s.Grad.Mem]
+		o.want(!twice, "the gradient %v of slot %d is changed by slot %d", s.Grad.Shape, i, before)
+	}
+	if len(slots) == 0 {
+		return
+	}
+	at := o.workspace(len(table) / 4)
+	if o.b.err != nil {
+		return
+	}
+	if err := b.drv.ToDevice(at, table); err != nil {
+		o.fail("", driver.Launch{}, err, adviceLost)
+		return
+	}
+	o.launch("adam", "adam", blocks(grid, threads), at, len(slots),
+		float32(opt.Beta1), float32(1-opt.Beta1), float32(opt.Beta2), float32(1-opt.Beta2),
+		float32(opt.LR/(1-math.Pow(opt.Beta1, float64(opt.Step)))), float32(1/math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step)))), float32(opt.Eps))
+}
