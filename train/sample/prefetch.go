@@ -45,8 +45,12 @@ func Prefetch(src Source, first, size, ahead int) *Prefetcher {
 	return p
 }
 
-// Next is the next batch.
+// Next is the next batch. Once ctx has ended it gives ctx's error, even if a
+// batch is ready.
 func (p *Prefetcher) Next(ctx context.Context) (*Batch, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	select {
 	case c := <-p.queue:
 		select {

@@ -244,13 +244,10 @@ func TestPrefetchKeepsTheOrder(t *testing.T) {
 	defer p.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	for range 50 { // whether or not a batch is ready
-		if _, err := p.Next(ctx); err != nil {
-			require.ErrorIs(t, err, context.Canceled)
-			return
-		}
+	for range 50 { // however many batches are ready
+		_, err := p.Next(ctx)
+		require.ErrorIs(t, err, context.Canceled)
 	}
-	t.Fatal("Next ignored its context")
 }
 
 func TestOptionsCheck(t *testing.T) {
