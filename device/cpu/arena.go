@@ -18,6 +18,7 @@ type pool struct {
 	used  int64               // bytes of live tensors
 	peak  int64
 	limit int64
+	auto  bool // the limit is what the machine has to spare
 }
 
 // roundUp makes sizes meet more often: to 1 KiB, above 1 MiB to 64 KiB.
@@ -42,6 +43,9 @@ func (p *pool) take(n int) ([]float32, error) {
 		return p.pop(best), nil
 	}
 	bytes := int64(want) * 4
+	if p.auto && bytes > p.limit-p.used {
+		p.limit = p.used + p.held + availableMemory() // others may have left since
+	}
 	if bytes > p.limit-p.used {
 		return nil, fmt.Errorf("%s wanted, %s in use, limit %s (use smaller patches or a smaller batch)", size(bytes), size(p.used), size(p.limit))
 	}
@@ -81,7 +85,7 @@ func (p *pool) give(x []float32) {
 // size writes bytes for people.
 func size(n int64) string {
 	switch {
-	case n == math.MaxInt64:
+	case n >= math.MaxInt64/4:
 		return "none"
 	case n >= 1<<30:
 		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
@@ -94,7 +98,8 @@ func size(n int64) string {
 // availableMemory is what Linux says can be used without swapping, or what is
 // left of the control group's limit if that is less; elsewhere no limit.
 func availableMemory() int64 {
-	limit := int64(math.MaxInt64)
+	const most = math.MaxInt64 / 4
+	limit := int64(most)
 	if info, err := os.ReadFile("/proc/meminfo"); err == nil {
 		for line := range strings.Lines(string(info)) {
 			f := strings.Fields(line)

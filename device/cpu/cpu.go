@@ -36,7 +36,7 @@ func New() *Backend { return open(haveAVX2) }
 func NewPortable() *Backend { return open(false) }
 
 func open(simd bool) *Backend {
-	return &Backend{simd: simd, pool: pool{limit: availableMemory(), free: map[int][][]float32{}}}
+	return &Backend{simd: simd, pool: pool{limit: availableMemory(), auto: true, free: map[int][][]float32{}}}
 }
 
 // Name tells the instruction set and the number of threads.

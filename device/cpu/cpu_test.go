@@ -210,3 +210,39 @@ func TestName(t *testing.T) {
 		require.True(t, strings.HasPrefix(New().Name(), "cpu (avx2, "))
 	}
 }
+
+// A NaN must come through wherever a value would, so that training can notice.
+func TestNaNIsNotHidden(t *testing.T) {
+	nan := float32(math.NaN())
+	for _, b := range []*Backend{New(), NewPortable()} {
+		for _, c := range []int{1, 8, 19} {
+			s := device.Shape{N: 1, D: 2, H: 2, W: 2, C: c}
+			for i := range s.Len() {
+				v := make([]float32, s.Len())
+				v[i] = nan
+				x, y := b.Alloc(s), b.Alloc(device.Vec(c))
+				b.Upload(x, v)
+				b.MaxPool(y, x)
+				out := make([]float32, c)
+				b.Download(out, y)
+				for k, o := range out {
+					require.Equal(t, k == i%c, o != o, "MaxPool, %d channels, NaN at %d, channel %d is %g", c, i, k, o)
+				}
+				b.Free(x)
+				b.Free(y)
+			}
+			for _, cout := range []int{2, 16, 21} {
+				v := make([]float32, s.Len())
+				v[len(v)-1] = nan
+				x, w, y := b.Alloc(s), noise(b, device.Weights(3, c, cout), 1), b.Alloc(s.WithC(cout))
+				b.Upload(x, v)
+				b.Conv(y, x, w, device.Tensor{}, device.Same, device.ReLU)
+				count := b.Alloc(device.Scalar())
+				b.NonFinite(count, y)
+				n := []float32{0}
+				b.Download(n, count)
+				require.EqualValues(t, y.Len(), n[0], "Conv, %d to %d channels", c, cout)
+			}
+		}
+	}
+}

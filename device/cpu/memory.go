@@ -146,12 +146,13 @@ func (b *Backend) ResetPeak() {
 	b.pool.peak = b.pool.used
 }
 
-// SetLimit changes how many bytes tensors may take together; n < 1 means no limit.
+// SetLimit changes how many bytes tensors may take together; n < 1 means no limit
+// beyond what the machine can give.
 func (b *Backend) SetLimit(n int64) {
 	if n < 1 {
-		n = math.MaxInt64
+		n = math.MaxInt64 / 4
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.pool.limit = n
+	b.pool.limit, b.pool.auto = n, false
 }

@@ -44,6 +44,9 @@ func addAVX2(d, s *float32, n int)
 func blendAVX2(to, near, far *float32, n int, wide, narrow float32)
 
 //go:noescape
+func collectAVX2(to, a, b, p, q *float32, n int, wide, narrow float32)
+
+//go:noescape
 func maxPoolAVX2(y, x *float32, plane, line, voxels, n, stride int)
 
 //go:noescape

@@ -19,5 +19,6 @@ func normGradAVX2(_, _, _, _, _, _, _ *float32, _, _, _ int, _ uint32) { panic(n
 func reluGradAVX2(_, _, _ *float32, _ int, _ uint32)                   { panic(noKernel) }
 func addAVX2(_, _ *float32, _ int)                                     { panic(noKernel) }
 func blendAVX2(_, _, _ *float32, _ int, _, _ float32)                  { panic(noKernel) }
+func collectAVX2(_, _, _, _, _ *float32, _ int, _, _ float32)          { panic(noKernel) }
 func maxPoolAVX2(_, _ *float32, _, _, _, _, _ int)                     { panic(noKernel) }
 func maxPoolGradAVX2(_, _, _, _ *float32, _, _, _, _, _ int, _ uint32) { panic(noKernel) }

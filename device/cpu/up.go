@@ -69,17 +69,17 @@ func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
 	b.forScratch(dx.N*dx.D, func(s *scratch, i int) {
 		n, d := i/dx.D, i%dx.D
 		flat := s.floats(0, 2*dx.H*wide) // collected along D
-		collect(flat, dyd[n*dy.D*len(flat):], len(flat), d, dx.D)
+		b.collect(flat, dyd[n*dy.D*len(flat):], len(flat), d, dx.D)
 		short := s.floats(1, wide)
 		sum := s.floats(2, dx.C)
 		for h := range dx.H {
-			collect(short, flat, wide, h, dx.H)
+			b.collect(short, flat, wide, h, dx.H)
 			for w := range dx.W {
 				to := dxd[(i*dx.H+h)*line+w*dx.C:][:dx.C]
 				if dx.Mode == device.Set {
-					collect(to, short, dx.C, w, dx.W)
+					b.collect(to, short, dx.C, w, dx.W)
 				} else {
-					collect(sum, short, dx.C, w, dx.W)
+					b.collect(sum, short, dx.C, w, dx.W)
 					b.add(to, sum)
 				}
 			}
@@ -88,12 +88,16 @@ func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
 }
 
 // collect: to = the adjoint's input i of n, from pieces of len(to) elements stride apart.
-func collect(to, from []float32, stride, i, n int) {
+func (be *Backend) collect(to, from []float32, stride, i, n int) {
 	m := len(to)
 	before, after := max(2*i-1, 0), min(2*i+2, 2*n-1)
 	a, b := from[2*i*stride:][:m], from[(2*i+1)*stride:][:m]
 	p, q := from[before*stride:][:m], from[after*stride:][:m]
-	for k := range to {
+	v := be.vectors(m, vector)
+	if v > 0 {
+		collectAVX2(&to[0], &a[0], &b[0], &p[0], &q[0], v, 0.75, 0.25)
+	}
+	for k := v; k < m; k++ {
 		to[k] = 0.75*(a[k]+b[k]) + 0.25*(p[k]+q[k])
 	}
 }
