@@ -17,6 +17,7 @@ type pool struct {
 	held  int64               // bytes in free
 	used  int64               // bytes of live tensors
 	peak  int64
+	high  int64 // peak that ResetPeak leaves alone
 	limit int64
 	auto  bool // the limit is what the machine has to spare
 }
@@ -50,7 +51,7 @@ func (p *pool) take(n int) ([]float32, error) {
 		return nil, fmt.Errorf("%s wanted, %s in use, limit %s (use smaller patches or a smaller batch)", size(bytes), size(p.used), size(p.limit))
 	}
 	// Keep unused memory to half of what the work has needed so far.
-	room := min(p.limit, max(p.peak, p.used+bytes)/2*3)
+	room := min(p.limit, max(p.high, p.used+bytes)/2*3)
 	for p.held > 0 && p.used+p.held+bytes > room {
 		largest := 0
 		for s := range p.free {

@@ -40,6 +40,7 @@ func (b *Backend) Alloc(s device.Shape) device.Tensor {
 	m.whole, m.data = whole, whole[:n:n]
 	b.pool.used += m.Bytes()
 	b.pool.peak = max(b.pool.peak, b.pool.used)
+	b.pool.high = max(b.pool.high, b.pool.used)
 	return device.Tensor{Shape: s, Mem: m}
 }
 
