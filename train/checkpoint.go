@@ -132,7 +132,8 @@ func readState(f *weights.File) (*state, error) {
 	if err := json.Unmarshal(x.Data, s); err != nil {
 		return nil, fmt.Errorf("%s: training state: %w", f.Path, err)
 	}
-	if s.Step < 0 || s.Sample < 0 || s.Epoch < 0 || s.InEpoch < 0 || s.Epoch != len(s.History) {
+	if s.Step < 0 || s.Sample < 0 || s.InEpoch < 0 || s.InEpoch > s.Step || s.LowSteps < 0 ||
+		s.Epoch != len(s.History) || s.BestAt < 0 || s.BestAt > s.Epoch {
 		return nil, fmt.Errorf("%s: training state is inconsistent", f.Path)
 	}
 	return s, nil
