@@ -6,7 +6,10 @@ import (
 
 	"voxgrad/cuda/driver"
 	"voxgrad/cuda/kernels"
+	"voxgrad/device"
 )
+
+var _ device.Backend = (*Backend)(nil)
 
 // Backend implements device.Backend. Make one with New.
 type Backend struct {
@@ -17,9 +20,10 @@ type Backend struct {
 	mu      sync.Mutex // held by one operation at a time, from its checks to its last launch
 	pool    pool
 	modules map[string]*module
-	last    launched // the newest launch, for errors that arrive late
-	since   int      // launches after the last successful Sync
-	err     error    // the first failure; every later call does nothing
+	source  func(name string, compute int) (ptx, variant string, err error) // of a module
+	last    launched                                                        // the newest launch, for errors that arrive late
+	since   int                                                             // launches after the last successful Sync
+	err     error                                                           // the first failure; every later call does nothing
 }
 
 type options struct {
@@ -57,7 +61,7 @@ func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 // New makes a backend of a device. It owns d from then on: Close closes it too.
 // An error means that the device cannot run the kernels; d is then still open.
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
-	b := &Backend{drv: d, info: d.Info(), modules: map[string]*module{}}
+	b := &Backend{drv: d, info: d.Info(), modules: map[string]*module{}, source: kernels.Source}
 	for _, o := range opts {
 		o(&b.opt)
 	}

@@ -5,7 +5,6 @@ import (
 	"math"
 
 	"voxgrad/cuda/driver"
-	"voxgrad/cuda/kernels"
 	"voxgrad/cuda/ptx"
 )
 
@@ -28,7 +27,7 @@ type kernel struct {
 func (b *Backend) kernel(mod, name string) (*kernel, string, error) {
 	m := b.modules[mod]
 	if m == nil {
-		text, variant, err := kernels.Source(mod, b.info.Compute)
+		text, variant, err := b.source(mod, b.info.Compute)
 		if err != nil {
 			return nil, "", err
 		}
