@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"math"
+
 	"voxgrad/cuda/driver"
 	"voxgrad/device"
 )
@@ -62,4 +64,10 @@ func entry(name string, width int) string {
 		return name + "_v4"
 	}
 	return name + "_v1"
+}
+
+// numbered is n, the threads of a kernel that finds its place from a number of 32 bits.
+func (o *op) numbered(n int) int {
+	o.want(n <= math.MaxUint32, "%d vectors are more than a kernel can count", n)
+	return n
 }

@@ -17,7 +17,7 @@ func (b *Backend) MaxPool(y, x device.Tensor) {
 	o.want(y.Shape == pooled(x.Shape), "y %v, x %v", y.Shape, x.Shape)
 	o.apart(y, x)
 	width := widthOf(x.C)
-	n := y.Len() / width
+	n := o.numbered(y.Len() / width)
 	o.launch("pool", entry("maxpool", width), o.perElement(n, 1), yp, xp, n, x.D, x.H, x.W, x.C)
 }
 
@@ -36,6 +36,6 @@ func (b *Backend) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
 		"dx %v, dy %v, x %v, y %v", dx.Shape, dy.Shape, x.Shape, y.Shape)
 	o.apart(dx.Tensor, dy, x, y)
 	width := widthOf(x.C)
-	n := x.N * ceil(x.D, 2) * ceil(x.H, 2) * ceil(x.W, 2) * (x.C / width)
+	n := o.numbered(x.N * ceil(x.D, 2) * ceil(x.H, 2) * ceil(x.W, 2) * (x.C / width))
 	o.launch("pool", entry("maxpool_grad", width), o.perElement(n, 1), dxp, dyp, xp, yp, n, x.D, x.H, x.W, x.C, dx.Mode == device.Add)
 }

@@ -17,7 +17,7 @@ func (b *Backend) Upsample(y, x device.Tensor) {
 	o.want(y.Shape == doubled(x.Shape), "y %v, x %v", y.Shape, x.Shape)
 	o.apart(y, x)
 	width := widthOf(x.C)
-	n := x.Len() / width
+	n := o.numbered(x.Len() / width)
 	o.launch("up", entry("upsample", width), o.perElement(n, 1), yp, xp, n, x.D, x.H, x.W, x.C)
 }
 
@@ -37,7 +37,7 @@ func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
 	o.apart(dx.Tensor, dy)
 	width := widthOf(dx.C)
 	run := upRun(dx.Len() / width)
-	n := dx.N * ceil(dx.D, run) * dx.H * dx.W * (dx.C / width)
+	n := o.numbered(dx.N * ceil(dx.D, run) * dx.H * dx.W * (dx.C / width))
 	o.launch("up", entry("upsample_grad", width), o.perElement(n, 1), dxp, dyp, n, dx.D, dx.H, dx.W, dx.C, run, dx.Mode == device.Add)
 }
 

@@ -18,12 +18,12 @@ struct Cell {
 	__device__ __forceinline__ i64 offset(int t) const { return (t >> 2) * d + (t >> 1 & 1) * h + (t & 1) * w; }
 };
 
-// n pooled vectors of a tensor with d·h·w voxels.
+// n < 2^32 pooled vectors of a tensor with d·h·w voxels.
 template <int V> static __device__ __forceinline__ void maxpool(float *y, const float *x, i64 n, int d, int h, int w, int c) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
-	Place p = place(at, d / 2, h / 2, w / 2, c / V);
+	Place p = place((u32)at, d / 2, h / 2, w / 2, c / V);
 	Cell cell = {(i64)w * c, (i64)h * w * c, c};
 	x += (((i64)p.n * d + 2 * p.d) * h + 2 * p.h) * cell.h + (i64)2 * p.w * c + p.c * V;
 	vec<V> v[8];
@@ -40,13 +40,13 @@ template <int V> static __device__ __forceinline__ void maxpool(float *y, const 
 
 BOTH_WIDTHS(maxpool, (float *y, const float *x, i64 n, int d, int h, int w, int c), (y, x, n, d, h, w, c))
 
-// n vectors of cells of a tensor with d·h·w voxels.
+// n < 2^32 vectors of cells of a tensor with d·h·w voxels.
 template <int V>
 static __device__ __forceinline__ void maxpool_grad(float *dx, const float *dy, const float *x, const float *y, i64 n, int d, int h, int w, int c, int add) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
-	Place p = place(at, (d + 1) / 2, (h + 1) / 2, (w + 1) / 2, c / V);
+	Place p = place((u32)at, (d + 1) / 2, (h + 1) / 2, (w + 1) / 2, c / V);
 	Cell cell = {(i64)w * c, (i64)h * w * c, c};
 	i64 to = (((i64)p.n * d + 2 * p.d) * h + 2 * p.h) * cell.h + (i64)2 * p.w * c + p.c * V;
 	bool in_d = 2 * p.d + 1 < d, in_h = 2 * p.h + 1 < h, in_w = 2 * p.w + 1 < w;

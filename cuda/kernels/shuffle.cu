@@ -4,7 +4,8 @@
 // 4, else 1. No shared memory.
 #include "columns.cuh"
 
-// move copies a thread's part of rows with c channels at src to rows with `to` at dst.
+// move copies a thread's channels of rows at src to rows at dst, its own rows being
+// so many elements apart.
 template <int V> static __device__ __forceinline__ void move(const Columns<V> &my, float *dst, i64 dst_step, const float *src, i64 src_step, int add) {
 	for (int r = my.line; r < my.rows; r += 4 * my.ty, dst += 4 * dst_step, src += 4 * src_step) {
 		vec<V> v[4];
@@ -19,15 +20,23 @@ template <int V> static __device__ __forceinline__ void move(const Columns<V> &m
 	}
 }
 
+// Half is the tensor, of two, that a thread's channels belong to.
+struct Half {
+	bool second;
+	int c;  // its channels
+	i64 at; // offset of the thread's first element
+	template <int V> __device__ __forceinline__ Half(const Columns<V> &my, int ca, int cb, int per) {
+		second = my.channel >= ca;
+		c = second ? cb : ca;
+		at = ((i64)blockIdx.x * per + my.line) * c + my.channel - (second ? ca : 0);
+	}
+};
+
 template <int V> static __device__ __forceinline__ void concat(float *y, const float *a, const float *b, int ca, int cb, i64 all, int per, int tx, int ty) {
 	Columns<V> my(all, per, ca + cb, tx, ty);
-	if (!my.active)
-		return;
-	i64 row = (i64)blockIdx.x * per + my.line;
-	if (my.channel < ca)
-		move<V>(my, y + my.at, my.step, a + row * ca + my.channel, (i64)ty * ca, 0);
-	else
-		move<V>(my, y + my.at, my.step, b + row * cb + my.channel - ca, (i64)ty * cb, 0);
+	Half half(my, ca, cb, per);
+	if (my.active)
+		move<V>(my, y + my.at, my.step, (half.second ? b : a) + half.at, (i64)ty * half.c, 0);
 }
 
 BOTH_WIDTHS(concat, (float *y, const float *a, const float *b, int ca, int cb, i64 all, int per, int tx, int ty), (y, a, b, ca, cb, all, per, tx, ty))
@@ -36,15 +45,10 @@ BOTH_WIDTHS(concat, (float *y, const float *a, const float *b, int ca, int cb, i
 template <int V>
 static __device__ __forceinline__ void split(float *da, int add_a, float *db, int add_b, const float *dy, int ca, int cb, i64 all, int per, int tx, int ty) {
 	Columns<V> my(all, per, ca + cb, tx, ty);
-	if (!my.active)
-		return;
-	i64 row = (i64)blockIdx.x * per + my.line;
-	if (my.channel < ca) {
-		if (da)
-			move<V>(my, da + row * ca + my.channel, (i64)ty * ca, dy + my.at, my.step, add_a);
-	} else if (db) {
-		move<V>(my, db + row * cb + my.channel - ca, (i64)ty * cb, dy + my.at, my.step, add_b);
-	}
+	Half half(my, ca, cb, per);
+	float *to = half.second ? db : da;
+	if (my.active && to)
+		move<V>(my, to + half.at, (i64)ty * half.c, dy + my.at, my.step, half.second ? add_b : add_a);
 }
 
 BOTH_WIDTHS(split, (float *da, int add_a, float *db, int add_b, const float *dy, int ca, int cb, i64 all, int per, int tx, int ty),

@@ -9,12 +9,12 @@
 // bytes moved per element of dy. No shared memory. V is 4 where c is divisible by 4, else 1.
 #include "vec.cuh"
 
-// n vectors of x, d·h·w voxels of c channels.
+// n < 2^32 vectors of x, d·h·w voxels of c channels.
 template <int V> static __device__ __forceinline__ void upsample(float *y, const float *x, i64 n, int d, int h, int w, int c) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
-	Place p = place(at, d, h, w, c / V);
+	Place p = place((u32)at, d, h, w, c / V);
 	i64 line = (i64)w * c, plane = h * line;
 	x += at * V;
 	// The neighbours below and above; at an edge, the voxel itself.
@@ -67,13 +67,13 @@ BOTH_WIDTHS(upsample, (float *y, const float *x, i64 n, int d, int h, int w, int
 // Along an axis, dx[i] = 1/4 dy[2i-1] + 3/4 dy[2i] + 3/4 dy[2i+1] + 1/4 dy[2i+2]; beyond
 // an edge stands the element at the edge.
 //
-// n vectors: of n samples' ceil(d/run)·h·w voxels.
+// n < 2^32 vectors, of ceil(d/run)·h·w voxels a sample.
 template <int V>
 static __device__ __forceinline__ void upsample_grad(float *dx, const float *dy, i64 n, int d, int h, int w, int c, int run, int add) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
-	Place p = place(at, (d + run - 1) / run, h, w, c / V);
+	Place p = place((u32)at, (d + run - 1) / run, h, w, c / V);
 	i64 line = (i64)2 * w * c, plane = 2 * h * line;
 	int hs[4], ws[4];
 #pragma unroll

@@ -51,27 +51,18 @@ template <int V> static __device__ __forceinline__ void add_scaled(vec<V> &r, fl
 		r.v[j] = fmaf(k, a.v[j], r.v[j]);
 }
 
-// Place is where a thread is in a grid of n samples of d·h·w voxels with c groups of
-// channels, c fastest.
+// Place is where a thread is among the samples, d·h·w voxels and c groups of channels
+// of a tensor, c fastest.
 struct Place {
 	u32 n, d, h, w, c;
 };
 
-// place finds it from a linear number. Numbers of 32 bits are divided as such:
-// a 64-bit division is several times dearer.
-static __device__ __forceinline__ Place place(i64 at, u32 d, u32 h, u32 w, u32 c) {
+// place finds it from its number. 64-bit divisions would be several times dearer.
+static __device__ __forceinline__ Place place(u32 at, u32 d, u32 h, u32 w, u32 c) {
 	Place p;
-	u32 line, in, width = w * c;
-	if ((u64)at >> 32) {
-		line = (u32)((u64)at / width);
-		in = (u32)((u64)at - (u64)line * width);
-	} else {
-		line = (u32)at / width;
-		in = (u32)at - line * width;
-	}
-	p.w = in / c;
-	p.c = in - p.w * c;
-	u32 plane = line / h;
+	u32 voxel = at / c, line = voxel / w, plane = line / h;
+	p.c = at - voxel * c;
+	p.w = voxel - line * w;
 	p.h = line - plane * h;
 	p.n = plane / d;
 	p.d = plane - p.n * d;
