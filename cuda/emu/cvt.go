@@ -113,7 +113,7 @@ func (c *compiler) conversion(dt, st ptx.Type, round string, ftz, saturated, rel
 			if saturated {
 				x = sat(x)
 			}
-			if relu && x < 0 {
+			if relu && x <= 0 { // -0 too
 				x = 0
 			}
 			return encodeFloat(x, dt, mode, ftz)
@@ -279,7 +279,7 @@ func (c *compiler) cvtPack(out *inst, dt, st ptx.Type, mode rounding, relu bool)
 	format := halfFormat(dt)
 	one := func(v uint32) uint32 {
 		x := float64(math.Float32frombits(v))
-		if relu && x < 0 {
+		if relu && x <= 0 { // -0 too
 			x = 0
 		}
 		return format.from(x, mode)

@@ -101,7 +101,7 @@ func (c *compiler) half(out *inst, t ptx.Type, n int, ftz, saturated, relu bool,
 		if saturated {
 			x = sat(x)
 		}
-		if relu && x < 0 {
+		if relu && x <= 0 { // -0 too
 			x = 0
 		}
 		r := format.from(x, rn)
