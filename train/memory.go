@@ -1,0 +1,269 @@
+package train
+
+import (
+	"errors"
+	"fmt"
+
+	"voxgrad/device"
+	"voxgrad/device/dry"
+	"voxgrad/layers"
+	"voxgrad/models"
+	"voxgrad/models/weights"
+	"voxgrad/train/sample"
+)
+
+// DryDevice is a backend that computes nothing and counts memory.
+type DryDevice struct {
+	device.Backend
+
+	// Taken is the most that the device would have given, in bytes, workspaces and
+	// the rounding of sizes included. nil where there is no more to it than tensors.
+	Taken func() int64
+}
+
+// OpenDry opens a device for planning. Its Sync fails once more than limit bytes
+// are wanted; 0 means no limit.
+type OpenDry func(limit int64) (DryDevice, error)
+
+// DryTensors counts tensors alone, as every backend's Usage does.
+func DryTensors(limit int64) (DryDevice, error) { return DryDevice{Backend: dry.New(limit)}, nil }
+
+// Memory is what training needs on a device, in bytes.
+type Memory struct {
+	Batch int   `json:"batch"`
+	Peak  int64 `json:"peak_bytes"`  // tensors at the worst moment
+	Kept  int64 `json:"kept_bytes"`  // of them between steps: weights, running statistics, gradients, Adam's moments
+	Taken int64 `json:"taken_bytes"` // from the device; Peak where nothing comes on top
+}
+
+// MemoryPlan says which batches fit.
+type MemoryPlan struct {
+	Limit   int64  `json:"limit_bytes"`
+	Asked   Memory `json:"asked"`   // at the configuration's batch
+	Fits    bool   `json:"fits"`    // that batch
+	Largest Memory `json:"largest"` // the largest batch that fits; Batch 0 if none does
+	AtLeast bool   `json:"at_least,omitempty"`
+
+	one  Memory
+	what string
+}
+
+// planVoxels bounds the search for the largest batch: beyond 64 patches of 64³
+// voxels the answer is "at least".
+const planVoxels = 1 << 24
+
+// MemoryOf runs two steps and a validation of the trainer itself, on a device that
+// computes nothing: the peak is exact whatever the graph. The second step matters,
+// for it finds all gradients allocated. A detector of width 0 reads the width from
+// its encoder's file.
+func MemoryOf(c Config, open OpenDry) (Memory, error) {
+	m, fits, err := measure(c, open, 0)
+	if err == nil && !fits {
+		err = errors.New("memory plan: a device without a limit ran out of memory")
+	}
+	return m, err
+}
+
+// PlanMemory finds out whether the configuration's batch fits into limit bytes and
+// which is the largest that does. The search goes by tensors first; open then has
+// the last word, whose pool, workspaces and rounding take more. Call Check on the
+// result.
+func PlanMemory(c Config, limit int64, open OpenDry) (*MemoryPlan, error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("memory plan: a limit of %d bytes", limit)
+	}
+	if err := resolveWidth(&c); err != nil {
+		return nil, err
+	}
+	p := &MemoryPlan{Limit: limit, what: fmt.Sprintf("%s of width %d on patches of %v", c.Task, c.Network.Width, size3(c.Sampler.Patch))}
+	var err error
+	if p.Asked, _, err = measure(c, open, 0); err != nil {
+		return nil, err
+	}
+	if _, p.Fits, err = measure(c, open, limit); err != nil {
+		return nil, err
+	}
+	voxels := c.Sampler.Patch[0] * c.Sampler.Patch[1] * c.Sampler.Patch[2]
+	most := max(planVoxels/voxels, c.Run.Batch)
+	batch, err := largestByTensors(c, limit, most)
+	if err != nil {
+		return nil, err
+	}
+	for ; batch > 0; batch-- {
+		c.Run.Batch = batch
+		_, fits, err := measure(c, open, limit)
+		if err != nil {
+			return nil, err
+		}
+		if fits {
+			p.AtLeast = batch == most
+			p.Largest, _, err = measure(c, open, 0)
+			return p, err
+		}
+	}
+	c.Run.Batch = 1
+	p.one, _, err = measure(c, open, 0)
+	return p, err
+}
+
+// largestByTensors is the largest batch up to most whose tensors fit; 0 if none does.
+func largestByTensors(c Config, limit int64, most int) (int, error) {
+	r, err := newDryRun(c, DryTensors, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer r.d.Close()
+	fits := func(batch int) bool {
+		if err == nil {
+			err = r.work(batch)
+		}
+		return err == nil && r.memory().Peak <= limit
+	}
+	lo, hi := 0, 1 // lo fits, hi does not
+	for hi <= most && fits(hi) {
+		lo, hi = hi, 2*hi
+	}
+	for hi = min(hi, most+1); hi-lo > 1; {
+		if mid := (lo + hi) / 2; fits(mid) {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return lo, err
+}
+
+// Check is nil if the configuration's batch fits, and says otherwise what does.
+func (p *MemoryPlan) Check() error {
+	if p.Fits {
+		return nil
+	}
+	need := fmt.Sprintf("not enough memory: a %s needs %s at batch %d, there are %s", p.what, Bytes(p.Asked.Taken), p.Asked.Batch, Bytes(p.Limit))
+	if p.Largest.Batch == 0 {
+		return fmt.Errorf("%s; even batch 1 needs %s (%s of it for weights, gradients and moments): use a smaller width or smaller patches",
+			need, Bytes(p.one.Taken), Bytes(p.one.Kept))
+	}
+	return fmt.Errorf("%s; batch %d fits and needs %s: set run.batch = %d (--batch)",
+		need, p.Largest.Batch, Bytes(p.Largest.Taken), p.Largest.Batch)
+}
+
+// String is the plan in one line.
+func (p *MemoryPlan) String() string {
+	at := ""
+	if p.AtLeast {
+		at = "at least "
+	}
+	return fmt.Sprintf("%s at batch %d: %s of tensors at the peak, %s between steps, %s taken from the device; the largest batch in %s is %s%d",
+		p.what, p.Asked.Batch, Bytes(p.Asked.Peak), Bytes(p.Asked.Kept), Bytes(p.Asked.Taken), Bytes(p.Limit), at, p.Largest.Batch)
+}
+
+// resolveWidth does what opening a run does for a detector of width 0.
+func resolveWidth(c *Config) error {
+	if c.Task != models.Detector || c.Network.Width != 0 {
+		return nil
+	}
+	if c.Encoder == "" {
+		return errors.New("memory plan: the width of a detector comes from its encoder: give the encoder's file, or a width")
+	}
+	f, err := weights.Read(c.Encoder)
+	if err != nil {
+		return err
+	}
+	enc, err := models.ConfigOf(f)
+	if err != nil {
+		return err
+	}
+	c.Network.Width = enc.Width
+	return nil
+}
+
+// measure tells what a configuration needs, and whether the device had that much.
+func measure(c Config, open OpenDry, limit int64) (m Memory, fits bool, err error) {
+	r, err := newDryRun(c, open, limit)
+	if err == nil {
+		defer r.d.Close()
+		err = r.work(c.Run.Batch)
+	}
+	if err != nil {
+		if r != nil && limit > 0 && r.d.Sync() != nil {
+			return m, false, nil
+		}
+		return m, false, err
+	}
+	return r.memory(), true, nil
+}
+
+// dryRun is the trainer on a dry device.
+type dryRun struct {
+	d    DryDevice
+	t    *trainer
+	kept int64
+}
+
+// newDryRun builds the network and its optimiser. The run is not nil if that failed
+// for the device's sake.
+func newDryRun(c Config, open OpenDry, limit int64) (*dryRun, error) {
+	if err := resolveWidth(&c); err != nil {
+		return nil, err
+	}
+	if c.Task == models.Detector && c.Encoder == "" {
+		c.Encoder = "any" // its weights do not matter here
+	}
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	if err := models.CheckGrid(c.Sampler.Patch[:]...); err != nil {
+		return nil, err
+	}
+	d, err := open(limit)
+	if err != nil {
+		return nil, err
+	}
+	r := &dryRun{d: d, t: &trainer{cfg: c, dev: d.Backend, on: func(Event) {}}}
+	// As for a resumed run, whose encoder comes with the checkpoint.
+	return r, r.t.openNet(true)
+}
+
+// work does two steps and a validation batch.
+func (r *dryRun) work(batch int) error {
+	r.t.cfg.Run.Batch = batch
+	b := blankBatch(r.t.cfg)
+	r.d.ResetPeak()
+	for range 2 {
+		if _, err := r.t.step(b); err != nil {
+			return err
+		}
+	}
+	r.kept, _ = r.d.Usage()
+	r.t.net.SetMode(layers.Eval)
+	defer r.t.net.SetMode(layers.Train)
+	_, err := r.t.evaluate(b)
+	return err
+}
+
+func (r *dryRun) memory() Memory {
+	m := Memory{Batch: r.t.cfg.Run.Batch, Kept: r.kept}
+	_, m.Peak = r.d.Usage()
+	m.Taken = m.Peak
+	if r.d.Taken != nil {
+		m.Taken = r.d.Taken()
+	}
+	return m
+}
+
+// blankBatch is a batch of empty patches, which share their memory.
+func blankBatch(c Config) *sample.Batch {
+	p := c.Sampler.Patch
+	voxels := p[0] * p[1] * p[2]
+	s := &sample.Sample{Case: "blank", Size: [3]int{p[2], p[1], p[0]}, Labels: make([]uint8, voxels)}
+	for range (models.Config{Kind: c.Task}).Times() {
+		s.Images = append(s.Images, make([]float32, voxels))
+	}
+	b := &sample.Batch{}
+	for range c.Run.Batch {
+		b.Samples = append(b.Samples, s)
+	}
+	return b
+}
+
+func size3(p [3]int) string { return fmt.Sprintf("%d×%d×%d", p[0], p[1], p[2]) }
