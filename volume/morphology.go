@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/chewxy/math32"
+
 	"voxgrad/internal/par"
 )
 
@@ -21,7 +23,7 @@ func Distance(mask []bool, size [3]int, spacing [3]float64) ([]float32, error) {
 		return nil, err
 	}
 	for x, f := range d {
-		d[x] = float32(math.Sqrt(float64(f)))
+		d[x] = math32.Sqrt(f)
 	}
 	return d, nil
 }

@@ -1,5 +1,5 @@
 // Package infer applies trained networks to whole images: sliding windows,
-// ensembles, results on the grid of the input, a table of lesions.
+// ensembles, results on the grid of the input.
 package infer
 
 import (

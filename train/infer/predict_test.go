@@ -1,7 +1,6 @@
 package infer
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"math"
@@ -463,32 +462,4 @@ func TestPredictRefuses(t *testing.T) {
 	sick := errors.New("no such file")
 	_, err = Predict(context.Background(), []Member{func() (*models.Net, func(), error) { return nil, nil, sick }}, one, brain, small())
 	require.ErrorIs(t, err, sick)
-}
-
-func TestLesionTable(t *testing.T) {
-	g := volume.Grid{Size: [3]int{8, 6, 5}, Affine: volume.Affine{{-2, 0, 0, 10}, {0, 1, 0, 0}, {0, 0, 3, -4}}}
-	mask, prob := volume.New(g), volume.New(g)
-	for i, at := range [][3]int{{1, 1, 1}, {2, 2, 2}, {3, 2, 2}, {2, 3, 2}} { // the first touches the others at a corner only
-		mask.Data[g.Index(at[0], at[1], at[2])] = 1
-		prob.Data[g.Index(at[0], at[1], at[2])] = float32(0.6 + 0.1*float64(i))
-	}
-	l, err := Lesions(mask, prob)
-	require.NoError(t, err)
-	require.Len(t, l, 2)
-	require.Equal(t, 3, l[0].Voxels)
-	require.InDelta(t, 18, l[0].Volume, 1e-9)
-	require.InDelta(t, 0.8, l[0].Mean, 1e-6)
-	require.InDeltaSlice(t, []float64{10 - 2*7.0/3, 7.0 / 3, 2}, l[0].Centroid[:], 1e-9)
-	require.Equal(t, 1, l[1].Voxels)
-	require.InDelta(t, 0.6, l[1].Mean, 1e-6)
-	var b bytes.Buffer
-	require.NoError(t, WriteTable(&b, l))
-	require.Contains(t, b.String(), "18.0")
-	require.Contains(t, b.String(), "0.80")
-
-	none, err := Lesions(volume.New(g), prob)
-	require.NoError(t, err)
-	require.Empty(t, none)
-	_, err = Lesions(mask, volume.New(volume.Grid{Size: [3]int{8, 6, 4}, Affine: g.Affine}))
-	require.Error(t, err)
 }
