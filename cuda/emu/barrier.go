@@ -26,13 +26,12 @@ const (
 // (-1: all), c of bar.red's predicate.
 func opBarrier(w *warp, in *inst, d int32) {
 	b := w.b
+	if gone := w.all &^ w.live | w.leaving(); gone != 0 {
+		w.faultLane(in, bits.TrailingZeros32(gone), MissingBarrier, "%d threads of warp %d exited before it", bits.OnesCount32(gone), w.id)
+	}
 	if w.m != w.live {
 		w.fault(in, DivergentBarrier, "%d of the %d threads of warp %d reach it together, the others took another branch",
 			bits.OnesCount32(w.m), bits.OnesCount32(w.live), w.id)
-	}
-	if w.live != w.all {
-		w.faultLane(in, bits.TrailingZeros32(w.all&^w.live), MissingBarrier, "%d threads of warp %d exited before it",
-			bits.OnesCount32(w.all&^w.live), w.id)
 	}
 	first := bits.TrailingZeros32(w.m) & 31
 	uniform := func(slot int32, what string) int {
@@ -82,6 +81,21 @@ func opBarrier(w *warp, in *inst, d int32) {
 	if bar.arrived >= bar.expected {
 		b.release(bar)
 	}
+}
+
+// leaving are the lanes that took a branch to the kernel's end and wait there for
+// the others.
+func (w *warp) leaving() uint32 {
+	var seen, out uint32
+	for i := len(w.stack) - 1; i >= 0; i-- {
+		f := &w.stack[i]
+		lanes := f.m & w.live &^ (w.active | seen)
+		if in := &w.b.k.code[f.pc]; in.kind == kExit && in.guard < 0 {
+			out |= lanes
+		}
+		seen |= lanes
+	}
+	return out
 }
 
 // release lets the warps that wait go on.

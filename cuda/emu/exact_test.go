@@ -128,7 +128,9 @@ func (f format) exactly(op, mode string, x, y, z float64) float64 {
 	case "mul":
 		native = x * y
 	case "fma":
-		native = x*y + z
+		if native = x*y + z; math.IsInf(z, 0) && !math.IsInf(x, 0) && !math.IsInf(y, 0) && x == x && y == y {
+			native = z // x*y may not overflow to the other infinity
+		}
 	case "div":
 		native = x / y
 	case "rcp":
