@@ -62,12 +62,15 @@ func visitRegs(in *ptx.Instruction, use, def func(r int)) {
 			walk(o.Second, f)
 		}
 	}
-	for i := range in.Args {
-		if i == 0 && hasResult(in) {
-			walk(&in.Args[i], def)
-		} else {
-			walk(&in.Args[i], use)
-		}
+	result := 0
+	if hasResult(in) {
+		result = 1
+	}
+	for i := range in.Args[result:] {
+		walk(&in.Args[result+i], use)
+	}
+	if result > 0 { // last: an instruction reads before it writes
+		walk(&in.Args[0], def)
 	}
 }
 
