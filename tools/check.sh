@@ -2,8 +2,15 @@
 # Everything that must hold before a change lands, the quick checks first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+start=$SECONDS
+skipped=()
 
-step() { printf '\n== %s\n' "$*"; }
+step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - start)); }
+skip() {
+	printf '\n-- left out: %s\n' "$*"
+	skipped+=("$*")
+}
+have() { command -v "$1" >/dev/null; }
 
 step "gofmt"
 files=$(gofmt -l $(git ls-files '*.go'))
@@ -16,11 +23,11 @@ step "go vet"
 go vet ./...
 go vet -tags purego ./...
 
-if command -v golangci-lint >/dev/null; then
+if have golangci-lint; then
 	step "golangci-lint"
 	golangci-lint run
 else
-	echo "golangci-lint is not installed: skipped"
+	skip "golangci-lint is not installed"
 fi
 
 step "third-party notices are current"
@@ -30,17 +37,40 @@ step "build"
 make --no-print-directory build
 bin/voxgrad --version
 
+if have nvcc && have ptxas; then
+	step "PTX is current and assembles"
+	make --no-print-directory ptx-check
+else
+	skip "nvcc and ptxas are not installed: the committed PTX is taken as it is"
+fi
+
 step "tests"
-go test -timeout 30m ./...
+go test -timeout 40m ./...
 
 step "tests of the pure-Go kernels"
-go test -tags purego -timeout 30m ./device/... ./models/...
+go test -tags purego -timeout 20m ./device/cpu
 
-step "race detector"
-CGO_ENABLED=1 go test -race -short -timeout 30m ./internal/... ./autograd/... ./train/...
+if have cc && [ -e "${CUDA_INCLUDE:-/usr/include}/cuda.h" ]; then
+	step "the build with CUDA"
+	CGO_ENABLED=1 go vet -tags cuda ./cuda/... ./cmd/...
+	CGO_ENABLED=1 go test -tags cuda -timeout 10m ./cuda/hw/...
+else
+	skip "cc or cuda.h is not installed: the build with CUDA is not tried"
+fi
 
-step "the commands of the README on a small scale"
-./tools/smoke.sh
+if have cc; then
+	step "race detector"
+	CGO_ENABLED=1 go test -race -short -timeout 20m ./internal/... ./train/sample ./train/dataset ./train/tensorboard
+else
+	skip "cc is not installed: no race detector"
+fi
+
+step "gradcheck and demo, as a user runs them"
+bin/voxgrad gradcheck --quick --failures
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+bin/voxgrad demo --out "$out/demo"
 
 echo
-echo "check: all passed"
+for s in "${skipped[@]:-}"; do [ -z "$s" ] || echo "left out: $s"; done
+echo "check: all passed in $((SECONDS - start)) s"

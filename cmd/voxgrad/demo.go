@@ -55,7 +55,7 @@ type stageTime struct {
 }
 
 func newDemo() *cobra.Command {
-	d := demo{trainPairs: 20, heldOut: 8, size: [3]int{64, 72, 64}, curves: map[string]*trainWatch{}, history: map[string][]train.Record{}}
+	d := demo{trainPairs: 20, heldOut: 8, size: [3]int{80, 96, 80}, curves: map[string]*trainWatch{}, history: map[string][]train.Record{}}
 	var dev string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -204,7 +204,7 @@ func (d *demo) predict(ctx context.Context) error {
 		return err
 	}
 	opt := infer.Defaults()
-	opt.Patch, opt.Hop = [3]int{32, 32, 32}, [3]int{16, 16, 16}
+	opt.Patch, opt.Hop = [3]int{48, 48, 48}, [3]int{24, 24, 24}
 	if d.baselineSDs, err = d.tuneBaseline(); err != nil {
 		return err
 	}
