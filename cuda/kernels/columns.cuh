@@ -28,8 +28,9 @@ template <int V> struct Columns {
 };
 
 // line_sums adds a over the lines of a block, by a fixed tree; line 0 gets the sums.
-// Every thread must call it, those that are not active with zeros.
-template <int K> static __device__ __forceinline__ void line_sums(double (&a)[K], int line, int tx, int ty) {
+// Every thread must call it, those that are not active with zeros. Not static: the
+// shared variable's name would change with the path of the file.
+template <int K> __device__ __forceinline__ void line_sums(double (&a)[K], int line, int tx, int ty) {
 	__shared__ double part[K][256];
 	int t = threadIdx.x, half = 1;
 #pragma unroll
