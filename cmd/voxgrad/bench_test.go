@@ -1,0 +1,229 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda/driver"
+	"voxgrad/cuda/emu"
+	"voxgrad/device/bench"
+	"voxgrad/device/dry"
+	"voxgrad/models"
+	"voxgrad/train"
+)
+
+// command runs a command by itself in this process and gives its standard output.
+func command(t *testing.T, cmd *cobra.Command, args ...string) (string, error) {
+	t.Helper()
+	cmd.SetArgs(args)
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	stdout := os.Stdout
+	os.Stdout = w
+	defer func() { os.Stdout = stdout }()
+	text := make(chan string)
+	go func() {
+		b, _ := io.ReadAll(r)
+		text <- string(b)
+	}()
+	err = cmd.ExecuteContext(t.Context())
+	w.Close()
+	return <-text, err
+}
+
+// least are flags of a bench that takes a moment.
+var least = []string{"--width", "1", "--patch", "8", "--runs", "2", "--seconds", "0", "--cache", "1"}
+
+func TestBenchOfOps(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.json")
+	out, err := command(t, newBench(), append(least, "--out", file)...)
+	require.NoError(t, err)
+	for _, s := range []string{"Conv/fwd/cin=6/cout=4/grid=8", "ConvT/gradW", "Norm/stats", "MaxPool/grad", "Upsample/fwd", "Concat/grad",
+		"Dice/grad", "Adam/", "roofline", "Ceilings: multiply-adds"} {
+		require.Contains(t, out, s)
+	}
+	r, err := readBench(file)
+	require.NoError(t, err)
+	require.Len(t, r.Results, len(bench.Ops(bench.Shapes{Width: 1, Patch: 8, Batch: 1})))
+	require.Positive(t, r.FMA)
+
+	// The same machine a million times as fast before, and as slow.
+	scaled := func(name string, factor float64) string {
+		for i := range r.Results {
+			r.Results[i].Median *= factor
+		}
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, text, 0o666))
+		return path
+	}
+	conv := append(least, "--filter", "^Conv/fwd")
+	out, err = command(t, newBench(), append(conv, "--compare", scaled("fast.json", 1e-6))...)
+	require.ErrorContains(t, err, "regressions of more than 10 %")
+	require.Contains(t, out, "WORSE")
+	out, err = command(t, newBench(), append(conv, "--compare", scaled("slow.json", 1e12), "--margin", "0")...)
+	require.NoError(t, err)
+	require.Contains(t, out, "better")
+	require.Contains(t, out, "not measured now")
+
+	out, err = command(t, newBench(), append(conv, "--benchstat")...)
+	require.NoError(t, err)
+	require.Regexp(t, `(?m)^BenchmarkConv/fwd/cin=6/cout=4/grid=8 1 \d+ ns/op [\d.]+ GFLOP/s [\d.]+ GB/s$`, out)
+	out, err = command(t, newBench(), append(conv, "--json")...)
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal([]byte(out), &bench.Report{}))
+}
+
+func TestBenchOfSteps(t *testing.T) {
+	for _, task := range []string{"segmenter", "detector"} {
+		out, err := command(t, newBench(), append(least, "--step", task, "--batch", "2", "--json")...)
+		require.NoError(t, err)
+		var r bench.Report
+		require.NoError(t, json.Unmarshal([]byte(out), &r))
+		require.Len(t, r.Results, 3)
+		require.Equal(t, "Step/"+task+"/up=transposed/width=1/patch=8/batch=2", r.Results[2].Name)
+		forward, both := float64(r.Results[0].Flops), float64(r.Results[1].Flops)
+		// The reverse pass costs twice the forward one, less what a frozen encoder spares.
+		require.Greater(t, both, map[string]float64{"segmenter": 2.5, "detector": 1.5}[task]*forward)
+		require.Less(t, both, 3*forward)
+		require.Equal(t, r.Results[1].Flops, r.Results[2].Flops)
+		require.Greater(t, r.Results[2].Bytes, r.Results[1].Bytes, "Adam moves more")
+	}
+}
+
+// One forward pass of the published segmenter is 154 GMAC (docs/networks.md) with trilinear upsampling.
+func TestWorkOfTheSegmenter(t *testing.T) {
+	c := models.Default(models.Segmenter)
+	c.Up = "trilinear"
+	d := dry.New(0)
+	run, closeCase, err := stepCases(c, bench.Shapes{Width: 24, Patch: 16, Batch: 1})[0].Open(d)
+	require.NoError(t, err)
+	d.ResetWork()
+	run()
+	closeCase()
+	require.InDelta(t, 154, float64(d.Total().Flops)/2*64/1e9, 0.5)
+	now, _ := d.Usage()
+	require.Zero(t, now)
+}
+
+func TestBenchBadInput(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "x.json")
+	require.NoError(t, os.WriteFile(file, []byte("{}"), 0o666))
+	for _, k := range []struct{ args, says string }{
+		{"--filter (", "--filter"}, {"--filter nothing", "no case matches"}, {"--step painter", "segmenter or detector"},
+		{"--patch 12", "multiple of 8"}, {"--width 0", "width 0"}, {"--runs 0", "--runs"}, {"--json --benchstat", "choose one"},
+		{"--compare /nowhere.json", "/nowhere.json"}, {"--compare " + file, "no results"}, {"--margin -1", "--margin"},
+		{"--step segmenter --up sideways", "sideways"},
+	} {
+		_, err := command(t, newBench(), append(least[2:], strings.Fields(k.args)...)...)
+		require.ErrorContains(t, err, k.says, k.args)
+	}
+}
+
+func TestBenchOnTheEmulatorCounts(t *testing.T) {
+	dev, err := openEmulator()
+	require.NoError(t, err)
+	defer dev.Close()
+	o := bench.Defaults()
+	(&benchFlags{}).fit(dev, &o)
+	var cases []bench.Case
+	for _, c := range bench.Ops(bench.Shapes{Width: 1, Patch: 8, Batch: 1}) {
+		if strings.HasPrefix(c.Name, "Copy/") || strings.HasPrefix(c.Name, "Conv/fwd/cin=6/") {
+			cases = append(cases, c)
+		}
+	}
+	require.Len(t, cases, 2)
+	r, err := bench.Run(t.Context(), dev, cases, o)
+	require.NoError(t, err)
+	again, err := bench.Run(t.Context(), dev, cases, o)
+	require.NoError(t, err)
+	require.Equal(t, r, again, "counts do not vary")
+	conv := uint64(0)
+	for _, k := range r.Results[0].Counts {
+		conv += k["flops"]
+	}
+	require.GreaterOrEqual(t, conv, uint64(r.Results[0].Flops))
+	sum := r.Results[1].Counts["accumulate"]
+	require.EqualValues(t, 1, sum["launches"])
+	require.EqualValues(t, 2*4*4*8*8*8/32, sum["load_sectors"], "two tensors of 4·8³ floats")
+	require.EqualValues(t, 4*4*8*8*8/32, sum["store_sectors"])
+	var b bytes.Buffer
+	require.NoError(t, countTable(r).WriteText(&b))
+	require.Contains(t, b.String(), "accumulate")
+}
+
+// A GPU's own clock and ceiling, on the emulator for want of one.
+func TestOnGPU(t *testing.T) {
+	dev, err := newOnGPU(emu.New(emu.Compute(61)))
+	require.NoError(t, err)
+	r, err := bench.Run(t.Context(), dev, bench.Ops(bench.Shapes{Width: 1, Patch: 8, Batch: 1})[:1], bench.Options{Least: 2, CopyBytes: 4096})
+	require.NoError(t, err)
+	require.Equal(t, "device", r.Timing)
+	require.Len(t, r.Results[0].Seconds, 2)
+	require.NoError(t, dev.Close())
+	_, err = newOnGPU(emu.New(emu.Compute(50)))
+	require.ErrorContains(t, err, "5.0")
+}
+
+func TestDevices(t *testing.T) {
+	out, err := command(t, newDevices())
+	require.NoError(t, err)
+	require.Contains(t, out, "model")
+	require.Contains(t, out, "cpu (")
+	out, err = command(t, newDevices(), "--json")
+	require.NoError(t, err)
+	var l deviceList
+	require.NoError(t, json.Unmarshal([]byte(out), &l))
+	require.Positive(t, l.CPU.Cores)
+	require.Positive(t, l.CPU.Cache)
+	require.NotEmpty(t, l.PTX)
+	if len(l.GPUs) == 0 {
+		require.NotEmpty(t, l.NoGPU, "it says why")
+	}
+
+	g := describeGPU(1, driver.Info{Name: "X", Compute: 61, Memory: 12 << 30, MemClockKHz: 5_000_000, MemBusBits: 352, DriverVersion: 12040})
+	require.Equal(t, "12.4", g.Driver)
+	require.Equal(t, "6.1", g.Compute)
+	require.InDelta(t, 440, g.PeakGBytes, 1e-9)
+	require.Contains(t, g.PTX, "sm_61")
+	require.Empty(t, g.Unusable)
+	require.Contains(t, describeGPU(0, driver.Info{Compute: 52}).Unusable, "5.2")
+
+	require.Equal(t, "Some CPU", procField("a: b\nmodel name\t: Some CPU\nmodel name: other\n", "model name"))
+	require.EqualValues(t, 3<<10, kib("3 kB"))
+	require.Zero(t, kib("x"))
+}
+
+// What a card would give is more than the tensors take, and not much.
+func TestMemoryPlanOfACard(t *testing.T) {
+	c := train.Defaults("segmenter")
+	c.Network.Width, c.Run.Batch = 4, 2
+	c.Sampler.Patch, c.Sampler.Jitter = [3]int{16, 16, 16}, 4
+	open := dryCUDA(driver.Info{Name: "card", Compute: 61, Multiprocs: 20, SharedPerCTA: 48 << 10, SharedOptIn: 99 << 10})
+	m, err := train.MemoryOf(c, open)
+	require.NoError(t, err)
+	tensors, err := train.MemoryOf(c, train.DryTensors)
+	require.NoError(t, err)
+	require.Equal(t, tensors.Peak, m.Peak)
+	require.Greater(t, m.Taken, m.Peak)
+	p, err := train.PlanMemory(c, m.Taken, open)
+	require.NoError(t, err)
+	require.True(t, p.Fits)
+	require.GreaterOrEqual(t, p.Largest.Batch, 2)
+	p, err = train.PlanMemory(c, tensors.Peak, open)
+	require.NoError(t, err)
+	require.False(t, p.Fits, "the tensors alone fill it")
+	require.ErrorContains(t, p.Check(), "not enough memory")
+	t.Logf("%v", p)
+}
