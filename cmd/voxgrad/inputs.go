@@ -72,7 +72,7 @@ func (j *predictJob) move(in *inputs) error {
 	}
 	in.native = in.times[0]
 	for n, path := range j.transforms {
-		t := volume.Transform(volume.Identity)
+		t := volume.Identity
 		if path != "" {
 			if t, err = volume.ReadITK(path); err != nil {
 				return err
