@@ -88,16 +88,16 @@ func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
 }
 
 // collect: to = the adjoint's input i of n, from pieces of len(to) elements stride apart.
-func (be *Backend) collect(to, from []float32, stride, i, n int) {
+func (b *Backend) collect(to, from []float32, stride, i, n int) {
 	m := len(to)
 	before, after := max(2*i-1, 0), min(2*i+2, 2*n-1)
-	a, b := from[2*i*stride:][:m], from[(2*i+1)*stride:][:m]
+	even, odd := from[2*i*stride:][:m], from[(2*i+1)*stride:][:m]
 	p, q := from[before*stride:][:m], from[after*stride:][:m]
-	v := be.vectors(m, vector)
+	v := b.vectors(m, vector)
 	if v > 0 {
-		collectAVX2(&to[0], &a[0], &b[0], &p[0], &q[0], v, 0.75, 0.25)
+		collectAVX2(&to[0], &even[0], &odd[0], &p[0], &q[0], v, 0.75, 0.25)
 	}
 	for k := v; k < m; k++ {
-		to[k] = 0.75*(a[k]+b[k]) + 0.25*(p[k]+q[k])
+		to[k] = 0.75*(even[k]+odd[k]) + 0.25*(p[k]+q[k])
 	}
 }
