@@ -64,6 +64,8 @@ func TestBrokenKernelsAreReported(t *testing.T) {
 		{"missing_second_barrier", SharedRace, 64, with(64, ones), ".shared", -1, "no barrier between"},
 		{"write_race", SharedRace, 64, plain(64), "st.shared", 1, "thread (0,0,0)"},
 		{"warp_race", SharedRace, 32, plain(32), "ld.shared", 0, "thread (31,0,0)"},
+		{"warp_race_behind_own_read", SharedRace, 32, plain(32), "ld.volatile.shared", 0, "thread (31,0,0)"},
+		{"overwrite", SharedRace, 64, with(64, ones), "st.shared", 0, "was read by thread (63,0,0)"},
 		{"divergent_barrier", DivergentBarrier, 64, plain(64), "bar", -1, "16 of the 32 threads"},
 		{"early_return", MissingBarrier, 64, plain(64, 40), "bar", 40, "exited"},
 		{"early_return", MissingBarrier, 64, plain(64, 32), "bar", -1, "warp 1 has exited"},

@@ -168,3 +168,20 @@ func TestScanWithBarriersInALoop(t *testing.T) {
 	// The barrier before the loop and one in each of 7 rounds, by 4 warps of 9 blocks.
 	require.EqualValues(t, blocks*4*8, d.Stats()["scan"].Barriers)
 }
+
+func TestGuardedWritesAndTablesOfTargets(t *testing.T) {
+	d, m := load(t, "guarded")
+	x := make([]int32, 64)
+	for i := range x {
+		x[i] = int32(i%5*3 + 1) // positive: the others trap
+	}
+	y := room(t, d, 256)
+	require.NoError(t, d.Launch(kernelOf(t, m, "guarded"), grid(1, 64), uint64(y), uint64(upload(t, d, x))))
+	for i, got := range download[int32](t, d, y, 64) {
+		require.Equal(t, []int32{7, 7 + 7, 3 + 3 + 3, 7 + 3 + 3 + 3}[i&3], got)
+	}
+	x[40] = -5
+	err := d.Launch(kernelOf(t, m, "guarded"), grid(1, 64), uint64(y), uint64(upload(t, d, x)))
+	require.Equal(t, Trapped, faultOf(t, err).Kind)
+	require.Equal(t, 40, faultOf(t, err).Thread.X)
+}

@@ -68,6 +68,23 @@ extern "C" __global__ void warp_race(float *y) {
     y[threadIdx.x] = s[31 - threadIdx.x];
 }
 
+// A thread may read back what it wrote, its neighbour may not.
+extern "C" __global__ void warp_race_behind_own_read(float *y) {
+    __shared__ volatile float s[32];
+    s[threadIdx.x] = threadIdx.x;
+    float own = s[threadIdx.x];
+    y[threadIdx.x] = own + s[31 - threadIdx.x];
+}
+
+// Warp 0 overwrites what warp 1 reads.
+extern "C" __global__ void overwrite(float *y, const float *x) {
+    __shared__ float s[32];
+    if (threadIdx.x < 32) s[threadIdx.x] = x[threadIdx.x];
+    __syncthreads();
+    if (threadIdx.x >= 32) y[threadIdx.x] = s[threadIdx.x - 31 & 31];
+    else s[threadIdx.x] = 2 * x[threadIdx.x];
+}
+
 extern "C" __global__ void divergent_barrier(float *y) {
     __shared__ float s[64];
     if (threadIdx.x & 1) {
