@@ -66,8 +66,9 @@ func MemoryOf(c Config, open OpenDry) (Memory, error) {
 
 // PlanMemory finds out whether the configuration's batch fits into limit bytes and
 // which is the largest that does. The search goes by tensors first; open then has
-// the last word, whose pool, workspaces and rounding take more. Call Check on the
-// result.
+// the last word, whose pool, workspaces and rounding take more. Close to the limit
+// a pool gives back and asks again in every step: such a batch fits, but slowly.
+// What the driver takes for itself comes on top. Call Check on the result.
 func PlanMemory(c Config, limit int64, open OpenDry) (*MemoryPlan, error) {
 	if limit < 1 {
 		return nil, fmt.Errorf("memory plan: a limit of %d bytes", limit)
@@ -77,11 +78,13 @@ func PlanMemory(c Config, limit int64, open OpenDry) (*MemoryPlan, error) {
 	}
 	p := &MemoryPlan{Limit: limit, what: fmt.Sprintf("%s of width %d on patches of %v", c.Task, c.Network.Width, size3(c.Sampler.Patch))}
 	var err error
-	if p.Asked, _, err = measure(c, open, 0); err != nil {
+	if p.Asked, p.Fits, err = measure(c, open, limit); err != nil {
 		return nil, err
 	}
-	if _, p.Fits, err = measure(c, open, limit); err != nil {
-		return nil, err
+	if !p.Fits {
+		if p.Asked, _, err = measure(c, open, 0); err != nil {
+			return nil, err
+		}
 	}
 	voxels := c.Sampler.Patch[0] * c.Sampler.Patch[1] * c.Sampler.Patch[2]
 	most := max(planVoxels/voxels, c.Run.Batch)
@@ -91,14 +94,13 @@ func PlanMemory(c Config, limit int64, open OpenDry) (*MemoryPlan, error) {
 	}
 	for ; batch > 0; batch-- {
 		c.Run.Batch = batch
-		_, fits, err := measure(c, open, limit)
+		m, fits, err := measure(c, open, limit)
 		if err != nil {
 			return nil, err
 		}
 		if fits {
-			p.AtLeast = batch == most
-			p.Largest, _, err = measure(c, open, 0)
-			return p, err
+			p.Largest, p.AtLeast = m, batch == most
+			return p, nil
 		}
 	}
 	c.Run.Batch = 1
