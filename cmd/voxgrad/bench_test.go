@@ -14,6 +14,7 @@ import (
 
 	"voxgrad/cuda/driver"
 	"voxgrad/cuda/emu"
+	"voxgrad/device"
 	"voxgrad/device/bench"
 	"voxgrad/device/dry"
 	"voxgrad/models"
@@ -226,4 +227,31 @@ func TestMemoryPlanOfACard(t *testing.T) {
 	require.False(t, p.Fits, "the tensors alone fill it")
 	require.ErrorContains(t, p.Check(), "not enough memory")
 	t.Logf("%v", p)
+}
+
+// The dry driver's accounts are those of a device that works, to the byte.
+func TestDryCUDATakesWhatTheEmulatorGives(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a training step on the emulator")
+	}
+	c := models.Default(models.Segmenter)
+	c.Width = 1
+	step := func(dev device.Backend) (peak int64) {
+		run, closeCase, err := stepCases(c, bench.Shapes{Width: 1, Patch: 8, Batch: 1})[2].Open(dev)
+		require.NoError(t, err)
+		run()
+		run()
+		_, peak = dev.Usage()
+		closeCase()
+		require.NoError(t, dev.Sync())
+		return peak
+	}
+	e, err := openEmulator()
+	require.NoError(t, err)
+	defer e.Close()
+	d, err := dryCUDA(e.Info())(0)
+	require.NoError(t, err)
+	defer d.Close()
+	require.Equal(t, step(e), step(d))
+	require.Equal(t, e.Reserved(), d.Taken())
 }
