@@ -15,9 +15,9 @@ type emulated struct {
 var _ bench.Counter = emulated{}
 
 // openEmulator opens the CUDA backend on the emulator.
-func openEmulator(opts ...emu.Option) (emulated, error) {
-	d := emu.New(opts...)
-	b, err := cuda.New(d)
+func openEmulator(opts ...cuda.Option) (emulated, error) {
+	d := emu.New()
+	b, err := cuda.New(d, opts...)
 	return emulated{b, d}, err
 }
 

@@ -9,11 +9,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"voxgrad/cuda"
-	"voxgrad/cuda/driver"
 	"voxgrad/cuda/emu"
 	"voxgrad/cuda/hw"
 	"voxgrad/device"
 	"voxgrad/device/cpu"
+	"voxgrad/train"
 )
 
 // deviceFlag adds --device to a command.
@@ -21,53 +21,88 @@ func deviceFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVar(name, "device", "auto", "where to compute: auto (a GPU if one can be used, else the processor), cpu, cuda[:n] or emu (the GPU's kernels, interpreted: slow)")
 }
 
-// openDevice opens the device a user named.
-func openDevice(cmd *cobra.Command, name string) (device.Backend, error) {
+// parseDevice splits the name a user gave into cpu, cuda or emu and a number;
+// auto is cuda if a GPU can be used.
+func parseDevice(cmd *cobra.Command, name string) (kind string, index int, err error) {
 	kind, number, numbered := strings.Cut(name, ":")
-	index := 0
 	if numbered {
-		n, err := strconv.Atoi(number)
-		if err != nil || n < 0 || kind != "cuda" {
-			return nil, usagef(cmd, "--device %q: a number goes with cuda only, as in cuda:0", name)
+		if index, err = strconv.Atoi(number); err != nil || index < 0 || kind != "cuda" {
+			return "", 0, usagef(cmd, "--device %q: a number goes with cuda only, as in cuda:0", name)
 		}
-		index = n
 	}
 	switch kind {
-	case "cpu":
-		return cpu.New(), nil
 	case "auto":
 		if err := hw.Available(); err != nil {
 			slog.Debug("no GPU is used", "reason", err)
-			return cpu.New(), nil
+			return "cpu", 0, nil
 		}
-		b, err := openCUDA(0)
-		if err != nil {
-			slog.Warn("the GPU cannot be used, computing on the processor", "reason", err)
-			return cpu.New(), nil
-		}
-		return b, nil
-	case "cuda":
-		return openCUDA(index)
-	case "emu":
-		return backendOn(emu.New())
+		return "cuda", 0, nil
+	case "cpu", "cuda", "emu":
+		return kind, index, nil
 	}
-	return nil, usagef(cmd, "--device %q: want auto, cpu, cuda, cuda:n or emu", name)
+	return "", 0, usagef(cmd, "--device %q: want auto, cpu, cuda, cuda:n or emu", name)
 }
 
-func openCUDA(index int) (device.Backend, error) {
-	d, err := hw.Open(index)
-	if err != nil {
-		return nil, fmt.Errorf("--device cuda:%d: %w; 'voxgrad devices' lists what there is", index, err)
-	}
-	return backendOn(d)
+// openDevice opens the device a user named.
+func openDevice(cmd *cobra.Command, name string) (device.Backend, error) {
+	return openLimited(cmd, name, 0)
 }
 
-// backendOn makes a backend of a driver and closes the driver if that fails.
-func backendOn(d driver.Driver) (device.Backend, error) {
-	b, err := cuda.New(d)
+// openLimited is openDevice of a device that takes at most limit bytes; 0 means no limit.
+func openLimited(cmd *cobra.Command, name string, limit int64) (device.Backend, error) {
+	kind, index, err := parseDevice(cmd, name)
 	if err != nil {
-		d.Close()
 		return nil, err
 	}
+	var opts []cuda.Option
+	if limit > 0 {
+		opts = append(opts, cuda.WithMemoryLimit(limit))
+	}
+	switch kind {
+	case "cuda":
+		d, err := hw.Open(index)
+		if err != nil {
+			return nil, fmt.Errorf("--device %s: %w; 'voxgrad devices' lists what there is", name, err)
+		}
+		b, err := newOnGPU(d, opts...)
+		if err != nil {
+			return nil, err
+		}
+		return b, nil
+	case "emu":
+		b, err := openEmulator(opts...)
+		if err != nil {
+			return nil, err
+		}
+		return b, nil
+	}
+	b := cpu.New()
+	if limit > 0 {
+		b.SetLimit(limit)
+	}
 	return b, nil
+}
+
+// dryDevice is a device of the kind named that computes nothing and counts memory.
+func dryDevice(cmd *cobra.Command, name string) (train.OpenDry, error) {
+	kind, index, err := parseDevice(cmd, name)
+	if err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "cuda":
+		gpus, err := hw.List()
+		if err != nil {
+			return nil, fmt.Errorf("--device %s: %w", name, err)
+		}
+		if index >= len(gpus) {
+			return nil, fmt.Errorf("--device %s: there are %d GPUs; 'voxgrad devices' lists them", name, len(gpus))
+		}
+		return dryCUDA(gpus[index]), nil
+	case "emu":
+		e := emu.New()
+		defer e.Close()
+		return dryCUDA(e.Info()), nil
+	}
+	return train.DryTensors, nil
 }

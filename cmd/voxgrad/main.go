@@ -109,7 +109,7 @@ Not a medical device: for research only.`,
 	root.AddCommand(
 		newDemo(), newPhantom(), newTrain(), newData(),
 		newSegment(), newPredict(), newEvaluate(),
-		newGradcheck(), newWeights(),
+		newGradcheck(), newWeights(), newBench(), newDevices(),
 	)
 	return root
 }

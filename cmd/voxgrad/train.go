@@ -27,7 +27,7 @@ var errInterrupted = errors.New("interrupted; everything is saved, and --resume 
 
 func newTrainTask(task, short, example string) *cobra.Command {
 	cfg := train.Defaults(task)
-	var out, dev string
+	var out, dev, vram string
 	var resume, asJSON bool
 	cmd := &cobra.Command{
 		Use:   task + " --data DIR --out RUN",
@@ -46,6 +46,7 @@ are written to RUN/fold_K/config.toml. A first SIGINT or SIGTERM saves and stops
 	f.StringVar(&out, "out", "", "run folder (required)")
 	f.BoolVar(&resume, "resume", false, "go on from RUN/fold_K/checkpoint_last.safetensors if it is there")
 	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	f.StringVar(&vram, "vram", "", "memory the device may use, as in 12GB: plan first, and refuse with the numbers if the batch does not fit")
 	deviceFlag(cmd, &dev)
 	must(cmd.MarkFlagRequired("out"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -58,7 +59,11 @@ are written to RUN/fold_K/config.toml. A first SIGINT or SIGTERM saves and stops
 		if cfg.Data.Root == "" {
 			return usagef(cmd, "--data is missing: the folder or table of the training cases")
 		}
-		backend, err := openDevice(cmd, dev)
+		limit, err := planMemory(cmd, cfg, dev, vram)
+		if err != nil {
+			return err
+		}
+		backend, err := openLimited(cmd, dev, limit)
 		if err != nil {
 			return err
 		}
@@ -79,6 +84,29 @@ are written to RUN/fold_K/config.toml. A first SIGINT or SIGTERM saves and stops
 		return err
 	}
 	return cmd
+}
+
+// planMemory prints what training will take, to the byte, and which batch fits
+// into the memory given; it is an error if the configuration's does not. It
+// returns the limit, 0 where none was given.
+func planMemory(cmd *cobra.Command, cfg train.Config, dev, vram string) (int64, error) {
+	if vram == "" {
+		return 0, nil
+	}
+	limit, err := train.ParseBytes(vram)
+	if err != nil {
+		return 0, usagef(cmd, "--vram: %v", err)
+	}
+	open, err := dryDevice(cmd, dev)
+	if err != nil {
+		return 0, err
+	}
+	plan, err := train.PlanMemory(cfg, limit, open)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Fprintln(os.Stderr, plan)
+	return limit, plan.Check()
 }
 
 // trainTable is how a run went, for a person.

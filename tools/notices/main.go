@@ -1,5 +1,5 @@
 // Command notices prints the third-party notices of the program: every module
-// linked into cmd/voxgrad, its version and its licence text.
+// linked into cmd/voxgrad (built with CUDA), its version and its licence text.
 package main
 
 import (
@@ -38,8 +38,8 @@ func main() {
 
 // linked lists the modules of all packages the program imports, sorted by path.
 func linked(program string) ([]module, error) {
-	cmd := exec.Command("go", "list", "-deps", "-json=Module", program)
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0")
+	cmd := exec.Command("go", "list", "-deps", "-tags", "cuda", "-json=Module", program)
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

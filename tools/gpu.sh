@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# The checks of `voxgrad gradcheck` on a GPU, under compute-sanitizer where it is
+# installed, and the benchmarks. Skips with the reason where there is no GPU.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bin=bin/voxgrad
+if ! reason=$("$bin" devices --json | sed -n 's/.*"no_gpu": "\(.*\)".*/\1/p') || [ -n "$reason" ]; then
+	echo "skipped: $reason"
+	exit 0
+fi
+"$bin" devices
+"$bin" gradcheck --device cuda
+if command -v compute-sanitizer >/dev/null; then
+	for tool in memcheck racecheck; do
+		compute-sanitizer --tool "$tool" --error-exitcode 1 "$bin" gradcheck --device cuda --quick --failures
+	done
+else
+	echo "compute-sanitizer is not installed: left out"
+fi
+"$bin" bench --device cuda
+"$bin" bench --device cuda --step segmenter
+"$bin" bench --device cuda --step detector
