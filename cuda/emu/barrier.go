@@ -26,7 +26,7 @@ const (
 // (-1: all), c of bar.red's predicate.
 func opBarrier(w *warp, in *inst, d int32) {
 	b := w.b
-	if gone := w.all &^ w.live | w.leaving(); gone != 0 {
+	if gone := w.all&^w.live | w.leaving(); gone != 0 {
 		w.faultLane(in, bits.TrailingZeros32(gone), MissingBarrier, "%d threads of warp %d exited before it", bits.OnesCount32(gone), w.id)
 	}
 	if w.m != w.live {

@@ -248,7 +248,7 @@ func decodeField(c *compiler, out *inst) {
 	if n != 32 && n != 64 {
 		c.unknown()
 	}
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	if c.in.Op == "bfe" {
 		args := c.args(4)
 		out.a, out.b, out.c = c.src(&args[1], t), c.src(&args[2], "u32"), c.src(&args[3], "u32")

@@ -150,8 +150,16 @@ func TestRefusedWhenLoaded(t *testing.T) {
 			}
 		}
 	}
-	_, err := New().Load("not PTX")
-	require.ErrorContains(t, err, "line 1")
+	for text, want := range map[string]string{
+		"not PTX":                               "line 1",
+		ptxHead + ".global .b8 x[99999999999];": "line 4, \"x\": not supported: 99999999999 bytes",
+		ptxHead + ".entry k() { .local .b8 x[600000]; ret; }":              "600000 bytes of local memory",
+		ptxHead + ".func f() { call f; ret; } .entry k() { call f; ret; }": "recursive call of f",
+		ptxHead + ".extern .func f(); .entry k() { call f; ret; }":         "call of f, which has no body",
+	} {
+		_, err := New().Load(text)
+		require.ErrorContains(t, err, want)
+	}
 }
 
 func TestArgumentsAreCheckedBeforeTheLaunch(t *testing.T) {

@@ -78,6 +78,14 @@ func (c *compiler) args(n int) []ptx.Operand {
 	return c.in.Args
 }
 
+// first is the first operand.
+func (c *compiler) first() *ptx.Operand {
+	if len(c.in.Args) == 0 {
+		c.refuse("no operands")
+	}
+	return &c.in.Args[0]
+}
+
 func (c *compiler) newSlot(cl class) int32 {
 	s := c.k.n[cl]
 	c.k.n[cl]++

@@ -275,7 +275,7 @@ func (c *compiler) cvtPack(out *inst, dt, st ptx.Type, mode rounding, relu bool)
 		c.unknown()
 	}
 	c.sources(out, "f32", 2)
-	out.d = c.dst(&c.in.Args[0], dt)
+	out.d = c.dst(c.first(), dt)
 	format := halfFormat(dt)
 	one := func(v uint32) uint32 {
 		x := float64(math.Float32frombits(v))

@@ -43,7 +43,7 @@ func (c *compiler) float(out *inst, op arith, n int) {
 		c.unknown()
 	}
 	c.sources(out, t, n)
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	switch {
 	case t == "f32" && mode == rn && !ftz && !saturated:
 		c.set(out, [...]lane32{addF32Fast, subF32Fast, mulF32Fast, fmaF32Fast}[op])
@@ -211,7 +211,7 @@ func decodeMinMax(c *compiler, out *inst) {
 		return
 	}
 	c.sources(out, t, n)
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	if t == "f64" {
 		c.set(out, eachF64(func(a, b, x float64) float64 { return minMax3(a, b, x, n, isMax, nan) }))
 		return
@@ -289,7 +289,7 @@ func (c *compiler) floatBits(out *inst) {
 	t := c.typ()
 	ftz := c.take("ftz")
 	c.sources(out, t, 1)
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	if t == "f64" {
 		c.set(out, each64(func(a, _, _ uint64) uint64 {
 			if negate {

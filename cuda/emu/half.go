@@ -111,7 +111,7 @@ func (c *compiler) half(out *inst, t ptx.Type, n int, ftz, saturated, relu bool,
 		return r
 	}
 	c.sources(out, t, n)
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	if t == "f16" || t == "bf16" {
 		c.set(out, each32(one))
 		return

@@ -73,7 +73,7 @@ func (c *compiler) carry(out *inst, subtract, in, result bool) {
 		c.unknown()
 	}
 	c.sources(out, t, 2)
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	n := t.Bits()
 	c.self(out, func(w *warp, in2 *inst, d int32) {
 		for m := w.m; m != 0; m &= m - 1 {
@@ -176,7 +176,7 @@ func (c *compiler) madCarry(out *inst, in, result bool) {
 	}
 	s := signed(t)
 	c.sources(out, t, 3)
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	c.self(out, func(w *warp, in2 *inst, d int32) {
 		for m := w.m; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m) & 31
@@ -281,7 +281,7 @@ func (c *compiler) divRem(out *inst, rem bool) {
 		c.unknown()
 	}
 	c.sources(out, t, 2)
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	c.self(out, func(w *warp, in *inst, d int32) {
 		for m := w.m; m != 0; m &= m - 1 {
 			l := bits.TrailingZeros32(m) & 31
@@ -323,7 +323,7 @@ func decodeDot(c *compiler, out *inst) {
 	tb, ta := c.typ(), c.typ()
 	sa, sb := ta == "s32", tb == "s32"
 	c.sources(out, "b32", 3)
-	out.d = c.dst(&c.in.Args[0], "b32")
+	out.d = c.dst(c.first(), "b32")
 	part := func(v uint32, k int, s bool) int32 {
 		b := byte(v >> (8 * k))
 		if s {

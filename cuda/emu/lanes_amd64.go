@@ -1,3 +1,5 @@
+//go:build !purego
+
 package emu
 
 import "golang.org/x/sys/cpu"

@@ -1,3 +1,5 @@
+//go:build !purego
+
 #include "textflag.h"
 
 // The NaN that instructions make.

@@ -16,7 +16,7 @@ func (c *compiler) floatDiv(out *inst) {
 	ftz := c.take("ftz")
 	mode := modeOf(how)
 	c.sources(out, t, 2)
-	out.d, out.flops = c.dst(&c.in.Args[0], t), 1
+	out.d, out.flops = c.dst(c.first(), t), 1
 	switch {
 	case t == "f64" && !ftz && how != "full" && how != "approx":
 		c.set(out, eachF64(func(a, b, _ float64) float64 { return quotient64(a, b, mode) }))
@@ -71,7 +71,7 @@ func decodeRoot(c *compiler, out *inst) {
 		c.unknown()
 	}
 	c.sources(out, t, 1)
-	out.d, out.flops = c.dst(&c.in.Args[0], t), 1
+	out.d, out.flops = c.dst(c.first(), t), 1
 	switch {
 	case t == "f64" && how == "approx":
 		// rcp.approx.ftz.f64 and its kin read and write the upper half only.
@@ -137,6 +137,6 @@ func decodeApprox(c *compiler, out *inst) {
 		c.unknown()
 	}
 	c.sources(out, t, 1)
-	out.d = c.dst(&c.in.Args[0], t)
+	out.d = c.dst(c.first(), t)
 	c.set(out, eachF32(ftz, false, func(a, _, _ float32) float32 { return float32(f(float64(a))) }))
 }

@@ -9,6 +9,9 @@ import (
 	"voxgrad/cuda/ptx"
 )
 
+// maxLocal is the local memory of a thread, as on hardware.
+const maxLocal = 512 << 10
+
 // module is loaded PTX.
 type module struct {
 	d       *Device
@@ -56,6 +59,10 @@ func (m *module) place(vars []*ptx.Var, problems *[]Problem) {
 			*problems = append(*problems, Problem{Unsupported, v.Name, v.Line, v.Name, "variable without a size in this module"})
 			continue
 		}
+		if v.Size > m.d.opt.memory {
+			*problems = append(*problems, Problem{Unsupported, v.Name, v.Line, v.Name, fmt.Sprintf("%d bytes, the device has %d", v.Size, m.d.opt.memory)})
+			continue
+		}
 		a := m.d.allocate(uint64(v.Size))
 		a.name, a.fixed, a.ro = v.Name, true, v.Space == ptx.Const
 		fill(a.data, 0) // what has no initial value is 0
@@ -96,6 +103,10 @@ func (m *module) compile(p *ptx.Module, f *ptx.Func, problems *[]Problem) *kerne
 		k.params = append(k.params, param{v.Name, v.Size})
 	}
 	fl := flatten(p, f, problems)
+	if fl.local > maxLocal {
+		*problems = append(*problems, Problem{Unsupported, f.Name, f.Line, f.Name, fmt.Sprintf("%d bytes of local memory a thread, the limit is %d", fl.local, maxLocal)})
+		return k
+	}
 	g := makeGraph(fl.code)
 	c := &compiler{m: m, fl: fl, g: g, ipd: g.postDominators(), sl: assignSlots(fl, g), k: k,
 		k32: map[uint32]int32{}, k64: map[uint64]int32{}, spc: map[specialSlot]int32{}, prm: map[paramSlot]int32{},

@@ -48,7 +48,7 @@ func simple(table byType, n int, also ...func(c *compiler, out *inst)) func(c *c
 			a(c, out)
 		}
 		c.sources(out, t, n)
-		out.d = c.dst(&c.in.Args[0], t)
+		out.d = c.dst(c.first(), t)
 		c.set(out, f)
 	}
 }

@@ -255,7 +255,7 @@ func (c *compiler) setNumber(out *inst, dt ptx.Type, cmp func(w *warp, in *inst)
 	if dt == "f32" {
 		yes = math.Float32bits(1)
 	}
-	out.d = c.dst(&c.in.Args[0], dt)
+	out.d = c.dst(c.first(), dt)
 	c.pure(out, dt, func(w *warp, in *inst, d int32) {
 		v := cmp(w, in)
 		for i := range w.r32[d] {

@@ -2,6 +2,7 @@ package emu
 
 import (
 	"math/bits"
+	"slices"
 	"sort"
 
 	"voxgrad/cuda/ptx"
@@ -37,7 +38,7 @@ func hasResult(in *ptx.Instruction) bool {
 		"nanosleep", "cp", "pmevent", "discard", "applypriority", "stmatrix":
 		return false
 	case "bar", "barrier":
-		return len(in.Mods) > 0 && (in.Mods[0] == "red" || len(in.Mods) > 1 && in.Mods[1] == "red")
+		return len(in.Args) > 0 && slices.Contains(in.Mods, "red")
 	}
 	return len(in.Args) > 0
 }

@@ -76,7 +76,7 @@ func lex(src string) ([]token, error) {
 			i = j
 		case isWordStart(c):
 			j := i + 1
-			for j < n && (isWordStart(src[j]) || isDigit(src[j]) || src[j] == ':' && j+2 < n && src[j+1] == ':' && isWordStart(src[j+2])) {
+			for j < n && (isWordStart(src[j]) || isDigit(src[j]) || src[j] == ':' && j+2 < n && src[j+1] == ':' && (isWordStart(src[j+2]) || isDigit(src[j+2]))) {
 				if src[j] == ':' {
 					j++
 				}

@@ -26,11 +26,8 @@ func (p *parser) instruction(t token) {
 	}
 	in.Line = op.line
 	index := len(p.fn.Code)
-	for !p.peek().is(";") {
+	for more := !p.peek().is(";"); more; more = p.accept(",") {
 		in.Args = append(in.Args, p.operand(index))
-		if !p.accept(",") {
-			break
-		}
 	}
 	end := p.expect(";")
 	in.Text = strings.Join(strings.Fields(p.src[t.from:end.from]), " ")
