@@ -1,4 +1,5 @@
-// What the kernels share.
+// What the kernels share. Templates with shared variables are not static: the compiler
+// would put a hash of the file's path into the variables' names.
 #pragma once
 
 typedef long long i64;
@@ -18,8 +19,24 @@ static __device__ __forceinline__ i64 thread_count() {
 	return (i64)gridDim.x * blockDim.x;
 }
 
+// load_if reads p if ok, and gives zero otherwise without touching it: a predicated
+// instruction where the compiler would branch.
+static __device__ __forceinline__ float load_if(const float *p, bool ok) {
+	float v;
+	asm("{\n\t.reg .pred q;\n\tsetp.ne.u32 q, %2, 0;\n\tmov.f32 %0, 0f00000000;\n\t@q ld.global.nc.f32 %0, [%1];\n\t}"
+		: "=f"(v) : "l"(p), "r"((u32)ok));
+	return v;
+}
+static __device__ __forceinline__ float4 load4_if(const float *p, bool ok) {
+	float4 v;
+	asm("{\n\t.reg .pred q;\n\tsetp.ne.u32 q, %5, 0;\n\tmov.f32 %0, 0f00000000;\n\tmov.f32 %1, 0f00000000;\n\tmov.f32 %2, 0f00000000;\n\t"
+		"mov.f32 %3, 0f00000000;\n\t@q ld.global.nc.v4.f32 {%0, %1, %2, %3}, [%4];\n\t}"
+		: "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(p), "r"((u32)ok));
+	return v;
+}
+
 // warp_sum adds over the 32 lanes; every lane gets the sum, by a fixed tree.
-template <typename T> static __device__ __forceinline__ T warp_sum(T v) {
+template <typename T> __device__ __forceinline__ T warp_sum(T v) {
 #pragma unroll
 	for (int d = 16; d > 0; d >>= 1)
 		v += __shfl_xor_sync(0xffffffffu, v, d);
@@ -29,7 +46,7 @@ template <typename T> static __device__ __forceinline__ T warp_sum(T v) {
 // block_sum adds over a block of THREADS threads (a multiple of 32), by a fixed
 // tree; every thread must call it, thread 0 gets the sum. Shared memory is free
 // for another use after the next barrier.
-template <int THREADS, typename T> static __device__ __forceinline__ T block_sum(T v) {
+template <int THREADS, typename T> __device__ __forceinline__ T block_sum(T v) {
 	__shared__ T part[THREADS / 32];
 	v = warp_sum(v);
 	__syncthreads();

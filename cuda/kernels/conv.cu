@@ -14,7 +14,7 @@
 // weights once a block, y once (twice for Add).
 #include "conv.cuh"
 
-template <typename T> static __device__ __forceinline__ void conv(const Problem &p) {
+template <typename T> __device__ __forceinline__ void conv(const Problem &p) {
 	__shared__ T s;
 	__shared__ int out[T::BM];
 	const Axes a = axes(p);
@@ -43,10 +43,9 @@ template <typename T> static __device__ __forceinline__ void conv(const Problem 
 		int step = ((d * p.hi + h) * p.wi + v) * p.ci + c;
 #pragma unroll
 		for (int l = 0; l < LOADS; l++)
-			av[l] = c < p.ci && inside(p, at[l], d, h, v) ? __ldg((const float4 *)(at[l].x + step)) : make_float4(0, 0, 0, 0);
+			av[l] = load4_if(at[l].x + step, c < p.ci && inside(p, at[l], d, h, v));
 		int tap = ((a.d.from + jd * a.d.by) * p.k + a.h.from + jh * a.h.by) * p.k + a.w.from + jw * a.w.by;
-		if (brow < STAGE)
-			bv = __ldg((const float4 *)(w + ((i64)tap * p.wrows + c0) * p.wpitch));
+		bv = load4_if(w + ((i64)tap * p.wrows + c0) * p.wpitch, brow < STAGE);
 		if (++jw == a.w.taps && (jw = 0, ++jh) == a.h.taps && (jh = 0, ++jd) == a.d.taps)
 			jd = 0, c0 += STAGE;
 	};

@@ -50,7 +50,7 @@ static __device__ __forceinline__ bool inside(const Problem &p, const Place &q, 
 	return (u32)(q.d + d) < (u32)p.di && (u32)(q.h + h) < (u32)p.hi && (u32)(q.w + w) < (u32)p.wi;
 }
 
-template <typename T> static __device__ __forceinline__ void finish(const Problem &p, const float (&acc)[T::TM][T::TN], const int *out) {
+template <typename T> __device__ __forceinline__ void finish(const Problem &p, const float (&acc)[T::TM][T::TN], const int *out) {
 	epilogue<T>(acc, blockIdx.y * T::BN, p.co, p.add,
 		[&](int row) { return out[row] < 0 ? nullptr : p.y + (i64)out[row] * p.co; },
 		[&](float v, int c) {

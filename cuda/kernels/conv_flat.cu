@@ -24,7 +24,7 @@ static __device__ __forceinline__ Term term(const Problem &p, const Axes &a, int
 	return t;
 }
 
-template <typename T> static __device__ __forceinline__ void conv(const Problem &p) {
+template <typename T> __device__ __forceinline__ void conv(const Problem &p) {
 	__shared__ T s;
 	__shared__ int out[T::BM];
 	__shared__ Term terms[2][STAGE];
@@ -51,10 +51,10 @@ template <typename T> static __device__ __forceinline__ void conv(const Problem 
 		for (int k = 0; k < STAGE; k++) {
 #pragma unroll
 			for (int l = 0; l < VOXELS; l++)
-				av[k][l] = t[k].row >= 0 && inside(p, at[l], t[k].d, t[k].h, t[k].w) ? __ldg(at[l].x + t[k].step) : 0.f;
+				av[k][l] = load_if(at[l].x + t[k].step, t[k].row >= 0 && inside(p, at[l], t[k].d, t[k].h, t[k].w));
 		}
 		if (brow < STAGE)
-			bv = t[brow].row >= 0 ? __ldg((const float4 *)(w + (i64)t[brow].row * p.wpitch)) : make_float4(0, 0, 0, 0);
+			bv = load4_if(w + (i64)t[brow].row * p.wpitch, t[brow].row >= 0);
 	};
 	auto keep = [&](int buf) {
 #pragma unroll

@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(256) grad_finish(float *dw, const f
 		from = (e / co / ci * co + o) * ci + i;
 	}
 	float s = 0.f;
-#pragma unroll 8
+#pragma unroll 4
 	for (int k = 0; k < parts; k++)
 		s += __ldg(part + k * n + from);
 	store(dw + e, s, add);

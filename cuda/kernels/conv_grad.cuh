@@ -42,17 +42,16 @@ static __device__ __forceinline__ Voxel voxel(const Outer &o, int v) {
 	return {n, d * o.stride, h * o.stride, w * o.stride};
 }
 
-// gathered is the address in g, null outside.
-static __device__ __forceinline__ const float *gathered(const Outer &o, const Voxel &v, const Column &c) {
+// gathered is the address in g; ok tells whether it is inside.
+static __device__ __forceinline__ const float *gathered(const Outer &o, const Voxel &v, const Column &c, bool *ok) {
 	int d = v.d + c.d, h = v.h + c.h, w = v.w + c.w;
-	if ((u32)d >= (u32)o.dg || (u32)h >= (u32)o.hg || (u32)w >= (u32)o.wg)
-		return nullptr;
+	*ok = (u32)d < (u32)o.dg && (u32)h < (u32)o.hg && (u32)w < (u32)o.wg;
 	return o.g + (((i64)v.n * o.dg + d) * o.hg + h) * ((i64)o.wg * o.cg) + (w * o.cg + c.c);
 }
 
 // outer is a block's part of C over its share of the voxels. GROUP words of a voxel's
 // channels are gathered at once.
-template <typename T, int GROUP> static __device__ __forceinline__ void outer(const Outer &o) {
+template <typename T, int GROUP> __device__ __forceinline__ void outer(const Outer &o) {
 	__shared__ T s;
 	constexpr int WIDE = T::BM / GROUP;               // loads for a voxel
 	constexpr int LOADS = STAGE * WIDE / T::THREADS;  // of a thread in a stage
@@ -73,27 +72,23 @@ template <typename T, int GROUP> static __device__ __forceinline__ void outer(co
 #pragma unroll
 		for (int l = 0; l < LOADS; l++) {
 			int v = v0 + (threadIdx.x + l * T::THREADS) / WIDE;
-			const float *q = v < end ? gathered(o, voxel(o, v), cols[l % COLUMNS]) : nullptr;
+			bool ok;
+			const float *q = gathered(o, voxel(o, v), cols[l % COLUMNS], &ok);
 			if (GROUP == 4) {
-				float4 f = q ? __ldg((const float4 *)q) : make_float4(0, 0, 0, 0);
+				float4 f = load4_if(q, ok && v < end);
 				av[l][0] = f.x, av[l][GROUP / 4] = f.y, av[l][GROUP / 2] = f.z, av[l][GROUP - 1] = f.w;
 			} else {
-				av[l][0] = q ? __ldg(q) : 0.f;
+				av[l][0] = load_if(q, ok && v < end);
 			}
 		}
-		bv = make_float4(0, 0, 0, 0);
 		int c = n0 + bcol;
-		if (brow < STAGE && v0 + brow < end && c < o.cp) {
-			const float *q = o.p + (i64)(v0 + brow) * o.cp + c;
-			if (whole) {
-				bv = __ldg((const float4 *)q);
-			} else {
-				bv.x = __ldg(q);
-				bv.y = c + 1 < o.cp ? __ldg(q + 1) : 0.f;
-				bv.z = c + 2 < o.cp ? __ldg(q + 2) : 0.f;
-				bv.w = c + 3 < o.cp ? __ldg(q + 3) : 0.f;
-			}
-		}
+		const float *q = o.p + (i64)(v0 + brow) * o.cp + c;
+		bool row = brow < STAGE && v0 + brow < end;
+		if (whole)
+			bv = load4_if(q, row && c < o.cp);
+		else
+			bv = make_float4(load_if(q, row && c < o.cp), load_if(q + 1, row && c + 1 < o.cp), load_if(q + 2, row && c + 2 < o.cp),
+				load_if(q + 3, row && c + 3 < o.cp));
 	};
 	auto keep = [&](int buf) {
 #pragma unroll

@@ -14,6 +14,7 @@ extern "C" __global__ void __launch_bounds__(256) copy(float *dst, const float *
 		*(float4 *)(dst + i) = *(const float4 *)(src + i);
 		return;
 	}
+#pragma unroll 1
 	for (; i < n; i++)
 		dst[i] = src[i];
 }
@@ -26,6 +27,7 @@ extern "C" __global__ void __launch_bounds__(256) accumulate(float *dst, const f
 		*(float4 *)(dst + i) = make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
 		return;
 	}
+#pragma unroll 1
 	for (; i < n; i++)
 		dst[i] += src[i];
 }
@@ -41,6 +43,7 @@ extern "C" __global__ void __launch_bounds__(256) nonfinite_count(u64 *part, con
 			float4 v = *(const float4 *)(x + i);
 			c += nonfinite(v.x) + nonfinite(v.y) + nonfinite(v.z) + nonfinite(v.w);
 		} else {
+#pragma unroll 1
 			for (i64 j = i; j < n; j++)
 				c += nonfinite(x[j]);
 		}

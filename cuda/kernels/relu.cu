@@ -20,6 +20,7 @@ extern "C" __global__ void __launch_bounds__(256) relu_grad(float *dx, const flo
 		*(float4 *)(dx + i) = r;
 		return;
 	}
+#pragma unroll 1
 	for (; i < n; i++)
 		store(dx + i, grad(dy[i], y[i]), add);
 }

@@ -1,0 +1,323 @@
+package cuda
+
+import (
+	"errors"
+	"math"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda/driver"
+	"voxgrad/cuda/emu"
+	"voxgrad/cuda/ptx"
+	"voxgrad/device"
+)
+
+// faulty is a device whose calls fail when told to.
+type faulty struct {
+	*emu.Device
+	launch, sync, alloc error
+	launches, syncs     int
+	freed               int
+}
+
+func (f *faulty) Launch(k driver.Kernel, l driver.Launch, args ...uint64) error {
+	f.launches++
+	if f.launch != nil {
+		return f.launch
+	}
+	return f.Device.Launch(k, l, args...)
+}
+
+func (f *faulty) Sync() error {
+	f.syncs++
+	if f.sync != nil {
+		return f.sync
+	}
+	return f.Device.Sync()
+}
+
+func (f *faulty) Alloc(n int64) (driver.Ptr, error) {
+	if f.alloc != nil {
+		return 0, f.alloc
+	}
+	return f.Device.Alloc(n)
+}
+
+func (f *faulty) Free(p driver.Ptr) error {
+	f.freed++
+	return f.Device.Free(p)
+}
+
+func onFaulty(t *testing.T, opts ...Option) (*faulty, *Backend, device.Into, device.Tensor) {
+	f := &faulty{Device: emu.New()}
+	b, err := New(f, opts...)
+	require.NoError(t, err)
+	x, y := b.Alloc(device.Vec(5000)), b.Alloc(device.Vec(5000))
+	b.Fill(x, 1)
+	b.Fill(y, 2)
+	require.NoError(t, b.Sync())
+	return f, b, device.Into{Tensor: y, Mode: device.Add}, x
+}
+
+func TestNewRefuses(t *testing.T) {
+	_, err := New(emu.New(emu.Compute(52)))
+	require.EqualError(t, err, "cuda: emulator: kernels: the card has compute capability 5.2, the kernels need 6.1 or newer; use the cpu")
+	_, err = New(emu.New(), WithPrecision(9))
+	require.EqualError(t, err, "cuda: no such precision: 9")
+	_, err = New(emu.New(), WithMemoryLimit(-1))
+	require.ErrorContains(t, err, "a memory limit of -1 bytes")
+}
+
+// A launch that fails is the error of Sync, with the kernel, its geometry and what to
+// do; nothing runs after it.
+func TestLaunchErrorSticks(t *testing.T) {
+	f, b, dst, src := onFaulty(t)
+	f.launch = errors.New("CUDA_ERROR_LAUNCH_FAILED")
+	b.Copy(dst, src)
+	require.Equal(t, 1, f.launches)
+	b.Copy(dst, src)
+	b.ReLUGrad(dst, src, src)
+	b.Fill(src, 3)
+	b.Download(make([]float32, 5000), src)
+	require.Equal(t, 1, f.launches)
+	err := b.Sync()
+	var e *Error
+	require.ErrorAs(t, err, &e)
+	require.ErrorIs(t, err, f.launch)
+	require.Equal(t, "Copy", e.Op)
+	require.Equal(t, "accumulate", e.Kernel)
+	require.Equal(t, driver.D1(5), e.Launch.Grid)
+	require.EqualError(t, err, "cuda: emulator: Copy, kernel accumulate (grid (5,1,1), block (256,1,1), 0 bytes of dynamic shared memory): "+
+		"CUDA_ERROR_LAUNCH_FAILED; nothing more can be computed on the device in this process: start again from the last checkpoint, and if it happens again use another device")
+	b.Free(dst.Tensor)
+	b.Free(src)
+	require.ErrorIs(t, b.Close(), f.launch)
+}
+
+// An error that comes out of waiting names what may have caused it.
+func TestLateError(t *testing.T) {
+	lost := errors.New("CUDA_ERROR_ILLEGAL_ADDRESS")
+	f, b, dst, src := onFaulty(t)
+	b.Copy(dst, src)
+	b.ReLUGrad(dst, src, src)
+	f.sync = lost
+	err := b.Sync()
+	require.ErrorIs(t, err, lost)
+	require.ErrorContains(t, err, "one of the last 2 kernels failed, the newest is relu_grad of ReLUGrad (grid (5,1,1)")
+	require.ErrorContains(t, err, "with the option to synchronise after every launch the error will name the kernel")
+	require.Equal(t, err, b.Sync())
+
+	f, b, dst, src = onFaulty(t, WithSyncEach())
+	b.Copy(dst, src)
+	f.sync = lost
+	b.ReLUGrad(dst, src, src)
+	f.sync = nil
+	b.Copy(dst, src)
+	require.ErrorContains(t, b.Sync(), "cuda: emulator: ReLUGrad, kernel relu_grad (grid (5,1,1)")
+}
+
+// What the emulator refuses comes out of Sync as it is.
+func TestEmulatorFault(t *testing.T) {
+	_, b := onEmulator(t, nil, WithoutPool())
+	x, y := b.Alloc(device.Vec(7)), b.Alloc(device.Vec(7))
+	b.Copy(device.Into{Tensor: y, Mode: device.Set}, x)
+	var f *emu.Fault
+	require.ErrorAs(t, b.Sync(), &f)
+	require.Equal(t, emu.Uninitialised, f.Kind)
+	require.Equal(t, "copy", f.Kernel)
+}
+
+func TestOutOfMemory(t *testing.T) {
+	_, b := onEmulator(t, []emu.Option{emu.Memory(10 << 20)})
+	x := b.Alloc(device.Vec(2 << 20))
+	b.Free(x)
+	x = b.Alloc(device.Vec(2 << 18))
+	y := b.Alloc(device.Vec(1 << 20)) // fits only after the idle 8 MiB have gone back
+	require.NoError(t, b.Sync())
+	z := b.Alloc(device.Vec(2 << 20))
+	b.Fill(z, 1)
+	b.Copy(device.Into{Tensor: z, Mode: device.Set}, z)
+	err := b.Sync()
+	require.ErrorContains(t, err, "cuda: emulator: Alloc: no memory for a tensor of shape [1 1 1 1 2097152]: 8.0 MiB wanted, 6.0 MiB in use")
+	require.ErrorContains(t, err, "use a smaller batch, a smaller patch or a narrower network")
+	for _, t := range []device.Tensor{x, y, z} {
+		b.Free(t)
+	}
+	now, _ := b.Usage()
+	require.Zero(t, now)
+	require.ErrorContains(t, b.Close(), "no memory")
+}
+
+func TestMemoryLimit(t *testing.T) {
+	_, b := onEmulator(t, nil, WithMemoryLimit(3<<20))
+	b.Free(b.Alloc(device.Vec(2 << 18)))
+	b.Free(b.Alloc(device.Vec(3 << 18))) // the first is given back for it
+	require.NoError(t, b.Sync())
+	require.LessOrEqual(t, b.Reserved(), int64(3<<20))
+	b.Alloc(device.Vec(1 << 20))
+	require.ErrorContains(t, b.Sync(), "4.0 MiB wanted, 0 bytes in use, the limit is 3.0 MiB")
+}
+
+// Freed memory of about the same size is used again and the driver left alone.
+func TestPoolReuses(t *testing.T) {
+	f, b, _, _ := onFaulty(t)
+	before := b.Reserved()
+	x := b.Alloc(device.Vec(1000))
+	taken := b.Reserved()
+	require.Greater(t, taken, before)
+	for range 10 {
+		p := x.Mem.(*buffer).ptr
+		b.Free(x)
+		x = b.Alloc(device.Vec(990))
+		require.Equal(t, p, x.Mem.(*buffer).ptr)
+		require.Zero(t, p%256)
+	}
+	require.Equal(t, taken, b.Reserved())
+	require.Zero(t, f.freed)
+
+	// A much smaller tensor does not take a large buffer.
+	b.Free(x)
+	y := b.Alloc(device.Vec(3))
+	require.Greater(t, b.Reserved(), taken)
+	b.Free(y)
+	require.NoError(t, b.Close())
+}
+
+// Workspaces go back at the end of a call, also when a check panics in between.
+func TestWorkspaceGoesBack(t *testing.T) {
+	_, b := onEmulator(t, nil)
+	x, count := b.Alloc(device.Vec(9)), b.Alloc(device.Scalar())
+	b.Fill(x, 1)
+	b.NonFinite(count, x)
+	first := b.Reserved()
+	for range 5 {
+		b.NonFinite(count, x)
+	}
+	require.Equal(t, first, b.Reserved())
+	require.Panics(t, func() {
+		o := b.begin("Test")
+		defer o.end()
+		o.workspace(100)
+		o.want(false, "no")
+	})
+	require.NoError(t, b.Sync())
+	b.Free(x)
+	b.Free(count)
+	require.Equal(t, b.Reserved(), b.pool.idle)
+	require.NoError(t, b.Close())
+}
+
+func TestClose(t *testing.T) {
+	d, b := onEmulator(t, nil)
+	x := b.Alloc(device.Vec(5))
+	b.Fill(x, 1)
+	require.NoError(t, b.Close(), "also with a tensor that was not freed: the emulator would report a leak")
+	require.ErrorContains(t, d.Sync(), "closed")
+	require.Equal(t, errClosed, b.Close())
+	require.Equal(t, errClosed, b.Sync())
+	b.Fill(x, 2)
+	b.Free(x)
+	require.True(t, b.Alloc(device.Vec(1)).Mem.(*buffer).ptr == 0)
+}
+
+// Work of several goroutines takes turns; none sees another's failure as its own data.
+func TestGoroutines(t *testing.T) {
+	_, b := onEmulator(t, nil)
+	var wg sync.WaitGroup
+	for g := range 6 {
+		wg.Go(func() {
+			x, y := b.Alloc(device.Vec(300+g)), b.Alloc(device.Vec(300+g))
+			b.Fill(x, float32(g))
+			b.Fill(y, 0)
+			for range 5 {
+				b.Copy(device.Into{Tensor: y, Mode: device.Add}, x)
+			}
+			got := make([]float32, y.Len())
+			b.Download(got, y)
+			for _, v := range got {
+				if v != float32(5*g) {
+					t.Errorf("goroutine %d: %g", g, v)
+					break
+				}
+			}
+			b.Free(x)
+			b.Free(y)
+		})
+	}
+	wg.Wait()
+	require.NoError(t, b.Close())
+}
+
+func TestSlot(t *testing.T) {
+	for _, c := range []struct {
+		arg  any
+		t    ptx.Type
+		want uint64
+		ok   bool
+	}{
+		{driver.Ptr(5), "u64", 5, true},
+		{driver.Ptr(5), "u32", 0, false},
+		{-1, "u32", 0xffffffff, true},
+		{-1, "u64", math.MaxUint64, true},
+		{1 << 31, "u32", 0, false},
+		{1 << 31, "u64", 1 << 31, true},
+		{uint32(1 << 31), "u32", 1 << 31, true},
+		{uint32(1), "f32", 0, false},
+		{1, "f32", 0, false},
+		{float32(1), "f32", 0x3f800000, true},
+		{float32(1), "f64", 0, false},
+		{1.0, "f64", 0x3ff0000000000000, true},
+		{1.0, "u64", 0, false},
+		{true, "u32", 1, true},
+		{false, "u64", 0, true},
+		{uint64(7), "u32", 0, false},
+		{"x", "u64", 0, false},
+	} {
+		got, ok := slot(c.arg, c.t)
+		require.Equal(t, c.ok, ok, "%T %v for .%s", c.arg, c.arg, c.t)
+		if ok {
+			require.Equal(t, c.want, got, "%T %v for .%s", c.arg, c.arg, c.t)
+		}
+	}
+}
+
+func TestLaunchChecksArguments(t *testing.T) {
+	_, b := onEmulator(t, nil)
+	call := func(l driver.Launch, args ...any) (msg string) {
+		o := b.begin("Test")
+		defer o.end()
+		defer func() { msg, _ = recover().(string) }()
+		o.launch("relu", "relu_grad", l, args...)
+		return ""
+	}
+	p := driver.Ptr(1)
+	require.Equal(t, "cuda: Test: kernel relu_grad has 5 parameters, 2 arguments given", call(blocks(1, 256), p, p))
+	require.Equal(t, "cuda: Test: kernel relu_grad, parameter 4 is a .u32, the argument is float32 1", call(blocks(1, 256), p, p, p, 1, float32(1)))
+	require.Contains(t, call(blocks(1, 1056), p, p, p, 1, 0), "kernel relu_grad cannot be launched with")
+	require.Contains(t, call(driver.Launch{Grid: driver.Dim{X: 1, Y: 65536, Z: 1}, Block: driver.D1(32)}, p, p, p, 1, 0), "cannot be launched")
+	require.NoError(t, b.Sync())
+
+	o := b.begin("Test")
+	o.launch("relu", "absent", blocks(1, 32))
+	o.end()
+	require.ErrorContains(t, b.Sync(), "module relu.sm_61 has no kernel absent")
+}
+
+func TestBadModule(t *testing.T) {
+	_, b := onEmulator(t, nil)
+	b.source = func(string, int) (string, string, error) { return ".version 7.8\n nonsense", "sm_61", nil }
+	x := b.Alloc(device.Vec(1))
+	b.Fill(x, 1)
+	y := b.Alloc(device.Vec(1))
+	b.Copy(device.Into{Tensor: y, Mode: device.Set}, x)
+	require.ErrorContains(t, b.Sync(), "module memory.sm_61: ptx: line 2")
+	require.ErrorContains(t, b.Sync(), "update it, or use the cpu")
+}
+
+func TestName(t *testing.T) {
+	_, b := onEmulator(t, []emu.Option{emu.Compute(86)})
+	require.Equal(t, "emu (emulator, sm_86)", b.Name())
+	require.True(t, b.Info().Emulated)
+}

@@ -1,0 +1,185 @@
+package cuda
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda/kernels"
+	"voxgrad/cuda/ptx"
+	"voxgrad/device"
+	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/rng"
+)
+
+var update = flag.Bool("update", false, "rewrite testdata/counts.txt")
+
+// counted is a backend and the tensors of the calls whose work is counted.
+type counted struct {
+	*Backend
+	r *rng.Stream
+}
+
+func (c counted) x(s device.Shape) device.Tensor {
+	t := c.Alloc(s)
+	v := make([]float32, t.Len())
+	for i := range v {
+		v[i] = float32(c.r.Normal())
+	}
+	c.Upload(t, v)
+	return t
+}
+
+func (c counted) vec(n int) device.Tensor { return c.x(device.Vec(n)) }
+
+func (c counted) into(s device.Shape, m device.Mode) device.Into {
+	return device.Into{Tensor: c.x(s), Mode: m}
+}
+
+// convolution makes all calls of one geometry.
+func (c counted) convolution(cin, cout int) {
+	xs := device.Shape{N: 1, D: 4, H: 6, W: 11, C: cin}
+	ys, ws := xs.WithC(cout), device.Weights(3, cin, cout)
+	x, dy, w := c.x(xs), c.x(ys), c.x(ws)
+	c.Conv(c.x(ys), x, w, c.vec(cout), device.Same, device.ReLU)
+	c.ConvGradX(c.into(xs, device.Add), dy, w, device.Same)
+	c.ConvGradW(c.into(ws, device.Set), c.into(device.Vec(cout), device.Set), x, dy, device.Same)
+}
+
+func (c counted) transposed(ch int) {
+	xs, ws := device.Shape{N: 1, D: 2, H: 3, W: 9, C: ch}, device.Weights(2, ch, ch)
+	ys := device.Double.OutT(xs, ch)
+	x, dy, w := c.x(xs), c.x(ys), c.x(ws)
+	c.ConvT(c.x(ys), x, w, c.vec(ch), device.Double)
+	c.ConvTGradX(c.into(xs, device.Set), dy, w, device.Double)
+	c.ConvTGradW(c.into(ws, device.Set), c.into(device.Vec(ch), device.Set), x, dy, device.Double)
+}
+
+func (c counted) streaming(ch int) {
+	s := device.Shape{N: 1, D: 6, H: 8, W: 10, C: ch}
+	half, double := pooled(s), doubled(s)
+	x, dy := c.x(s), c.x(s)
+	gamma, beta, mean, invstd, rm, rv := c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch)
+	vec := device.Vec(ch)
+	c.Fill(rv, 1)
+	c.NormStats(mean, invstd, x, rm, rv, 1e-5, 0.1)
+	c.NormInvStd(invstd, rv, 1e-5)
+	c.NormApply(c.x(s), x, gamma, beta, mean, invstd)
+	c.NormGrad(c.into(s, device.Set), c.into(vec, device.Set), c.into(vec, device.Set), dy, x, gamma, mean, invstd, false)
+	y := c.x(half)
+	c.MaxPool(y, x)
+	c.MaxPoolGrad(c.into(s, device.Set), c.x(half), x, y)
+	c.Upsample(c.x(double), x)
+	c.UpsampleGrad(c.into(s, device.Add), c.x(double))
+	c.Concat(c.x(s.WithC(2*ch)), x, dy)
+	c.Split(c.into(s, device.Set), c.into(s, device.Add), c.x(s.WithC(2*ch)))
+	c.ReLUGrad(c.into(s, device.Set), dy, x)
+	c.Dropout(c.x(s), x, 0.3, 7)
+	c.Copy(c.into(s, device.Set), x)
+	c.Copy(c.into(s, device.Add), x)
+	c.NonFinite(c.vec(1), x)
+}
+
+func (c counted) losses(ch int) {
+	s := device.Shape{N: 1, D: 6, H: 8, W: 10, C: ch}
+	x, g, sums, loss := c.x(s), c.x(s), c.vec(3*ch), c.vec(1)
+	opt := device.DiceOptions{Eps: 1, CrossEntropy: 0.5}
+	c.Softmax(c.x(s), x)
+	c.DiceLoss(loss, sums, device.Tensor{}, x, g, opt)
+	c.DiceLossGrad(c.into(s, device.Set), loss, sums, x, g, opt)
+	c.MSE(loss, x, g)
+	c.MSEGrad(c.into(s, device.Set), loss, x, g)
+}
+
+func (c counted) adam() {
+	var slots []device.AdamSlot
+	for _, n := range []int{24, 648, 15552} {
+		slots = append(slots, device.AdamSlot{W: c.vec(n), Grad: c.vec(n), M: c.vec(n), V: c.vec(n)})
+		c.Fill(slots[len(slots)-1].V, 1)
+	}
+	c.Adam(slots, device.AdamOptions{Step: 1, LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8})
+}
+
+// Instructions, memory traffic and bank conflicts of every kernel on fixed shapes. A
+// kernel that starts to move more than it did is seen here before anybody times
+// it; `go test ./cuda -run TestCounts -update` accepts the new numbers.
+func TestCounts(t *testing.T) {
+	calls := []struct {
+		name string
+		run  func(c counted)
+	}{
+		{"conv 24→24", func(c counted) { c.convolution(24, 24) }},
+		{"conv 48→48", func(c counted) { c.convolution(48, 48) }},
+		{"conv 4→96", func(c counted) { c.convolution(4, 96) }},
+		{"conv 1→24", func(c counted) { c.convolution(1, 24) }},
+		{"conv 24→2", func(c counted) { c.convolution(24, 2) }},
+		{"conv 17→24", func(c counted) { c.convolution(17, 24) }},
+		{"conv 5→3", func(c counted) { c.convolution(5, 3) }},
+		{"convt 24", func(c counted) { c.transposed(24) }},
+		{"streaming 24", func(c counted) { c.streaming(24) }},
+		{"streaming 3", func(c counted) { c.streaming(3) }},
+		{"losses 2", func(c counted) { c.losses(2) }},
+		{"adam", counted.adam},
+	}
+	var b strings.Builder
+	fmt.Fprintln(&b, "# call, kernel: launches, blocks, warp instructions, flops, 32-byte sectors loaded and stored in global memory,")
+	fmt.Fprintln(&b, "# shared loads and stores, bank conflicts, barriers (of warps)")
+	seen := map[string]bool{}
+	for _, call := range calls {
+		d, dev := onEmulator(t, nil)
+		call.run(counted{dev, rng.New(1, call.name)})
+		require.NoError(t, dev.Sync(), call.name)
+		stats := d.Stats()
+		for _, k := range slices.Sorted(maps.Keys(stats)) {
+			s := stats[k]
+			seen[k] = true
+			require.Zero(t, s.LocalLoads+s.LocalStores, "%s uses local memory", k)
+			fmt.Fprintf(&b, "%-12s %-20s %d %d %d %d  %d %d  %d %d %d  %d\n", call.name, k, s.Launches, s.Blocks, s.WarpInstructions, s.Flops,
+				s.GlobalLoadSectors, s.GlobalStoreSectors, s.SharedLoads, s.SharedStores, s.BankConflicts, s.Barriers)
+		}
+		require.NoError(t, dev.Close())
+	}
+	for _, k := range entries(t) {
+		require.True(t, seen[k], "kernel %s is not counted", k)
+	}
+	const file = "testdata/counts.txt"
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, atomicfile.WriteBytes(file, []byte(b.String())))
+	}
+	golden, err := os.ReadFile(file)
+	require.NoError(t, err)
+	want, got := strings.Split(string(golden), "\n"), strings.Split(b.String(), "\n")
+	for i := range max(len(want), len(got)) {
+		w, g := at(want, i), at(got, i)
+		require.Equal(t, w, g, "%s, line %d; if it is meant, run this test with -update", file, i+1)
+	}
+}
+
+func at(lines []string, i int) string {
+	if i < len(lines) {
+		return lines[i]
+	}
+	return ""
+}
+
+// entries are the names of all kernels.
+func entries(t testing.TB) []string {
+	var names []string
+	for _, name := range kernels.Names() {
+		text, _, err := kernels.Source(name, 61)
+		require.NoError(t, err)
+		m, err := ptx.Parse(text)
+		require.NoError(t, err)
+		for _, e := range m.Entries() {
+			names = append(names, e.Name)
+		}
+	}
+	return names
+}
