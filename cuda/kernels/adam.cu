@@ -51,6 +51,7 @@ extern "C" __global__ void __launch_bounds__(256)
 			*(float4 *)(s.w + i) = w, *(float4 *)(s.m + i) = m, *(float4 *)(s.v + i) = v;
 			continue;
 		}
+#pragma unroll 1
 		for (; i < s.n && i < start + 1024 * k + 4; i++)
 			step.update(s.w[i], s.g[i], s.m[i], s.v[i]);
 	}

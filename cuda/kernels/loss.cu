@@ -109,6 +109,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_sums(double *part, const f
 			float dx = a.x - b.x, dy = a.y - b.y, dz = a.z - b.z, dw = a.w - b.w;
 			s = dx * dx + dy * dy + dz * dz + dw * dw;
 		} else {
+#pragma unroll 1
 			for (i64 j = i; j < n; j++)
 				s = fmaf(x[j] - g[j], x[j] - g[j], s);
 		}

@@ -58,6 +58,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_grad(float *dx, const floa
 		*(float4 *)(dx + i) = r;
 		return;
 	}
+#pragma unroll 1
 	for (; i < n; i++)
 		store(dx + i, k * (x[i] - g[i]), add);
 }
