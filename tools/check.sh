@@ -66,7 +66,8 @@ else
 fi
 
 step "gradcheck and demo, as a user runs them"
-bin/voxgrad gradcheck --quick --failures
+bin/voxgrad gradcheck --quick --failures --device cpu
+bin/voxgrad gradcheck --quick --failures --device emu
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 bin/voxgrad demo --out "$out/demo"

@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"voxgrad/device"
+	"voxgrad/device/bench"
 	"voxgrad/device/devicetest"
 	"voxgrad/device/ref"
 	"voxgrad/models/gradcheck"
@@ -51,6 +53,7 @@ fails.`,
 			if _, err := gradcheck.Agreement(b, gradcheck.FP32, func(r gradcheck.Row) { c.row(b.Name()+" against ref", r) }); err != nil {
 				return err
 			}
+			c.work(b)
 			return c.finish()
 		},
 	}
@@ -65,6 +68,7 @@ type checks struct {
 	table    *report.Table
 	failures bool
 	n, bad   int
+	note     string
 }
 
 func (c *checks) row(kind string, r gradcheck.Row) {
@@ -87,13 +91,27 @@ func (c *checks) add(kind, name string, value, bound float64, err error) {
 	}
 }
 
+// work notes what the device counted, if it counts: the emulator does.
+func (c *checks) work(b device.Backend) {
+	counter, ok := b.(bench.Counter)
+	if !ok {
+		return
+	}
+	kernels, instructions := 0, uint64(0)
+	for _, n := range counter.Counts() {
+		kernels++
+		instructions += n["instructions"]
+	}
+	c.note = fmt.Sprintf("%d kernels, %d instructions of a warp executed", kernels, instructions)
+}
+
 func (c *checks) finish() error {
 	if len(c.table.Rows) > 0 {
 		if err := c.table.WriteText(os.Stdout); err != nil {
 			return err
 		}
 	}
-	fmt.Printf("\n%d checks, %d failed\n", c.n, c.bad)
+	fmt.Printf("\n%d checks, %d failed. %s\n", c.n, c.bad, c.note)
 	if c.bad > 0 {
 		return fmt.Errorf("%d of %d checks failed", c.bad, c.n)
 	}
