@@ -96,7 +96,9 @@ func (b *Backend) Download(dst []float32, t device.Tensor) {
 	o.want(len(dst) == t.Len(), "%d values for t %v", len(dst), t.Shape)
 	if err := b.drv.ToHost(bytesOf(dst), p); err != nil {
 		b.err = b.late(err)
+		return
 	}
+	b.since = 0
 }
 
 // Fill sets every element.
