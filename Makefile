@@ -7,16 +7,10 @@ DEMO    ?= demo
 
 # The GPU's driver is compiled in where there are a C compiler and cuda.h; nothing
 # of CUDA is linked, so the binary runs without a GPU all the same.
-CUDA_H  := $(firstword $(wildcard /usr/include/cuda.h /usr/local/cuda/include/cuda.h /opt/cuda/include/cuda.h))
-HAVE_CC := $(shell command -v $${CC:-cc} 2>/dev/null)
-ifneq ($(and $(CUDA_H),$(HAVE_CC),$(filter Linux,$(shell uname -s)),$(filter x86_64,$(shell uname -m))),)
-TAGS    := -tags cuda
-BUILD   := with CUDA ($(CUDA_H))
-export CGO_ENABLED := 1
-else
-TAGS    :=
-BUILD   := without CUDA (no C compiler or no cuda.h)
-endif
+CC       ?= cc
+CUDA_INC := -I/usr/local/cuda/include -I/opt/cuda/include
+HAS_CUDA := $(shell printf '\043include <cuda.h>\n\043if CUDA_VERSION < 11080\n\043error too old\n\043endif\n' | \
+	$(CC) $(CGO_CFLAGS) $(CUDA_INC) -E -x c - >/dev/null 2>&1 && [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && echo yes)
 
 .DEFAULT_GOAL := help
 .PHONY: help build demo test check lint fuzz bench gpu ptx ptx-check cover notices clean
@@ -25,8 +19,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/voxgrad, with CUDA where cuda.h is
-	$(GO) build -trimpath $(TAGS) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
-	@echo "built $(BIN) $(BUILD)"
+	$(if $(HAS_CUDA),CGO_ENABLED=1) $(GO) build -trimpath $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
+	@echo "built $(BIN) $(if $(HAS_CUDA),with CUDA,without CUDA: no C compiler or no cuda.h from 11.8 on)"
 
 demo: build ## the main job, end to end on phantom brains, into demo/ (open demo/index.html)
 	$(BIN) demo --out $(DEMO)
