@@ -19,7 +19,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/voxgrad, with CUDA where cuda.h is
-	$(if $(HAS_CUDA),CGO_ENABLED=1) $(GO) build -trimpath $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
+	CGO_ENABLED=$(if $(HAS_CUDA),1,0) $(GO) build -trimpath $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
 	@echo "built $(BIN) $(if $(HAS_CUDA),with CUDA,without CUDA: no C compiler or no cuda.h from 11.8 on)"
 
 demo: build ## the main job, end to end on phantom brains, into demo/ (open demo/index.html)
