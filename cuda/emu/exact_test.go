@@ -35,9 +35,9 @@ func rounded(x *big.Float, mode string, mant, emin, emax int) float64 {
 	if up {
 		lo.Add(lo, big.NewInt(1))
 	}
-	r := math.Inf(1)
 	f, _ := new(big.Float).SetInt(lo).Float64()
-	if r = math.Ldexp(f, q); r >= math.Ldexp(1, emax+1) || math.IsInf(r, 0) {
+	r := math.Ldexp(f, q)
+	if r >= math.Ldexp(1, emax+1) || math.IsInf(r, 0) {
 		r = math.Inf(1)
 		if mode == "rz" || mode == "rm" && !neg || mode == "rp" && neg {
 			r = math.Ldexp(2-math.Ldexp(1, -mant), emax)

@@ -61,8 +61,6 @@ type inst struct {
 	rpc   int32 // where lanes meet again
 	table []int32
 	flops uint8 // floating-point operations of a lane
-	f32   func(a, b, c float32) float32
-	f64   func(a, b, c float64) float64
 }
 
 type flag uint16
