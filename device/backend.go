@@ -136,7 +136,8 @@ type Norm interface {
 
 // Pool is max-pooling over 2³ voxels with stride 2; a trailing odd plane is dropped.
 type Pool interface {
-	// MaxPool: y[n,d,h,w,c] = max of x[n,2d+i,2h+j,2w+k,c], i,j,k in {0,1}
+	// MaxPool: y[n,d,h,w,c] = max of x[n,2d+i,2h+j,2w+k,c], i,j,k in {0,1}; NaN if
+	// one of the eight is
 	MaxPool(y, x Tensor)
 
 	// MaxPoolGrad: dy goes to the first of the eight (i, then j, then k slowest to
@@ -225,7 +226,7 @@ type Optimizer interface {
 // block with counter i div 4 under the given key, on every device.
 type Random interface {
 	// Dropout: y[i] = x[i]/(1−p) if u(key,i) ≥ p, else 0, with u the word divided
-	// by 2³² (compared as an integer: word ≥ ⌊p·2³²⌋). y may be x.
+	// by 2³² (compared as an integer: word ≥ ⌊p·2³²⌋). p is in [0, 1). y may be x.
 	Dropout(y, x Tensor, p float64, key uint64)
 
 	// DropoutGrad: dx[i] = dy[i]/(1−p) if kept, else 0. dx may be dy with mode Set.

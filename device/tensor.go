@@ -93,9 +93,15 @@ var Same = Window{K: 3, Stride: 1, Pad: 1}
 // the grid.
 var Double = Window{K: 2, Stride: 2, Pad: 0}
 
-// Out is the shape of a convolution's result on x.
+// Out is the shape of a convolution's result on x: empty if the window is larger
+// than the padded x.
 func (w Window) Out(x Shape, cout int) Shape {
-	e := func(n int) int { return (n+2*w.Pad-w.K)/w.Stride + 1 }
+	e := func(n int) int {
+		if n+2*w.Pad < w.K {
+			return 0 // division would round up to one
+		}
+		return (n+2*w.Pad-w.K)/w.Stride + 1
+	}
 	return Shape{x.N, e(x.D), e(x.H), e(x.W), cout}
 }
 

@@ -1,0 +1,19 @@
+package device_test
+
+import (
+	"fmt"
+
+	"voxgrad/device"
+)
+
+// A 3³ convolution keeps the grid, a transposed 2³ one doubles it.
+func Example() {
+	x := device.Shape{N: 1, D: 8, H: 8, W: 8, C: 24}
+	fmt.Println(device.Same.Out(x, 48))
+	fmt.Println(device.Double.OutT(x, 24))
+	fmt.Println(device.Weights(3, 24, 48).Len())
+	// Output:
+	// [1 8 8 8 48]
+	// [1 16 16 16 24]
+	// 31104
+}
