@@ -89,11 +89,15 @@ func broadcast64(r *reg64, v uint64) {
 	}
 }
 
+// blockAt is the blockIdx of a block.
+func (b *block) blockAt(index int) driver.Dim {
+	g := b.l.launch.Grid
+	return driver.Dim{X: index % g.X, Y: index / g.X % g.Y, Z: index / (g.X * g.Y)}
+}
+
 // reset makes the block ready for block index of the grid.
 func (b *block) reset(index int) {
-	g := b.l.launch.Grid
-	b.index = index
-	b.at = driver.Dim{X: index % g.X, Y: index / g.X % g.Y, Z: index / (g.X * g.Y)}
+	b.index, b.at = index, b.blockAt(index)
 	b.epoch = 1
 	b.bars = [16]barrier{}
 	clear(b.cells)

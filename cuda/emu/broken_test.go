@@ -185,3 +185,28 @@ func TestArgumentsAreCheckedBeforeTheLaunch(t *testing.T) {
 	require.NoError(t, d.Sync(), "an argument's mistake does not lose the device")
 	require.NoError(t, d.Launch(k, ok, y))
 }
+
+func TestRacesBetweenBlocks(t *testing.T) {
+	for _, c := range []struct{ kernel, op, detail string }{
+		{"overlapping_parts", "st.global", "was written by block (0,0,0)"},
+		{"blur_in_place", "", "in the same launch"},
+	} {
+		for _, threads := range []int{1, 2} {
+			d, m := load(t, "broken", BlockRaces(), Threads(threads))
+			y := uint64(upload(t, d, make([]float32, 257)))
+			f := faultOf(t, d.Launch(kernelOf(t, m, c.kernel), grid(2, 64), y, 128))
+			require.Equal(t, BlockRace, f.Kind)
+			require.Contains(t, f.Text, c.op)
+			if threads == 1 {
+				require.Contains(t, f.Detail, c.detail)
+			}
+		}
+	}
+	// What is right passes: separate parts, two launches, atomics, volatile after a fence.
+	d, m := load(t, "memory", BlockRaces(), Threads(3))
+	total, part := room(t, d, 4), room(t, d, 4*17)
+	x := uint64(upload(t, d, make([]int32, 5000)))
+	for range 2 {
+		require.NoError(t, d.Launch(kernelOf(t, m, "last_block"), grid(17, 64), uint64(total), uint64(part), x, 5000))
+	}
+}

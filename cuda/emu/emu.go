@@ -26,6 +26,7 @@ type Device struct {
 	live   map[driver.Ptr]*allocation
 	used   int64
 	count  int
+	launch uint32 // number of the launch
 	stats  map[string]*kernelStats
 	sticky error
 	closed bool
@@ -46,6 +47,8 @@ type options struct {
 	seed     uint64
 	budget   int64
 	races    bool
+
+	blockRaces bool
 }
 
 // Option changes a Device made by New.
@@ -77,6 +80,11 @@ func ShuffleBlocks(seed uint64) Option {
 // Budget sets the number of instructions a warp may execute in one launch before
 // the kernel is taken for a runaway; 2^28 without it.
 func Budget(warpInstructions int64) Option { return func(o *options) { o.budget = warpInstructions } }
+
+// BlockRaces looks for races between blocks too: a word of global memory that one
+// block writes and another reads or writes in the same launch, by accesses that
+// are neither atomic nor volatile. It takes four times the memory and some time.
+func BlockRaces() Option { return func(o *options) { o.blockRaces = true } }
 
 // SkipRaces leaves out the search for shared-memory races, for speed.
 func SkipRaces() Option { return func(o *options) { o.races = false } }

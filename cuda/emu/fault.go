@@ -19,6 +19,7 @@ const (
 	Uninitialised    Kind = "uninitialised read"
 	ReadOnly         Kind = "write to constant memory"
 	SharedRace       Kind = "shared-memory race"
+	BlockRace        Kind = "race between blocks"
 	DivergentBarrier Kind = "divergent barrier"
 	MissingBarrier   Kind = "barrier not reached by all threads"
 	DivergentShuffle Kind = "exchange with a thread that does not take part"

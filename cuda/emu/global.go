@@ -108,6 +108,7 @@ func (w *warp) view(in *inst, lane int, global, shared uint32) []byte {
 	switch {
 	case global>>lane&1 != 0:
 		a, off := w.locate(in, lane, n, write)
+		w.own(in, lane, a, off)
 		if write {
 			fill(a.shadow[off:off+n], 1)
 		} else {
@@ -178,9 +179,7 @@ func loadGlobal32(w *warp, in *inst, _ int32) {
 			if get32(shadow[4*e:]) != allWritten {
 				w.written1(in, l, shadow, "global")
 			}
-			if s >= 0 {
-				w.r32[s][l] = get32(data[4*e:])
-			}
+			w.r32[s][l] = get32(data[4*e:])
 		}
 	}
 }

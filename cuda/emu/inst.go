@@ -72,10 +72,11 @@ const (
 	fNaN
 	fAddr64 // the address register has 64 bits
 	fStore
-	fHasAddr // there is an address register
-	fResult  // somebody wants the result
-	fUni     // bra.uni
-	fNotC    // the predicate c is negated
+	fHasAddr  // there is an address register
+	fResult   // somebody wants the result
+	fUni      // bra.uni
+	fNotC     // the predicate c is negated
+	fVolatile // volatile or ordered: other threads may write it
 )
 
 type space uint8

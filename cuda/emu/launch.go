@@ -16,6 +16,7 @@ type launch struct {
 	k      *kernel
 	launch driver.Launch
 	args   []byte // 8 bytes a parameter
+	number uint32
 }
 
 // arg is an argument as a slot holds it.
@@ -78,7 +79,8 @@ func (d *Device) Launch(kernelOf driver.Kernel, l driver.Launch, args ...uint64)
 	if err := d.check(k, l, args); err != nil {
 		return err
 	}
-	la := &launch{k: k, launch: l, args: make([]byte, 8*len(args))}
+	d.launch++
+	la := &launch{k: k, launch: l, args: make([]byte, 8*len(args)), number: d.launch}
 	for i, a := range args {
 		put64(la.args[8*i:], a)
 	}

@@ -23,6 +23,7 @@ type allocation struct {
 	size   uint64
 	data   []byte
 	shadow []byte
+	owners *owners // with BlockRaces
 	index  int
 	freed  bool
 	fixed  bool // a variable of a module, not to be freed
@@ -41,6 +42,9 @@ func (d *Device) allocate(n uint64) *allocation {
 	a.base = uint64(len(d.slots))<<slotBits + slotStart
 	for i := range a.data {
 		a.data[i] = poison
+	}
+	if d.opt.blockRaces {
+		a.owners = newOwners(n)
 	}
 	for range (n+slotStart)>>slotBits + 1 {
 		d.slots = append(d.slots, a)
@@ -82,7 +86,7 @@ func (d *Device) Free(p driver.Ptr) error {
 	}
 	delete(d.live, p)
 	a.freed = true
-	a.data, a.shadow = nil, nil
+	a.data, a.shadow, a.owners = nil, nil, nil
 	d.used -= int64(a.size)
 	return d.sticky
 }

@@ -60,49 +60,72 @@ next:
 	return worst - 1
 }
 
+// readBefore tells whether this warp read the cell already since its last barrier and
+// since the last write, which was another warp's or earlier: then any lane may.
+func (c *cell) readBefore(id uint16, now uint32) bool {
+	return c.rWarp == id && c.rTime == now && (c.wTime < now || c.wThread&^byAtomic>>5 != id)
+}
+
 // loadShared32 is ld.shared of one or more words of 32 bits.
-func loadShared32(w *warp, in *inst, _ int32) {
+func loadShared32(w *warp, in *inst, d int32) {
+	if w.b.k.granule != 2 {
+		opLoad(w, in, d)
+		return
+	}
 	w.addresses(in)
 	w.b.stats.SharedLoads++
 	w.b.stats.BankConflicts += conflicts(&w.addr, w.m, int(in.total))
-	n := uint64(in.total)
-	size := uint64(len(w.b.shared))
-	fast := w.b.k.granule == 2
+	n, size := uint64(in.total), uint64(len(w.b.shared))
 	cells, id, now := w.b.cells, uint16(w.id), w.clock[w.id]
+	d0 := &w.r32[in.v[0]]
 	for m := w.m; m != 0; m &= m - 1 {
 		l := bits.TrailingZeros32(m) & 31
 		off := w.addr[l]
 		if off >= size || size-off < n || off&(n-1) != 0 {
 			w.sharedAt(in, l, n)
 		}
-		if !fast {
-			w.sharedRead(in, l, off, n)
+		if c := &cells[off>>2]; c.readBefore(id, now) {
+			c.rLanes |= 1 << l
+		} else {
+			w.readCell(in, l, c, off)
 		}
-		for e, s := range in.v {
-			o := off + uint64(4*e)
-			if fast {
-				// Read by this warp already since its last barrier and since the last
-				// write, by another warp or before: in order for this lane too.
-				c := &cells[o>>2]
-				if c.rWarp == id && c.rTime == now && (c.wTime < now || c.wThread&^byAtomic>>5 != id) {
-					c.rLanes |= 1 << l
-				} else {
-					w.readCell(in, l, c, o)
-				}
+		d0[l] = get32(w.b.shared[off:])
+		if n == 4 {
+			continue
+		}
+		part, from := cells[off>>2:(off+n)>>2], w.b.shared[off:off+n]
+		for e := 1; e < len(part); e++ {
+			if c := &part[e]; c.readBefore(id, now) {
+				c.rLanes |= 1 << l
+			} else {
+				w.readCell(in, l, c, off+uint64(4*e))
 			}
-			if s >= 0 {
-				w.r32[s][l] = get32(w.b.shared[o:])
-			}
+			w.r32[in.v[e]][l] = get32(from[4*e:])
 		}
 	}
 }
 
 // storeShared32 is st.shared of one or more words of 32 bits.
-func storeShared32(w *warp, in *inst, _ int32) {
+func storeShared32(w *warp, in *inst, d int32) {
+	if w.b.k.granule != 2 {
+		opStore(w, in, d)
+		return
+	}
 	w.addresses(in)
 	w.b.stats.SharedStores++
 	w.b.stats.BankConflicts += conflicts(&w.addr, w.m, int(in.total))
+	n, size := uint64(in.total), uint64(len(w.b.shared))
 	for m := w.m; m != 0; m &= m - 1 {
-		w.sharedStore(in, bits.TrailingZeros32(m)&31)
+		l := bits.TrailingZeros32(m) & 31
+		off := w.addr[l]
+		if off >= size || size-off < n || off&(n-1) != 0 {
+			w.sharedAt(in, l, n)
+		}
+		part, to := w.b.cells[off>>2:(off+n)>>2], w.b.shared[off:off+n]
+		for e, s := range in.v {
+			v := w.r32[s][l]
+			w.writeCell(in, l, &part[e], off+uint64(4*e), get32(to[4*e:]) == v)
+			put32(to[4*e:], v)
+		}
 	}
 }

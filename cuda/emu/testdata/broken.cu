@@ -143,3 +143,16 @@ extern "C" __global__ void give_up(float *y) {
 }
 
 extern "C" __global__ void __launch_bounds__(64) small_blocks(float *y) { y[threadIdx.x] = 0; }
+
+// Two blocks write the element where their parts meet.
+extern "C" __global__ void overlapping_parts(float *y, int part) {
+    for (int i = threadIdx.x; i <= part; i += blockDim.x) y[blockIdx.x * part + i] = blockIdx.x;
+}
+
+// In place, with a neighbour of another block.
+extern "C" __global__ void blur_in_place(float *y, int n) {
+    int i = blockIdx.x * blockDim.x + threadIdx.x;
+    float v = i + 1 < n ? y[i + 1] : 0;
+    __syncthreads();
+    y[i] += v;
+}
