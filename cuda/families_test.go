@@ -87,8 +87,9 @@ type twin struct {
 	draw *rng.Stream
 }
 
+// Without a pool, so that no access outside a tensor goes unseen.
 func newTwin(t *testing.T) *twin {
-	_, b := onEmulator(t, nil)
+	_, b := onEmulator(t, nil, WithoutPool())
 	return &twin{t, b, ref.New[float64](), rng.New(1, t.Name())}
 }
 
@@ -169,6 +170,73 @@ func TestManyChannels(t *testing.T) {
 	}
 }
 
+// A thread takes four rows at a time: numbers of rows that end at each of the four,
+// in a line of threads or behind it, in the first block or a later one.
+func TestRowTails(t *testing.T) {
+	w := newTwin(t)
+	into := func(t device.Tensor) device.Into { return device.Into{Tensor: t, Mode: device.Add} }
+	for _, c := range []int{50, 100} {
+		ty := threads / (c / widthOf(c))
+		for _, rows := range []int{1, ty - 1, ty, ty + 1, 2*ty - 1, 2 * ty, 3*ty + 2, 4 * ty, 5*ty - 2, 8 * ty, 8*ty + 1, 9 * ty, 14*ty + 1, 20 * ty, 23*ty + 1} {
+			s, v := device.Shape{N: 1, D: 1, H: 1, W: rows, C: c}, device.Vec(c)
+			x, dy, gamma, mean := w.normal(s), w.normal(s), w.normal(v), w.normal(v)
+			invstd, dx, dgamma, dbeta := w.normal(v), w.normal(s), w.normal(v), w.normal(v)
+			name := s.String()
+			w.b.NormGrad(into(dx.dev), into(dgamma.dev), into(dbeta.dev), dy.dev, x.dev, gamma.dev, mean.dev, invstd.dev, false)
+			w.ref.NormGrad(into(dx.ref), into(dgamma.ref), into(dbeta.ref), dy.ref, x.ref, gamma.ref, mean.ref, invstd.ref, false)
+			w.near(dx, 1e-5, name)
+			w.near(dgamma, 1e-5, name)
+			w.near(dbeta, 1e-5, name)
+			w.b.NormApply(dy.dev, x.dev, gamma.dev, dbeta.dev, mean.dev, invstd.dev)
+			w.ref.NormApply(dy.ref, x.ref, gamma.ref, dbeta.ref, mean.ref, invstd.ref)
+			w.near(dy, 1e-5, name)
+			w.b.NormStats(mean.dev, invstd.dev, x.dev, gamma.dev, dgamma.dev, 0.1, 0.1)
+			w.ref.NormStats(mean.ref, invstd.ref, x.ref, gamma.ref, dgamma.ref, 0.1, 0.1)
+			w.near(mean, 1e-6, name)
+			w.near(invstd, 1e-5, name)
+			ca := 52 % c // 2 or, divisible by four, 52
+			a, b := w.normal(s.WithC(ca)), w.normal(s.WithC(c-ca))
+			w.b.Split(into(a.dev), into(b.dev), x.dev)
+			w.ref.Split(into(a.ref), into(b.ref), x.ref)
+			w.near(a, 1e-7, name)
+			w.near(b, 1e-7, name)
+			w.b.Concat(x.dev, a.dev, b.dev)
+			w.ref.Concat(x.ref, a.ref, b.ref)
+			w.near(x, 1e-7, name)
+			for _, p := range []pair{x, dy, gamma, mean, invstd, dx, dgamma, dbeta, a, b} {
+				w.b.Free(p.dev)
+			}
+		}
+	}
+	require.NoError(t, w.b.Close())
+}
+
+// Probabilities that equal one element's number exactly: that one is kept.
+func TestDropoutLimit(t *testing.T) {
+	const key = 0x0123456789abcdef
+	_, b := onEmulator(t, nil, WithoutPool())
+	for n := 5; n <= 8; n++ {
+		for i := range n {
+			for _, mode := range []device.Mode{device.Set, device.Add} {
+				p := float64(rng.Word(key, uint64(i))) / (1 << 32)
+				x, y := b.Alloc(device.Vec(n)), b.Alloc(device.Vec(n))
+				b.Fill(x, 1)
+				b.Fill(y, 0)
+				b.DropoutGrad(device.Into{Tensor: y, Mode: mode}, x, p, key)
+				got := make([]float32, n)
+				b.Download(got, y)
+				for j, v := range got {
+					kept := rng.Word(key, uint64(j)) >= rng.Word(key, uint64(i))
+					require.Equal(t, kept, v != 0, "%d elements, limit of %d, element %d, %v", n, i, j, mode)
+				}
+				b.Free(x)
+				b.Free(y)
+			}
+		}
+	}
+	require.NoError(t, b.Close())
+}
+
 // A thread of UpsampleGrad goes through 1, 2 or 4 planes; none divides these grids.
 func TestUpsampleGradRuns(t *testing.T) {
 	w := newTwin(t)
@@ -222,7 +290,7 @@ func TestAdamOfManySizes(t *testing.T) {
 	w := newTwin(t)
 	var dev, oracle []device.AdamSlot
 	var all []pair
-	for _, n := range []int{1, 2048, 3, 4099, 2047, 24, 6144, 1025} {
+	for _, n := range []int{1, 2048, 3, 4099, 2047, 24, 6144, 1025, 1540, 1026} {
 		p, g, m, v := w.normal(device.Vec(n)), w.normal(device.Vec(n)), w.normal(device.Vec(n)), w.values(device.Vec(n), w.draw.Float64)
 		dev = append(dev, device.AdamSlot{W: p.dev, Grad: g.dev, M: m.dev, V: v.dev})
 		oracle = append(oracle, device.AdamSlot{W: p.ref, Grad: g.ref, M: m.ref, V: v.ref})

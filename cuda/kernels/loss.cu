@@ -52,6 +52,7 @@ extern "C" __global__ void __launch_bounds__(256)
 			continue;
 		float s[4] = {};
 		int end = min(256, my.rows - tile);
+#pragma unroll 1
 		for (int r = my.line; r < end; r += ty) {
 			i64 at = (first + tile + r) * c + my.channel;
 			float d = x[at] - top[r], p = expf(d) * inverse[r], want = g[at];
@@ -81,6 +82,7 @@ extern "C" __global__ void __launch_bounds__(256)
 	int lane = threadIdx.x & 31;
 	for (int k = threadIdx.x >> 5; k < 4 * c; k += 8) {
 		double s = 0;
+#pragma unroll 1
 		for (int i = lane; i < parts; i += 32)
 			s += part[(i64)k * parts + i];
 		s = warp_sum(s);
@@ -93,6 +95,7 @@ extern "C" __global__ void __launch_bounds__(256)
 	if (threadIdx.x > 0)
 		return;
 	double l = 1, ce = 0;
+#pragma unroll 1
 	for (int i = 0; i < c; i++) {
 		l -= share(i, c, lesion) * (2 * total[i] + eps) / (total[c + i] + total[2 * c + i] + eps);
 		ce += total[3 * c + i];
@@ -102,6 +105,7 @@ extern "C" __global__ void __launch_bounds__(256)
 
 extern "C" __global__ void __launch_bounds__(256) mse_sums(double *part, const float *x, const float *g, i64 n) {
 	double sum = 0;
+#pragma unroll 1
 	for (i64 i = 4 * thread_index(); i < n; i += 4 * thread_count()) {
 		float s = 0.f;
 		if (i + 4 <= n) {
@@ -122,6 +126,7 @@ extern "C" __global__ void __launch_bounds__(256) mse_sums(double *part, const f
 
 extern "C" __global__ void __launch_bounds__(256) mse_finish(float *loss, const double *part, int parts, i64 n) {
 	double sum = 0;
+#pragma unroll 1
 	for (int i = threadIdx.x; i < parts; i += 256)
 		sum += part[i];
 	sum = block_sum<256>(sum);

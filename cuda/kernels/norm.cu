@@ -24,6 +24,7 @@ static __device__ __forceinline__ void norm_stats(double *part, const float *x, 
 	if (my.active) {
 		shift = load<V>(x + (i64)blockIdx.x * per * c + my.channel);
 		const float *p = x + my.at;
+#pragma unroll 1
 		for (int r = my.line; r < my.rows; r += 4 * ty, p += 4 * my.step) {
 			vec<V> v[4];
 			float s[V] = {}, q[V] = {};
@@ -63,6 +64,7 @@ extern "C" __global__ void __launch_bounds__(256)
 	int c = blockIdx.x;
 	const double *m = part + (i64)c * parts, *squares = m + (i64)gridDim.x * parts;
 	double origin = m[0], s = 0, q = 0;
+#pragma unroll 1
 	for (int i = threadIdx.x; i < parts; i += 256) {
 		double n = (double)min((i64)per, all - (i64)i * per), d = m[i] - origin;
 		s += n * d;
@@ -102,6 +104,7 @@ static __device__ __forceinline__ void norm_apply(float *y, const float *x, cons
 	for (int j = 0; j < V; j++)
 		scale.v[j] *= g.v[j];
 	i64 at = my.at;
+#pragma unroll 1
 	for (int r = my.line; r < my.rows; r += 4 * ty, at += 4 * my.step) {
 		vec<V> v[4];
 #pragma unroll

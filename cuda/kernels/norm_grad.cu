@@ -16,6 +16,7 @@ static __device__ __forceinline__ void norm_grad_sums(double *part, const float 
 	if (my.active) {
 		vec<V> m = load<V>(mean + my.channel);
 		i64 at = my.at;
+#pragma unroll 1
 		for (int r = my.line; r < my.rows; r += 4 * ty, at += 4 * my.step) {
 			vec<V> g[4], v[4];
 			float s[V] = {}, q[V] = {};
@@ -58,6 +59,7 @@ extern "C" __global__ void __launch_bounds__(256)
 					 int fixed) {
 	int c = blockIdx.x, channels = gridDim.x;
 	double s = 0, q = 0;
+#pragma unroll 1
 	for (int i = threadIdx.x; i < parts; i += 256) {
 		s += part[(i64)c * parts + i];
 		q += part[(i64)(channels + c) * parts + i];
@@ -86,6 +88,7 @@ static __device__ __forceinline__ void norm_grad_apply(float *dx, const float *d
 	const float *f = factors + my.channel;
 	vec<V> m = load<V>(mean + my.channel), k0 = load<V>(f), k1 = load<V>(f + c), k2 = load<V>(f + 2 * (i64)c);
 	i64 at = my.at;
+#pragma unroll 1
 	for (int r = my.line; r < my.rows; r += 4 * ty, at += 4 * my.step) {
 		vec<V> g[4], v[4];
 #pragma unroll

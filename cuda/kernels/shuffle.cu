@@ -7,6 +7,7 @@
 // move copies a thread's channels of rows at src to rows at dst, its own rows being
 // so many elements apart.
 template <int V> static __device__ __forceinline__ void move(const Columns<V> &my, float *dst, i64 dst_step, const float *src, i64 src_step, int add) {
+#pragma unroll 1
 	for (int r = my.line; r < my.rows; r += 4 * my.ty, dst += 4 * dst_step, src += 4 * src_step) {
 		vec<V> v[4];
 #pragma unroll

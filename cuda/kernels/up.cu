@@ -98,6 +98,7 @@ static __device__ __forceinline__ void upsample_grad(float *dx, const float *dy,
 	int z = p.d * run, end = min(z + run, d);
 	dx += (((i64)p.n * d + z) * h + p.h) * (line / 2) + (i64)p.w * c + p.c * V;
 	vec<V> a = sum(2 * z - 1), b = sum(2 * z);
+#pragma unroll 1
 	for (; z < end; z++, dx += plane / 4) {
 		vec<V> e = sum(2 * z + 1), f = sum(2 * z + 2), r = zero<V>();
 		add_scaled(r, 0.25f, a);
