@@ -237,6 +237,35 @@ func TestDropoutLimit(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
+// More parts than the kernels that add them have threads.
+func TestManyParts(t *testing.T) {
+	w := newTwin(t)
+	s := device.Shape{N: 1, D: 1, H: 1, W: 2404, C: 255}
+	v, none := device.Vec(s.C), device.Tensor{}
+	require.Greater(t, summed(s, 1).parts, threads)
+	x, g := w.values(s, func() float64 { return w.draw.Uniform(-1, 3) }), w.values(s, w.draw.Float64)
+	mean, invstd, dgamma, dbeta := w.normal(v), w.normal(v), w.normal(v), w.normal(v)
+	w.b.NormStats(mean.dev, invstd.dev, x.dev, none, none, 0.01, 0)
+	w.ref.NormStats(mean.ref, invstd.ref, x.ref, none, none, 0.01, 0)
+	w.near(mean, 1e-6, "mean")
+	w.near(invstd, 1e-6, "invstd")
+	into := func(t device.Tensor) device.Into { return device.Into{Tensor: t, Mode: device.Add} }
+	w.b.NormGrad(device.Into{}, into(dgamma.dev), into(dbeta.dev), g.dev, x.dev, mean.dev, mean.dev, invstd.dev, false)
+	w.ref.NormGrad(device.Into{}, into(dgamma.ref), into(dbeta.ref), g.ref, x.ref, mean.ref, mean.ref, invstd.ref, false)
+	w.near(dgamma, 1e-4, "dgamma") // the oracle's mean is not rounded
+	w.near(dbeta, 1e-6, "dbeta")
+	loss, sums := w.normal(device.Scalar()), w.normal(device.Vec(3*s.C))
+	for _, opt := range []device.DiceOptions{{Eps: 1}, {Eps: 1, CrossEntropy: 1, LesionOnly: true}} {
+		w.b.DiceLoss(loss.dev, sums.dev, none, x.dev, g.dev, opt)
+		w.ref.DiceLoss(loss.ref, sums.ref, none, x.ref, g.ref, opt)
+		w.near(loss, 1e-6, "DiceLoss")
+		w.near(sums, 1e-6, "sums")
+	}
+	w.b.MSE(loss.dev, x.dev, g.dev)
+	w.ref.MSE(loss.ref, x.ref, g.ref)
+	w.near(loss, 1e-6, "MSE")
+}
+
 // A thread of UpsampleGrad goes through 1, 2 or 4 planes; none divides these grids.
 func TestUpsampleGradRuns(t *testing.T) {
 	w := newTwin(t)

@@ -32,6 +32,7 @@ func TestPlantedFaults(t *testing.T) {
 	conv, grad := []string{"Conv", "ConvGradX", "ConvT"}, []string{"ConvGradW", "ConvTGradW"}
 	barrier := regexp.MustCompile(`bar\.sync\s+0;`)
 	border := regexp.MustCompile(`setp\.(lt|ge)\.u32`)
+	add64, div64, sub32 := regexp.MustCompile(`add\.f64`), regexp.MustCompile(`div\.rn\.f64`), regexp.MustCompile(`sub\.f32`)
 	for _, p := range []planted{
 		{"conv", "conv_slim", conv, "barrier left out", barrier, "", 4, 0},
 		{"conv", "conv_slim", conv, "border one voxel wider", border, "setp.gt.u32", 4, 0},
@@ -43,6 +44,31 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_grad", "grad_finish", grad, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 9, 0},
 		{"conv_pack", "pack_weights", conv, "a comparison the other way", regexp.MustCompile(`setp\.(lt|ge)\.s32`), "setp.gt.s32", 2, 1}, // rows beyond the channels are in TestConvTiles alone
 		{"relu", "relu_grad", []string{"ReLUGrad"}, "ReLU turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.lt.f32", 3, 0},
+		{"norm", "norm_stats_v4", []string{"NormStats"}, "barrier left out", barrier, "", 1, 0},
+		{"norm", "norm_stats_v1", []string{"NormStats"}, "a sum turned round", add64, "sub.f64", 6, 0},
+		{"norm", "norm_stats_finish", []string{"NormStats"}, "a quotient turned round", div64, "mul.rn.f64", 3, 0},
+		{"norm", "norm_apply_v1", []string{"NormApply"}, "a difference turned round", sub32, "add.f32", 4, 0},
+		{"norm_grad", "norm_grad_sums_v4", []string{"NormGrad"}, "barrier left out", barrier, "", 1, 0},
+		{"norm_grad", "norm_grad_finish", []string{"NormGrad"}, "a quotient turned round", div64, "mul.rn.f64", 2, 0},
+		{"norm_grad", "norm_grad_apply_v1", []string{"NormGrad"}, "a difference turned round", sub32, "add.f32", 6, 0},
+		{"pool", "maxpool_v1", []string{"MaxPool"}, "the smaller one", regexp.MustCompile(`setp\.gt\.f32`), "setp.lt.f32", 7, 0},
+		{"pool", "maxpool_grad_v1", []string{"MaxPoolGrad"}, "another than the maximum", regexp.MustCompile(`setp\.eq\.f32`), "setp.ne.f32", 8, 0},
+		{"pool", "maxpool_grad_v4", []string{"MaxPoolGrad"}, "border one voxel wider", border, "setp.gt.u32", 6, 0},
+		{"up", "upsample_v1", []string{"Upsample"}, "a quarter for three", regexp.MustCompile(`0f3F400000`), "0f3E800000", 1, 0},
+		{"up", "upsample_v4", []string{"Upsample"}, "border one voxel wider", border, "setp.gt.u32", 3, 0},
+		{"up", "upsample_grad_v4", []string{"UpsampleGrad"}, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 6, 0},
+		{"shuffle", "concat_v1", []string{"Concat"}, "the other channels", regexp.MustCompile(`setp\.ge\.s32`), "setp.le.s32", 3, 0},
+		{"shuffle", "split_v4", []string{"Split"}, "Add for Set", regexp.MustCompile(`setp\.eq\.s32`), "setp.ne.s32", 4, 0},
+		{"random", "dropout", []string{"Dropout", "DropoutGrad"}, "a round mixed wrongly", regexp.MustCompile(`xor\.b32`), "or.b32", 10, 1},        // with a word that is 0
+		{"random", "dropout", []string{"Dropout", "DropoutGrad"}, "limit turned round", regexp.MustCompile(`setp\.lt\.u32`), "setp.ge.u32", 10, 4}, // ends of 2 and 3: see TestDropoutLimit
+		{"adam", "adam", []string{"Adam"}, "bisection off by one", regexp.MustCompile(`setp\.le\.s64`), "setp.lt.s64", 1, 0},
+		{"loss", "softmax", []string{"Softmax"}, "maximum not subtracted", sub32, "add.f32", 4, 0},
+		{"loss", "dice_sums", []string{"DiceLoss"}, "barrier left out", barrier, "", 3, 0},
+		{"loss", "dice_finish", []string{"DiceLoss"}, "a quotient turned round", div64, "mul.rn.f64", 2, 0},
+		{"loss", "mse_sums", []string{"MSE"}, "a difference turned round", sub32, "add.f32", 5, 0},
+		{"loss_grad", "dice_grad", []string{"DiceLossGrad"}, "a difference turned round", sub32, "add.f32", 6, 0},
+		{"loss_grad", "dice_factors", []string{"DiceLossGrad"}, "a sum turned round", add64, "sub.f64", 3, 0},
+		{"loss_grad", "mse_grad", []string{"MSEGrad"}, "a difference turned round", sub32, "add.f32", 5, 0},
 		{"memory", "nonfinite_count", []string{"NonFinite"}, "barrier left out", barrier, "", 2, 1}, // block_sum's first: the block has no earlier sum
 	} {
 		text, _, err := kernels.Source(p.module, 61)
