@@ -25,8 +25,8 @@ OUTER(grad_wide, Wide, 4, 2)
 OUTER(grad_mid, Mid, 4, 4)
 OUTER(grad_slim, Slim, 4, 3)
 OUTER(grad_thin, Thin, 4, 4)
-OUTER(grad_flat_slim, Slim, 1, 3)
-OUTER(grad_flat_thin, Thin, 1, 4)
+OUTER(grad_flat_slim, Slim, 1, 2)
+OUTER(grad_flat_thin, Thin, 1, 2)
 OUTER(grad_flat_square, Square, 1, 4)
 
 // grad_finish adds the parts: dw[t,i,o] = Σ part[s][t,i,o], or part[s][t,o,i] if swapped.
