@@ -26,7 +26,7 @@ demo: build ## the main job, end to end on phantom brains, into demo/ (open demo
 	$(BIN) demo --out $(DEMO)
 
 test: ## all tests
-	$(GO) test ./...
+	$(GO) test -timeout 40m ./...
 
 check: ## what continuous integration runs: format, vet, lint, tests, the pure-Go twin, races, build
 	./tools/check.sh
