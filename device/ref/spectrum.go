@@ -1,0 +1,62 @@
+package ref
+
+import (
+	"math"
+
+	"voxgrad/device"
+)
+
+// wantPosition panics unless s is one image and at lies in it.
+func wantPosition(op string, s device.Shape, at [3]int) {
+	want(op, s.N == 1 && s.C == 1, "%v is not one image of one channel", s)
+	for a, n := range s.Grid() {
+		want(op, 0 <= at[a] && at[a] < n, "position %v is outside %v", at, s)
+	}
+}
+
+// Peak implements device.Spectrum.
+func (b *Backend[F]) Peak(peak, re, im device.Tensor) {
+	const op = "Peak"
+	pd, rd, id := b.get(op, "peak", peak), b.get(op, "re", re), b.get(op, "im", im)
+	want(op, peak.Shape == device.Vec(2) && re.Shape == im.Shape, "peak %v, re %v, im %v", peak.Shape, re.Shape, im.Shape)
+	wantPosition(op, re.Shape, [3]int{})
+	apart(op, peak, re, im)
+	r, i := rd[0], id[0]
+	for k := range rd {
+		if rd[k] > r || rd[k] == r && id[k] > i {
+			r, i = rd[k], id[k]
+		}
+	}
+	pd[0], pd[1] = r, i
+}
+
+// Spike implements device.Spectrum.
+func (b *Backend[F]) Spike(re, im, peak device.Tensor, at [3]int, ratio float64) {
+	const op = "Spike"
+	rd, id, pd := b.get(op, "re", re), b.get(op, "im", im), b.get(op, "peak", peak)
+	want(op, peak.Shape == device.Vec(2) && re.Shape == im.Shape, "re %v, im %v, peak %v", re.Shape, im.Shape, peak.Shape)
+	wantPosition(op, re.Shape, at)
+	apart(op, re, im, peak)
+	apart(op, im, peak)
+	k := voxel(re.Shape, 0, at)
+	rd[k] = F(float64(rd[k]) + ratio*float64(pd[0]))
+	id[k] = F(float64(id[k]) + ratio*float64(pd[1]))
+}
+
+// Wave implements device.Spectrum.
+func (b *Backend[F]) Wave(y, x, peak device.Tensor, at [3]int, ratio float64) {
+	const op = "Wave"
+	yd, xd, pd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "peak", peak)
+	want(op, y.Shape == x.Shape && peak.Shape == device.Vec(2), "y %v, x %v, peak %v", y.Shape, x.Shape, peak.Shape)
+	wantPosition(op, x.Shape, at)
+	apart(op, y, peak)
+	size := x.Grid()
+	voxels(x.Shape, func(_ int, i [3]int, k int) {
+		turns := 0.0
+		for a, n := range size {
+			turns += float64((at[a]-n/2)*i[a]%n) / float64(n)
+		}
+		sin, cos := math.Sincos(2 * math.Pi * turns)
+		yd[k] = F(float64(xd[k]) + ratio/float64(x.Len())*(float64(pd[0])*cos-float64(pd[1])*sin))
+	})
+}
