@@ -1,15 +1,6 @@
 package train
 
 import (
-	"bytes"
-	"errors"
-	"fmt"
-	"math"
-	"strings"
-
-	"github.com/pelletier/go-toml/v2"
-
-	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/train/dataset"
 	"voxgrad/train/prep"
@@ -20,19 +11,26 @@ import (
 // run folder's config.toml. Start from Defaults. Where the comment says choice,
 // neither the paper nor its authors' code settles the value.
 type Config struct {
-	Task string `toml:"task" comment:"segmenter (all lesions, one image) or detector (new lesions, two images)"`
-	Seed uint64 `toml:"seed" comment:"decides initial weights, folds, patches and dropout; same seed, same bits"`
+	Task string `toml:"task" comment:"segmenter (all lesions, one image), detector (new lesions, two images), inpainter (healthy tissue in place of noise) or generator (a lesion in place of noise)"`
+	Seed uint64 `toml:"seed" comment:"decides initial weights, folds, patches, augmentation and dropout; same seed, same bits"`
 
-	// Encoder is the segmenter's weights file whose encoder a detector uses, frozen.
-	Encoder string `toml:"encoder" comment:"detector: weights file of the segmenter whose encoder is used, frozen"`
+	// Encoder is the segmenter's weights file whose encoder a detector takes over.
+	Encoder string `toml:"encoder" comment:"detector: weights file of the segmenter whose encoder is used"`
 
-	Data    Data           `toml:"data"`
-	Network Network        `toml:"network"`
-	Sampler sample.Options `toml:"sampler"`
-	Augment string         `toml:"augment" comment:"orthogonal (mirrors and right-angle rotations) or none"`
-	Loss    Loss           `toml:"loss"`
-	Adam    Adam           `toml:"adam"`
-	Run     Course         `toml:"run"`
+	// FreezeEncoder keeps a detector's encoder as it is.
+	FreezeEncoder bool `toml:"freeze_encoder" comment:"detector: the encoder is not trained; false trains it too, without encoder from scratch"`
+
+	// Start is a weights file of the same task that training starts from.
+	Start string `toml:"start" comment:"weights file of the same kind of network to go on from (fine-tuning)"`
+
+	Data      Data           `toml:"data"`
+	Network   Network        `toml:"network"`
+	Sampler   sample.Options `toml:"sampler"`
+	Augment   string         `toml:"augment" comment:"default, torchio, paper-baseline (mirrors and right-angle rotations) or none"`
+	Synthesis Synthesis      `toml:"synthesis"`
+	Loss      Loss           `toml:"loss"`
+	Adam      Adam           `toml:"adam"`
+	Run       Course         `toml:"run"`
 }
 
 // Data says where the images are and how they are prepared.
@@ -52,7 +50,17 @@ type Network struct {
 	Dropout float64 `toml:"dropout" comment:"after each pooling"`
 }
 
-// Loss is the segmentation loss.
+// Synthesis makes a detector train on synthetic pairs: the data set has one image
+// per case with all its lesions, and the second time point is made from it.
+type Synthesis struct {
+	Inpainter string `toml:"inpainter" comment:"detector: weights file; with it and a generator, training pairs are made from single images with all lesions"`
+	Generator string `toml:"generator" comment:"detector: weights file"`
+}
+
+// On reports whether pairs are synthetic.
+func (s Synthesis) On() bool { return s.Inpainter != "" || s.Generator != "" }
+
+// Loss is the segmentation loss. An inpainter and a generator have the mean squared error.
 type Loss struct {
 	Eps          float64 `toml:"eps" comment:"e in soft Dice"`
 	LesionOnly   bool    `toml:"lesion_only" comment:"Dice of the lesion channel instead of the mean over both (choice: off)"`
@@ -89,119 +97,18 @@ func Defaults(task string) Config {
 		Data:    Data{Options: dataset.Options{Layout: "auto", Truth: "auto"}, Settings: prep.Defaults(), Folds: 5, CacheMB: 4096},
 		Network: Network{Width: 24, Up: "transposed", Dropout: 0.5},
 		Sampler: sample.Defaults(),
-		Augment: "orthogonal",
+		Augment: "default",
 		Loss:    Loss{Eps: 0.01},
 		Adam:    Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8},
 		Run: Course{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
 			Ahead: 2, OnCollapse: "warn"},
 	}
-	if task == models.Detector {
+	switch task {
+	case models.Detector:
 		c.Network.Width = 0
+		c.FreezeEncoder = true
+	case models.Inpainter:
+		c.Augment = "paper-baseline" // its target is the untouched patch
 	}
 	return c
-}
-
-// Check names the first setting that makes no sense.
-func (c Config) Check() error {
-	positive := func(name string, n int) error {
-		if n < 1 {
-			return fmt.Errorf("%s = %d: must be at least 1", name, n)
-		}
-		return nil
-	}
-	inside := func(name string, x, lo, hi float64) error {
-		if !(x >= lo && x < hi) {
-			return fmt.Errorf("%s = %g: must be from %g to less than %g", name, x, lo, hi)
-		}
-		return nil
-	}
-	oneOf := func(name, s string, known ...string) error {
-		for _, k := range known {
-			if s == k {
-				return nil
-			}
-		}
-		return fmt.Errorf("%s = %q: want %s", name, s, strings.Join(known, " or "))
-	}
-	width := c.Network.Width
-	if c.Task == models.Detector && width == 0 {
-		width = 1
-	}
-	for _, err := range []error{
-		oneOf("task", c.Task, models.Segmenter, models.Detector),
-		c.Data.Settings.Check(),
-		positive("data.folds", c.Data.Folds),
-		positive("data.cache_mb", c.Data.CacheMB),
-		positive("network.width", width),
-		oneOf("network.up", c.Network.Up, layers.Transposed, layers.Trilinear),
-		inside("network.dropout", c.Network.Dropout, 0, 1),
-		c.Sampler.Check(),
-		oneOf("augment", c.Augment, "orthogonal", "none"),
-		inside("loss.eps", c.Loss.Eps, math.SmallestNonzeroFloat64, 1e6),
-		inside("loss.cross_entropy", c.Loss.CrossEntropy, 0, 1e6),
-		inside("adam.learning_rate", c.Adam.LearningRate, 0, 1e3),
-		inside("adam.beta1", c.Adam.Beta1, 0, 1),
-		inside("adam.beta2", c.Adam.Beta2, 0, 1),
-		inside("adam.eps", c.Adam.Eps, math.SmallestNonzeroFloat64, 1),
-		positive("run.batch", c.Run.Batch),
-		positive("run.steps", c.Run.Steps),
-		positive("run.epochs", c.Run.Epochs),
-		positive("run.patience", c.Run.Patience),
-		positive("run.valid_patches", c.Run.ValidPatches),
-		oneOf("run.on_collapse", c.Run.OnCollapse, "stop", "warn"),
-	} {
-		if err != nil {
-			return fmt.Errorf("config: %w", err)
-		}
-	}
-	if c.Run.FullEvery < 0 || c.Run.SaveEvery < 0 || c.Run.Ahead < 0 {
-		return errors.New("config: run.full_every, run.save_every and run.ahead must not be negative")
-	}
-	if c.Task == models.Detector && c.Encoder == "" {
-		return errors.New("config: a detector needs encoder, the weights file of a trained segmenter")
-	}
-	if c.Task == models.Segmenter && c.Encoder != "" {
-		return errors.New("config: encoder is for a detector; a segmenter trains its own")
-	}
-	return nil
-}
-
-// TOML is the config as a file. Reading it back gives the same config.
-func (c Config) TOML() ([]byte, error) {
-	var b bytes.Buffer
-	err := toml.NewEncoder(&b).Encode(c)
-	return b.Bytes(), err
-}
-
-// ParseTOML changes the settings that the text names and keeps the others. An
-// unknown key is an error that gives its line.
-func (c *Config) ParseTOML(text []byte) error {
-	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(c)
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) {
-		e := strict.Errors[0]
-		line, _ := e.Position()
-		return fmt.Errorf("line %d: unknown key %s", line, strings.Join(e.Key(), "."))
-	}
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		line, column := decode.Position()
-		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(decode.Error(), "toml: "))
-	}
-	if err != nil {
-		return err
-	}
-	// The decoder fills arrays of a fixed length from shorter or longer ones.
-	var lists struct {
-		Sampler struct{ Patch []int }
-	}
-	if err := toml.Unmarshal(text, &lists); err != nil {
-		return err
-	}
-	if p := lists.Sampler.Patch; p != nil && len(p) != len(c.Sampler.Patch) {
-		return fmt.Errorf("sampler.patch has %d numbers: three are needed, along x, y, z", len(p))
-	}
-	return nil
 }

@@ -126,7 +126,7 @@ func (t *trainer) openData(augment []sample.Augment) (err error) {
 	}
 	t.loader = dataset.NewLoader(t.set, t.cfg.Data.Settings, int64(t.cfg.Data.CacheMB)<<20)
 	var hooks []sample.Augment
-	if t.cfg.Augment == "orthogonal" {
+	if t.cfg.Augment != "none" {
 		hooks = append(hooks, sample.Orthogonal)
 	}
 	hooks = append(hooks, augment...)
