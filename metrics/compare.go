@@ -13,6 +13,7 @@ type Comparison struct {
 	N            int      // pairs
 	Undefined    int      // cases left out, because one of the two values is NaN or absent
 	MeanA, MeanB float64  // over the pairs
+	Difference   float64  // mean of a − b
 	Low, High    float64  // bootstrap interval of the mean of a − b
 	Test         Wilcoxon // of a against b; P is NaN without pairs
 	Adjusted     float64  // P after Holm's correction over all keys compared
@@ -41,7 +42,7 @@ func Compare(a, b []Case, keys []string, boot Bootstrap) ([]Comparison, error) {
 			x, y, d = append(x, u), append(y, v), append(d, u-v)
 		}
 		c.N = len(x)
-		c.MeanA, c.MeanB = mean(x), mean(y)
+		c.MeanA, c.MeanB, c.Difference = mean(x), mean(y), mean(d)
 		c.Test.P, c.Low, c.High = math.NaN(), math.NaN(), math.NaN()
 		if c.N > 0 {
 			if c.Test, err = WilcoxonSignedRank(x, y); err != nil {
@@ -58,6 +59,20 @@ func Compare(a, b []Case, keys []string, boot Bootstrap) ([]Comparison, error) {
 		out[n].Adjusted = q
 	}
 	return out, nil
+}
+
+// Marks are the usual stars of a p-value: *** below 0.001, ** below 0.01, * below
+// 0.05, none otherwise and for NaN.
+func Marks(p float64) string {
+	switch {
+	case p < 0.001:
+		return "***"
+	case p < 0.01:
+		return "**"
+	case p < 0.05:
+		return "*"
+	}
+	return ""
 }
 
 // pair matches cases by name, in the order of a.
@@ -99,11 +114,12 @@ func (c Comparison) MarshalJSON() ([]byte, error) {
 		Undefined int    `json:"undefined"`
 		MeanA     number `json:"mean_a"`
 		MeanB     number `json:"mean_b"`
+		Diff      number `json:"difference"`
 		Low       number `json:"difference_low"`
 		High      number `json:"difference_high"`
 		P         number `json:"p"`
 		Exact     bool   `json:"exact"`
 		Adjusted  number `json:"p_holm"`
-	}{c.Key, c.N, c.Undefined, number(c.MeanA), number(c.MeanB), number(c.Low), number(c.High),
+	}{c.Key, c.N, c.Undefined, number(c.MeanA), number(c.MeanB), number(c.Difference), number(c.Low), number(c.High),
 		number(c.Test.P), c.Test.Exact, number(c.Adjusted)})
 }

@@ -38,8 +38,8 @@ func Evaluate(truth, pred *volume.Volume, o Options) (Result, error) {
 	if err := o.Validate(); err != nil {
 		return Result{}, err
 	}
-	if err := volume.SameSpace(truth, pred); err != nil {
-		return Result{}, fmt.Errorf("truth and prediction cannot be compared: %w", err)
+	if err := sameGrid(truth, pred); err != nil {
+		return Result{}, err
 	}
 	spacing := truth.Spacing()
 	for _, s := range spacing {

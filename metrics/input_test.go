@@ -19,6 +19,23 @@ func TestTruncationTowardsZero(t *testing.T) {
 	require.Less(t, evaluate(t, a, b, DefaultOptions()).Voxel.Dice, 1.0)
 }
 
+func TestForegroundIsWhatIsMeasured(t *testing.T) {
+	v := row(0, 1, 1, 7, 0)
+	v.Data[1] = 0.9 // truncated
+	in, err := Foreground(v)
+	require.NoError(t, err)
+	require.Equal(t, []bool{false, false, true, true, false}, in)
+	in, err = Foreground(row(2, 2, 5)) // the smallest value is the background
+	require.NoError(t, err)
+	require.Equal(t, []bool{false, false, true}, in)
+	in, err = Foreground(row(1, 1, 1))
+	require.NoError(t, err)
+	require.Equal(t, []bool{false, false, false}, in)
+	v.Data[0] = -1
+	_, err = Foreground(v)
+	require.ErrorContains(t, err, "voxel (0, 0, 0)")
+}
+
 func TestRefusedValues(t *testing.T) {
 	for _, bad := range []float32{float32(math.NaN()), -1, -1e-6, 65535.5, 65536, 1e30, float32(math.Inf(1)), float32(math.Inf(-1))} {
 		a, b := row(0, 1, 1, 1, 1, 0), row(0, 1, 1, 1, 1, 0)
@@ -53,8 +70,34 @@ func TestRefusedGrids(t *testing.T) {
 		require.ErrorContains(t, err, "pred.nii.gz", name)
 	}
 
+	same := image([3]int{4, 4, 4}, one, make([]int, 64))
+	for _, c := range []struct {
+		change func(v *volume.Volume)
+		says   string // all that differs, and nothing else
+	}{
+		{func(v *volume.Volume) { v.Size = [3]int{4, 2, 8} }, ": shape 4×4×4 and 4×2×8 voxels; resample"},
+		{func(v *volume.Volume) { v.Affine[1][1] = 1.25 }, ": spacing 1×1×1 and 1×1.25×1 mm; resample"},
+		{func(v *volume.Volume) { v.Affine[0][3] = 3; v.Affine[1][3] = 4 }, ": first voxels 5 mm apart; resample"},
+		{func(v *volume.Volume) { v.Affine[0][0] = -1 }, ": axes RAS and LAS; resample"},
+		{func(v *volume.Volume) {
+			c, s := math.Cos(math.Pi/60), math.Sin(math.Pi/60) // 3 degrees
+			v.Affine[0][0], v.Affine[0][1], v.Affine[1][0], v.Affine[1][1] = c, -s, s, c
+		}, ": axes turned by 3 degrees; resample"},
+		{func(v *volume.Volume) { v.Size = [3]int{4, 4, 5}; v.Affine[2][2] = 0.8; v.Affine[2][3] = 0.1 },
+			": shape 4×4×4 and 4×4×5 voxels, spacing 1×1×1 and 1×1×0.8 mm, first voxels 0.1 mm apart; resample"},
+	} {
+		b := image([3]int{4, 4, 4}, one, make([]int, 64))
+		c.change(b)
+		_, err := Evaluate(same, b, DefaultOptions())
+		require.ErrorContains(t, err, c.says)
+	}
+	close := image([3]int{4, 4, 4}, one, make([]int, 64))
+	close.Affine[0][3] = 0.9e-3
+	_, err := Evaluate(same, close, DefaultOptions())
+	require.NoError(t, err)
+
 	flat := volume.New(volume.Grid{Size: [3]int{2, 2, 2}}) // an affine of zeros
-	_, err := Evaluate(flat, flat, DefaultOptions())
+	_, err = Evaluate(flat, flat, DefaultOptions())
 	require.ErrorContains(t, err, "voxels of 0×0×0 mm")
 
 	short := image([3]int{2, 2, 2}, one, make([]int, 8))

@@ -72,6 +72,16 @@ func (m *labelled) binarise() {
 	m.values = min(m.values, 2)
 }
 
+// Foreground is true where Evaluate takes v for marked: where the value, truncated
+// towards zero, is not the smallest one in the mask. Errors are those of Evaluate.
+func Foreground(v *volume.Volume) ([]bool, error) {
+	m, err := readLabels(v)
+	if err != nil {
+		return nil, err
+	}
+	return m.foreground(), nil
+}
+
 // foreground is true where something is marked.
 func (m *labelled) foreground() []bool {
 	out := make([]bool, len(m.labels))

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"math"
 
 	"voxgrad/volume"
 )
@@ -10,6 +11,7 @@ import (
 type RaterPair struct {
 	Truth, Pred string // names of the raters whose masks are taken as truth and as pred
 	Summary     Summary
+	Cases       []Case // what the summary is made from
 }
 
 // Raters measures every rater against every other, in both directions, over the
@@ -55,8 +57,63 @@ func Raters(raters, cases []string, load func(rater, name string) (*volume.Volum
 			if err != nil {
 				return nil, fmt.Errorf("raters %s and %s: %w", raters[t], raters[p], err)
 			}
-			out = append(out, RaterPair{raters[t], raters[p], s})
+			out = append(out, RaterPair{raters[t], raters[p], s, results[[2]int{t, p}]})
 		}
 	}
 	return out, nil
+}
+
+// RaterMean is one rater against all the others.
+type RaterMean struct {
+	Rater    string
+	Measures []Spread // of the keys asked for, in their order
+}
+
+// AgainstOthers gives, for each rater of pairs, how the rater's masks score when
+// each of the other raters is taken as the truth: per case the mean over the other
+// raters for whom the measure is defined, then the mean over cases, with its
+// interval. Cases come first so that an interval counts patients, not pairs.
+func AgainstOthers(pairs []RaterPair, keys []string, b Bootstrap) ([]RaterMean, error) {
+	var out []RaterMean
+	seen := map[string]bool{}
+	for _, first := range pairs {
+		if seen[first.Pred] {
+			continue
+		}
+		seen[first.Pred] = true
+		m := RaterMean{Rater: first.Pred}
+		for _, key := range keys {
+			s, err := Describe(key, perCase(pairs, first.Pred, key), b)
+			if err != nil {
+				return nil, fmt.Errorf("rater %s, %s: %w", first.Pred, key, err)
+			}
+			m.Measures = append(m.Measures, s)
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// perCase is the mean of a measure over the truths that rater is measured
+// against, case by case; NaN where none defines it.
+func perCase(pairs []RaterPair, rater, key string) []float64 {
+	var values [][]float64
+	for _, p := range pairs {
+		if p.Pred != rater {
+			continue
+		}
+		if values == nil {
+			values = make([][]float64, len(p.Cases))
+		}
+		for n := range p.Cases {
+			if v, ok := p.Cases[n].Result.Value(key); ok && !math.IsNaN(v) {
+				values[n] = append(values[n], v)
+			}
+		}
+	}
+	out := make([]float64, len(values))
+	for n, v := range values {
+		out[n] = mean(v) // 0/0 without any
+	}
+	return out
 }

@@ -99,6 +99,7 @@ func TestCompare(t *testing.T) {
 	require.Equal(t, 36.0, dice.Test.Plus)
 	require.InDelta(t, 0.6385, dice.MeanA, 1e-12)
 	require.InDelta(t, 0.535, dice.MeanB, 1e-12)
+	require.InDelta(t, 0.1035, dice.Difference, 1e-12)
 	require.True(t, dice.Low > 0.1 && dice.Low < 0.1035 && dice.High > 0.1035 && dice.High < 0.107)
 	require.Equal(t, 1.0, got[1].Test.P) // all equal
 	require.Equal(t, 2*dice.Test.P, dice.Adjusted)
@@ -160,4 +161,40 @@ func TestRaters(t *testing.T) {
 	bad.Alpha = 2
 	_, err = Raters([]string{"A", "B"}, []string{"one"}, load, bad, DefaultBootstrap())
 	require.ErrorContains(t, err, "raters A and B, case one")
+}
+
+func TestMarks(t *testing.T) {
+	for p, want := range map[float64]string{0.0009: "***", 0.001: "**", 0.01: "*", 0.049: "*", 0.05: "", 1: "", math.NaN(): ""} {
+		require.Equal(t, want, Marks(p), p)
+	}
+}
+
+func TestAgainstOthers(t *testing.T) {
+	// Case one: A and B overlap by 3 of 4 voxels, C marks what A marks. Case two: A
+	// and B mark the same, C nothing.
+	load := func(rater, name string) (*volume.Volume, error) {
+		switch {
+		case name == "two" && rater == "C":
+			return row(0, 0, 0, 0, 0, 0, 0), nil
+		case name == "one" && rater == "B":
+			return row(0, 0, 1, 1, 1, 1, 0), nil
+		}
+		return row(0, 1, 1, 1, 1, 0, 0), nil
+	}
+	pairs, err := Raters([]string{"A", "B", "C"}, []string{"one", "two"}, load, DefaultOptions(), DefaultBootstrap())
+	require.NoError(t, err)
+	got, err := AgainstOthers(pairs, []string{"dice", "lesion_f1"}, DefaultBootstrap())
+	require.NoError(t, err)
+	want := map[string]float64{
+		"A": ((0.75+1)/2 + 1) / 2,    // in case two, C as the truth is empty: not defined
+		"B": ((0.75+0.75)/2 + 1) / 2, //
+		"C": ((1+0.75)/2 + 0) / 2,    // found nothing in case two
+	}
+	require.Len(t, got, 3)
+	for _, m := range got {
+		require.Equal(t, 2, m.Measures[0].N, m.Rater)
+		require.Equal(t, "dice", m.Measures[0].Key)
+		require.InDelta(t, want[m.Rater], m.Measures[0].Mean, 1e-15, m.Rater)
+		require.LessOrEqual(t, m.Measures[0].Low, m.Measures[0].Mean)
+	}
 }
