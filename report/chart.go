@@ -18,11 +18,12 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// Chart is a finished drawing of panels one under the other; it can be written
-// as PNG or SVG and put on a page.
+// Chart is a finished drawing of panels one under the other, or of box plots; it
+// can be written as PNG or SVG and put on a page.
 type Chart struct {
 	title  string
 	panels []panel
+	boxes  *BoxPlot // in place of title and panels
 }
 
 // panel is one pair of axes with its lines.
@@ -54,6 +55,9 @@ const (
 )
 
 func (c *Chart) size() (w, h vg.Length) {
+	if c.boxes != nil {
+		return boxesWidth, c.boxes.height()
+	}
 	h = vg.Length(len(c.panels)*(panelHeight+stripHeight)) + 8
 	if c.title != "" {
 		h += titleHeight
@@ -101,6 +105,10 @@ func textStyle(size vg.Length, c color.RGBA, bold bool) text.Style {
 }
 
 func (c *Chart) draw(dc draw.Canvas) {
+	if c.boxes != nil {
+		c.boxes.draw(dc)
+		return
+	}
 	if c.title != "" {
 		style := textStyle(14, inkColor, true)
 		style.XAlign, style.YAlign = draw.XCenter, draw.YTop

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"html/template"
 	"image"
+	"image/color"
 	"image/png"
 	"io"
 	"math"
@@ -43,9 +44,11 @@ type Fact struct {
 type block struct {
 	Section *sectionBlock
 	Text    string
+	Note    string
 	Facts   [][2]string
 	Table   *tableBlock
 	Figure  *figureBlock
+	Legend  []swatchBlock
 }
 
 type sectionBlock struct{ ID, Title string }
@@ -66,7 +69,17 @@ type figureBlock struct {
 	Image         template.URL  // data URI of a PNG, or
 	SVG           template.HTML // a chart
 	Width, Height int
+	Narrow        bool // a chart for half a page
+	Pictures      []pictureBlock
 }
+
+type pictureBlock struct {
+	Alt           string
+	Image         template.URL
+	Width, Height int
+}
+
+type swatchBlock struct{ Color, Text string }
 
 // Section starts a section.
 func (p *Page) Section(title string) {
@@ -76,6 +89,9 @@ func (p *Page) Section(title string) {
 
 // Text adds a paragraph.
 func (p *Page) Text(s string) { p.blocks = append(p.blocks, block{Text: s}) }
+
+// note adds an explanation in small print.
+func (p *Page) note(s string) { p.blocks = append(p.blocks, block{Note: s}) }
 
 // Facts adds a list of names and values.
 func (p *Page) Facts(facts ...Fact) {
@@ -112,17 +128,60 @@ func (p *Page) Table(t *Table) {
 
 // Image adds a picture. alt says what it shows to who cannot see it.
 func (p *Page) Image(img image.Image, alt, caption string) {
-	var b bytes.Buffer
-	if err := png.Encode(&b, img); err != nil {
+	url, err := dataURL(img)
+	if err != nil {
 		p.fail(fmt.Errorf("picture %q: %w", alt, err))
 		return
 	}
 	size := img.Bounds().Size()
-	p.blocks = append(p.blocks, block{Figure: &figureBlock{
-		Alt: alt, Caption: caption, Width: size.X, Height: size.Y,
-		// base64 of a PNG that was made here: nothing in it needs escaping.
-		Image: template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())),
-	}})
+	p.blocks = append(p.blocks, block{Figure: &figureBlock{Alt: alt, Caption: caption, Width: size.X, Height: size.Y, Image: url}})
+}
+
+// Picture is one of several in a figure.
+type Picture struct {
+	Image image.Image
+	Alt   string
+}
+
+// Pictures adds a figure of several pictures: beside each other where there is
+// room, else one under the other.
+func (p *Page) Pictures(caption string, pictures ...Picture) {
+	f := &figureBlock{Caption: caption}
+	for _, pic := range pictures {
+		url, err := dataURL(pic.Image)
+		if err != nil {
+			p.fail(fmt.Errorf("picture %q: %w", pic.Alt, err))
+			return
+		}
+		size := pic.Image.Bounds().Size()
+		f.Pictures = append(f.Pictures, pictureBlock{pic.Alt, url, size.X, size.Y})
+	}
+	p.blocks = append(p.blocks, block{Figure: f})
+}
+
+// dataURL is img as a PNG within the page.
+func dataURL(img image.Image) (template.URL, error) {
+	var b bytes.Buffer
+	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, img); err != nil {
+		return "", err
+	}
+	// base64 of a PNG that was made here: nothing in it needs escaping.
+	return template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(b.Bytes())), nil
+}
+
+// Swatch is a colour and what it stands for.
+type Swatch struct {
+	Color color.RGBA
+	Text  string
+}
+
+// Legend adds a line of colours and what they stand for.
+func (p *Page) Legend(swatches ...Swatch) {
+	var b []swatchBlock
+	for _, s := range swatches {
+		b = append(b, swatchBlock{hexColor(s.Color), s.Text})
+	}
+	p.blocks = append(p.blocks, block{Legend: b})
 }
 
 // Chart adds a chart in the page's own colours.
@@ -137,7 +196,7 @@ func (p *Page) Chart(c *Chart, alt, caption string) {
 		p.fail(fmt.Errorf("chart %q: %w", alt, err))
 		return
 	}
-	p.blocks = append(p.blocks, block{Figure: &figureBlock{Alt: alt, Caption: caption, SVG: html}})
+	p.blocks = append(p.blocks, block{Figure: &figureBlock{Alt: alt, Caption: caption, SVG: html, Narrow: c.boxes != nil}})
 }
 
 func (p *Page) fail(err error) {
@@ -170,7 +229,7 @@ func inlineSVG(svg []byte, alt string) (template.HTML, error) {
 	} {
 		body = strings.ReplaceAll(body, c.from, c.to)
 	}
-	return template.HTML(fmt.Sprintf(`<svg class="chart" role="img" aria-label="%s" viewBox="%s">`,
+	return template.HTML(fmt.Sprintf(`<svg role="img" aria-label="%s" viewBox="%s">`,
 		template.HTMLEscapeString(alt), viewBox) + body), nil
 }
 

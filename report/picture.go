@@ -83,32 +83,20 @@ func (c *Case) regions() ([]region, error) {
 		return nil, err
 	}
 	out := make([]region, len(list))
-	counts := make([][]int, len(list)) // voxels of each region on the axial slices of its box
+	slices := busiest(c.Mask.Grid, labels, comps)
 	for n, l := range list {
-		out[n] = region{Lesion: l, box: canonicalBox(c.Mask.Grid, comps[n])}
-		counts[n] = make([]int, out[n].box.Max[2]-out[n].box.Min[2])
+		out[n] = region{Lesion: l, box: canonicalBox(c.Mask.Grid, comps[n]), slice: slices[n]}
 	}
-	height := heights(c.Mask.Grid)
 	voxel := math.Abs(c.Mask.Affine.Det())
 	for x, l := range labels {
 		if l == 0 {
 			continue
 		}
-		r := &out[l-1]
-		counts[l-1][height(x)-r.box.Min[2]]++
 		if inMask[x] {
-			r.predictedMM3 += voxel
+			out[l-1].predictedMM3 += voxel
 		}
 		if inTruth[x] {
-			r.trueMM3 += voxel
-		}
-	}
-	for n := range out {
-		most := 0
-		for k, count := range counts[n] {
-			if count > most {
-				most, out[n].slice = count, out[n].box.Min[2]+k
-			}
+			out[l-1].trueMM3 += voxel
 		}
 	}
 	return out, nil

@@ -1,0 +1,222 @@
+package report
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"voxgrad/metrics"
+	"voxgrad/volume"
+)
+
+// Scored is one evaluated case with what there is to show of it.
+type Scored struct {
+	Name   string
+	Result metrics.Result // with its lesion group, of Images.Mask against Images.Truth
+
+	// Images are the masks that were measured and, for pictures, the scans;
+	// probabilities and brain mask may be nil. All lie on one grid. Title and Rows are not
+	// used.
+	Images *Case
+
+	// Members are what each network of an ensemble found: masks, or probabilities.
+	// A member votes for a lesion if more than Alpha of its voxels are above 0.5 in the
+	// member's image.
+	Members []*volume.Volume
+	Alpha   float64
+}
+
+// FoundLesion is a lesion of either mask with all that is known of it.
+type FoundLesion struct {
+	metrics.Lesion
+	Covered  float64 // share of its voxels inside lesions of the other mask
+	MeanProb float64 // over its voxels; NaN without a map
+	MaxProb  float64
+	Votes    int // members that vote for it
+
+	slice int // axial, on the canonical grid: the one with most of its voxels
+	box   Box // on the canonical grid
+}
+
+// Lesions lists the lesions of the truth and of the mask under test above the
+// size limit, numbered as by package metrics. The error says which image is missing or lies
+// on another grid.
+func (s *Scored) Lesions() (truth, pred []FoundLesion, err error) {
+	if s.Images == nil || s.Images.Mask == nil || s.Images.Truth == nil {
+		return nil, nil, errors.New("a list of lesions needs the two masks")
+	}
+	for _, v := range append([]*volume.Volume{s.Images.Time1, s.Images.Time2, s.Images.Mask, s.Images.Prob, s.Images.Brain}, s.Members...) {
+		if v != nil {
+			if err := volume.SameSpace(s.Images.Truth, v); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	if truth, err = s.describe(s.Images.Truth, s.Result.TruthLesions); err != nil {
+		return nil, nil, err
+	}
+	pred, err = s.describe(s.Images.Mask, s.Result.PredLesions)
+	return truth, pred, err
+}
+
+// describe adds to the lesions measured in mask what the other images say.
+func (s *Scored) describe(mask *volume.Volume, measured []metrics.Lesion) ([]FoundLesion, error) {
+	inside, err := metrics.Foreground(mask)
+	if err != nil {
+		return nil, err
+	}
+	labels, comps, list, err := findLesions(mask, inside, s.Images.Prob)
+	if err != nil {
+		return nil, err
+	}
+	if len(measured) > len(comps) {
+		return nil, fmt.Errorf("%s has %d lesions, the result %d: it was measured on another mask", mask.Name(), len(comps), len(measured))
+	}
+	votes := s.votes(labels, comps)
+	slices := busiest(mask.Grid, labels, comps)
+	out := make([]FoundLesion, len(measured))
+	for n, l := range measured {
+		if l.Voxels != comps[n].Voxels {
+			return nil, fmt.Errorf("lesion %d of %s has %d voxels, in the result %d: it was measured on another mask",
+				n+1, mask.Name(), comps[n].Voxels, l.Voxels)
+		}
+		out[n] = FoundLesion{
+			Lesion: l, Covered: float64(l.Overlap) / float64(l.Voxels),
+			MeanProb: list[n].MeanProb, MaxProb: list[n].MaxProb, Votes: votes[n],
+			slice: slices[n], box: canonicalBox(mask.Grid, comps[n]),
+		}
+	}
+	return out, nil
+}
+
+// votes is how many members vote for each component.
+func (s *Scored) votes(labels []int32, comps []volume.Component) []int {
+	votes := make([]int, len(comps))
+	for _, m := range s.Members {
+		marked := make([]int, len(comps))
+		for x, l := range labels {
+			if l > 0 && m.Data[x] > 0.5 {
+				marked[l-1]++
+			}
+		}
+		for n, c := range comps {
+			if float64(marked[n])/float64(c.Voxels) > s.Alpha {
+				votes[n]++
+			}
+		}
+	}
+	return votes
+}
+
+// busiest is the canonical axial slice with most voxels of each component, the
+// lowest of equal ones.
+func busiest(g volume.Grid, labels []int32, comps []volume.Component) []int {
+	counts := make([][]int, len(comps))
+	lowest := make([]int, len(comps))
+	for n, c := range comps {
+		b := canonicalBox(g, c)
+		lowest[n] = b.Min[2]
+		counts[n] = make([]int, b.Max[2]-b.Min[2])
+	}
+	height := heights(g)
+	for x, l := range labels {
+		if l > 0 {
+			counts[l-1][height(x)-lowest[l-1]]++
+		}
+	}
+	out := make([]int, len(comps))
+	for n, of := range counts {
+		most := 0
+		for k, count := range of {
+			if count > most {
+				most, out[n] = count, lowest[n]+k
+			}
+		}
+	}
+	return out
+}
+
+// Tables are the lists of true and of predicted lesions.
+func (s *Scored) Tables() (truth, pred *Table, err error) {
+	t, p, err := s.Lesions()
+	if err != nil {
+		return nil, nil, err
+	}
+	truth = s.table("True lesions", "detected", t)
+	pred = s.table("Predicted lesions", "true positive", p)
+	if s.Result.EmptyTruth() {
+		truth.Note = "Nothing is marked in the truth."
+	}
+	return truth, pred, nil
+}
+
+func (s *Scored) table(title, found string, list []FoundLesion) *Table {
+	t := &Table{Title: title, Columns: []Column{
+		{Name: "lesion"}, {Name: "volume", Unit: CubicMillimetres},
+		{Name: "x", Unit: Millimetres}, {Name: "y", Unit: Millimetres}, {Name: "z", Unit: Millimetres},
+		{Name: found}, {Name: "covered", Unit: Percent},
+	}}
+	probs := s.Images.Prob != nil
+	if probs {
+		t.Columns = append(t.Columns, Column{Name: "mean prob.", Unit: Probability}, Column{Name: "max prob.", Unit: Probability})
+	}
+	if len(s.Members) > 0 {
+		t.Columns = append(t.Columns, Column{Name: "members"})
+	}
+	if len(list) == 0 {
+		t.Note = "None above the size limit."
+		return t
+	}
+	sum, hits := 0.0, 0
+	for _, l := range list {
+		cells := []any{l.Number, l.VolumeMM3, l.World[0], l.World[1], l.World[2], l.Found, l.Covered}
+		if probs {
+			cells = append(cells, l.MeanProb, l.MaxProb)
+		}
+		if len(s.Members) > 0 {
+			cells = append(cells, s.agreement(l))
+		}
+		t.Add(cells...)
+		sum += l.VolumeMM3
+		if l.Found {
+			hits++
+		}
+	}
+	total := []any{len(list), sum, "", "", "", fmt.Sprintf("%d of %d", hits, len(list))}
+	for len(total) < len(t.Columns) {
+		total = append(total, "")
+	}
+	t.AddSummary(total...)
+	return t
+}
+
+// agreement says how many members vote for a lesion.
+func (s *Scored) agreement(l FoundLesion) string {
+	return fmt.Sprintf("%d of %d", l.Votes, len(s.Members))
+}
+
+// caption describes a lesion in one line.
+func (s *Scored) caption(kind string, l FoundLesion, slices int) string {
+	text := fmt.Sprintf("%s %d: %s at %s, %s, %s mm", kind, l.Number, CubicMillimetres.Text(l.VolumeMM3),
+		Millimetres.Format(l.World[0]), Millimetres.Format(l.World[1]), Millimetres.Format(l.World[2]))
+	switch {
+	case kind == trueLesion && l.Found:
+		text += "; detected, " + Percent.Text(l.Covered) + " covered"
+	case kind == trueLesion:
+		text += "; missed, " + Percent.Text(l.Covered) + " covered"
+	default:
+		text += "; false positive, " + Percent.Text(l.Covered) + " of it in true lesions"
+	}
+	if !math.IsNaN(l.MeanProb) {
+		text += "; mean probability " + Probability.Format(l.MeanProb)
+	}
+	if len(s.Members) > 0 {
+		text += "; " + s.agreement(l) + " members"
+	}
+	return text + fmt.Sprintf(". Axial slice %d of %d.", l.slice+1, slices)
+}
+
+const (
+	trueLesion      = "True lesion"
+	predictedLesion = "Predicted lesion"
+)

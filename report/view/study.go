@@ -1,0 +1,229 @@
+package view
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"voxgrad/volume"
+)
+
+// MaxScans is how many scans are shown side by side at most: each takes a WebGL
+// context, of which browsers allow few.
+const MaxScans = 6
+
+// Scan is an image to show in a pane of its own.
+type Scan struct {
+	Label string // what it is: "time 1"
+	Path  string
+}
+
+// Files names what to show. The masks and the map are drawn over every scan; ""
+// is none.
+type Files struct {
+	Scans                    []Scan
+	Mask, Truth, Probability string
+}
+
+// Study is a set of images that were read, checked and put into the form that the
+// page loads.
+type Study struct {
+	images  [][]byte // NIfTI, by index
+	content content
+}
+
+// content is what the page is told about the images.
+type content struct {
+	Scans       []scan       `json:"scans"`
+	Overlay     *overlay     `json:"overlay"`
+	Probability *probability `json:"probability"`
+	Lesions     []Lesion     `json:"lesions"`
+	Notes       []string     `json:"notes"`
+}
+
+type scan struct {
+	Image int     `json:"image"`
+	Label string  `json:"label"`
+	Name  string  `json:"name"`
+	Low   float64 `json:"low"` // shown black
+	High  float64 `json:"high"`
+}
+
+type probability struct {
+	Image  int        `json:"image"`
+	Name   string     `json:"name"`
+	Colors [][3]uint8 `json:"colors"` // of values from 0 to 1, equally spaced
+}
+
+// Lesions is what the page lists.
+func (s *Study) Lesions() []Lesion { return s.content.Lesions }
+
+// Notes says what a reader should know about the files: grids that differ, voxels
+// that are no numbers.
+func (s *Study) Notes() []string { return s.content.Notes }
+
+func (s *Study) note(format string, a ...any) {
+	s.content.Notes = append(s.content.Notes, fmt.Sprintf(format, a...))
+}
+
+// Load reads the files. Images may lie on different grids of one world, which is
+// noted; mask and truth must share theirs to be compared. Errors name the file: it
+// cannot be read, is no NIfTI image, or is not what it is given as.
+func Load(f Files) (*Study, error) {
+	if len(f.Scans) == 0 {
+		return nil, fmt.Errorf("no scan to show: masks and probabilities are drawn over a scan")
+	}
+	if len(f.Scans) > MaxScans {
+		return nil, fmt.Errorf("%d scans: at most %d can be shown side by side", len(f.Scans), MaxScans)
+	}
+	s := &Study{content: content{Lesions: []Lesion{}, Notes: []string{}}}
+	name := shortNames(f.paths())
+	var first *volume.Volume
+	for _, in := range f.Scans {
+		v, err := volume.Read(in.Path)
+		if err != nil {
+			return nil, err
+		}
+		if n := zeroNonFinite(v); n > 0 {
+			s.note("%s: %d voxels are NaN or infinite, shown as 0", in.Path, n)
+		}
+		if first == nil {
+			first = v
+		} else {
+			s.noteSpace(first, v)
+		}
+		low, high := window(v)
+		at, err := s.add(v)
+		if err != nil {
+			return nil, err
+		}
+		s.content.Scans = append(s.content.Scans, scan{Image: at, Label: in.Label, Name: name[in.Path], Low: low, High: high})
+	}
+	mask, err := s.readOver(f.Mask, first)
+	if err != nil {
+		return nil, err
+	}
+	truth, err := s.readOver(f.Truth, first)
+	if err != nil {
+		return nil, err
+	}
+	prob, err := s.readProbability(f.Probability, first, name)
+	if err != nil {
+		return nil, err
+	}
+	if mask == nil && truth == nil {
+		return s, nil
+	}
+	if err := s.addOverlay(mask, truth, name); err != nil {
+		return nil, err
+	}
+	return s, s.addLesions(mask, truth, prob)
+}
+
+func (f Files) paths() []string {
+	var all []string
+	for _, p := range f.Scans {
+		all = append(all, p.Path)
+	}
+	for _, p := range []string{f.Mask, f.Truth, f.Probability} {
+		if p != "" {
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+// readOver reads a mask; nil for "".
+func (s *Study) readOver(path string, first *volume.Volume) (*volume.Volume, error) {
+	if path == "" {
+		return nil, nil
+	}
+	v, err := volume.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.CheckFinite(); err != nil {
+		return nil, err
+	}
+	s.noteSpace(first, v)
+	marked := 0
+	for _, in := range volume.NonZero(v) {
+		if in {
+			marked++
+		}
+	}
+	// No disease fills a third of a field of view.
+	if share := float64(marked) / float64(v.Len()); share > 1.0/3 {
+		s.note("%s marks %.0f %% of its voxels: is it a mask of lesions?", path, 100*share)
+	}
+	return v, nil
+}
+
+// readProbability reads and adds the map of probabilities; nil for "".
+func (s *Study) readProbability(path string, first *volume.Volume, name map[string]string) (*volume.Volume, error) {
+	if path == "" {
+		return nil, nil
+	}
+	v, err := volume.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.CheckFinite(); err != nil {
+		return nil, err
+	}
+	low, high := v.Data[0], v.Data[0]
+	for _, p := range v.Data {
+		low, high = min(low, p), max(high, p)
+	}
+	const slack = 1e-3 // of rounding
+	if low < -slack || high > 1+slack {
+		return nil, fmt.Errorf("%s: values from %g to %g: probabilities lie between 0 and 1; give it as a scan if it is none", path, low, high)
+	}
+	s.noteSpace(first, v)
+	at, err := s.add(v)
+	if err != nil {
+		return nil, err
+	}
+	s.content.Probability = &probability{Image: at, Name: name[path], Colors: heatColors()}
+	return v, nil
+}
+
+// noteSpace notes where b lies on another grid than a.
+func (s *Study) noteSpace(a, b *volume.Volume) {
+	if err := volume.SameSpace(a, b); err != nil {
+		s.note("%v. Each is shown where its header says.", err)
+	}
+}
+
+// zeroNonFinite sets NaN and infinite voxels to 0 and counts them.
+func zeroNonFinite(v *volume.Volume) int {
+	n := 0
+	for x, f := range v.Data {
+		if math.IsNaN(float64(f)) || math.IsInf(float64(f), 0) {
+			v.Data[x] = 0
+			n++
+		}
+	}
+	return n
+}
+
+// shortNames maps each path to its last elements, as many as tell it from the
+// others.
+func shortNames(paths []string) map[string]string {
+	tail := func(path string, n int) string {
+		parts := strings.Split(filepath.ToSlash(path), "/")
+		return strings.Join(parts[max(0, len(parts)-n):], "/")
+	}
+	names := map[string]string{}
+	for _, p := range paths {
+		n := 1
+		for _, q := range paths {
+			for q != p && tail(q, n) == tail(p, n) && tail(p, n) != filepath.ToSlash(p) {
+				n++
+			}
+		}
+		names[p] = tail(p, n)
+	}
+	return names
+}
