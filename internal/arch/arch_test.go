@@ -48,6 +48,7 @@ var may = map[string][]string{
 	"synth":               {"models", "layers", "autograd", "augment", "device", "volume", "internal"},
 	"train":               {"models", "layers", "autograd", "augment", "synth", "device", "device/dry", "volume", "metrics", "internal"},
 	"report":              {"metrics", "volume", "internal"},
+	"report/view":         {"report", "volume", "internal"},
 	"cmd":                 {"*"},
 	"tools":               {"*"},
 }
