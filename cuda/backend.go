@@ -9,7 +9,10 @@ import (
 	"voxgrad/device"
 )
 
-var _ device.Backend = (*Backend)(nil)
+var (
+	_ device.Backend = (*Backend)(nil)
+	_ device.Imaging = (*Backend)(nil)
+)
 
 // Backend implements device.Backend. Make one with New.
 type Backend struct {

@@ -45,6 +45,14 @@ func (l columns) launch() driver.Launch {
 	return driver.Launch{Grid: driver.Dim{X: l.parts, Y: l.groups, Z: 1}, Block: driver.D1(threads)}
 }
 
+// shares is the launch of a kernel whose blocks have a part of n each, and one partial
+// result.
+func (o *op) shares(n, each int) driver.Launch {
+	l := o.perElement(n, each)
+	l.Grid.X = min(l.Grid.X, maxParts)
+	return l
+}
+
 // doubles is a workspace for one float64 per part and each of n sums.
 func (o *op) doubles(n int, l columns) driver.Ptr { return o.workspace(2 * n * l.parts) }
 

@@ -12,8 +12,6 @@ import (
 	"voxgrad/device/devicetest"
 )
 
-var _ device.Backend = (*Backend)(nil)
-
 func onEmulator(t testing.TB, opts []emu.Option, bopts ...Option) (*emu.Device, *Backend) {
 	t.Helper()
 	d := emu.New(opts...)

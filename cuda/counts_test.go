@@ -106,6 +106,38 @@ func (c counted) adam() {
 	c.Adam(slots, device.AdamOptions{Step: 1, LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8})
 }
 
+func (c counted) imaging(ch int) {
+	s := device.Shape{N: 1, D: 12, H: 10, W: 40, C: ch}
+	x, y, mask := c.x(s), c.x(s), c.x(s)
+	for axis := range 3 {
+		n := s.Grid()[axis]
+		c.AlongAxis(device.Into{Tensor: y, Mode: device.Set}, x, c.x(device.Matrix(n, n)), axis)
+	}
+	narrow := c.x(device.Matrix(40, 40)) // one of its three stages has a coefficient
+	c.Upload(narrow, append(make([]float32, 1599), 1))
+	c.AlongAxis(device.Into{Tensor: y, Mode: device.Add}, x, narrow, 2)
+	c.Orient(c.x(device.Shape{N: 1, D: 40, H: 10, W: 12, C: ch}), x, [3]int{2, 1, 0}, [3]bool{true})
+	c.Resample(y, x, c.vec(1), [3][4]float64{{0.9, 0.1, 0, 0.2}, {-0.1, 0.9, 0, 0.5}, {0, 0, 0.8, 1}})
+	c.Blend(y, x, mask, 0.7, 0.3)
+	c.Min(c.vec(1), x)
+	c.Field(y, x, c.vec(20), 3)
+	c.Noise(y, x, 0.1, 7)
+	c.RegionStats(c.vec(2), x, mask)
+	c.RegionNoise(y, x, mask, c.vec(2), 7)
+	c.Select(y, mask, x, mask)
+	batch := c.x(device.Shape{N: 2, D: 12, H: 10, W: 40, C: ch})
+	c.PutSample(batch, 1, x)
+	c.TakeSample(y, batch, 0)
+	odd := device.Shape{N: 1, D: 1, H: 1, W: 4801, C: 1}
+	batch = c.x(device.Shape{N: 2, D: 1, H: 1, W: 4801, C: 1})
+	c.TakeSample(c.x(odd), batch, 1)
+	if ch == 1 {
+		c.Peak(c.vec(2), x, y)
+		c.Spike(x, y, c.vec(2), [3]int{1, 2, 3}, 0.1)
+		c.Wave(y, x, c.vec(2), [3]int{1, 2, 3}, 0.1)
+	}
+}
+
 // Instructions, memory traffic and bank conflicts of every kernel on fixed shapes. A
 // kernel that starts to move more than it did is seen here before anybody times
 // it; `go test ./cuda -run TestCounts -update` accepts the new numbers.
@@ -124,6 +156,8 @@ func TestCounts(t *testing.T) {
 		{"convt 24", func(c counted) { c.transposed(24) }},
 		{"streaming 24", func(c counted) { c.streaming(24) }},
 		{"streaming 3", func(c counted) { c.streaming(3) }},
+		{"imaging 1", func(c counted) { c.imaging(1) }},
+		{"imaging 2", func(c counted) { c.imaging(2) }},
 		{"losses 2", func(c counted) { c.losses(2) }},
 		{"adam", counted.adam},
 	}

@@ -3,6 +3,9 @@
 // copy, accumulate: one block of 256 threads per 1024 elements, 16-byte accesses,
 // the last elements singly; 8 and 12 bytes moved per element. No shared memory.
 //
+// copy_words: where samples do not start at multiples of 16 bytes; 1024 elements a block too, four a thread, 256
+// apart.
+//
 // nonfinite_count, nonfinite_total: each of at most 1024 blocks counts a grid-stride
 // share of x into its own word; one block adds the words. 4 bytes read per element,
 // 32 bytes of shared memory.
@@ -17,6 +20,14 @@ extern "C" __global__ void __launch_bounds__(256) copy(float *dst, const float *
 #pragma unroll 1
 	for (; i < n; i++)
 		dst[i] = src[i];
+}
+
+extern "C" __global__ void __launch_bounds__(256) copy_words(float *dst, const float *src, i64 n) {
+	i64 i = (i64)blockIdx.x * 1024 + threadIdx.x;
+#pragma unroll
+	for (int k = 0; k < 4; k++, i += 256)
+		if (i < n)
+			dst[i] = src[i];
 }
 
 // dst += src

@@ -51,6 +51,30 @@ template <int V> static __device__ __forceinline__ void add_scaled(vec<V> &r, fl
 		r.v[j] = fmaf(k, a.v[j], r.v[j]);
 }
 
+// Four elements from i on of n: at once, or singly those that there are. The others
+// are zero.
+static __device__ __forceinline__ vec<4> load4(const float *p, i64 i, i64 n) {
+	if (i + 4 <= n)
+		return load<4>(p + i);
+	vec<4> r = zero<4>();
+#pragma unroll
+	for (int j = 0; j < 3; j++)
+		if (i + j < n)
+			r.v[j] = p[i + j];
+	return r;
+}
+
+static __device__ __forceinline__ void store4(float *p, i64 i, i64 n, vec<4> r) {
+	if (i + 4 <= n) {
+		store(p + i, r);
+		return;
+	}
+#pragma unroll
+	for (int j = 0; j < 3; j++)
+		if (i + j < n)
+			p[i + j] = r.v[j];
+}
+
 // Place is where a thread is among the samples, d·h·w voxels and c groups of channels
 // of a tensor, c fastest.
 struct Place {
