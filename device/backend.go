@@ -17,6 +17,7 @@ type Backend interface {
 	Loss
 	Optimizer
 	Random
+	Imaging
 }
 
 // Memory allocates, moves and inspects tensors.

@@ -25,10 +25,7 @@ type Backend struct {
 	scratch []*scratch
 }
 
-var (
-	_ device.Backend = (*Backend)(nil)
-	_ device.Imaging = (*Backend)(nil)
-)
+var _ device.Backend = (*Backend)(nil)
 
 // New opens the backend with the fastest kernels the processor has. It may use
 // as much memory as the machine, or the control group it runs in, has to spare

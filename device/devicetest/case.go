@@ -131,6 +131,18 @@ func Cases(opt Options) []Case {
 	add(mseTrials())
 	add(adamTrials())
 	add(dropoutTrials())
+	add(alongAxisTrials())
+	add(orientTrials())
+	add(resampleTrials())
+	add(blendTrials())
+	add(minTrials())
+	add(fieldTrials())
+	add(noiseTrials())
+	add(peakTrials())
+	add(spikeTrials())
+	add(waveTrials())
+	add(regionTrials())
+	add(batchTrials())
 	cases = append(cases, memoryCases()...)
 	for i := range cases {
 		cases[i].opt = opt

@@ -29,7 +29,7 @@ func compare(got []float32, want []float64, terms, scale float64, tol Tolerance)
 	}
 	if terms == 0 {
 		for i := range want {
-			if got[i] != float32(want[i]) {
+			if w := float32(want[i]); got[i] != w && !(got[i] != got[i] && w != w) { // NaNs are all alike
 				return r, fmt.Errorf("element %d is %g, expected exactly %g", i, got[i], want[i])
 			}
 		}

@@ -5,6 +5,4 @@ import "voxgrad/device"
 var (
 	_ device.Backend = (*Backend[float32])(nil)
 	_ device.Backend = (*Backend[float64])(nil)
-	_ device.Imaging = (*Backend[float32])(nil)
-	_ device.Imaging = (*Backend[float64])(nil)
 )

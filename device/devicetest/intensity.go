@@ -1,0 +1,119 @@
+package devicetest
+
+import (
+	"fmt"
+	"math"
+
+	"voxgrad/device"
+)
+
+func imageShapes() []device.Shape {
+	return []device.Shape{shape(2, 5, 6, 7, 3), shape(1, 1, 1, 1, 1), shape(1, 7, 9, 11, 1)}
+}
+
+func blendTrials() []*trial {
+	var ts []*trial
+	for i, s := range imageShapes() {
+		for _, c := range [][2]float64{{2, -1}, {0.3, 0.7}, {0, 1}, {1, 0}} {
+			ts = append(ts, &trial{
+				method: "Blend", name: fmt.Sprintf("%v/%g,%g", s, c[0], c[1]), full: i == 0 && c[0] == 2, flops: 3 * float64(s.Len()),
+				alias: [][2]string{{"y", "x"}, {"y", "z"}},
+				args: []arg{
+					{name: "y", shape: s, role: output, terms: 3, scale: 1},
+					{name: "x", shape: s, make: normal(0, 1)},
+					{name: "z", shape: s, make: normal(0, 1)},
+				},
+				call: func(b device.Backend, t tensors) {
+					b.Blend(t.at["y"], t.at["x"], t.at["z"], c[0], c[1])
+				},
+			})
+		}
+	}
+	return ts
+}
+
+// least is normal about mean with its smallest value at an element, from the end if negative.
+func least(mean, v float64, at int) values {
+	return func(d draw) []float32 {
+		x := normal(mean, 1)(d)
+		x[(at+len(x))%len(x)] = float32(v)
+		return x
+	}
+}
+
+func minTrials() []*trial {
+	var ts []*trial
+	for i, s := range append(imageShapes(), device.Vec(1<<16+3), shape(3, 1, 1, 1, 4)) {
+		for _, c := range []struct {
+			name string
+			x    values
+		}{
+			{"first", least(0, -9, 0)}, {"last", least(0, -9, -1)}, {"positive", least(20, 3, 1)}, {"negative", least(-20, -90, -2)},
+			{"none smaller", constant(5)}, {"infinite", constant(math.Inf(1))}, {"minus infinity", least(0, math.Inf(-1), 4)},
+			{"NaN first", least(0, math.NaN(), 0)}, {"NaN last", least(0, math.NaN(), -1)}, {"all NaN", constant(math.NaN())},
+		} {
+			ts = append(ts, &trial{
+				method: "Min", name: fmt.Sprintf("%v/%s", s, c.name), full: i == 0 && c.name == "first",
+				args: []arg{
+					{name: "least", shape: device.Scalar(), role: output},
+					{name: "x", shape: s, make: c.x, free: true},
+				},
+				call: func(b device.Backend, t tensors) { b.Min(t.at["least"], t.at["x"]) },
+			})
+		}
+	}
+	return ts
+}
+
+func fieldTrials() []*trial {
+	var ts []*trial
+	for i, s := range append(imageShapes(), shape(1, 1, 6, 9, 1), shape(2, 5, 1, 8, 1), shape(1, 5, 7, 1, 2), shape(1, 2, 3, 70, 1)) {
+		for order := range 5 {
+			// Large coefficients nearly cancel: a sum in float32 would show.
+			for _, size := range []float64{0.3, 3} {
+				ts = append(ts, &trial{
+					method: "Field", name: fmt.Sprintf("%v/order=%d/size=%g", s, order, size), full: i == 0 && order == 2 && size < 1,
+					alias: [][2]string{{"y", "x"}},
+					args: []arg{
+						{name: "y", shape: s, role: output, terms: 4},
+						{name: "x", shape: s, make: normal(1, 0.3)},
+						{name: "coef", shape: device.Vec((order + 1) * (order + 2) * (order + 3) / 6), make: uniform(-size, size)},
+					},
+					call: func(b device.Backend, t tensors) {
+						b.Field(t.at["y"], t.at["x"], t.at["coef"], order)
+					},
+				})
+			}
+		}
+	}
+	return ts
+}
+
+var noiseKeys = []uint64{0, 0xfedcba9876543210, 1 << 32}
+
+func noiseTrials() []*trial {
+	var ts []*trial
+	for i, s := range append(imageShapes(), device.Vec(1<<15+9)) {
+		for _, key := range noiseKeys {
+			call := func(sd float64) func(b device.Backend, t tensors) {
+				return func(b device.Backend, t tensors) { b.Noise(t.at["y"], t.at["x"], sd, key) }
+			}
+			// Nothing but z, which must be the same to the bit.
+			ts = append(ts, &trial{
+				method: "Noise", name: fmt.Sprintf("%v/key=%x/bits", s, key), call: call(1),
+				args: []arg{
+					{name: "y", shape: s, role: output},
+					{name: "x", shape: s, make: constant(0)},
+				},
+			}, &trial{
+				method: "Noise", name: fmt.Sprintf("%v/key=%x", s, key), full: i == 0 && key != 0, call: call(0.07),
+				alias: [][2]string{{"y", "x"}},
+				args: []arg{
+					{name: "y", shape: s, role: output, terms: 2},
+					{name: "x", shape: s, make: normal(0, 1)},
+				},
+			})
+		}
+	}
+	return ts
+}
