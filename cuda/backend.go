@@ -26,6 +26,7 @@ type Backend struct {
 	source  func(name string, compute int) (ptx, variant string, err error) // of a module
 	last    launched                                                        // the newest launch, for errors that arrive late
 	since   int                                                             // launches after the last successful Sync
+	slots   slotTable                                                       // of the last Adam
 	err     error                                                           // the first failure; every later call does nothing
 }
 
@@ -74,7 +75,8 @@ func New(d driver.Driver, opts ...Option) (*Backend, error) {
 	if b.opt.limit < 0 {
 		return nil, fmt.Errorf("cuda: a memory limit of %d bytes; give a positive one, or 0 for all the device has", b.opt.limit)
 	}
-	if _, _, err := kernels.Source("memory", b.info.Compute); err != nil {
+	// A card or a driver too old for the kernels is found out here, not by the first operation.
+	if _, err := b.module("memory"); err != nil {
 		return nil, fmt.Errorf("cuda: %s: %w; use the cpu", b.info.Name, err)
 	}
 	b.pool = pool{drv: d, limit: b.opt.limit, exact: b.opt.exact, free: map[int64][]driver.Ptr{}, all: map[driver.Ptr]int64{}}

@@ -19,7 +19,7 @@ type faulty struct {
 	*emu.Device
 	launch, sync, alloc error
 	launches, syncs     int
-	freed               int
+	freed, uploads      int
 }
 
 func (f *faulty) Launch(k driver.Kernel, l driver.Launch, args ...uint64) error {
@@ -45,6 +45,11 @@ func (f *faulty) Alloc(n int64) (driver.Ptr, error) {
 	return f.Device.Alloc(n)
 }
 
+func (f *faulty) ToDevice(dst driver.Ptr, src []byte) error {
+	f.uploads++
+	return f.Device.ToDevice(dst, src)
+}
+
 func (f *faulty) Free(p driver.Ptr) error {
 	f.freed++
 	return f.Device.Free(p)
@@ -61,9 +66,20 @@ func onFaulty(t *testing.T, opts ...Option) (*faulty, *Backend, device.Into, dev
 	return f, b, device.Into{Tensor: y, Mode: device.Add}, x
 }
 
+// oldDriver cannot read the kernels, as one for CUDA 11.4.
+type oldDriver struct{ *emu.Device }
+
+func (oldDriver) Load(string) (driver.Module, error) {
+	return nil, errors.New("GPU 0: Load: the kernels are PTX 7.8")
+}
+
 func TestNewRefuses(t *testing.T) {
 	_, err := New(emu.New(emu.Compute(52)))
 	require.EqualError(t, err, "cuda: emulator: kernels: the card has compute capability 5.2, the kernels need 6.1 or newer; use the cpu")
+	_, err = New(emu.New(emu.Compute(60)))
+	require.EqualError(t, err, "cuda: emulator: kernels: the card has compute capability 6.0, the kernels need 6.1 or newer; use the cpu")
+	_, err = New(oldDriver{emu.New()})
+	require.EqualError(t, err, "cuda: emulator: module memory.sm_61: GPU 0: Load: the kernels are PTX 7.8; use the cpu")
 	_, err = New(emu.New(), WithPrecision(9))
 	require.EqualError(t, err, "cuda: no such precision: 9")
 	_, err = New(emu.New(), WithMemoryLimit(-1))
@@ -209,6 +225,42 @@ func TestWorkspaceGoesBack(t *testing.T) {
 	require.NoError(t, b.Close())
 }
 
+// The table of Adam's slots goes to the device once, and again when it changes.
+func TestAdamKeepsItsTable(t *testing.T) {
+	f, b, _, _ := onFaulty(t)
+	vec := func(n int) device.Tensor {
+		x := b.Alloc(device.Vec(n))
+		b.Fill(x, 1)
+		return x
+	}
+	slot := func(n int) device.AdamSlot { return device.AdamSlot{W: vec(n), Grad: vec(n), M: vec(n), V: vec(n)} }
+	first, second := slot(3), slot(5)
+	opt := device.AdamOptions{Step: 1, LR: 1, Beta1: 0.5, Beta2: 0.5}
+	w := func(s device.AdamSlot) (v [3]float32) {
+		x := make([]float32, s.W.Len())
+		b.Download(x, s.W)
+		return [3]float32(x)
+	}
+	update := func(uploads int, slots ...device.AdamSlot) {
+		before := f.uploads
+		b.Adam(slots, opt)
+		require.NoError(t, b.Sync())
+		require.Equal(t, uploads, f.uploads-before)
+	}
+	update(1, first, second)
+	once := w(first)
+	update(0, first, second)
+	update(1, second, first)
+	update(1, first)
+	require.Less(t, w(first)[0], once[0])
+	frozen := w(second)
+	update(0, first)
+	require.Equal(t, frozen, w(second))
+	update(1, first, second)
+	require.Less(t, w(second)[0], frozen[0])
+	require.NoError(t, b.Close())
+}
+
 func TestClose(t *testing.T) {
 	d, b := onEmulator(t, nil)
 	x := b.Alloc(device.Vec(5))
@@ -311,8 +363,8 @@ func TestBadModule(t *testing.T) {
 	x := b.Alloc(device.Vec(1))
 	b.Fill(x, 1)
 	y := b.Alloc(device.Vec(1))
-	b.Copy(device.Into{Tensor: y, Mode: device.Set}, x)
-	require.ErrorContains(t, b.Sync(), "module memory.sm_61: ptx: line 2")
+	b.Softmax(y, x)
+	require.ErrorContains(t, b.Sync(), "module loss.sm_61: ptx: line 2")
 	require.ErrorContains(t, b.Sync(), "update it, or use the cpu")
 }
 

@@ -5,8 +5,10 @@
 //
 // # Precision and determinism
 //
-// Everything is fp32: products and sums by fused multiply-adds in a fixed order. No
-// floating-point atomics; a sum over many blocks is made of one partial result
+// Tensors are fp32. So are the products and sums of convolutions, of their gradients and of everything done element by
+// element, by fused multiply-adds in a fixed order. Sums over a whole tensor are double: the statistics and gradients of
+// a normalisation, the losses, the moments of a region; a few threads' partial sums of four or so terms below
+// them are fp32. Positions and phases of images are double too. No floating-point atomics; a sum over many blocks is made of one partial result
 // for each block in a workspace and a second kernel that adds these in order.
 // How the work is cut depends on shapes alone, so the same calls give the same
 // bits, on any card for which the same variant of the kernels is chosen.

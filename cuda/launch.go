@@ -23,22 +23,31 @@ type kernel struct {
 	params []ptx.Type
 }
 
-// kernel finds an entry, loading its module when it is first needed.
+// module gives loaded PTX, loading it when it is first needed.
+func (b *Backend) module(name string) (*module, error) {
+	if m := b.modules[name]; m != nil {
+		return m, nil
+	}
+	text, variant, err := b.source(name, b.info.Compute)
+	if err != nil {
+		return nil, err
+	}
+	m := &module{variant: variant, kernels: map[string]*kernel{}}
+	if m.parsed, err = ptx.Parse(text); err != nil {
+		return nil, fmt.Errorf("module %s.%s: %w", name, variant, err)
+	}
+	if m.loaded, err = b.drv.Load(text); err != nil {
+		return nil, fmt.Errorf("module %s.%s: %w", name, variant, err)
+	}
+	b.modules[name] = m
+	return m, nil
+}
+
+// kernel finds an entry.
 func (b *Backend) kernel(mod, name string) (*kernel, string, error) {
-	m := b.modules[mod]
-	if m == nil {
-		text, variant, err := b.source(mod, b.info.Compute)
-		if err != nil {
-			return nil, "", err
-		}
-		m = &module{variant: variant, kernels: map[string]*kernel{}}
-		if m.parsed, err = ptx.Parse(text); err != nil {
-			return nil, "", fmt.Errorf("module %s.%s: %w", mod, variant, err)
-		}
-		if m.loaded, err = b.drv.Load(text); err != nil {
-			return nil, "", fmt.Errorf("module %s.%s: %w", mod, variant, err)
-		}
-		b.modules[mod] = m
+	m, err := b.module(mod)
+	if err != nil {
+		return nil, "", err
 	}
 	if k := m.kernels[name]; k != nil {
 		return k, m.variant, nil
@@ -51,7 +60,6 @@ func (b *Backend) kernel(mod, name string) (*kernel, string, error) {
 	for _, p := range entry.Params {
 		k.params = append(k.params, p.Type)
 	}
-	var err error
 	if k.handle, err = m.loaded.Kernel(name); err != nil {
 		return nil, "", err
 	}

@@ -1,7 +1,9 @@
 package cuda
 
 import (
+	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 
 	"voxgrad/cuda/driver"
@@ -11,7 +13,40 @@ import (
 // adamSpan is the number of elements that a block of kernel adam updates.
 const adamSpan = 2048
 
-// Adam updates all slots in one launch, by a table of them on the device. No tensor
+// slotTable is the table of the last update on the device. It stays there: training
+// updates the same slots step after step.
+type slotTable struct {
+	host []byte
+	at   driver.Ptr
+}
+
+// slotTable brings the table to the device unless it is there.
+func (o *op) slotTable(table []byte) driver.Ptr {
+	b, have := o.b, &o.b.slots
+	if bytes.Equal(table, have.host) {
+		return have.at
+	}
+	if len(table) != len(have.host) {
+		if have.host != nil {
+			b.pool.give(have.at)
+		}
+		*have = slotTable{}
+		at, err := b.pool.take(int64(len(table)))
+		if err != nil {
+			o.fail("", driver.Launch{}, fmt.Errorf("no memory for a table: %w", err), adviceMemory)
+			return 0
+		}
+		have.at = at
+	}
+	have.host = table
+	if err := b.drv.ToDevice(have.at, table); err != nil {
+		o.fail("", driver.Launch{}, err, adviceLost)
+	}
+	return have.at
+}
+
+// Adam updates all slots in one launch, by a table of them on the device, which is
+// brought there when it changes. No tensor
 // may be changed through two slots.
 func (b *Backend) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 	o := b.begin("Adam")
@@ -45,15 +80,7 @@ func (b *Backend) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 	if len(slots) == 0 {
 		return
 	}
-	at := o.workspace(len(table) / 4)
-	if o.b.err != nil {
-		return
-	}
-	if err := b.drv.ToDevice(at, table); err != nil {
-		o.fail("", driver.Launch{}, err, adviceLost)
-		return
-	}
-	o.launch("adam", "adam", blocks(grid, threads), at, len(slots),
+	o.launch("adam", "adam", blocks(grid, threads), o.slotTable(table), len(slots),
 		float32(opt.Beta1), float32(1-opt.Beta1), float32(opt.Beta2), float32(1-opt.Beta2),
 		float32(opt.LR/(1-math.Pow(opt.Beta1, float64(opt.Step)))), float32(1/math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step)))), float32(opt.Eps))
 }

@@ -75,7 +75,8 @@ type Driver interface {
 	Alloc(bytes int64) (Ptr, error)
 	Free(p Ptr) error
 
-	// ToDevice and ToHost copy len(src), len(dst) bytes.
+	// ToDevice and ToHost copy len(src), len(dst) bytes. ToDevice has taken its copy of src
+	// when it returns: the caller may change src at once, also if the bytes are on the device later.
 	ToDevice(dst Ptr, src []byte) error
 	ToHost(dst []byte, src Ptr) error
 

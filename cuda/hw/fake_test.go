@@ -222,8 +222,9 @@ func TestFakeLoad(t *testing.T) {
 
 	require.NoError(t, os.Setenv("FAKE_VERSION", "11040"))
 	defer os.Unsetenv("FAKE_VERSION")
-	_, err = fake(t).Load(kernels)
-	require.ErrorContains(t, err, "PTX 7.8, which needs a driver for CUDA 11.8 (520.61 or later); this one is for CUDA 11.4: update the driver")
+	_, err = Open(0)
+	require.EqualError(t, err, "GPU 0 (Fake GPU): the kernels are PTX 7.8, which needs a driver for CUDA 11.8 (520.61 or later); this one is for CUDA 11.4: update the driver")
+	require.ErrorContains(t, Available(), "PTX 7.8, which needs a driver")
 }
 
 func TestFakeMarks(t *testing.T) {

@@ -129,3 +129,15 @@ func TestOpenFailures(t *testing.T) {
 		})
 	}
 }
+
+// What Open refuses by its version is what the kernels are.
+func TestOldestPTX(t *testing.T) {
+	files, err := filepath.Glob("../kernels/*.ptx")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, f := range files {
+		text, err := os.ReadFile(f)
+		require.NoError(t, err)
+		require.Contains(t, string(text), "\n.version "+oldestPTX+"\n", f)
+	}
+}

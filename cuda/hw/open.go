@@ -17,6 +17,9 @@ import (
 // minCompute is the oldest compute capability for which kernels are compiled, times ten.
 const minCompute = 61
 
+// oldestPTX is the version of PTX that the kernels are compiled to.
+const oldestPTX = "7.8"
+
 const noDevice = cudrv.Code(100) // CUDA_ERROR_NO_DEVICE
 
 // start loads the driver and counts its devices.
@@ -99,6 +102,9 @@ func supported(index int, i driver.Info) error {
 	if i.Compute < minCompute {
 		return fmt.Errorf("GPU %d (%s) has compute capability %s; the kernels need %s or later",
 			index, i.Name, capability(i.Compute), capability(minCompute))
+	}
+	if i.DriverVersion < cudaFor(oldestPTX) {
+		return fmt.Errorf("GPU %d (%s): %w", index, i.Name, tooOld(oldestPTX, i.DriverVersion))
 	}
 	return nil
 }
