@@ -6,9 +6,13 @@ import (
 	"voxgrad/device"
 )
 
-// wantPosition panics unless s is one image and at lies in it.
-func wantPosition(op string, s device.Shape, at [3]int) {
+// wantSingle panics unless s is one image of one channel.
+func wantSingle(op string, s device.Shape) {
 	want(op, s.N == 1 && s.C == 1, "%v is not one image of one channel", s)
+}
+
+// wantPosition panics unless at lies in s.
+func wantPosition(op string, s device.Shape, at [3]int) {
 	for a, n := range s.Grid() {
 		want(op, 0 <= at[a] && at[a] < n, "position %v is outside %v", at, s)
 	}
@@ -22,7 +26,7 @@ func (b *Backend) Peak(peak, re, im device.Tensor) {
 	const op = "Peak"
 	pd, rd, id := b.get(op, "peak", peak), b.get(op, "re", re), b.get(op, "im", im)
 	want(op, peak.Shape == device.Vec(2) && re.Shape == im.Shape, "peak %v, re %v, im %v", peak.Shape, re.Shape, im.Shape)
-	wantPosition(op, re.Shape, [3]int{})
+	wantSingle(op, re.Shape)
 	apart(op, peak, re, im)
 	n := ceil(len(rd), span)
 	rs, is := make([]float32, n), make([]float32, n)
@@ -51,6 +55,7 @@ func (b *Backend) Spike(re, im, peak device.Tensor, at [3]int, ratio float64) {
 	const op = "Spike"
 	rd, id, pd := b.get(op, "re", re), b.get(op, "im", im), b.get(op, "peak", peak)
 	want(op, peak.Shape == device.Vec(2) && re.Shape == im.Shape, "re %v, im %v, peak %v", re.Shape, im.Shape, peak.Shape)
+	wantSingle(op, re.Shape)
 	wantPosition(op, re.Shape, at)
 	apart(op, re, im, peak)
 	apart(op, im, peak)
@@ -75,14 +80,16 @@ func (b *Backend) Wave(y, x, peak device.Tensor, at [3]int, ratio float64) {
 	for w := range x.W {
 		sin[w], cos[w] = math.Sincos(2 * math.Pi * turns(2, w))
 	}
-	re, im := ratio*float64(pd[0])/float64(x.Len()), ratio*float64(pd[1])/float64(x.Len())
-	lines(x.Shape, func(_, d, h int) {
+	re, im := ratio*float64(pd[0])/float64(x.Voxels()), ratio*float64(pd[1])/float64(x.Voxels())
+	lines(x.Shape, func(n, d, h int) {
 		s, c := math.Sincos(2 * math.Pi * (turns(0, d) + turns(1, h)))
 		p, q := re*c-im*s, re*s+im*c
-		line := (d*x.H + h) * x.W
-		to, from := yd[line:][:x.W], xd[line:][:x.W]
-		for w, v := range from {
-			to[w] = v + float32(p*cos[w]-q*sin[w])
+		line := ((n*x.D+d)*x.H + h) * x.W * x.C
+		for w := range x.W {
+			v := float32(p*cos[w] - q*sin[w])
+			for i := line + w*x.C; i < line+(w+1)*x.C; i++ {
+				yd[i] = xd[i] + v
+			}
 		}
 	})
 }

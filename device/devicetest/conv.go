@@ -39,6 +39,10 @@ func convGeometries() []geometry {
 		{x: shape(2, 1, 1, 1, 8), cout: 8, win: device.Same},   // every tap but one is outside
 		{x: shape(1, 1, 2, 3, 24), cout: 24, win: device.Same}, // thinner than the kernel
 		{x: shape(1, 2, 3, 40, 8), cout: 8, win: device.Same},  // long rows
+		// Tiles of 96 columns over a sum of 12 channels, half a step of eight left: forward and
+		// weights, then the gradient of x.
+		{x: shape(1, 1, 2, 3, 12), cout: 96, win: device.Same},
+		{x: shape(1, 1, 2, 3, 96), cout: 12, win: device.Same},
 		{x: shape(2, 5, 6, 7, 8), cout: 3, win: device.Window{K: 1, Stride: 1}},
 		{x: shape(1, 5, 7, 6, 3), cout: 8, win: device.Window{K: 3, Stride: 1}}, // no padding
 		{x: shape(2, 6, 7, 9, 3), cout: 8, win: device.Window{K: 3, Stride: 2, Pad: 1}},

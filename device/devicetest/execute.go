@@ -1,7 +1,6 @@
 package devicetest
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -159,7 +158,7 @@ func (tr *trial) checkPanics(b device.Backend, vals map[string][]float32) error 
 		if wrong.free {
 			continue
 		}
-		err := func() (err error) {
+		err := func() error {
 			mem := arena{b: b}
 			defer mem.free()
 			t := tensors{map[string]device.Tensor{}, set.mode}
@@ -171,20 +170,25 @@ func (tr *trial) checkPanics(b device.Backend, vals map[string][]float32) error 
 				t.at[a.name] = mem.alloc(a.name, s)
 				b.Fill(t.at[a.name], 1)
 			}
-			defer func() {
-				if p := recover(); p == nil {
-					err = errors.New("no panic")
-				} else if !slices.Contains(strings.FieldsFunc(fmt.Sprint(p), notLetter), tr.method) {
-					err = fmt.Errorf("the panic does not name %s: %v", tr.method, p)
-				}
-			}()
-			tr.call(b, t)
-			return nil
+			return namedPanic(tr.method, wrong.name+" of a wrong shape", func() { tr.call(b, t) })
 		}()
 		if err != nil {
-			return fmt.Errorf("%s of a wrong shape: %w", wrong.name, err)
+			return err
 		}
 	}
+	return nil
+}
+
+// namedPanic says why f does not panic with the method's name.
+func namedPanic(method, what string, f func()) (err error) {
+	defer func() {
+		if p := recover(); p == nil {
+			err = fmt.Errorf("%s: no panic", what)
+		} else if !slices.Contains(strings.FieldsFunc(fmt.Sprint(p), notLetter), method) {
+			err = fmt.Errorf("%s: the panic does not name %s: %v", what, method, p)
+		}
+	}()
+	f()
 	return nil
 }
 

@@ -88,11 +88,11 @@ func spikeTrials() []*trial {
 func waveTrials() []*trial {
 	var ts []*trial
 	for i, s := range []device.Shape{
-		shape(1, 5, 6, 7, 1), shape(1, 1, 1, 1, 1), shape(1, 4, 3, 8, 1), shape(1, 2, 181, 9, 1), shape(1, 3, 2, 182, 1), shape(1, 181, 3, 4, 1),
+		shape(2, 5, 6, 7, 3), shape(1, 1, 1, 1, 1), shape(1, 4, 3, 8, 1), shape(1, 2, 181, 9, 1), shape(1, 3, 2, 182, 1), shape(1, 181, 3, 4, 1),
 	} {
 		for _, name := range []string{"DC", "first", "last", "between"} {
 			at := positions(s)[name]
-			ratio := 0.3 * float64(s.Len()) // the wave is as high as the image
+			ratio := 0.3 * float64(s.Voxels()) // the wave is as high as the image
 			ts = append(ts, &trial{
 				method: "Wave", name: fmt.Sprintf("%v/%s", s, name), full: i == 0 && name == "DC", flops: 5 * float64(s.Len()),
 				alias: [][2]string{{"y", "x"}},

@@ -6,9 +6,13 @@ import (
 	"voxgrad/device"
 )
 
-// wantPosition panics unless s is one image and at lies in it.
-func wantPosition(op string, s device.Shape, at [3]int) {
+// wantSingle panics unless s is one image of one channel.
+func wantSingle(op string, s device.Shape) {
 	want(op, s.N == 1 && s.C == 1, "%v is not one image of one channel", s)
+}
+
+// wantPosition panics unless at lies in s.
+func wantPosition(op string, s device.Shape, at [3]int) {
 	for a, n := range s.Grid() {
 		want(op, 0 <= at[a] && at[a] < n, "position %v is outside %v", at, s)
 	}
@@ -19,7 +23,7 @@ func (b *Backend[F]) Peak(peak, re, im device.Tensor) {
 	const op = "Peak"
 	pd, rd, id := b.get(op, "peak", peak), b.get(op, "re", re), b.get(op, "im", im)
 	want(op, peak.Shape == device.Vec(2) && re.Shape == im.Shape, "peak %v, re %v, im %v", peak.Shape, re.Shape, im.Shape)
-	wantPosition(op, re.Shape, [3]int{})
+	wantSingle(op, re.Shape)
 	apart(op, peak, re, im)
 	r, i := rd[0], id[0]
 	for k := range rd {
@@ -35,6 +39,7 @@ func (b *Backend[F]) Spike(re, im, peak device.Tensor, at [3]int, ratio float64)
 	const op = "Spike"
 	rd, id, pd := b.get(op, "re", re), b.get(op, "im", im), b.get(op, "peak", peak)
 	want(op, peak.Shape == device.Vec(2) && re.Shape == im.Shape, "re %v, im %v, peak %v", re.Shape, im.Shape, peak.Shape)
+	wantSingle(op, re.Shape)
 	wantPosition(op, re.Shape, at)
 	apart(op, re, im, peak)
 	apart(op, im, peak)
@@ -57,6 +62,9 @@ func (b *Backend[F]) Wave(y, x, peak device.Tensor, at [3]int, ratio float64) {
 			turns += float64((at[a]-n/2)*i[a]%n) / float64(n)
 		}
 		sin, cos := math.Sincos(2 * math.Pi * turns)
-		yd[k] = F(float64(xd[k]) + ratio/float64(x.Len())*(float64(pd[0])*cos-float64(pd[1])*sin))
+		wave := ratio / float64(x.Voxels()) * (float64(pd[0])*cos - float64(pd[1])*sin)
+		for c := range x.C {
+			yd[k+c] = F(float64(xd[k+c]) + wave)
+		}
 	})
 }
