@@ -116,6 +116,16 @@ type Measure struct {
 	Value float64 // NaN: undefined
 }
 
+// Keys are all keys that Measures can give, in their order.
+func Keys() []string {
+	return []string{
+		"jaccard", "dice", "sensitivity", "specificity", "ppv", "npv", "relative_volume_error",
+		"hausdorff", "contour_mean_distance", "average_surface_distance",
+		"lesion_sensitivity", "lesion_ppv", "lesion_f1", "truth_lesions", "pred_lesions",
+		"tested_lesions", "tested_volume",
+	}
+}
+
 // Measures lists what was measured, in the order of the keys that JSON and CSV
 // output uses: jaccard, dice, sensitivity, specificity, ppv, npv,
 // relative_volume_error (%), hausdorff, contour_mean_distance,

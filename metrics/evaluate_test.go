@@ -323,3 +323,20 @@ func TestJSON(t *testing.T) {
 		text(evaluate(t, some, some, o)))
 	require.Equal(t, `{}`, text(Result{}))
 }
+
+func TestKeysAreThoseOfMeasures(t *testing.T) {
+	full := evaluate(t, row(0, 1, 1, 1, 1, 0), row(0, 1, 1, 1, 1, 0), DefaultOptions())
+	empty := evaluate(t, row(0, 0, 0, 0, 0, 0), row(0, 1, 1, 1, 1, 0), DefaultOptions())
+	var got []string
+	for _, m := range full.Measures() {
+		got = append(got, m.Key)
+	}
+	for _, key := range []string{"tested_lesions", "tested_volume"} {
+		_, ok := full.Value(key)
+		require.False(t, ok)
+		_, ok = empty.Value(key)
+		require.True(t, ok)
+		got = append(got, key)
+	}
+	require.Equal(t, Keys(), got)
+}

@@ -62,6 +62,14 @@ func (u Unit) Text(x float64) string {
 	return s + " " + u.Symbol
 }
 
+// Range prints an interval: "0.41 to 0.62"; Missing if an end is NaN.
+func (u Unit) Range(low, high float64) string {
+	if math.IsNaN(low) || math.IsNaN(high) {
+		return Missing
+	}
+	return u.Format(low) + " to " + u.Format(high)
+}
+
 // cell prints one table cell and tells whether it is a number (or a missing one).
 func (u Unit) cell(v any) (text string, number bool) {
 	switch v := v.(type) {

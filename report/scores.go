@@ -2,7 +2,6 @@ package report
 
 import (
 	"fmt"
-	"math"
 
 	"voxgrad/metrics"
 )
@@ -139,17 +138,10 @@ func SummaryTable(sum metrics.Summary) *Table {
 			if unit.Digits == 0 {
 				unit.Digits = 2 // the mean of counts
 			}
-			t.Add(Column{Name: m.Name, Unit: unit}.head(), s.N, unit.Format(s.Mean), interval(unit, s.Low, s.High),
+			t.Add(Column{Name: m.Name, Unit: unit}.head(), s.N, unit.Format(s.Mean), unit.Range(s.Low, s.High),
 				unit.Format(s.SD), unit.Format(s.Median), s.Undefined)
 		}
 	}
 	t.Note = fmt.Sprintf("%d cases with lesions, %d without. %s", sum.With, sum.Without, sum.Rule)
 	return t
-}
-
-func interval(u Unit, low, high float64) string {
-	if math.IsNaN(low) || math.IsNaN(high) {
-		return Missing
-	}
-	return u.Format(low) + " to " + u.Format(high)
 }

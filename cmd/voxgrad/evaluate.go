@@ -1,11 +1,7 @@
 package main
 
 import (
-	"fmt"
 	"os"
-	"path/filepath"
-	"sort"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,73 +12,182 @@ import (
 
 // evaluateJob is one call of evaluate.
 type evaluateJob struct {
-	truth, pred string // two files or two folders
-	asJSON      bool
-	opt         metrics.Options
+	files   evaluateFiles
+	pairs   string // table of them, in their place
+	raters  string // folder of several experts' masks, in their place
+	asJSON  bool
+	csv     string // files to write
+	report  string
+	figures int
+	opt     metrics.Options
 }
 
 func newEvaluate() *cobra.Command {
 	j := evaluateJob{opt: metrics.DefaultOptions()}
 	cmd := &cobra.Command{
-		Use:   "evaluate --truth T --pred P",
+		Use:   "evaluate (--truth T --pred P | --pairs TABLE | --raters DIR)",
 		Short: "Score masks against the truth with the challenge's measures",
-		Long: `Scores a mask, or a folder of masks, against the truth with the measures of the
-MSSEG-2 challenge's tool: Dice over all voxels; lesion-wise sensitivity, positive
-predictive value and F1 over lesions (voxels that share a face) above 3 mm³.
+		Long: `Scores masks against the truth with the measures of the MSSEG-2 challenge's tool:
+overlap of voxels, distances between surfaces, and detection of lesions (voxels that
+share a face) of more than 3 mm³.
 
-In folders, masks belong together if their names agree up to .nii or .nii.gz; a truth
-may also be DIR/CASE/ground_truth.nii.gz. With an empty truth only the number and
-volume of predicted lesions are defined; such cases do not enter the means.`,
-		Example: "  voxgrad evaluate --truth ground_truth.nii.gz --pred new.nii.gz --json",
-		Args:    exactArgs(0, ""),
+In folders, masks belong together if their names agree up to .nii or .nii.gz. A
+truth may also be DIR/CASE/ground_truth.nii.gz (or new_lesions, lesions), scans
+DIR/CASE/flair_time01_on_middle_space.nii.gz and so on: a data set's folder can be
+given as it is. A table lists the files itself: CSV with the columns prediction, truth
+and, if wanted, case, flair1, flair2, brainmask, probability, members (separated by
+semicolons); paths are relative to the table.
+
+With an empty truth only the number and volume of predicted lesions are defined;
+such cases do not enter the means of the other measures.
+
+--raters scores experts against each other: DIR/CASE/ground_truth_expertN.nii.gz, or
+one folder per expert, DIR/EXPERT/CASE.nii.gz.`,
+		Example: `  voxgrad evaluate --truth ground_truth.nii.gz --pred new.nii.gz --json
+  voxgrad evaluate --truth data --pred predictions --csv scores.csv
+  voxgrad evaluate --truth data --pred predictions --flair1 data --flair2 data --report scores.html`,
+		Args: exactArgs(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := j.opt.Validate(); err != nil {
-				return usagef(cmd, "%v", err)
+			if err := j.check(cmd); err != nil {
+				return err
+			}
+			if j.raters != "" {
+				return j.runRaters()
 			}
 			return j.run()
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&j.truth, "truth", "", "true mask, or folder of them (required)")
-	f.StringVar(&j.pred, "pred", "", "predicted mask, or folder of them (required)")
-	f.BoolVar(&j.asJSON, "json", false, "print JSON: one object for a pair, {cases, summary} for folders")
-	f.Float64Var(&j.opt.MinLesionMM3, "min-lesion-mm3", j.opt.MinLesionMM3, "lesions of this volume or less are ignored")
-	f.Float64Var(&j.opt.Alpha, "alpha", j.opt.Alpha, "share of a lesion that must be covered")
-	f.Float64Var(&j.opt.Beta, "beta", j.opt.Beta, "share of a covering lesion that may lie outside")
-	f.Float64Var(&j.opt.Gamma, "gamma", j.opt.Gamma, "share of the overlap that is looked at")
-	must(cmd.MarkFlagRequired("truth"))
-	must(cmd.MarkFlagRequired("pred"))
+	f.StringVar(&j.files.truth, "truth", "", "true mask, or folder of them")
+	f.StringVar(&j.files.pred, "pred", "", "predicted mask, or folder of them")
+	f.StringVar(&j.pairs, "pairs", "", "table of files, CSV: prediction,truth[,case,…]")
+	f.StringVar(&j.raters, "raters", "", "folder with the masks of several experts, to score them against each other")
+	f.BoolVar(&j.asJSON, "json", false, "print JSON: one object for a pair, {cases, summary} for several")
+	f.StringVar(&j.csv, "csv", "", "table of all measures to write, a line per case")
+	f.StringVar(&j.report, "report", "", "page of tables, box plots and pictures to write, HTML")
+	f.StringVar(&j.files.flair1, "flair1", "", "first scan, or folder of them, for the report's pictures")
+	f.StringVar(&j.files.flair2, "flair2", "", "second (or only) scan, or folder of them")
+	f.StringVar(&j.files.brain, "brainmask", "", "brain mask, or folder of them; sets what the pictures show")
+	f.StringVar(&j.files.prob, "probability", "", "probability map, or folder of them, for the report's lists of lesions")
+	f.StringArrayVar(&j.files.members, "member", nil, "mask or probability map of one member of an ensemble, or folder of them; repeat it for each")
+	f.IntVar(&j.figures, "figures", 0, "lesions pictured per case at most (default 12 for a pair, 4 for several; 0 by itself: none)")
+	scoringFlags(cmd, &j.opt)
 	return cmd
 }
 
-func (j evaluateJob) run() error {
-	pairs, err := maskPairs(j.truth, j.pred)
+// scoringFlags are the parameters of the measures.
+func scoringFlags(cmd *cobra.Command, o *metrics.Options) {
+	f := cmd.Flags()
+	f.Float64Var(&o.MinLesionMM3, "min-lesion-mm3", o.MinLesionMM3, "lesions of this volume or less are ignored")
+	f.Float64Var(&o.Alpha, "alpha", o.Alpha, "share of a lesion that must be covered")
+	f.Float64Var(&o.Beta, "beta", o.Beta, "share of a covering lesion that may lie outside")
+	f.Float64Var(&o.Gamma, "gamma", o.Gamma, "share of the overlap that is looked at")
+	f.BoolVar(&o.AnimaQuirks, "anima-quirks", false, "make average_surface_distance what the challenge's tool prints: a running minimum close to 0")
+}
+
+// check refuses command lines that ask for nothing or for two things.
+func (j *evaluateJob) check(cmd *cobra.Command) error {
+	if err := j.opt.Validate(); err != nil {
+		return usagef(cmd, "%v", err)
+	}
+	var given []string
+	for _, name := range []string{"truth", "pred", "pairs", "raters"} {
+		if cmd.Flags().Changed(name) {
+			given = append(given, name)
+		}
+	}
+	switch {
+	case len(given) == 0:
+		return usagef(cmd, `required flags "truth" and "pred" (or "pairs", or "raters") not set`)
+	case j.pairs != "" || j.raters != "":
+		if len(given) > 1 {
+			return usagef(cmd, "--%s and --%s exclude each other", given[0], given[len(given)-1])
+		}
+		for _, name := range []string{"flair1", "flair2", "brainmask", "probability", "member"} {
+			if cmd.Flags().Changed(name) {
+				return usagef(cmd, "--%s goes with --truth and --pred; a table has a column for it", name)
+			}
+		}
+	case len(given) == 1:
+		missing := map[string]string{"truth": "pred", "pred": "truth"}[given[0]]
+		return usagef(cmd, "required flag %q not set", missing)
+	}
+	if !cmd.Flags().Changed("figures") {
+		j.figures = -1
+	} else if j.figures < 0 {
+		return usagef(cmd, "--figures %d: a number of lesions, or 0 for none", j.figures)
+	}
+	if j.report == "" {
+		for _, name := range []string{"flair1", "flair2", "brainmask", "probability", "member", "figures"} {
+			if cmd.Flags().Changed(name) {
+				return usagef(cmd, "--%s is for the report: it needs --report FILE", name)
+			}
+		}
+	}
+	if j.files.flair1 != "" && j.files.flair2 == "" {
+		return usagef(cmd, "--flair1 needs --flair2; give a single scan as --flair2")
+	}
+	return nil
+}
+
+func (j *evaluateJob) run() error {
+	list, single, err := j.list()
 	if err != nil {
 		return err
 	}
-	var cases []metrics.Case
-	for _, p := range pairs {
-		r, err := evaluatePair(p.truth, p.pred, j.opt)
-		if err != nil {
-			return err
-		}
-		cases = append(cases, metrics.Case{Name: p.name, Result: r})
-	}
-	if j.asJSON && pairs[0].single {
-		return printJSON(cases[0].Result)
+	cases, err := scoreAll(list, j.opt)
+	if err != nil {
+		return err
 	}
 	sum, err := metrics.Summarize(cases, metrics.DefaultBootstrap())
 	if err != nil {
 		return err
 	}
-	if j.asJSON {
-		rows := []any{}
-		for _, c := range cases {
-			rows = append(rows, map[string]any{"case": c.Name, "measures": c.Result})
+	if j.csv != "" {
+		if err := writeScoreCSV(j.csv, []string{"case"}, scoreRows(cases)); err != nil {
+			return err
 		}
-		return printJSON(map[string]any{"cases": rows, "summary": sum})
 	}
-	return scoreTable("", cases, sum).WriteText(os.Stdout)
+	if j.report != "" {
+		if err := j.writeReport(list, cases, sum); err != nil {
+			return err
+		}
+	}
+	switch {
+	case j.asJSON && single:
+		return printJSON(cases[0].Result)
+	case j.asJSON:
+		return printJSON(map[string]any{"cases": jsonCases(cases), "summary": sum})
+	case single:
+		return measureTable(cases[0]).WriteText(os.Stdout)
+	}
+	tables := report.ScoreTables(cases, sum)
+	return writeTables(append(tables, report.SummaryTable(sum))...)
+}
+
+// list is what to score; single is true for two files named on the command line.
+func (j *evaluateJob) list() (list []evaluateFiles, single bool, err error) {
+	if j.pairs != "" {
+		list, err = readPairs(j.pairs)
+		return list, false, err
+	}
+	return j.files.list()
+}
+
+// scoreAll evaluates each case, with a bar where there are several.
+func scoreAll(list []evaluateFiles, opt metrics.Options) ([]metrics.Case, error) {
+	var cases []metrics.Case
+	bar := newProgress("scoring", len(list))
+	defer func() { bar.shut() }()
+	for n, f := range list {
+		r, err := evaluatePair(f.truth, f.pred, opt)
+		if err != nil {
+			return nil, err
+		}
+		cases = append(cases, metrics.Case{Name: f.name, Result: r})
+		bar.set(n+1, "")
+	}
+	return cases, nil
 }
 
 func evaluatePair(truth, pred string, opt metrics.Options) (metrics.Result, error) {
@@ -95,145 +200,4 @@ func evaluatePair(truth, pred string, opt metrics.Options) (metrics.Result, erro
 		return metrics.Result{}, err
 	}
 	return metrics.Evaluate(t, p, opt)
-}
-
-// maskPair is a truth and a prediction that belong together.
-type maskPair struct {
-	name, truth, pred string
-	single            bool // named on the command line, not found in folders
-}
-
-// maskPairs is the pair named, or those of two folders, sorted by name. A truth
-// without a prediction is an error; other predictions are left out.
-func maskPairs(truth, pred string) ([]maskPair, error) {
-	td, err := isDir(truth)
-	if err != nil {
-		return nil, err
-	}
-	pd, err := isDir(pred)
-	if err != nil {
-		return nil, err
-	}
-	if td != pd {
-		return nil, fmt.Errorf("--truth and --pred must both be files or both be folders")
-	}
-	if !td {
-		return []maskPair{{name: caseName(pred), truth: truth, pred: pred, single: true}}, nil
-	}
-	truths, err := masksIn(truth)
-	if err != nil {
-		return nil, err
-	}
-	preds, err := masksIn(pred)
-	if err != nil {
-		return nil, err
-	}
-	var pairs []maskPair
-	var missing []string
-	for name, path := range truths {
-		if preds[name] == "" {
-			missing = append(missing, name)
-			continue
-		}
-		pairs = append(pairs, maskPair{name: name, truth: path, pred: preds[name]})
-	}
-	sort.Strings(missing)
-	switch {
-	case len(truths) == 0:
-		return nil, fmt.Errorf("%s: no NAME.nii.gz and no CASE/%s in it", truth, challengeTruth)
-	case len(missing) > 0:
-		return nil, fmt.Errorf("%s: no prediction for %s (looked for NAME.nii.gz and NAME.nii)", pred, strings.Join(missing, ", "))
-	}
-	sort.Slice(pairs, func(a, b int) bool { return pairs[a].name < pairs[b].name })
-	return pairs, nil
-}
-
-func isDir(path string) (bool, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return false, err
-	}
-	return info.IsDir(), nil
-}
-
-// masksIn lists NAME.nii[.gz] and CASE/ground_truth.nii.gz by name.
-func masksIn(dir string) (map[string]string, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	found := map[string]string{}
-	for _, e := range entries {
-		path := filepath.Join(dir, e.Name())
-		if e.IsDir() {
-			path = filepath.Join(path, challengeTruth)
-			if _, err := os.Stat(path); err == nil {
-				found[e.Name()] = path
-			}
-			continue
-		}
-		if name := caseName(path); name != e.Name() {
-			if other := found[name]; other != "" {
-				return nil, fmt.Errorf("%s and %s have the same name: keep one of them", other, path)
-			}
-			found[name] = path
-		}
-	}
-	return found, nil
-}
-
-// caseName is the file's name without folder and .nii or .nii.gz.
-func caseName(path string) string {
-	return strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".nii")
-}
-
-// tableKeys are the measures of a score table, in order.
-var tableKeys = []struct {
-	key, head string
-	unit      report.Unit
-}{
-	{"dice", "Dice", report.Score},
-	{"lesion_sensitivity", "lesion sens.", report.Score},
-	{"lesion_ppv", "lesion PPV", report.Score},
-	{"lesion_f1", "lesion F1", report.Score},
-	{"truth_lesions", "true lesions", report.Unit{}},
-	{"pred_lesions", "pred. lesions", report.Unit{}},
-}
-
-// scoreTable is a row per case and, for several, their means.
-func scoreTable(title string, cases []metrics.Case, sum metrics.Summary) *report.Table {
-	t := &report.Table{Title: title, Columns: []report.Column{{Name: "case"}}}
-	for _, k := range tableKeys {
-		t.Columns = append(t.Columns, report.Column{Name: k.head, Unit: k.unit})
-	}
-	for _, c := range cases {
-		row := []any{c.Name}
-		for _, k := range tableKeys {
-			if v, ok := c.Result.Value(k.key); ok {
-				row = append(row, v)
-			} else {
-				row = append(row, nil)
-			}
-		}
-		t.Add(row...)
-	}
-	if len(cases) < 2 {
-		return t
-	}
-	row := []any{fmt.Sprintf("mean of %d", sum.With)}
-	for _, k := range tableKeys {
-		if m, ok := sum.Measure(k.key); ok {
-			row = append(row, m.Mean)
-		} else {
-			row = append(row, nil)
-		}
-	}
-	t.AddSummary(row...)
-	if sum.Without > 0 {
-		n, _ := sum.Measure("tested_lesions")
-		mm3, _ := sum.Measure("tested_volume")
-		t.Note = fmt.Sprintf("%d with an empty truth, not in the means: on average %.2f false lesions of %.1f mm³ together.",
-			sum.Without, n.Mean, mm3.Mean)
-	}
-	return t
 }
