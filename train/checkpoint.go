@@ -3,6 +3,7 @@ package train
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,7 +26,11 @@ const stateTensor = models.TrainPrefix + "state"
 // step are functions of the seed and the step, the patches of the seed and the
 // sample's number, so the two counters are all that there is to save of them.
 type state struct {
-	Config   string   `json:"config"` // TOML
+	Config string `json:"config"` // TOML
+
+	Inpainter string `json:"inpainter,omitempty"` // SHA-256 of the frozen networks' files
+	Generator string `json:"generator,omitempty"`
+
 	Train    []string `json:"train_cases"`
 	Valid    []string `json:"valid_cases"`
 	Step     int      `json:"step"`    // steps done; also the counter of the dropout keys
@@ -48,20 +53,45 @@ type sums struct {
 	Predicted    float64 `json:"predicted"`
 	Truth        float64 `json:"truth"`
 	Voxels       float64 `json:"voxels"`
+
+	// Of restored patches, and of their filled voxels: the number of voxels, and the
+	// sums of the squared and of the absolute errors.
+	PatchVoxels    float64 `json:"patch_voxels"`
+	PatchSquared   float64 `json:"patch_squared"`
+	PatchAbsolute  float64 `json:"patch_absolute"`
+	FilledVoxels   float64 `json:"filled_voxels"`
+	FilledSquared  float64 `json:"filled_squared"`
+	FilledAbsolute float64 `json:"filled_absolute"`
 }
 
-func (s *sums) add(r stepResult) {
-	s.Loss += r.loss
-	s.Batches++
-	s.Intersection += r.intersection
-	s.Predicted += r.predicted
-	s.Truth += r.truth
-	s.Voxels += r.voxels
+func (s *sums) add(r sums) {
+	s.Loss += r.Loss
+	s.Batches += r.Batches
+	s.Intersection += r.Intersection
+	s.Predicted += r.Predicted
+	s.Truth += r.Truth
+	s.Voxels += r.Voxels
+	s.PatchVoxels += r.PatchVoxels
+	s.PatchSquared += r.PatchSquared
+	s.PatchAbsolute += r.PatchAbsolute
+	s.FilledVoxels += r.FilledVoxels
+	s.FilledSquared += r.FilledSquared
+	s.FilledAbsolute += r.FilledAbsolute
 }
 
+// Measures that were not taken are NaN, 0/0.
 func (s sums) meanLoss() Number { return Number(s.Loss / float64(s.Batches)) }
 func (s sums) dice() Number     { return Number(2 * s.Intersection / (s.Predicted + s.Truth)) }
 func (s sums) lesion() Number   { return Number(s.Predicted / s.Voxels) }
+
+func (s sums) patchPSNR() Number  { return psnr(s.PatchSquared / s.PatchVoxels) }
+func (s sums) patchMAE() Number   { return Number(s.PatchAbsolute / s.PatchVoxels) }
+func (s sums) filledPSNR() Number { return psnr(s.FilledSquared / s.FilledVoxels) }
+func (s sums) filledMAE() Number  { return Number(s.FilledAbsolute / s.FilledVoxels) }
+
+// psnr is the peak signal-to-noise ratio in dB of a mean squared error. The peak is
+// 1, where the tissue's intensities lie after normalisation.
+func psnr(mse float64) Number { return Number(-10 * math.Log10(mse)) }
 
 // save writes checkpoint_last: the network by PyTorch's names, adam.* and train.*.
 func (t *trainer) save() error {
@@ -141,7 +171,7 @@ func readState(f *weights.File) (*state, error) {
 
 // mayDiffer lists the settings that a resumed run may change: they do not touch
 // what a step computes.
-var mayDiffer = []string{"encoder", "data.root", "data.cache_mb", "run.epochs", "run.patience",
+var mayDiffer = []string{"encoder", "start", "synthesis.inpainter", "synthesis.generator", "data.root", "data.cache_mb", "run.epochs", "run.patience",
 	"run.save_every", "run.ahead", "run.on_collapse", "run.full_every"}
 
 // sameRun says where a checkpoint's run differs from the one asked for.
@@ -158,6 +188,12 @@ func sameRun(path string, s *state, t *trainer) error {
 	}
 	if !slices.Equal(s.Train, t.state.Train) || !slices.Equal(s.Valid, t.state.Valid) {
 		lines = append(lines, "the data set's cases are others")
+	}
+	if s.Inpainter != t.state.Inpainter {
+		lines = append(lines, fmt.Sprintf("the inpainter's file %s holds something else", t.cfg.Synthesis.Inpainter))
+	}
+	if s.Generator != t.state.Generator {
+		lines = append(lines, fmt.Sprintf("the generator's file %s holds something else", t.cfg.Synthesis.Generator))
 	}
 	if len(lines) > 0 {
 		return fmt.Errorf("%s is from a run with other settings, going on would mix two runs: %s; use the old settings or another folder",

@@ -1,7 +1,9 @@
 package train
 
 import (
+	"voxgrad/augment"
 	"voxgrad/models"
+	"voxgrad/synth"
 	"voxgrad/train/dataset"
 	"voxgrad/train/prep"
 	"voxgrad/train/sample"
@@ -23,14 +25,19 @@ type Config struct {
 	// Start is a weights file of the same task that training starts from.
 	Start string `toml:"start" comment:"weights file of the same kind of network to go on from (fine-tuning)"`
 
-	Data      Data           `toml:"data"`
-	Network   Network        `toml:"network"`
-	Sampler   sample.Options `toml:"sampler"`
-	Augment   string         `toml:"augment" comment:"default, torchio, paper-baseline (mirrors and right-angle rotations) or none"`
-	Synthesis Synthesis      `toml:"synthesis"`
-	Loss      Loss           `toml:"loss"`
-	Adam      Adam           `toml:"adam"`
-	Run       Course         `toml:"run"`
+	Data    Data           `toml:"data"`
+	Network Network        `toml:"network"`
+	Sampler sample.Options `toml:"sampler"`
+	Augment string         `toml:"augment" comment:"preset of augmentation: default, torchio, paper-baseline (mirrors and right-angle rotations) or none"`
+
+	// Augmentation is the preset with changes. Those made for another preset than
+	// Augment do not count; see Preset.
+	Augmentation Augmentation `toml:"augmentation"`
+
+	Synthesis Synthesis `toml:"synthesis"`
+	Loss      Loss      `toml:"loss"`
+	Adam      Adam      `toml:"adam"`
+	Run       Course    `toml:"run"`
 }
 
 // Data says where the images are and how they are prepared.
@@ -51,14 +58,22 @@ type Network struct {
 }
 
 // Synthesis makes a detector train on synthetic pairs: the data set has one image
-// per case with all its lesions, and the second time point is made from it.
+// per case with all its lesions, and two time points are made from it. Sizes of
+// shapes and the inpainter's regions hold for the training of an inpainter too.
 type Synthesis struct {
 	Inpainter string `toml:"inpainter" comment:"detector: weights file; with it and a generator, training pairs are made from single images with all lesions"`
 	Generator string `toml:"generator" comment:"detector: weights file"`
+	synth.Options
 }
 
 // On reports whether pairs are synthetic.
 func (s Synthesis) On() bool { return s.Inpainter != "" || s.Generator != "" }
+
+// Augmentation is a preset and its settings.
+type Augmentation struct {
+	augment.Preset
+	of string // the preset's name
+}
 
 // Loss is the segmentation loss. An inpainter and a generator have the mean squared error.
 type Loss struct {
@@ -92,14 +107,15 @@ type Course struct {
 // it is silent.
 func Defaults(task string) Config {
 	c := Config{
-		Task:    task,
-		Seed:    1,
-		Data:    Data{Options: dataset.Options{Layout: "auto", Truth: "auto"}, Settings: prep.Defaults(), Folds: 5, CacheMB: 4096},
-		Network: Network{Width: 24, Up: "transposed", Dropout: 0.5},
-		Sampler: sample.Defaults(),
-		Augment: "default",
-		Loss:    Loss{Eps: 0.01},
-		Adam:    Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8},
+		Task:      task,
+		Seed:      1,
+		Data:      Data{Options: dataset.Options{Layout: "auto", Truth: "auto"}, Settings: prep.Defaults(), Folds: 5, CacheMB: 4096},
+		Network:   Network{Width: 24, Up: "transposed", Dropout: 0.5},
+		Sampler:   sample.Defaults(),
+		Augment:   "default",
+		Synthesis: Synthesis{Options: synth.Defaults()},
+		Loss:      Loss{Eps: 0.01},
+		Adam:      Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8},
 		Run: Course{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
 			Ahead: 2, OnCollapse: "warn"},
 	}
@@ -110,5 +126,5 @@ func Defaults(task string) Config {
 	case models.Inpainter:
 		c.Augment = "paper-baseline" // its target is the untouched patch
 	}
-	return c
+	return c.resolved()
 }

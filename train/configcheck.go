@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 
+	"voxgrad/augment"
 	"voxgrad/layers"
 	"voxgrad/models"
 )
@@ -25,7 +26,8 @@ func (c Config) Check() error {
 		oneOf("network.up", c.Network.Up, layers.Transposed, layers.Trilinear),
 		inside("network.dropout", c.Network.Dropout, 0, 1),
 		c.Sampler.Check(),
-		oneOf("augment", c.Augment, "default", "torchio", "paper-baseline", "none"),
+		oneOf("augment", c.Augment, augment.Names()...),
+		c.resolved().Augmentation.Check(),
 		inside("loss.eps", c.Loss.Eps, math.SmallestNonzeroFloat64, 1e6),
 		inside("loss.cross_entropy", c.Loss.CrossEntropy, 0, 1e6),
 		inside("adam.learning_rate", c.Adam.LearningRate, 0, 1e3),
@@ -38,6 +40,7 @@ func (c Config) Check() error {
 		positive("run.patience", c.Run.Patience),
 		positive("run.valid_patches", c.Run.ValidPatches),
 		oneOf("run.on_collapse", c.Run.OnCollapse, "stop", "warn"),
+		c.Synthesis.Options.Check(),
 		c.checkFiles(),
 	} {
 		if err != nil {

@@ -12,7 +12,7 @@ type difference struct{ key, a, b string }
 // diff lists the settings in which c and d differ, by their names in the file.
 func (c Config) diff(d Config) []difference {
 	var out []difference
-	compare("", reflect.ValueOf(c), reflect.ValueOf(d), &out)
+	compare("", reflect.ValueOf(c.resolved()), reflect.ValueOf(d.resolved()), &out)
 	return out
 }
 
@@ -21,6 +21,7 @@ func compare(table string, a, b reflect.Value, out *[]difference) {
 		f := a.Type().Field(i)
 		name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
 		switch {
+		case !f.IsExported():
 		case f.Anonymous:
 			compare(table, a.Field(i), b.Field(i), out)
 		case f.Type.Kind() == reflect.Struct:

@@ -24,7 +24,7 @@ type StepDone struct {
 	InEpoch      int     // steps done in it
 	Step         int     // steps done in the run
 	Loss         float64 // of this step
-	Lesion       float64 // mean lesion probability
+	Lesion       float64 // mean lesion probability; NaN for networks that restore
 	Seconds      float64 // waiting for the patches included
 }
 
@@ -54,6 +54,17 @@ type FullCase struct {
 	Dice, F1 Number // NaN where the truth is empty
 }
 
+// Restored is one of the first validation patches of an inpainter or a generator,
+// the same ones each epoch. Arrays have element (d,h,w) at (d·H+h)·W+w, D, H, W the
+// canonical grid's x, y, z.
+type Restored struct {
+	Epoch, Number            int
+	Case                     string
+	Size                     [3]int    // D, H, W
+	Before, Corrupted, After []float32 // the patch, with noise, and the network's answer
+	Filled                   []bool    // where the noise is
+}
+
 func (Started) event()    {}
 func (StepDone) event()   {}
 func (Validating) event() {}
@@ -61,3 +72,4 @@ func (EpochDone) event()  {}
 func (Saved) event()      {}
 func (Warning) event()    {}
 func (FullCase) event()   {}
+func (Restored) event()   {}

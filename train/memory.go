@@ -6,10 +6,6 @@ import (
 
 	"voxgrad/device"
 	"voxgrad/device/dry"
-	"voxgrad/layers"
-	"voxgrad/models"
-	"voxgrad/models/weights"
-	"voxgrad/train/sample"
 )
 
 // DryDevice is a backend that computes nothing and counts memory.
@@ -159,24 +155,17 @@ func (p *MemoryPlan) String() string {
 		p.what, p.Asked.Batch, Bytes(p.Asked.Peak), Bytes(p.Asked.Kept), Bytes(p.Asked.Taken), Bytes(p.Limit), at, p.Largest.Batch)
 }
 
-// resolveWidth does what opening a run does for a detector of width 0.
-func resolveWidth(c *Config) error {
-	if c.Task != models.Detector || c.Network.Width != 0 {
+// resolveWidth does what opening a run does for a width of 0.
+func resolveWidth(c *Config) (err error) {
+	if c.Network.Width != 0 {
 		return nil
 	}
-	if c.Encoder == "" {
+	file := c.widthFile()
+	if file == "" {
 		return errors.New("memory plan: the width of a detector comes from its encoder: give the encoder's file, or a width")
 	}
-	f, err := weights.Read(c.Encoder)
-	if err != nil {
-		return err
-	}
-	enc, err := models.ConfigOf(f)
-	if err != nil {
-		return err
-	}
-	c.Network.Width = enc.Width
-	return nil
+	c.Network.Width, err = widthOf(file)
+	return err
 }
 
 // measure tells what a configuration needs, and whether the device had that much.
@@ -193,79 +182,6 @@ func measure(c Config, open OpenDry, limit int64) (m Memory, fits bool, err erro
 		return m, false, err
 	}
 	return r.memory(), true, nil
-}
-
-// dryRun is the trainer on a dry device.
-type dryRun struct {
-	d    DryDevice
-	t    *trainer
-	kept int64
-}
-
-// newDryRun builds the network and its optimiser. The run is not nil if that failed
-// for the device's sake.
-func newDryRun(c Config, open OpenDry, limit int64) (*dryRun, error) {
-	if err := resolveWidth(&c); err != nil {
-		return nil, err
-	}
-	if c.Task == models.Detector && c.Encoder == "" {
-		c.Encoder = "any" // its weights do not matter here
-	}
-	if err := c.Check(); err != nil {
-		return nil, err
-	}
-	if err := models.CheckGrid(c.Sampler.Patch[:]...); err != nil {
-		return nil, err
-	}
-	d, err := open(limit)
-	if err != nil {
-		return nil, err
-	}
-	r := &dryRun{d: d, t: &trainer{cfg: c, dev: d.Backend, on: func(Event) {}}}
-	// As for a resumed run, whose encoder comes with the checkpoint.
-	return r, r.t.openNet(true)
-}
-
-// work does two steps and a validation batch.
-func (r *dryRun) work(batch int) error {
-	r.t.cfg.Run.Batch = batch
-	b := blankBatch(r.t.cfg)
-	r.d.ResetPeak()
-	for range 2 {
-		if _, err := r.t.step(b); err != nil {
-			return err
-		}
-	}
-	r.kept, _ = r.d.Usage()
-	r.t.net.SetMode(layers.Eval)
-	defer r.t.net.SetMode(layers.Train)
-	_, err := r.t.evaluate(b)
-	return err
-}
-
-func (r *dryRun) memory() Memory {
-	m := Memory{Batch: r.t.cfg.Run.Batch, Kept: r.kept}
-	_, m.Peak = r.d.Usage()
-	m.Taken = m.Peak
-	if r.d.Taken != nil {
-		m.Taken = r.d.Taken()
-	}
-	return m
-}
-
-// blankBatch is a batch of empty patches, which share their memory.
-func blankBatch(c Config) *sample.Batch {
-	p := c.Sampler.Patch
-	voxels := p[0] * p[1] * p[2]
-	s := &sample.Sample{Case: "blank", Size: [3]int{p[2], p[1], p[0]}, Labels: make([]uint8, voxels)}
-	for range (models.Config{Kind: c.Task}).Times() {
-		s.Images = append(s.Images, make([]float32, voxels))
-	}
-	b := &sample.Batch{}
-	for range c.Run.Batch {
-		b.Samples = append(b.Samples, s)
-	}
-	return b
 }
 
 func size3(p [3]int) string { return fmt.Sprintf("%d×%d×%d", p[0], p[1], p[2]) }

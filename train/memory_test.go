@@ -32,11 +32,17 @@ func TestMemoryOfIsTheCPUsPeak(t *testing.T) {
 
 			dev := cpu.New()
 			defer dev.Close()
-			tr := &trainer{cfg: c, dev: dev, on: func(Event) {}}
+			if c.Task == "detector" {
+				c.Encoder = "any"
+			}
+			tr, err := newTrainer(c, dev, nil)
+			require.NoError(t, err)
 			require.NoError(t, tr.openNet(true))
+			blank, err := tr.blank()
+			require.NoError(t, err)
 			dev.ResetPeak()
 			for step := range 3 {
-				_, err := tr.step(blankBatch(c))
+				_, err := tr.step(blankBatch(blank, c.Run.Batch))
 				require.NoError(t, err)
 				now, peak := dev.Usage()
 				require.Equal(t, plan.Kept, now, "step %d", step)

@@ -52,19 +52,59 @@ type Record struct {
 	Best      bool   `json:"best"`       // lowest validation loss so far
 	FullDice  Number `json:"full_dice"`  // mean over whole validation images; null if not computed
 	FullF1    Number `json:"full_lesion_f1"`
+
+	// Of restored validation patches; null for networks that segment. Errors are in
+	// units of normalised intensity, where tissue peaks at 1.
+	FilledPSNR Number `json:"valid_filled_psnr"` // dB, inside the filled regions
+	FilledMAE  Number `json:"valid_filled_mae"`  // mean absolute error
+	PatchPSNR  Number `json:"valid_patch_psnr"`  // over whole patches
+	PatchMAE   Number `json:"valid_patch_mae"`
 }
 
-var csvHead = []string{"epoch", "step", "train_loss", "train_dice", "mean_lesion_probability",
-	"valid_loss", "valid_dice", "best", "full_dice", "full_lesion_f1"}
+// column is a number of a record.
+type column struct {
+	name string
+	of   func(r *Record) *Number
+}
+
+// columns are the columns of metrics.csv after epoch, step and best, in two sets: of
+// networks that segment and of those that restore.
+func columns(task string) []column {
+	train := column{"train_loss", func(r *Record) *Number { return &r.TrainLoss }}
+	valid := column{"valid_loss", func(r *Record) *Number { return &r.ValidLoss }}
+	if restores(task) {
+		return []column{train, valid,
+			{"valid_filled_psnr", func(r *Record) *Number { return &r.FilledPSNR }},
+			{"valid_filled_mae", func(r *Record) *Number { return &r.FilledMAE }},
+			{"valid_patch_psnr", func(r *Record) *Number { return &r.PatchPSNR }},
+			{"valid_patch_mae", func(r *Record) *Number { return &r.PatchMAE }},
+		}
+	}
+	return []column{train,
+		{"train_dice", func(r *Record) *Number { return &r.TrainDice }},
+		{"mean_lesion_probability", func(r *Record) *Number { return &r.Lesion }},
+		valid,
+		{"valid_dice", func(r *Record) *Number { return &r.ValidDice }},
+		{"full_dice", func(r *Record) *Number { return &r.FullDice }},
+		{"full_lesion_f1", func(r *Record) *Number { return &r.FullF1 }},
+	}
+}
 
 // writeMetrics writes the history as metrics.csv.
-func writeMetrics(dir string, history []Record) error {
+func writeMetrics(dir, task string, history []Record) error {
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	rows := [][]string{csvHead}
+	head := []string{"epoch", "step", "best"}
+	for _, m := range columns(task) {
+		head = append(head, m.name)
+	}
+	rows := [][]string{head}
 	for _, r := range history {
-		rows = append(rows, []string{strconv.Itoa(r.Epoch), strconv.Itoa(r.Step), r.TrainLoss.csv(), r.TrainDice.csv(),
-			r.Lesion.csv(), r.ValidLoss.csv(), r.ValidDice.csv(), strconv.FormatBool(r.Best), r.FullDice.csv(), r.FullF1.csv()})
+		row := []string{strconv.Itoa(r.Epoch), strconv.Itoa(r.Step), strconv.FormatBool(r.Best)}
+		for _, m := range columns(task) {
+			row = append(row, m.of(&r).csv())
+		}
+		rows = append(rows, row)
 	}
 	if err := w.WriteAll(rows); err != nil {
 		return err
@@ -73,18 +113,11 @@ func writeMetrics(dir string, history []Record) error {
 }
 
 // scalars is a record as TensorBoard's curves.
-func (r Record) scalars() []tensorboard.Scalar {
+func (r Record) scalars(task string) []tensorboard.Scalar {
 	var out []tensorboard.Scalar
-	for _, s := range []struct {
-		tag string
-		n   Number
-	}{
-		{"epoch/train_loss", r.TrainLoss}, {"epoch/train_dice", r.TrainDice},
-		{"epoch/valid_loss", r.ValidLoss}, {"epoch/valid_dice", r.ValidDice},
-		{"epoch/full_dice", r.FullDice}, {"epoch/full_lesion_f1", r.FullF1},
-	} {
-		if !math.IsNaN(float64(s.n)) {
-			out = append(out, tensorboard.Scalar{Tag: s.tag, Value: float64(s.n)})
+	for _, m := range columns(task) {
+		if n := float64(*m.of(&r)); !math.IsNaN(n) {
+			out = append(out, tensorboard.Scalar{Tag: "epoch/" + m.name, Value: n})
 		}
 	}
 	return out

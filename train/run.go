@@ -95,14 +95,19 @@ func (t *trainer) advance(ctx context.Context, next *sample.Prefetcher) (Reason,
 	s.Sums.add(r)
 	t.timing.add(time.Since(begin), waited)
 	t.on(StepDone{Epoch: s.Epoch + 1, Steps: t.cfg.Run.Steps, InEpoch: s.InEpoch, Step: s.Step,
-		Loss: r.loss, Lesion: r.lesion(), Seconds: time.Since(begin).Seconds()})
-	if err := t.board.Scalars(s.Step, tensorboard.Scalar{Tag: "step/train_loss", Value: r.loss},
-		tensorboard.Scalar{Tag: "step/mean_lesion_probability", Value: r.lesion()}); err != nil {
+		Loss: r.Loss, Lesion: float64(r.lesion()), Seconds: time.Since(begin).Seconds()})
+	scalars := []tensorboard.Scalar{{Tag: "step/train_loss", Value: r.Loss}}
+	if !restores(t.cfg.Task) {
+		scalars = append(scalars, tensorboard.Scalar{Tag: "step/mean_lesion_probability", Value: float64(r.lesion())})
+	}
+	if err := t.board.Scalars(s.Step, scalars...); err != nil {
 		return Failed, err
 	}
 	t.warnCache()
-	if err := t.watchCollapse(r.lesion()); err != nil {
-		return Collapsed, errors.Join(err, t.save())
+	if !restores(t.cfg.Task) {
+		if err := t.watchCollapse(float64(r.lesion())); err != nil {
+			return Collapsed, errors.Join(err, t.save())
+		}
 	}
 	if n := t.cfg.Run.SaveEvery; n > 0 && s.Step%n == 0 && s.InEpoch < t.cfg.Run.Steps {
 		return Failed, t.save()
@@ -119,7 +124,8 @@ func (t *trainer) endEpoch(ctx context.Context, begin time.Time) error {
 	}
 	s := &t.state
 	r := Record{Epoch: s.Epoch + 1, Step: s.Step, TrainLoss: s.Sums.meanLoss(), TrainDice: s.Sums.dice(), Lesion: s.Sums.lesion(),
-		ValidLoss: v.meanLoss(), ValidDice: v.dice(), FullDice: Number(math.NaN()), FullF1: Number(math.NaN())}
+		ValidLoss: v.meanLoss(), ValidDice: v.dice(), FullDice: Number(math.NaN()), FullF1: Number(math.NaN()),
+		FilledPSNR: v.filledPSNR(), FilledMAE: v.filledMAE(), PatchPSNR: v.patchPSNR(), PatchMAE: v.patchMAE()}
 	if n := t.cfg.Run.FullEvery; n > 0 && r.Epoch%n == 0 {
 		if r.FullDice, r.FullF1, err = t.full(ctx); err != nil {
 			return err
@@ -138,10 +144,10 @@ func (t *trainer) endEpoch(ctx context.Context, begin time.Time) error {
 	if err := t.save(); err != nil {
 		return err
 	}
-	if err := writeMetrics(t.dir, s.History); err != nil {
+	if err := writeMetrics(t.dir, t.cfg.Task, s.History); err != nil {
 		return err
 	}
-	if err := t.board.Scalars(s.Step, r.scalars()...); err != nil {
+	if err := t.board.Scalars(s.Step, r.scalars(t.cfg.Task)...); err != nil {
 		return err
 	}
 	t.on(EpochDone{Record: r, Seconds: time.Since(begin).Seconds(), History: slices.Clone(s.History)})

@@ -9,9 +9,10 @@ import (
 
 	"voxgrad/device"
 	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/rng"
 	"voxgrad/layers"
 	"voxgrad/models"
-	"voxgrad/models/weights"
+	"voxgrad/synth"
 	"voxgrad/train/dataset"
 	"voxgrad/train/sample"
 	"voxgrad/train/tensorboard"
@@ -27,8 +28,8 @@ type Job struct {
 	// Resume a folder that has one is refused.
 	Resume bool
 
-	// Augment changes training samples after the orientation was drawn.
-	Augment []sample.Augment
+	// Hooks change training samples after all else about them was drawn.
+	Hooks []sample.Hook
 
 	// Events, if set, is called from Run's goroutine.
 	Events func(Event)
@@ -40,6 +41,7 @@ type trainer struct {
 	dev    device.Backend
 	dir    string
 	on     func(Event)
+	task   task
 	net    *models.Net
 	adam   *layers.Adam
 	set    *dataset.Set
@@ -51,6 +53,9 @@ type trainer struct {
 	state  state
 	timing timing
 	warned bool // about the cache
+
+	shapes   *synth.Library // forms of the training cases' lesions
+	painters synth.Networks // frozen
 }
 
 // FoldFolder is where a fold's files are in a run folder.
@@ -58,25 +63,36 @@ func FoldFolder(run string, fold int) string { return filepath.Join(run, fmt.Spr
 
 // open prepares a run: data, network, optimiser, folder, state.
 func open(job Job) (*trainer, error) {
-	t := &trainer{cfg: job.Config, dev: job.Device, on: job.Events, dir: FoldFolder(job.Folder, job.Config.Data.Fold)}
-	if t.on == nil {
-		t.on = func(Event) {}
-	}
-	if err := t.cfg.Check(); err != nil {
+	t, err := newTrainer(job.Config, job.Device, job.Events)
+	if err != nil {
 		return nil, err
 	}
+	t.dir = FoldFolder(job.Folder, job.Config.Data.Fold)
 	last := filepath.Join(t.dir, LastFile)
 	_, statErr := os.Stat(last)
 	exists := statErr == nil
 	if exists && !job.Resume {
 		return nil, fmt.Errorf("%s already holds a run: resume it or choose another folder", t.dir)
 	}
-	if err := t.openData(job.Augment); err != nil {
+	if err := t.openData(job.Hooks); err != nil {
 		return nil, err
 	}
 	if err := t.start(exists, last); err != nil {
 		return nil, errors.Join(err, t.close())
 	}
+	return t, nil
+}
+
+// newTrainer is a trainer without data, network and folder.
+func newTrainer(c Config, dev device.Backend, on func(Event)) (*trainer, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	t := &trainer{cfg: c.resolved(), dev: dev, on: on}
+	if t.on == nil {
+		t.on = func(Event) {}
+	}
+	t.task = t.newTask()
 	return t, nil
 }
 
@@ -87,6 +103,11 @@ func (t *trainer) start(resume bool, last string) error {
 	}
 	if err := t.newState(); err != nil {
 		return err
+	}
+	if t.cfg.Synthesis.On() {
+		if err := t.openPainters(); err != nil {
+			return err
+		}
 	}
 	if resume {
 		if err := t.restore(last); err != nil {
@@ -106,7 +127,7 @@ func (t *trainer) start(resume bool, last string) error {
 	return nil
 }
 
-func (t *trainer) openData(augment []sample.Augment) (err error) {
+func (t *trainer) openData(hooks []sample.Hook) (err error) {
 	if t.set, err = dataset.Open(t.cfg.Data.Root, t.cfg.Data.Options); err != nil {
 		return err
 	}
@@ -117,20 +138,22 @@ func (t *trainer) openData(augment []sample.Augment) (err error) {
 	if err != nil {
 		return err
 	}
-	want := map[string]int{models.Segmenter: 1, models.Detector: 2}[t.cfg.Task]
-	if times != want {
-		return fmt.Errorf("data set %s (layout %s) has %d image(s) per case; a %s trains on %d", t.set.Root, t.set.Layout, times, t.cfg.Task, want)
+	if want := t.task.images(); times != want {
+		what := "a " + t.cfg.Task
+		if t.cfg.Synthesis.On() {
+			what += " on synthetic pairs"
+		}
+		return fmt.Errorf("data set %s (layout %s) has %d image(s) per case; %s trains on %d", t.set.Root, t.set.Layout, times, what, want)
 	}
 	if t.split, err = t.set.KFold(t.cfg.Seed, t.cfg.Data.Folds, t.cfg.Data.Fold); err != nil {
 		return err
 	}
 	t.loader = dataset.NewLoader(t.set, t.cfg.Data.Settings, int64(t.cfg.Data.CacheMB)<<20)
-	var hooks []sample.Augment
-	if t.cfg.Augment != "none" {
-		hooks = append(hooks, sample.Orthogonal)
+	draw := func(training bool) sample.Hook {
+		return func(p *sample.Sample, s *rng.Stream) error { return t.task.draw(p, s, training) }
 	}
-	hooks = append(hooks, augment...)
-	training, err := sample.NewSampler(t.loader.View(t.split.Train), t.cfg.Sampler, t.cfg.Seed, "sample", hooks...)
+	training, err := sample.NewSampler(t.loader.View(t.split.Train), t.task.patches(), t.cfg.Sampler, t.cfg.Seed, "sample",
+		append([]sample.Hook{draw(true)}, hooks...)...)
 	if err != nil {
 		return err
 	}
@@ -138,43 +161,18 @@ func (t *trainer) openData(augment []sample.Augment) (err error) {
 		return fmt.Errorf("data set %s: no training case has a lesion: there is nothing to learn from", t.set.Root)
 	}
 	t.train = training
-	t.valid, err = sample.NewSampler(t.loader.View(t.split.Valid), t.cfg.Sampler, t.cfg.Seed, "valid")
-	return err
-}
-
-// openNet builds the network. A detector's encoder comes from its file, or with
-// the checkpoint.
-func (t *trainer) openNet(resumed bool) (err error) {
-	c := models.Config{Kind: t.cfg.Task, Width: t.cfg.Network.Width, Up: t.cfg.Network.Up, Cin: 1, Cout: 2, Dropout: t.cfg.Network.Dropout}
-	if c.Kind == models.Detector && c.Width == 0 {
-		file := t.cfg.Encoder
-		if resumed {
-			file = filepath.Join(t.dir, LastFile)
-		}
-		f, err := weights.Read(file)
-		if err != nil {
-			return err
-		}
-		enc, err := models.ConfigOf(f)
-		if err != nil {
-			return err
-		}
-		c.Width, t.cfg.Network.Width = enc.Width, enc.Width
-	}
-	if t.net, err = models.New(t.dev, c, t.cfg.Seed); err != nil {
+	valid, err := sample.NewSampler(t.loader.View(t.split.Valid), t.task.patches(), t.cfg.Sampler, t.cfg.Seed, "valid", draw(false))
+	if err != nil {
 		return err
 	}
-	if c.Kind == models.Detector {
-		if !resumed {
-			if err := t.net.LoadEncoder(t.cfg.Encoder); err != nil {
-				return err
-			}
-		}
-		t.net.FreezeEncoder()
+	t.valid = valid
+	if t.cfg.Task == models.Generator && valid.LesionCases() == 0 {
+		return fmt.Errorf("data set %s: no validation case has a lesion: a generator cannot be judged by them; choose another fold or fewer folds", t.set.Root)
 	}
-	t.adam = t.net.Adam(t.cfg.Adam.LearningRate)
-	t.adam.Beta1, t.adam.Beta2, t.adam.Eps = t.cfg.Adam.Beta1, t.cfg.Adam.Beta2, t.cfg.Adam.Eps
-	return t.dev.Sync()
+	if t.cfg.Task == models.Inpainter || t.cfg.Synthesis.On() {
+		return t.openShapes()
+	}
+	return nil
 }
 
 func (t *trainer) newState() error {
@@ -216,8 +214,10 @@ func (t *trainer) close() error {
 	if t.adam != nil {
 		t.adam.Free()
 	}
-	if t.net != nil {
-		t.net.Free()
+	for _, n := range []*models.Net{t.net, t.painters.Inpainter, t.painters.Generator} {
+		if n != nil {
+			n.Free()
+		}
 	}
 	return errors.Join(err, t.dev.Sync())
 }

@@ -81,7 +81,7 @@ func TestSegmenterLearnsAndDetectorBuildsOnIt(t *testing.T) {
 
 	// The detector: same encoder before and after, other weights moved.
 	d := longer()
-	d.Task, d.Network.Width = "detector", 0
+	d.Task, d.Network.Width, d.FreezeEncoder = "detector", 0, true
 	d.Data.Root = filepath.Join(data, "pairs")
 	d.Encoder = filepath.Join(dir, BestFile)
 	d.Run.Epochs = 1
@@ -188,8 +188,8 @@ func TestCollapseStopsTheRun(t *testing.T) {
 }
 
 // poison is an augmentation that spoils one sample: voxels become v or −v.
-func poison(at int, v float32, voxels int) sample.Augment {
-	return func(p *sample.Sample, s *rng.Stream) {
+func poison(at int, v float32, voxels int) sample.Hook {
+	return func(p *sample.Sample, s *rng.Stream) error {
 		if p.Index == at {
 			for i := range voxels {
 				p.Images[0][i] = v
@@ -198,22 +198,30 @@ func poison(at int, v float32, voxels int) sample.Augment {
 				}
 			}
 		}
+		return nil
 	}
 }
 
 func TestNonFiniteNamesStepCaseAndOp(t *testing.T) {
-	c := tiny()
 	for _, v := range []struct {
-		value  float32
-		voxels int
-		where  string
+		value   float32
+		voxels  int
+		augment string
+		where   string
 	}{
-		{float32(math.NaN()), 1, "the input: image 1 of case "},
-		{3e38, 4096, "conv at conv1"}, // finite, but sums of its products are not
+		{float32(math.NaN()), 1, "default", "the input: image 1 of case "},
+		{3e38, 4096, "none", "conv at conv1"}, // finite, but sums of its products are not
+		{3e38, 4096, "default", "image 1 as it was made of patch 11 (case case"},
 	} {
+		c := tiny()
+		c.Augment = v.augment
+		c = c.resolved()
+		if v.augment != "none" {
+			c.Augmentation.Bias.P = 1
+		}
 		folder := t.TempDir()
 		dev := cpu.New()
-		s, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: folder, Augment: []sample.Augment{poison(11, v.value, v.voxels)}})
+		s, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: folder, Hooks: []sample.Hook{poison(11, v.value, v.voxels)}})
 		require.Error(t, err)
 		var bad *NotFiniteError
 		require.ErrorAs(t, err, &bad)
@@ -221,6 +229,7 @@ func TestNonFiniteNamesStepCaseAndOp(t *testing.T) {
 		require.Equal(t, 6, bad.Step, "samples 10 and 11")
 		require.Len(t, bad.Samples, 2)
 		require.Contains(t, bad.Samples[1], "11 (case case")
+		require.Equal(t, v.augment != "none", strings.Contains(bad.Samples[1], "image 1 with bias field"), "the recipe")
 		require.ErrorContains(t, err, v.where)
 		require.ErrorContains(t, err, LastFile)
 
@@ -300,7 +309,7 @@ func TestDataThatDoesNotFitTheTask(t *testing.T) {
 	require.ErrorContains(t, try(func(c *Config) { c.Sampler.Jitter = 8 }), "jitter 8")
 	require.ErrorContains(t, try(func(c *Config) { c.Sampler.Patch[1] = 20 }), "patch")
 	require.ErrorContains(t, try(func(c *Config) {
-		c.Task, c.Data.Root, c.Encoder = models.Detector, filepath.Join(data, "pairs"), filepath.Join(data, "none.safetensors")
+		c.Task, c.FreezeEncoder, c.Data.Root, c.Encoder = models.Detector, true, filepath.Join(data, "pairs"), filepath.Join(data, "none.safetensors")
 	}), "none.safetensors")
 	missing := t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(missing, "a"), 0o777))

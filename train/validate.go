@@ -40,19 +40,18 @@ func (t *trainer) validate(ctx context.Context) (s sums, err error) {
 	return s, nil
 }
 
-func (t *trainer) evaluate(b *sample.Batch) (stepResult, error) {
-	in := t.upload(b)
+func (t *trainer) evaluate(b *sample.Batch) (sums, error) {
+	in := t.task.upload(b)
 	defer t.free(in)
 	tape := autograd.NewInference(t.dev)
 	defer tape.Close()
-	loss, sums := t.forward(tape, in)
-	r := t.read(tape, loss, sums, in)
+	r := t.task.read(tape, t.task.forward(tape, in), in, b)
 	if err := t.dev.Sync(); err != nil {
 		return r, err
 	}
-	if math.IsNaN(r.loss) || math.IsInf(r.loss, 0) {
+	if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
 		return r, fmt.Errorf("validation after step %d: the loss is %g (patches %d to %d); the last good state is in %s",
-			t.state.Step, r.loss, b.First, b.First+len(b.Samples)-1, t.path(LastFile))
+			t.state.Step, r.Loss, b.First, b.First+len(b.Samples)-1, t.path(LastFile))
 	}
 	return r, nil
 }

@@ -58,6 +58,24 @@ func (it *Item) LesionVoxels(n int) int { return len(it.lesions[n]) }
 // LesionVoxel is the m-th voxel of lesion n in raster order.
 func (it *Item) LesionVoxel(n, m int) [3]int { return it.position(it.lesions[n][m]) }
 
+// HasLesionIn reports whether any lesion voxel lies in the box that starts at a
+// voxel, which may be outside the grid.
+func (it *Item) HasLesionIn(start, size [3]int) bool {
+	for n := range it.lesions {
+		for _, i := range it.lesions[n] {
+			p := it.position(i)
+			inside := true
+			for a := range p {
+				inside = inside && p[a] >= start[a] && p[a] < start[a]+size[a]
+			}
+			if inside {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // BrainVoxels is the number of voxels in the brain.
 func (it *Item) BrainVoxels() int { return it.slices[len(it.slices)-1] }
 

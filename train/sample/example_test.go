@@ -3,7 +3,6 @@ package sample_test
 import (
 	"fmt"
 
-	"voxgrad/internal/rng"
 	"voxgrad/train/sample"
 )
 
@@ -23,9 +22,9 @@ func ExampleDrawBatch() {
 	// Output: 8 9 10 11
 }
 
-func ExampleOrthogonal() {
+func ExampleOrient() {
 	p := &sample.Sample{Size: [3]int{1, 1, 3}, Images: [][]float32{{1, 2, 3}}, Labels: []uint8{0, 0, 3}}
-	sample.Orthogonal(p, rng.New(1, "example"))
+	sample.Orient(p, [3]int{0, 1, 2}, [3]bool{false, false, true})
 	fmt.Println(p.Images[0], p.Labels)
-	// Output: [1 2 3] [0 0 3]
+	// Output: [3 2 1] [3 0 0]
 }

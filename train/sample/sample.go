@@ -4,12 +4,16 @@
 package sample
 
 import (
+	"errors"
+
+	"voxgrad/augment"
 	"voxgrad/internal/rng"
+	"voxgrad/synth"
 )
 
-// Sample is one patch with everything a transform may need. Arrays are in the
-// network's order: axes D, H, W are the canonical grid's x, y, z and W runs
-// fastest, element (d,h,w) at (d·H+h)·W+w.
+// Sample is one patch with everything that a step needs to know about it. Arrays
+// are in the network's order: axes D, H, W are the canonical grid's x, y, z and W
+// runs fastest, element (d,h,w) at (d·H+h)·W+w.
 type Sample struct {
 	Index  int         // its number in the stream
 	Case   string      // the case it was cut from
@@ -17,11 +21,26 @@ type Sample struct {
 	Size   [3]int      // D, H, W
 	Images [][]float32 // one per time point
 	Labels []uint8     // dataset.Brain and dataset.Lesion bits
+
+	// Recipes say how each copy of the patch is degraded on the device: one per time
+	// point. Empty for validation.
+	Recipes []augment.Recipe
+
+	// Plan says how two time points are made of one image.
+	Plan *synth.Plan
+
+	// Fill marks the voxels that are filled with noise, and FillKey their noise: for
+	// tasks that restore what the noise hides.
+	Fill    []bool
+	FillKey uint64
 }
 
-// Augment changes a sample in place, drawing from s alone. It runs in the
-// loading goroutines, possibly for several samples at once.
-type Augment func(p *Sample, s *rng.Stream)
+// Hook completes a sample, drawing from s alone. It runs in the loading goroutines,
+// possibly for several samples at once. ErrAgain asks for another place.
+type Hook func(p *Sample, s *rng.Stream) error
+
+// ErrAgain is a hook's answer to a patch that it can do nothing with.
+var ErrAgain = errors.New("the patch does not suit")
 
 // Source gives the sample with a number. Draw must be a pure function of the
 // number and may be called from several goroutines at once.

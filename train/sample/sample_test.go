@@ -3,7 +3,6 @@ package sample
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -81,7 +80,7 @@ func TestSamplerStatistics(t *testing.T) {
 	lesion := [3]int{20, 24, 28}
 	c := cases{item("none", [3]int{40, 40, 40}), item("one", [3]int{48, 48, 56}, lesion), item("none2", [3]int{40, 40, 40})}
 	o := options(16, 5)
-	s, err := NewSampler(c, o, 3, "sample")
+	s, err := NewSampler(c, Mixed, o, 3, "sample")
 	require.NoError(t, err)
 	require.Equal(t, 1, s.LesionCases())
 	const n = 4000
@@ -111,7 +110,7 @@ func TestSamplerStatistics(t *testing.T) {
 	}
 
 	o.LesionProb = 1
-	s, err = NewSampler(c, o, 3, "sample")
+	s, err = NewSampler(c, Mixed, o, 3, "sample")
 	require.NoError(t, err)
 	offsets := map[int]int{}
 	for i := range 1000 {
@@ -132,7 +131,7 @@ func TestSamplerStatistics(t *testing.T) {
 func TestDrawIsAFunctionOfSeedNameAndNumber(t *testing.T) {
 	c := cases{item("a", [3]int{24, 24, 24}, [3]int{3, 4, 5}, [3]int{20, 20, 20}), item("b", [3]int{20, 30, 8}, [3]int{8, 8, 2})}
 	draw := func(seed uint64, name string, i int) *Sample {
-		s, err := NewSampler(c, options(16, 4), seed, name, Orthogonal)
+		s, err := NewSampler(c, Mixed, options(16, 4), seed, name, turn)
 		require.NoError(t, err)
 		p, err := s.Draw(i)
 		require.NoError(t, err)
@@ -151,7 +150,7 @@ func TestLesionPointVoxel(t *testing.T) {
 	for point, want := range map[string]int{"centre": 1, "voxel": 3} {
 		o := options(16, 0)
 		o.LesionPoint, o.LesionProb = point, 1
-		s, err := NewSampler(c, o, 1, "x")
+		s, err := NewSampler(c, Mixed, o, 1, "x")
 		require.NoError(t, err)
 		seen := map[[3]int]bool{}
 		for i := range 60 {
@@ -163,53 +162,78 @@ func TestLesionPointVoxel(t *testing.T) {
 	}
 }
 
-// All 48 orientations occur, equally often, each a different order of the same
-// voxels, and labels go with the images.
-func TestOrthogonal(t *testing.T) {
-	count := map[string]int{}
-	const n = 4800
-	for i := range n {
-		p := Cut(item("a", [3]int{8, 8, 8}, [3]int{1, 2, 3}), [3]int{}, [3]int{8, 8, 8})
-		Orthogonal(p, rng.New(1, i))
-		count[fmt.Sprint(p.Images[0][0], p.Images[0][1], p.Images[0][8], p.Images[0][64])]++
-		for v, l := range p.Labels {
-			require.Equal(t, l&dataset.Lesion != 0, p.Images[0][v] == 1+1+200+30000)
-		}
-		require.Equal(t, p.Images[0], p.Images[1])
-		if i == 0 {
-			sorted := slices.Sorted(slices.Values(p.Images[0]))
-			require.Len(t, slices.Compact(sorted), 512)
-		}
-	}
-	require.Len(t, count, 48)
-	for _, k := range count {
-		require.InDelta(t, n/48, k, 5*math.Sqrt(n/48))
-	}
-	require.Len(t, allowed([3]int{8, 16, 16}), 2)
-	require.Len(t, allowed([3]int{8, 16, 24}), 1)
+// turn is a hook that mirrors and swaps axes.
+func turn(p *Sample, s *rng.Stream) error {
+	Orient(p, [3]int{1, 2, 0}, [3]bool{s.Bool(0.5), s.Bool(0.5), s.Bool(0.5)})
+	return nil
 }
 
-// orient against its definition, on an uneven patch.
+// Orient against its definition, on an uneven patch; labels go with the images.
 func TestOrient(t *testing.T) {
-	size := [3]int{3, 5, 5}
-	x := make([]int, 75)
-	for i := range x {
-		x[i] = i
-	}
-	perm, flip := [3]int{0, 2, 1}, [3]bool{true, false, true}
-	y := orient(x, size, perm, flip)
-	for i := range 75 {
-		at := [3]int{i / 25, i / 5 % 5, i % 5}
-		var j [3]int
-		for a := range 3 {
-			q := at[a]
-			if flip[a] {
-				q = size[a] - 1 - q
-			}
-			j[perm[a]] = q
+	size := [3]int{3, 4, 5}
+	for _, perm := range [][3]int{{0, 2, 1}, {1, 2, 0}, {2, 0, 1}} {
+		p := &Sample{Size: size, Images: [][]float32{make([]float32, 60), make([]float32, 60)}, Labels: make([]uint8, 60)}
+		for i := range 60 {
+			p.Images[0][i], p.Images[1][i], p.Labels[i] = float32(i), float32(i), uint8(i)
 		}
-		require.Equal(t, x[(j[0]*5+j[1])*5+j[2]], y[i])
+		flip := [3]bool{true, false, true}
+		Orient(p, perm, flip)
+		new := [3]int{size[perm[0]], size[perm[1]], size[perm[2]]}
+		require.Equal(t, new, p.Size)
+		for i := range 60 {
+			at := [3]int{i / new[2] / new[1], i / new[2] % new[1], i % new[2]}
+			var j [3]int
+			for a := range 3 {
+				j[perm[a]] = at[a]
+				if flip[a] {
+					j[perm[a]] = new[a] - 1 - at[a]
+				}
+			}
+			want := (j[0]*size[1]+j[1])*size[2] + j[2]
+			require.EqualValues(t, want, p.Labels[i])
+			require.EqualValues(t, want, p.Images[0][i])
+			require.EqualValues(t, want, p.Images[1][i])
+		}
 	}
+}
+
+// Patches with and without a lesion voxel, also where most places are of the other kind.
+func TestKinds(t *testing.T) {
+	var lesions [][3]int
+	for i := range 40 {
+		lesions = append(lesions, [3]int{i, i % 7, 39 - i})
+	}
+	c := cases{item("many", [3]int{40, 40, 40}, lesions...), item("none", [3]int{20, 20, 20}), item("corner", [3]int{24, 24, 24}, [3]int{0, 0, 0})}
+	for _, kind := range []Kind{WithLesion, WithoutLesion} {
+		s, err := NewSampler(c, kind, options(16, 7), 1, "x")
+		require.NoError(t, err)
+		seen := map[string]bool{}
+		for i := range 100 {
+			p, err := s.Draw(i)
+			require.NoError(t, err)
+			seen[p.Case] = true
+			require.Equal(t, kind == WithLesion, slices.ContainsFunc(p.Labels, func(l uint8) bool { return l&dataset.Lesion != 0 }))
+		}
+		require.Equal(t, kind == WithoutLesion, seen["none"])
+		require.True(t, seen["many"] && seen["corner"])
+	}
+	s, err := NewSampler(cases{item("a", [3]int{16, 16, 16}, [3]int{8, 8, 8})}, WithoutLesion, options(16, 4), 1, "x")
+	require.NoError(t, err)
+	_, err = s.Draw(0)
+	require.ErrorContains(t, err, "without a lesion")
+	s, err = NewSampler(c[1:2], WithLesion, options(16, 4), 1, "x")
+	require.NoError(t, err)
+	_, err = s.Draw(0)
+	require.ErrorContains(t, err, "with a lesion voxel")
+}
+
+// A hook's error names the case.
+func TestHookFails(t *testing.T) {
+	s, err := NewSampler(cases{item("a", [3]int{16, 16, 16})}, Mixed, options(16, 4), 1, "x", func(*Sample, *rng.Stream) error { return errDraw })
+	require.NoError(t, err)
+	_, err = s.Draw(0)
+	require.ErrorIs(t, err, errDraw)
+	require.ErrorContains(t, err, "case a")
 }
 
 // slowSource is a Source with a failure.
@@ -252,15 +276,15 @@ func TestPrefetchKeepsTheOrder(t *testing.T) {
 
 func TestOptionsCheck(t *testing.T) {
 	require.NoError(t, Defaults().Check())
-	_, err := NewSampler(cases{}, Defaults(), 1, "x")
+	_, err := NewSampler(cases{}, Mixed, Defaults(), 1, "x")
 	require.ErrorContains(t, err, "no cases")
-	_, err = NewSampler(cases{}, options(12, 1), 1, "x")
+	_, err = NewSampler(cases{}, Mixed, options(12, 1), 1, "x")
 	require.ErrorContains(t, err, "multiple of 8")
 }
 
 func BenchmarkDraw(b *testing.B) {
 	c := cases{item("a", [3]int{150, 170, 140}, [3]int{70, 80, 60})}
-	s, err := NewSampler(c, Defaults(), 1, "x", Orthogonal)
+	s, err := NewSampler(c, Mixed, Defaults(), 1, "x", turn)
 	require.NoError(b, err)
 	b.Run("patch=64/images=2", func(b *testing.B) {
 		for i := range b.N {

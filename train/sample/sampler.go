@@ -1,6 +1,7 @@
 package sample
 
 import (
+	"errors"
 	"fmt"
 
 	"voxgrad/internal/rng"
@@ -10,7 +11,7 @@ import (
 // Options are the sampler's choices. None of them is the paper's; see Defaults.
 type Options struct {
 	Patch       [3]int  `toml:"patch" comment:"edges in voxels along x, y, z"`
-	LesionProb  float64 `toml:"lesion_prob" comment:"share of lesion-centred patches (choice)"`
+	LesionProb  float64 `toml:"lesion_prob" comment:"segmenter, detector: share of lesion-centred patches (choice)"`
 	Jitter      int     `toml:"jitter" comment:"their centre moves by up to so many voxels along each axis (choice)"`
 	LesionPoint string  `toml:"lesion_point" comment:"their centre: the centre of the lesion, or a random voxel of it (choice: centre)"`
 }
@@ -49,27 +50,44 @@ type Cases interface {
 	Load(i int) (*dataset.Item, error)
 }
 
+// Kind is which patches a task can use.
+type Kind uint8
+
+const (
+	// Mixed patches are lesion-centred with probability Options.LesionProb, else
+	// anywhere in the brain.
+	Mixed Kind = iota
+	// WithLesion patches are lesion-centred and hold at least one lesion voxel.
+	WithLesion
+	// WithoutLesion patches lie anywhere in the brain and hold no lesion voxel.
+	WithoutLesion
+)
+
+// tries bounds the search for a patch of a kind.
+const tries = 1000
+
 // Sampler cuts patches from cases.
 type Sampler struct {
-	opt     Options
-	cases   Cases
-	lesion  []int // cases with lesions
-	seed    uint64
-	name    string
-	augment []Augment
+	kind   Kind
+	opt    Options
+	cases  Cases
+	lesion []int // cases with lesions
+	seed   uint64
+	name   string
+	hooks  []Hook
 }
 
-// NewSampler draws under rng.Key(seed, name, index); augment runs in order, each
+// NewSampler draws under rng.Key(seed, name, index); the hooks run in order, each
 // with what the ones before left of the sample's stream. It looks at every
 // case's mask once.
-func NewSampler(cases Cases, opt Options, seed uint64, name string, augment ...Augment) (*Sampler, error) {
+func NewSampler(cases Cases, kind Kind, opt Options, seed uint64, name string, hooks ...Hook) (*Sampler, error) {
 	if err := opt.Check(); err != nil {
 		return nil, err
 	}
 	if cases.Len() == 0 {
 		return nil, fmt.Errorf("no cases to draw from")
 	}
-	s := &Sampler{opt: opt, cases: cases, seed: seed, name: name, augment: augment}
+	s := &Sampler{kind: kind, opt: opt, cases: cases, seed: seed, name: name, hooks: hooks}
 	for i := range cases.Len() {
 		has, err := cases.HasLesions(i)
 		if err != nil {
@@ -85,21 +103,63 @@ func NewSampler(cases Cases, opt Options, seed uint64, name string, augment ...A
 // LesionCases is the number of cases with lesions.
 func (s *Sampler) LesionCases() int { return len(s.lesion) }
 
-// Draw is the sample with that number. First comes the kind, lesion-centred or
-// anywhere in the brain, then a case (of those with lesions, for the first kind),
-// then a place.
+// Draw is the sample with that number: the first place drawn that is of the
+// sampler's kind and suits the hooks.
 func (s *Sampler) Draw(index int) (*Sample, error) {
 	r := rng.New(s.seed, s.name, index)
-	atLesion := r.Bool(s.opt.LesionProb) && len(s.lesion) > 0
+	for range tries {
+		it, centre, err := s.place(r)
+		if err != nil {
+			return nil, err
+		}
+		start := Place(it.Grid().Size, centre, s.opt.Patch)
+		if s.kind != Mixed && (s.kind == WithLesion) != it.HasLesionIn(start, s.opt.Patch) {
+			continue
+		}
+		p := Cut(it, start, s.opt.Patch)
+		p.Index = index
+		if err := s.complete(p, r); err == nil {
+			return p, nil
+		} else if !errors.Is(err, ErrAgain) {
+			return nil, fmt.Errorf("case %s: %w", p.Case, err)
+		}
+	}
+	switch s.kind {
+	case WithLesion:
+		return nil, fmt.Errorf("no usable patch with a lesion voxel was found in %d tries: are the lesions inside the brain masks?", tries)
+	case WithoutLesion:
+		return nil, fmt.Errorf("no usable patch of %v voxels without a lesion was found in %d tries: use smaller patches, or cases with fewer lesions", s.opt.Patch, tries)
+	}
+	return nil, fmt.Errorf("no usable patch was found in %d tries", tries)
+}
+
+func (s *Sampler) complete(p *Sample, r *rng.Stream) error {
+	for _, f := range s.hooks {
+		if err := f(p, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place draws the kind, lesion-centred or anywhere in the brain, then a case (of
+// those with lesions, for the first kind), then a centre.
+func (s *Sampler) place(r *rng.Stream) (it *dataset.Item, centre [3]int, err error) {
+	p := s.opt.LesionProb
+	switch s.kind {
+	case WithLesion:
+		p = 1
+	case WithoutLesion:
+		p = 0
+	}
+	atLesion := r.Bool(p) && len(s.lesion) > 0
 	n := r.Intn(s.cases.Len())
 	if atLesion {
 		n = s.lesion[r.Intn(len(s.lesion))]
 	}
-	it, err := s.cases.Load(n)
-	if err != nil {
-		return nil, err
+	if it, err = s.cases.Load(n); err != nil {
+		return nil, centre, err
 	}
-	var centre [3]int
 	switch {
 	case atLesion && it.Lesions() > 0:
 		l := r.Intn(it.Lesions())
@@ -113,14 +173,9 @@ func (s *Sampler) Draw(index int) (*Sample, error) {
 	case it.BrainVoxels() > 0:
 		centre = it.BrainVoxel(r.Intn(it.BrainVoxels()))
 	default:
-		return nil, fmt.Errorf("case %s: its brain mask is empty on the 1 mm grid", it.Case.ID)
+		return nil, centre, fmt.Errorf("case %s: its brain mask is empty on the 1 mm grid", it.Case.ID)
 	}
-	p := Cut(it, Place(it.Grid().Size, centre, s.opt.Patch), s.opt.Patch)
-	p.Index = index
-	for _, f := range s.augment {
-		f(p, r)
-	}
-	return p, nil
+	return it, centre, nil
 }
 
 // Place is where a patch around centre starts: shifted into the volume where it

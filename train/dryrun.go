@@ -1,0 +1,128 @@
+package train
+
+import (
+	"voxgrad/augment"
+	"voxgrad/internal/rng"
+	"voxgrad/layers"
+	"voxgrad/models"
+	"voxgrad/synth"
+	"voxgrad/train/dataset"
+	"voxgrad/train/sample"
+)
+
+// dryRun is the trainer on a dry device.
+type dryRun struct {
+	d     DryDevice
+	t     *trainer
+	blank *sample.Sample
+	kept  int64
+}
+
+// newDryRun builds the network, its optimiser and the frozen networks. The run is
+// not nil if that failed for the device's sake.
+func newDryRun(c Config, open OpenDry, limit int64) (*dryRun, error) {
+	if err := resolveWidth(&c); err != nil {
+		return nil, err
+	}
+	if c.Task == models.Detector && c.Encoder == "" && c.Start == "" && c.FreezeEncoder {
+		c.Encoder = "any" // its weights do not matter here
+	}
+	d, err := open(limit)
+	if err != nil {
+		return nil, err
+	}
+	t, err := newTrainer(c, d.Backend, nil)
+	if err != nil {
+		return nil, err
+	}
+	r := &dryRun{d: d, t: t}
+	if r.blank, err = t.blank(); err != nil {
+		return nil, err
+	}
+	// As for a resumed run, whose weights come with the checkpoint.
+	if err := t.openNet(true); err != nil {
+		return r, err
+	}
+	if c.Synthesis.On() {
+		err = t.openPainters()
+	}
+	return r, err
+}
+
+// work does two steps and a validation batch.
+func (r *dryRun) work(batch int) error {
+	r.t.cfg.Run.Batch = batch
+	b := blankBatch(r.blank, batch)
+	r.d.ResetPeak()
+	for range 2 {
+		if _, err := r.t.step(b); err != nil {
+			return err
+		}
+	}
+	r.kept, _ = r.d.Usage()
+	r.t.net.SetMode(layers.Eval)
+	defer r.t.net.SetMode(layers.Train)
+	_, err := r.t.evaluate(b)
+	return err
+}
+
+func (r *dryRun) memory() Memory {
+	m := Memory{Batch: r.t.cfg.Run.Batch, Kept: r.kept}
+	_, m.Peak = r.d.Usage()
+	m.Taken = m.Peak
+	if r.d.Taken != nil {
+		m.Taken = r.d.Taken()
+	}
+	return m
+}
+
+// blankRecipes is how many recipes a blank sample goes through, one after another:
+// enough that each of the preset's transforms is among them.
+const blankRecipes = 64
+
+// blank is an empty patch for which everything is done that may be done for a
+// patch: augmentation by all transforms, and painting by both networks at both time
+// points.
+func (t *trainer) blank() (*sample.Sample, error) {
+	size := t.cfg.Sampler.Patch
+	voxels := size[0] * size[1] * size[2]
+	p := &sample.Sample{Case: "blank", Size: size, Labels: make([]uint8, voxels), Fill: make([]bool, voxels)}
+	for range t.task.images() {
+		p.Images = append(p.Images, make([]float32, voxels))
+	}
+	s := rng.New(0, "blank")
+	var all augment.Recipe
+	for range blankRecipes {
+		all = append(all, t.cfg.Augmentation.Draw(s, size)...)
+	}
+	p.Recipes = []augment.Recipe{all, all}
+	for v := range p.Labels {
+		p.Labels[v] = dataset.Brain
+	}
+	p.Labels[0] |= dataset.Lesion
+	if !t.cfg.Synthesis.On() {
+		return p, nil
+	}
+	o := synth.Defaults()
+	o.Kept, o.RemovedTime1, o.RemovedTime2, o.RemovedBoth = 0, 0, 0, 1
+	o.GeneratedMin, o.GeneratedMax = 1, 1
+	o.GeneratedTime1, o.GeneratedTime2, o.GeneratedBoth = 0, 0, 1
+	o.ShapeMin, o.ErodeMM, o.Tries = 1, 0, 1000
+	lib := synth.NewLibrary(o)
+	if _, err := lib.Add("shape", []bool{true}, [3]int{1, 1, 1}); err != nil {
+		return nil, err
+	}
+	brain, lesions := masks(p)
+	plan, err := o.Plan(s, synth.Patch{Size: size, Brain: brain, Lesions: lesions}, lib)
+	p.Plan = plan
+	return p, err
+}
+
+// blankBatch is a batch of one sample many times.
+func blankBatch(p *sample.Sample, batch int) *sample.Batch {
+	b := &sample.Batch{}
+	for range batch {
+		b.Samples = append(b.Samples, p)
+	}
+	return b
+}

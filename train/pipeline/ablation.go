@@ -1,0 +1,259 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+
+	"voxgrad/metrics"
+	"voxgrad/train"
+)
+
+// AblationRun is the rows of the ablation table, once per seed.
+type AblationRun struct {
+	job       Job
+	methods   []Method
+	seeds     []uint64
+	pipelines []*Pipeline // one per seed
+}
+
+// OpenAblation checks the configuration and lists the steps of all rows. With
+// ablation.seeds the run of each seed lies in OUT/seed_N.
+func OpenAblation(job Job) (*AblationRun, error) {
+	a := &AblationRun{job: job, seeds: job.Config.Ablation.Seeds}
+	if err := job.Config.Check(); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	for _, name := range job.Config.Ablation.Rows {
+		m, err := parseMethod(name)
+		if err != nil {
+			return nil, err
+		}
+		m.EqualSteps = job.Config.Method.EqualSteps
+		if slices.Contains(a.methods, m) {
+			return nil, fmt.Errorf("config: ablation.rows: %s stands there twice", name)
+		}
+		a.methods = append(a.methods, m)
+		c := job.Config
+		c.Method = m
+		if err := c.Check(); err != nil {
+			return nil, fmt.Errorf("config: row %s: %w", name, err)
+		}
+	}
+	each := a.seeds
+	if len(each) == 0 {
+		each = []uint64{job.Config.Seed}
+	}
+	for i, seed := range each {
+		if slices.Contains(each[:i], seed) {
+			return nil, fmt.Errorf("config: ablation.seeds: %d stands there twice", seed)
+		}
+		j := job
+		j.Config.Seed = seed
+		if len(a.seeds) > 0 {
+			j.Out = seedFolder(job.Out, seed)
+		}
+		p, err := open(j, a.methods, false)
+		if err != nil {
+			return nil, err
+		}
+		a.pipelines = append(a.pipelines, p)
+	}
+	a.seeds = each
+	return a, nil
+}
+
+// Pipelines are the plans, one per seed.
+func (a *AblationRun) Pipelines() []*Pipeline { return a.pipelines }
+
+// Run does every step that is not done and gives the table.
+func (a *AblationRun) Run(ctx context.Context) (*AblationTable, error) {
+	for _, p := range a.pipelines {
+		if err := p.Run(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a.table()
+}
+
+// AblationTable compares methods on the same cases. Scores of a case are averaged
+// over the seeds first.
+type AblationTable struct {
+	Reference string        `json:"reference"` // the method that the others are tested against
+	Rows      []AblationRow `json:"rows"`
+	Seeds     []uint64      `json:"seeds"`
+	Members   int           `json:"members"`
+	With      int           `json:"cases_with_lesions"`
+	Without   int           `json:"cases_without_lesions"`
+	Test      string        `json:"test"`
+	Rule      string        `json:"rule"`
+}
+
+// AblationRow is one method.
+type AblationRow struct {
+	Name         string `json:"method"`
+	Transfer     bool   `json:"transfer"`
+	Synthesis    bool   `json:"synthesis"`
+	Augmentation bool   `json:"augmentation"`
+
+	Dice     AblationScore `json:"dice"`
+	LesionF1 AblationScore `json:"lesion_f1"`
+	Mean     AblationScore `json:"mean"` // of the two, case by case
+
+	FalseLesions train.Number `json:"false_lesions"`    // mean number in cases without lesions; null without such cases
+	FalseMM3     train.Number `json:"false_lesion_mm3"` // their volume together
+}
+
+// AblationScore is a measure over the cases with lesions.
+type AblationScore struct {
+	Value train.Number `json:"value"`
+	N     int          `json:"n"`        // cases with a value
+	SD    train.Number `json:"seeds_sd"` // of the mean over the seeds; null with one
+	P     train.Number `json:"p"`        // against the reference; null for itself
+
+	x []float64 // by case, in the order of the scores
+}
+
+// Significant says whether the score differs from the reference's.
+func (s AblationScore) Significant() bool { return float64(s.P) < significance }
+
+const significance = 0.05
+
+const testText = "two-sided Wilcoxon signed-rank test, paired by case, against the reference; not corrected for the number of comparisons"
+
+// The measures of a row; the last is the mean of the first two.
+const (
+	diceKey = "dice"
+	f1Key   = "lesion_f1"
+)
+
+// table reads the scores of all rows and seeds.
+func (a *AblationRun) table() (*AblationTable, error) {
+	t := &AblationTable{Reference: a.methods[0].Name(), Seeds: a.seeds, Members: a.job.Config.Members, Test: testText, Rule: metrics.Rule}
+	for i, m := range a.methods {
+		row := AblationRow{Name: m.Name(), Transfer: m.Transfer, Synthesis: m.Synthesis, Augmentation: m.Augmentation}
+		names, all, err := a.scores(m)
+		if err != nil {
+			return nil, err
+		}
+		row.Dice = summarise(names, all, func(c map[string]float64) float64 { return c[diceKey] })
+		row.LesionF1 = summarise(names, all, func(c map[string]float64) float64 { return c[f1Key] })
+		row.Mean = summarise(names, all, func(c map[string]float64) float64 { return (c[diceKey] + c[f1Key]) / 2 })
+		lesions := summarise(names, all, measured("tested_lesions"))
+		row.FalseLesions, row.FalseMM3 = lesions.Value, summarise(names, all, measured("tested_volume")).Value
+		t.Without, t.With = lesions.N, len(names)-lesions.N
+		if i > 0 {
+			first := t.Rows[0]
+			if err := row.compare(first); err != nil {
+				return nil, fmt.Errorf("row %s against %s: %w", row.Name, first.Name, err)
+			}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t, nil
+}
+
+// measured is a measure that only some cases have.
+func measured(key string) func(map[string]float64) float64 {
+	return func(c map[string]float64) float64 {
+		if v, ok := c[key]; ok {
+			return v
+		}
+		return math.NaN()
+	}
+}
+
+// scores reads a row's scores: the cases' names and, per seed, their measures.
+func (a *AblationRun) scores(m Method) (names []string, all []map[string]map[string]float64, err error) {
+	for i, p := range a.pipelines {
+		n, of, err := readScores(p.path(p.job.Config.rowFolder(m), "scores.json"))
+		if err != nil {
+			return nil, nil, err
+		}
+		if i > 0 && !slices.Equal(n, names) {
+			return nil, nil, fmt.Errorf("the runs of the seeds scored different cases")
+		}
+		names, all = n, append(all, of)
+	}
+	return names, all, nil
+}
+
+// summarise averages a measure over the seeds, case by case, then over the cases.
+func summarise(names []string, all []map[string]map[string]float64, of func(map[string]float64) float64) AblationScore {
+	s := AblationScore{P: train.Number(math.NaN()), SD: train.Number(math.NaN())}
+	var defined, means []float64
+	for _, name := range names {
+		var x []float64
+		for _, seed := range all {
+			x = append(x, of(seed[name]))
+		}
+		v := meanOf(x)
+		s.x = append(s.x, v)
+		if !math.IsNaN(v) {
+			defined = append(defined, v)
+		}
+	}
+	for _, seed := range all {
+		var x []float64
+		for _, name := range names {
+			x = append(x, of(seed[name]))
+		}
+		means = append(means, meanOf(x))
+	}
+	if len(all) > 1 {
+		s.SD = train.Number(stat.StdDev(means, nil))
+	}
+	s.Value, s.N = train.Number(meanOf(defined)), len(defined)
+	return s
+}
+
+// meanOf leaves out NaN; NaN if nothing is left.
+func meanOf(x []float64) float64 {
+	sum, n := 0.0, 0
+	for _, v := range x {
+		if !math.IsNaN(v) {
+			sum += v
+			n++
+		}
+	}
+	return sum / float64(n)
+}
+
+// compare tests a row against the reference, over the cases where both have a value.
+func (r *AblationRow) compare(ref AblationRow) error {
+	for _, c := range []struct{ a, b *AblationScore }{{&r.Dice, &ref.Dice}, {&r.LesionF1, &ref.LesionF1}, {&r.Mean, &ref.Mean}} {
+		if len(c.a.x) != len(c.b.x) {
+			return fmt.Errorf("%d cases against %d", len(c.a.x), len(c.b.x))
+		}
+		var x, y []float64
+		for i := range c.a.x {
+			if !math.IsNaN(c.a.x[i]) && !math.IsNaN(c.b.x[i]) {
+				x, y = append(x, c.a.x[i]), append(y, c.b.x[i])
+			}
+		}
+		if len(x) == 0 {
+			continue
+		}
+		w, err := metrics.WilcoxonSignedRank(x, y)
+		if err != nil {
+			return err
+		}
+		c.a.P = train.Number(w.P)
+	}
+	return nil
+}
+
+// MarshalJSON leaves the values by case to scores.json.
+func (s AblationScore) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Value train.Number `json:"value"`
+		N     int          `json:"n"`
+		SD    train.Number `json:"seeds_sd"`
+		P     train.Number `json:"p"`
+		Mark  bool         `json:"significant"`
+	}{s.Value, s.N, s.SD, s.P, s.Significant()})
+}

@@ -1,0 +1,120 @@
+package pipeline
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"voxgrad/train"
+	"voxgrad/train/sample"
+)
+
+// TOML is the configuration as a file, with every stage in full.
+func (c Config) TOML() ([]byte, error) {
+	var b bytes.Buffer
+	err := toml.NewEncoder(&b).Encode(c)
+	return b.Bytes(), err
+}
+
+// ParseTOML changes the settings that the text names and keeps the others. What
+// [network], [sampler], [loss], [adam] and [run] say holds for every stage; a
+// stage's own table ([finetune.adam]) comes on top. An unknown key is an error
+// that gives its line.
+func (c *Config) ParseTOML(text []byte) error {
+	// Once for the errors, so that a text with a mistake in it changes nothing.
+	var scratch Config
+	if err := strict(text, &scratch); err != nil {
+		return err
+	}
+	if err := lengths(text); err != nil {
+		return err
+	}
+	for _, s := range c.stages() {
+		shared := struct {
+			Network *train.Network  `toml:"network"`
+			Sampler *sample.Options `toml:"sampler"`
+			Loss    *train.Loss     `toml:"loss"`
+			Adam    *train.Adam     `toml:"adam"`
+			Run     *train.Course   `toml:"run"`
+		}{&s.Network, &s.Sampler, &s.Loss, &s.Adam, &s.Run}
+		if err := toml.Unmarshal(text, &shared); err != nil {
+			return err
+		}
+	}
+	err := strict(text, c)
+	c.Network, c.Sampler, c.Loss, c.Adam, c.Run = nil, nil, nil, nil, nil
+	return err
+}
+
+// strict decodes the text; errors give the line.
+func strict(text []byte, into any) error {
+	d := toml.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		e := unknown.Errors[0]
+		line, _ := e.Position()
+		return fmt.Errorf("line %d: unknown key %s", line, strings.Join(e.Key(), "."))
+	}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		line, column := decode.Position()
+		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(decode.Error(), "toml: "))
+	}
+	return err
+}
+
+// lengths refuses sizes that have not three numbers: the decoder fills an array
+// of fixed length from a shorter or a longer one.
+func lengths(text []byte) error {
+	var all map[string]any
+	if err := toml.Unmarshal(text, &all); err != nil {
+		return err
+	}
+	var walk func(table string, m map[string]any) error
+	walk = func(table string, m map[string]any) error {
+		for k, v := range m {
+			switch v := v.(type) {
+			case map[string]any:
+				if err := walk(table+k+".", v); err != nil {
+					return err
+				}
+			case []any:
+				if (k == "patch" || k == "hop") && len(v) != 3 {
+					return fmt.Errorf("%s%s has %d numbers: three are needed, along x, y, z", table, k, len(v))
+				}
+			}
+		}
+		return nil
+	}
+	return walk("", all)
+}
+
+// flat is the settings of a value that encodes to TOML, by their full names.
+func flat(v any) (map[string]string, error) {
+	b, err := toml.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var all map[string]any
+	if err := toml.Unmarshal(b, &all); err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	var walk func(table string, m map[string]any)
+	walk = func(table string, m map[string]any) {
+		for k, v := range m {
+			if sub, ok := v.(map[string]any); ok {
+				walk(table+k+".", sub)
+			} else {
+				out[table+k] = fmt.Sprint(v)
+			}
+		}
+	}
+	walk("", all)
+	return out, nil
+}

@@ -1,0 +1,124 @@
+package pipeline
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"voxgrad/internal/atomicfile"
+)
+
+// settled is how old a file's last change must be for its hash to be kept: a file
+// may change twice within one tick of its time stamp.
+const settled = 2 * time.Second
+
+// hashes computes SHA-256 of files and remembers them by path, size and time of
+// the last change, in a file of its own that may be lost without harm.
+type hashes struct {
+	file string
+
+	mu    sync.Mutex
+	known map[string]hashed
+	added map[string]hashed
+}
+
+type hashed struct {
+	Size int64  `json:"size"`
+	Time int64  `json:"mtime_ns"`
+	Hash string `json:"sha256"`
+}
+
+func openHashes(file string) *hashes {
+	h := &hashes{file: file, known: map[string]hashed{}, added: map[string]hashed{}}
+	h.merge()
+	return h
+}
+
+// merge takes over what the file holds. A file that cannot be read is none.
+func (h *hashes) merge() {
+	b, err := os.ReadFile(h.file)
+	if err != nil {
+		return
+	}
+	var m map[string]hashed
+	if json.Unmarshal(b, &m) != nil {
+		return
+	}
+	for path, e := range m {
+		if _, ok := h.added[path]; !ok {
+			h.known[path] = e
+		}
+	}
+}
+
+// of is the hash of a file's bytes.
+func (h *hashes) of(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	info, err := os.Stat(abs)
+	if err != nil {
+		return "", err
+	}
+	now := hashed{Size: info.Size(), Time: info.ModTime().UnixNano()}
+	h.mu.Lock()
+	e, ok := h.known[abs]
+	h.mu.Unlock()
+	if ok && e.Size == now.Size && e.Time == now.Time {
+		return e.Hash, nil
+	}
+	f, err := os.Open(abs)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", fmt.Errorf("%s: %w", path, err)
+	}
+	now.Hash = hex.EncodeToString(sum.Sum(nil))
+	if time.Since(info.ModTime()) > settled {
+		h.mu.Lock()
+		h.known[abs], h.added[abs] = now, now
+		h.mu.Unlock()
+	}
+	return now.Hash, nil
+}
+
+// save adds what is new to the file, together with what other processes added.
+func (h *hashes) save() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.added) == 0 {
+		return nil
+	}
+	h.merge()
+	b, err := json.MarshalIndent(h.known, "", " ")
+	if err != nil {
+		return err
+	}
+	h.added = map[string]hashed{}
+	return atomicfile.WriteBytes(h.file, b)
+}
+
+// hashOf is the hash of named values, whatever their order.
+func hashOf(values map[string]string) string {
+	keys := make([]string, 0, len(values))
+	for k := range values {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	sum := sha256.New()
+	for _, k := range keys {
+		fmt.Fprintf(sum, "%d:%s=%d:%s\n", len(k), k, len(values[k]), values[k])
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}

@@ -1,0 +1,207 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"voxgrad/device"
+	"voxgrad/internal/atomicfile"
+	"voxgrad/train"
+	"voxgrad/train/dataset"
+)
+
+// Job is a pipeline to run.
+type Job struct {
+	Config  Config
+	Out     string         // the folder for everything
+	Device  device.Backend // nil for Plan without Measure
+	OpenDry train.OpenDry  // for Plan: counts memory
+	Version string         // of the program, for the records
+
+	// Events, if set, is called from the goroutine of Run.
+	Events func(Event)
+}
+
+// ErrInterrupted is the end of a run that the context stopped: everything is
+// saved, and running again goes on.
+var ErrInterrupted = errors.New("interrupted; everything is saved, and the same command goes on from here")
+
+// ConfigFile is the resolved configuration's name in the folder.
+const ConfigFile = "pipeline.toml"
+
+// Pipeline is a plan and its folder.
+type Pipeline struct {
+	job    Job
+	steps  []*Step
+	hashes *hashes
+	sets   map[string]*dataset.Set
+	on     func(Event)
+}
+
+// Open checks the configuration and lists the steps of its method, the report last.
+func Open(job Job) (*Pipeline, error) { return open(job, []Method{job.Config.Method}, true) }
+
+func open(job Job, methods []Method, report bool) (*Pipeline, error) {
+	if err := job.Config.Check(); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	p := &Pipeline{job: job, steps: build(job.Config, methods, report), sets: map[string]*dataset.Set{}, on: job.Events}
+	if p.on == nil {
+		p.on = func(Event) {}
+	}
+	p.hashes = openHashes(p.path(stepsFolder, "hashes.json"))
+	return p, nil
+}
+
+// Steps lists the plan, each step after those it needs.
+func (p *Pipeline) Steps() []*Step { return p.steps }
+
+func (p *Pipeline) path(parts ...string) string {
+	return filepath.Join(append([]string{p.job.Out}, parts...)...)
+}
+
+// Run does every step that is not done.
+func (p *Pipeline) Run(ctx context.Context) error { return p.run(ctx, p.steps) }
+
+// Only does the steps of one stage, those of one member if fold is not negative.
+// What they need must be done; the error says what is not.
+func (p *Pipeline) Only(ctx context.Context, stage string, fold int) error {
+	steps, err := choose(p.steps, stage, fold)
+	if err != nil {
+		return err
+	}
+	for _, s := range ancestors(p.steps, steps) {
+		why, _, err := p.look(s)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return fmt.Errorf("%s needs step %s, which is not done (%s): run it first", steps[0].Name, s.Name, why)
+		}
+	}
+	return p.run(ctx, steps)
+}
+
+func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
+	if err := p.writeConfig(); err != nil {
+		return err
+	}
+	for i, s := range steps {
+		if ctx.Err() != nil {
+			return ErrInterrupted
+		}
+		if err := p.do(ctx, s, i+1, len(steps)); err != nil {
+			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+				err = ErrInterrupted
+			}
+			return errors.Join(err, p.hashes.save())
+		}
+	}
+	return p.hashes.save()
+}
+
+func (p *Pipeline) writeConfig() error {
+	if err := os.MkdirAll(p.path(stepsFolder), 0o777); err != nil {
+		return fmt.Errorf("cannot make the pipeline's folder: %w", err)
+	}
+	text, err := p.job.Config.TOML()
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(p.path(ConfigFile), text)
+}
+
+// look says why a step has to run, or "". The steps it needs are done.
+func (p *Pipeline) look(s *Step) (why string, stamp *Stamp, err error) {
+	in, err := s.work.inputs(p)
+	if err != nil {
+		return "", nil, fmt.Errorf("step %s: %w", s.Name, err)
+	}
+	return p.current(s, in)
+}
+
+// do does a step unless it is done.
+func (p *Pipeline) do(ctx context.Context, s *Step, number, total int) error {
+	why, _, err := p.look(s)
+	if err != nil {
+		return err
+	}
+	if why == "" {
+		p.on(Skipped{Step: s, Number: number, Total: total})
+		return nil
+	}
+	unlock, err := lock(p.lockFile(s), s.Name)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Between the look and the lock another process may have done it.
+	in, err := s.work.inputs(p)
+	if err != nil {
+		return fmt.Errorf("step %s: %w", s.Name, err)
+	}
+	if why, _, err = p.current(s, in); err != nil {
+		return err
+	}
+	if why == "" {
+		p.on(Skipped{Step: s, Number: number, Total: total})
+		return nil
+	}
+	p.on(Started{Step: s, Why: why, Number: number, Total: total})
+	begin := time.Now()
+	if err := p.begin(s, in); err != nil {
+		return err
+	}
+	done, err := s.work.run(ctx, p, s)
+	if err != nil {
+		return err
+	}
+	took := time.Since(begin)
+	if err := p.finish(s, in, done, took); err != nil {
+		return err
+	}
+	p.on(Finished{Step: s, Seconds: took.Seconds()})
+	return nil
+}
+
+// begin clears what a run with other inputs left, and marks the step as begun. The
+// mark goes first and comes last: files without a mark are never gone on from.
+func (p *Pipeline) begin(s *Step, in *inputs) error {
+	_, statErr := os.Stat(p.stampFile(s)) // with a stamp the step was through once: its files are not a beginning
+	if b, ok := readJSON[begun](p.begunFile(s)); ok && errors.Is(statErr, os.ErrNotExist) && changed(b.Inputs, b.Config, in) == "" {
+		return nil
+	}
+	gone := []string{p.begunFile(s), p.stampFile(s)}
+	for _, place := range s.work.places() {
+		gone = append(gone, p.path(place))
+	}
+	for _, path := range gone {
+		if err := os.RemoveAll(path); err != nil {
+			return fmt.Errorf("step %s: cannot clear an earlier result: %w", s.Name, err)
+		}
+	}
+	return writeJSON(p.begunFile(s), begun{Inputs: in.hashes, Config: in.config})
+}
+
+// finish writes the stamp and takes the mark away.
+func (p *Pipeline) finish(s *Step, in *inputs, done *session, took time.Duration) error {
+	files, err := s.work.outputs(p)
+	if err != nil {
+		return err
+	}
+	stamp := Stamp{Step: s.Name, Inputs: in.hashes, Config: in.config, Outputs: map[string]string{}, Version: p.job.Version,
+		Device: p.job.Device.Name(), Finished: time.Now().UTC().Truncate(time.Second), Seconds: took.Seconds(), Steps: done.steps, Session: done.session}
+	for _, f := range files {
+		if stamp.Outputs[f], err = p.hashes.of(p.path(f)); err != nil {
+			return fmt.Errorf("step %s: %w", s.Name, err)
+		}
+	}
+	if err := writeJSON(p.stampFile(s), stamp); err != nil {
+		return err
+	}
+	return os.RemoveAll(p.begunFile(s))
+}

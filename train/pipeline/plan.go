@@ -1,0 +1,200 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"voxgrad/train"
+)
+
+// Planned is a step of a plan.
+type Planned struct {
+	Step *Step
+	Done bool
+	Why  string // it runs; for a step that is done empty
+
+	Seconds float64 // expected, at most; NaN where unknown, 0 where done
+	From    string  // where the time comes from
+	Memory  int64   // bytes taken from the device, 0 where the step needs next to none
+}
+
+// Plan says which steps would be skipped, why the others run, how long that takes
+// at most (training may stop early) and what memory it takes. Times come from
+// stamps of equal work on the same device; with time set, what has none is timed by
+// running one real step on the device.
+func (p *Pipeline) Plan(ctx context.Context, time bool) ([]Planned, error) {
+	var out []Planned
+	open := map[*Step]bool{} // steps that will run
+	e := &estimator{p: p, time: time, rates: map[string]rate{}, memory: map[string]int64{}}
+	for _, s := range p.steps {
+		if ctx.Err() != nil {
+			return nil, ErrInterrupted
+		}
+		pl := Planned{Step: s}
+		var after []string
+		for _, n := range s.Needs {
+			if open[n] {
+				after = append(after, n.Name)
+			}
+		}
+		if len(after) > 0 {
+			pl.Why = "after " + summary(after)
+			if _, ok := readJSON[Stamp](p.stampFile(s)); ok {
+				pl.Why += ", if what it makes changes"
+			}
+		} else {
+			why, _, err := p.look(s)
+			if err != nil {
+				return nil, err
+			}
+			pl.Why, pl.Done = why, why == ""
+		}
+		if !pl.Done {
+			open[s] = true
+			var err error
+			if pl.Seconds, pl.From, err = e.seconds(ctx, s); err != nil {
+				return nil, err
+			}
+		}
+		var err error
+		if pl.Memory, err = e.bytes(s); err != nil {
+			return nil, err
+		}
+		out = append(out, pl)
+	}
+	return out, p.hashes.save()
+}
+
+func summary(names []string) string {
+	if len(names) > 2 {
+		return fmt.Sprintf("%s … %s", names[0], names[len(names)-1])
+	}
+	return strings.Join(names, " and ")
+}
+
+// estimator knows what work costs.
+type estimator struct {
+	p      *Pipeline
+	time   bool
+	rates  map[string]rate
+	memory map[string]int64
+}
+
+// rate is the cost of a training step, with its share of the validation.
+type rate struct {
+	seconds float64
+	from    string
+}
+
+// seconds is a step's expected time.
+func (e *estimator) seconds(ctx context.Context, s *Step) (float64, string, error) {
+	switch w := s.work.(type) {
+	case *training:
+		c := w.config(e.p)
+		r, err := e.rate(ctx, w, c)
+		return r.seconds * float64(c.Run.Epochs*c.Run.Steps), r.from, err
+	case *predicting:
+		if st, ok := e.stamp(s); ok {
+			return st.Seconds, "an earlier run of it", nil
+		}
+		if e.time {
+			x, err := e.p.timePrediction(ctx, w)
+			return x, "a window timed now", err
+		}
+	default:
+		if st, ok := e.stamp(s); ok {
+			return st.Seconds, "an earlier run of it", nil
+		}
+	}
+	return math.NaN(), "", nil
+}
+
+// stamp is what an earlier run of a step on this device left.
+func (e *estimator) stamp(s *Step) (Stamp, bool) {
+	st, ok := readJSON[Stamp](e.p.stampFile(s))
+	return st, ok && st.Device == e.p.job.Device.Name()
+}
+
+// sameCost are the settings that decide what a training step costs.
+var sameCost = []string{"task", "augment", "network.", "sampler.patch", "synthesis.", "freeze_encoder",
+	"run.batch", "run.steps", "run.valid_patches", "run.full_every"}
+
+// cost identifies the price of a training step.
+func (w *training) cost(config map[string]string) string {
+	costs := map[string]string{"stage": w.stage}
+	for k, v := range config {
+		for _, prefix := range sameCost {
+			if strings.HasPrefix(k, prefix) {
+				costs[k] = v
+			}
+		}
+	}
+	return hashOf(costs)
+}
+
+// rate is what a training step costs: from the stamp of a stage with the same
+// settings, or timed.
+func (e *estimator) rate(ctx context.Context, w *training, c train.Config) (rate, error) {
+	config, err := w.settings(e.p)
+	if err != nil {
+		return rate{}, err
+	}
+	cost := w.cost(config)
+	if r, ok := e.rates[cost]; ok {
+		return r, nil
+	}
+	r := rate{math.NaN(), ""}
+	for _, s := range e.p.steps {
+		other, ok := s.work.(*training)
+		if !ok || other.stage != w.stage {
+			continue
+		}
+		if st, ok := e.stamp(s); ok && st.Session > 0 && other.cost(st.Config) == cost {
+			r = rate{st.Seconds / float64(st.Session), "the steps of " + s.Name}
+		}
+	}
+	if math.IsNaN(r.seconds) && e.time {
+		if r.seconds, err = e.p.timeStep(ctx, w, c); err != nil {
+			return r, err
+		}
+		r.from = "a step timed now"
+	}
+	e.rates[cost] = r
+	return r, nil
+}
+
+// bytes is what a step takes from the device.
+func (e *estimator) bytes(s *Step) (int64, error) {
+	if e.p.job.OpenDry == nil {
+		return 0, nil
+	}
+	var key string
+	var measure func() (int64, error)
+	switch w := s.work.(type) {
+	case *training:
+		config, err := w.settings(e.p)
+		if err != nil {
+			return 0, err
+		}
+		key = w.cost(config)
+		measure = func() (int64, error) {
+			m, err := train.MemoryOf(w.config(e.p), e.p.job.OpenDry)
+			return m.Taken, err
+		}
+	case *predicting:
+		key, measure = predict, func() (int64, error) { return e.p.predictionMemory(len(w.members)) }
+	default:
+		return 0, nil
+	}
+	if m, ok := e.memory[key]; ok {
+		return m, nil
+	}
+	m, err := measure()
+	if err != nil {
+		return 0, fmt.Errorf("memory of step %s: %w", s.Name, err)
+	}
+	e.memory[key] = m
+	return m, nil
+}
