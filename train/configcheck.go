@@ -47,6 +47,9 @@ func (c Config) Check() error {
 			return fmt.Errorf("config: %w", err)
 		}
 	}
+	if c.Run.FullEvery > 0 && (restores(c.Task) || c.Synthesis.On()) {
+		return errors.New("config: run.full_every: whole images can only be scored by a segmenter, or by a detector trained on real pairs")
+	}
 	if c.Run.FullEvery < 0 || c.Run.SaveEvery < 0 || c.Run.Ahead < 0 {
 		return errors.New("config: run.full_every, run.save_every and run.ahead must not be negative")
 	}

@@ -62,6 +62,17 @@ func tiny() Config {
 	return c
 }
 
+// painter is an inpainter or a generator that trains in seconds.
+func painter(task string) Config {
+	c := tiny()
+	d := Defaults(task)
+	c.Task, c.Augment = task, d.Augment
+	c.Synthesis.ShapeMin = 2
+	c.Run.Steps, c.Run.Epochs, c.Run.ValidPatches = 3, 2, 5
+	c.Sampler.Patch, c.Sampler.Jitter = [3]int{8, 8, 8}, 2
+	return c
+}
+
 // run trains in a folder and fails the test on an error.
 func run(t *testing.T, ctx context.Context, c Config, folder string, resume bool, events func(Event)) *Summary {
 	t.Helper()

@@ -57,7 +57,7 @@ func (t *trainer) initialWeights() error {
 		return err
 	}
 	if c.Kind != t.cfg.Task {
-		return fmt.Errorf("%s holds the weights of a %s; training of a %s cannot start from it", f.Path, c.Kind, t.cfg.Task)
+		return fmt.Errorf("%s is of kind %s; task %s cannot start from it", f.Path, c.Kind, t.cfg.Task)
 	}
 	return t.net.SetTensors(f)
 }

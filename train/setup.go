@@ -139,11 +139,11 @@ func (t *trainer) openData(hooks []sample.Hook) (err error) {
 		return err
 	}
 	if want := t.task.images(); times != want {
-		what := "a " + t.cfg.Task
+		what := "task " + t.cfg.Task
 		if t.cfg.Synthesis.On() {
 			what += " on synthetic pairs"
 		}
-		return fmt.Errorf("data set %s (layout %s) has %d image(s) per case; %s trains on %d", t.set.Root, t.set.Layout, times, what, want)
+		return fmt.Errorf("data set %s (layout %s) has %d image(s) per case; %s takes %d", t.set.Root, t.set.Layout, times, what, want)
 	}
 	if t.split, err = t.set.KFold(t.cfg.Seed, t.cfg.Data.Folds, t.cfg.Data.Fold); err != nil {
 		return err

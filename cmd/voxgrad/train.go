@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"voxgrad/augment"
 	"voxgrad/models"
 	"voxgrad/report"
+	"voxgrad/synth"
 	"voxgrad/train"
 )
 
@@ -18,7 +22,16 @@ func newTrain() *cobra.Command {
 		newTrainTask(models.Segmenter, "Train a network that finds all lesions in one scan",
 			"  voxgrad train segmenter --data cases.csv --out runs/segmenter --fold 0"),
 		newTrainTask(models.Detector, "Train a network that finds new lesions between two scans",
-			"  voxgrad train detector --data challenge/ --out runs/detector --encoder runs/segmenter/fold_0/checkpoint_best.safetensors"),
+			`  voxgrad train detector --data challenge/ --out runs/detector --encoder runs/segmenter/fold_0/checkpoint_best.safetensors
+  # the same on synthetic pairs, made of single scans with all their lesions
+  voxgrad train detector --data cases.csv --out runs/synthetic --encoder runs/segmenter/fold_0/checkpoint_best.safetensors \
+      --inpainter runs/inpainter/fold_0/checkpoint_best.safetensors --generator runs/generator/fold_0/checkpoint_best.safetensors
+  # and fine-tuned on real ones
+  voxgrad train detector --data challenge/ --out runs/tuned --start runs/synthetic/fold_0/checkpoint_best.safetensors`),
+		newTrainTask(models.Inpainter, "Train a network that paints healthy tissue in place of lesions",
+			"  voxgrad train inpainter --data cases.csv --out runs/inpainter"),
+		newTrainTask(models.Generator, "Train a network that paints lesions",
+			"  voxgrad train generator --data cases.csv --out runs/generator"),
 	)
 }
 
@@ -41,7 +54,7 @@ are written to RUN/fold_K/config.toml. A first SIGINT or SIGTERM saves and stops
 		Example: example,
 		Args:    exactArgs(0, ""),
 	}
-	s := bindSettings(cmd, &cfg, map[string]string{"task": "", "data.root": "data"})
+	s := bindSettings(cmd, &cfg, trainFlags(task))
 	f := cmd.Flags()
 	f.StringVar(&out, "out", "", "run folder (required)")
 	f.BoolVar(&resume, "resume", false, "go on from RUN/fold_K/checkpoint_last.safetensors if it is there")
@@ -86,6 +99,41 @@ are written to RUN/fold_K/config.toml. A first SIGINT or SIGTERM saves and stops
 	return cmd
 }
 
+// trainFlags names the flags of a task. What augmentation and synthesis draw has
+// too many settings for flags and stands in the file alone; so does what other tasks
+// need.
+func trainFlags(task string) map[string]string {
+	names := map[string]string{"task": "", "data.root": "data", "network.up": "up"}
+	var file func(table string, t reflect.Type)
+	file = func(table string, t reflect.Type) {
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+			switch {
+			case f.Anonymous:
+				file(table, f.Type)
+			case f.Type.Kind() == reflect.Struct:
+				file(table+name+".", f.Type)
+			default:
+				names[table+name] = ""
+			}
+		}
+	}
+	file("augmentation.", reflect.TypeFor[augment.Preset]())
+	file("synthesis.", reflect.TypeFor[synth.Options]())
+	if task != models.Detector {
+		for _, key := range []string{"encoder", "freeze_encoder", "synthesis.inpainter", "synthesis.generator"} {
+			names[key] = ""
+		}
+	}
+	if task == models.Inpainter || task == models.Generator {
+		for _, key := range []string{"loss.eps", "loss.lesion_only", "loss.cross_entropy", "sampler.lesion_prob", "run.full_every", "run.on_collapse"} {
+			names[key] = ""
+		}
+	}
+	return names
+}
+
 // planMemory prints what training will take, to the byte, and which batch fits
 // into the memory given; it is an error if the configuration's does not. It
 // returns the limit, 0 where none was given.
@@ -117,8 +165,7 @@ func trainTable(s *train.Summary) *report.Table {
 	t.Add("epochs", s.Epochs)
 	t.Add("steps", s.Steps)
 	if s.Best != nil {
-		t.Add("best epoch", fmt.Sprintf("%d: validation loss %.4f, lesion Dice of the patches %.3f", s.Best.Epoch,
-			float64(s.Best.ValidLoss), float64(s.Best.ValidDice)))
+		t.Add("best epoch", fmt.Sprintf("%d: validation loss %.4g, %s", s.Best.Epoch, float64(s.Best.ValidLoss), quality(*s.Best)))
 	}
 	t.Add("median step", fmt.Sprintf("%.3f s, %.2f patches a second", float64(s.StepSeconds), float64(s.PatchesASecond)))
 	t.Add("best weights", filepath.Join(s.Folder, train.BestFile))

@@ -51,13 +51,21 @@ func (w *trainWatch) event(e train.Event) {
 			best = " (best so far)"
 		}
 		slog.Info(fmt.Sprintf("epoch %d%s", e.Epoch, best), "train", digits(e.TrainLoss), "valid", digits(e.ValidLoss),
-			"dice", digits(e.ValidDice), "seconds", math.Round(e.Seconds*10)/10)
+			"quality", quality(e.Record), "seconds", math.Round(e.Seconds*10)/10)
 		w.draw(e.History)
 	case train.FullCase:
 		slog.Info("whole image", "case", e.Case, "dice", digits(e.Dice), "lesion F1", digits(e.F1))
 	case train.Warning:
 		slog.Warn(e.Text)
 	}
+}
+
+// quality is how good the answers to the validation patches were.
+func quality(r train.Record) string {
+	if !math.IsNaN(float64(r.FilledPSNR)) {
+		return fmt.Sprintf("PSNR in the filled regions %.2f dB, mean absolute error %.4f", float64(r.FilledPSNR), float64(r.FilledMAE))
+	}
+	return fmt.Sprintf("lesion Dice of the patches %.3f", float64(r.ValidDice))
 }
 
 // digits is a loss or a score for a log line.

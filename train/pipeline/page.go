@@ -125,13 +125,13 @@ func (w *pageWork) scores(ctx context.Context, p *Pipeline, s *Step, page *repor
 	if err != nil {
 		return err
 	}
-	base, err := metrics.Summarize(theirs, metrics.DefaultBootstrap())
+	result, err := p.result(w.evaluate, w.baseline)
 	if err != nil {
 		return err
 	}
 	page.Section("Scores")
-	page.Table(compareTable([]string{"ensemble", "difference threshold"}, []metrics.Summary{sum, base}))
-	page.Text(metrics.Rule + " The threshold was chosen for the best lesion F1 on the training pairs.")
+	page.Table(result.Table())
+	page.Text(metrics.Rule)
 	page.Boxes(report.BoxPlots([]string{"ensemble", "difference threshold"}, ours, theirs)...)
 	page.Section("Case by case")
 	for _, t := range report.ScoreTables(ours, sum) {
@@ -170,40 +170,6 @@ func (w *pageWork) draw(p *Pipeline, pred *predicting, c dataset.Case, found *vo
 		return nil, err
 	}
 	return &report.Picture{Image: img, Alt: "slices of " + c.ID + " with true and predicted new lesions"}, nil
-}
-
-// compareKeys are the columns of a comparison of methods.
-var compareKeys = []struct {
-	key, head string
-	unit      report.Unit
-	better    report.Direction
-}{
-	{"dice", "Dice", report.Score, report.Higher},
-	{"lesion_sensitivity", "lesion sens.", report.Score, report.Higher},
-	{"lesion_ppv", "lesion PPV", report.Score, report.Higher},
-	{"lesion_f1", "lesion F1", report.Score, report.Higher},
-	{"tested_lesions", "false lesions", report.Unit{Digits: 2}, report.Lower},
-}
-
-// compareTable sets the means of methods over the same cases side by side.
-func compareTable(names []string, sums []metrics.Summary) *report.Table {
-	t := &report.Table{Title: "mean over the test pairs", Columns: []report.Column{{Name: "method"}}}
-	for _, k := range compareKeys {
-		t.Columns = append(t.Columns, report.Column{Name: k.head, Unit: k.unit, Better: k.better})
-	}
-	for i, sum := range sums {
-		row := []any{names[i]}
-		for _, k := range compareKeys {
-			if m, ok := sum.Measure(k.key); ok {
-				row = append(row, m.Mean)
-			} else {
-				row = append(row, nil)
-			}
-		}
-		t.Add(row...)
-	}
-	t.Note = fmt.Sprintf("%d pairs with new lesions; false lesions: mean number in the %d pairs without.", sums[0].With, sums[0].Without)
-	return t
 }
 
 // curves adds the chart of a metrics.csv.

@@ -1,0 +1,240 @@
+package train
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/device/cpu"
+	"voxgrad/models"
+	"voxgrad/train/dataset"
+	"voxgrad/train/sample"
+)
+
+// opened is a trainer with data and network, and no folder.
+func opened(t *testing.T, c Config) *trainer {
+	t.Helper()
+	dev := cpu.New()
+	tr, err := newTrainer(c, dev, nil)
+	require.NoError(t, err)
+	require.NoError(t, tr.openData(nil))
+	require.NoError(t, tr.openNet(false))
+	if c.Synthesis.On() {
+		require.NoError(t, tr.openPainters())
+	}
+	t.Cleanup(func() {
+		require.NoError(t, tr.close())
+		now, _ := dev.Usage()
+		require.Zero(t, now, "device memory was not given back")
+		require.NoError(t, dev.Close())
+	})
+	return tr
+}
+
+// moments are mean and standard deviation of the values where is holds.
+func moments(x []float32, is func(v int) bool) (mean, sd float64, n int) {
+	for v, f := range x {
+		if is(v) {
+			mean += float64(f)
+			sd += float64(f) * float64(f)
+			n++
+		}
+	}
+	mean /= float64(n)
+	return mean, math.Sqrt(sd/float64(n) - mean*mean), n
+}
+
+// What the networks that paint are shown: the untouched patch outside the filled
+// voxels, and noise like the patch's brain inside.
+func TestWhatPaintersAreShown(t *testing.T) {
+	for _, task := range []string{models.Inpainter, models.Generator} {
+		t.Run(task, func(t *testing.T) {
+			c := painter(task)
+			c.Augment = "paper-baseline"
+			tr := opened(t, c)
+			var filled []float64
+			for first := 0; first < 60; first += 2 {
+				b, err := sample.DrawBatch(tr.train, first, 2)
+				require.NoError(t, err)
+				in := tr.task.upload(b)
+				x, target := make([]float32, in.images[0].Len()), make([]float32, in.target.Len())
+				tr.dev.Download(x, in.images[0])
+				tr.dev.Download(target, in.target)
+				tr.free(in)
+				voxels, channels := 512, in.images[0].C
+				for n, p := range b.Samples {
+					mean, sd, _ := moments(p.Images[0], func(v int) bool { return p.Labels[v] == dataset.Brain })
+					fills, lesions := 0, 0
+					for v := range voxels {
+						require.Equal(t, p.Images[0][v], target[n*voxels+v], "the target is the untouched patch")
+						given := x[(n*voxels+v)*channels]
+						lesion := p.Labels[v]&dataset.Lesion != 0
+						if lesion {
+							lesions++
+						}
+						if !p.Fill[v] {
+							require.Equal(t, p.Images[0][v], given)
+							continue
+						}
+						fills++
+						require.NotZero(t, p.Labels[v]&dataset.Brain, "only brain is filled")
+						filled = append(filled, (float64(given)-mean)/sd)
+						if task == models.Generator {
+							require.True(t, lesion)
+						}
+					}
+					if task == models.Generator {
+						require.Positive(t, lesions)
+						require.Equal(t, lesions, fills)
+						for v := range voxels {
+							require.Equal(t, p.Fill[v], x[(n*voxels+v)*2+1] == 1, "the second channel is the mask")
+						}
+					} else {
+						require.Zero(t, lesions)
+						require.GreaterOrEqual(t, fills, 2)
+					}
+				}
+			}
+			m, sd := 0.0, 0.0
+			for _, z := range filled {
+				m += z / float64(len(filled))
+				sd += z * z / float64(len(filled))
+			}
+			k := math.Sqrt(float64(len(filled)))
+			require.InDelta(t, 0, m, 4/k, "%d filled voxels", len(filled))
+			require.InDelta(t, 1, math.Sqrt(sd), 4/k/math.Sqrt2)
+		})
+	}
+}
+
+// The generator's first channel is augmented, its target is not; the inpainter
+// restores what augmentation made of the patch.
+func TestAugmentationOfPainters(t *testing.T) {
+	for _, task := range []string{models.Inpainter, models.Generator} {
+		c := painter(task)
+		c.Augment = "none"
+		c = c.resolved()
+		c.Augmentation.Noise.P = 1
+		tr := opened(t, c)
+		b, err := sample.DrawBatch(tr.train, 0, 2)
+		require.NoError(t, err)
+		in := tr.task.upload(b)
+		x, target := make([]float32, in.images[0].Len()), make([]float32, in.target.Len())
+		tr.dev.Download(x, in.images[0])
+		tr.dev.Download(target, in.target)
+		tr.free(in)
+		for n, p := range b.Samples {
+			require.Len(t, p.Recipes, 1)
+			for v := range 512 {
+				given, want := x[(n*512+v)*in.images[0].C], target[n*512+v]
+				if p.Fill[v] {
+					continue
+				}
+				if task == models.Generator {
+					require.Equal(t, p.Images[0][v], want)
+					require.NotEqual(t, want, given)
+				} else {
+					require.NotEqual(t, p.Images[0][v], want)
+					require.Equal(t, want, given)
+				}
+			}
+		}
+		valid, err := tr.valid.Draw(0)
+		require.NoError(t, err)
+		require.Empty(t, valid.Recipes)
+	}
+}
+
+func TestPaintersLearn(t *testing.T) {
+	for _, task := range []string{models.Inpainter, models.Generator} {
+		t.Run(task, func(t *testing.T) {
+			c := painter(task)
+			c.Network.Width, c.Network.Dropout = 4, 0
+			c.Adam.LearningRate = 1e-2
+			c.Run.Steps, c.Run.Epochs, c.Run.ValidPatches = 40, 3, 8
+			c.Run.Batch = 4
+			folder := t.TempDir()
+			var shown []Restored
+			s := run(t, context.Background(), c, folder, false, func(e Event) {
+				switch e := e.(type) {
+				case EpochDone:
+					t.Logf("epoch %d: loss %.4f, validation %.4f, filled %.1f dB, %.3f; patch %.1f dB, %.3f", e.Epoch, e.TrainLoss, e.ValidLoss,
+						e.FilledPSNR, e.FilledMAE, e.PatchPSNR, e.PatchMAE)
+				case Restored:
+					shown = append(shown, e)
+				case StepDone:
+					require.True(t, math.IsNaN(e.Lesion))
+				}
+			})
+			first, last := s.Best, s.Last
+			require.NotNil(t, first)
+			require.Less(t, float64(last.ValidLoss), 0.05, "predicting 0 gives more")
+			require.True(t, math.IsNaN(float64(last.ValidDice)))
+			require.InDelta(t, -10*math.Log10(float64(last.ValidLoss)), float64(last.PatchPSNR), 0.01, "both batches have four patches")
+
+			// The pictures: the first four validation patches of each epoch.
+			require.Len(t, shown, 3*4)
+			squared, n := 0.0, 0.0
+			for _, r := range shown[8:] {
+				require.Equal(t, 3, r.Epoch)
+				for v, in := range r.Filled {
+					if !in {
+						require.Equal(t, r.Before[v], r.Corrupted[v])
+					}
+					squared += math.Pow(float64(r.After[v]-r.Before[v]), 2)
+					n++
+				}
+			}
+			require.InDelta(t, float64(last.ValidLoss), squared/n, 0.5*float64(last.ValidLoss), "of the same network, half of the patches")
+
+			dir := FoldFolder(folder, 0)
+			f, err := os.Open(filepath.Join(dir, "metrics.csv"))
+			require.NoError(t, err)
+			defer f.Close()
+			rows, err := csv.NewReader(f).ReadAll()
+			require.NoError(t, err)
+			require.Equal(t, []string{"epoch", "step", "best", "train_loss", "valid_loss", "valid_filled_psnr", "valid_filled_mae", "valid_patch_psnr", "valid_patch_mae"}, rows[0])
+			require.NotContains(t, rows[3], "")
+			var summary struct{ Last map[string]any }
+			text, err := os.ReadFile(filepath.Join(dir, "summary.json"))
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(text, &summary))
+			require.Nil(t, summary.Last["valid_dice"])
+			require.InDelta(t, float64(last.FilledMAE), summary.Last["valid_filled_mae"], 1e-12)
+		})
+	}
+}
+
+// The sums against a direct count.
+func TestErrorsOfARestoredPatch(t *testing.T) {
+	var s sums
+	s.addErrors([]float32{1, 2, 4, 8}, []float32{1, 1, 1, 10}, []bool{false, true, false, true})
+	s.addErrors([]float32{1}, []float32{0.5}, []bool{false})
+	require.Equal(t, sums{PatchVoxels: 5, PatchSquared: 14.25, PatchAbsolute: 6.5, FilledVoxels: 2, FilledSquared: 5, FilledAbsolute: 3}, s)
+	require.InDelta(t, -10*math.Log10(2.5), float64(s.filledPSNR()), 1e-12)
+	require.InDelta(t, 1.3, float64(s.patchMAE()), 1e-12)
+	require.True(t, math.IsNaN(float64(s.dice())) && math.IsNaN(float64(s.lesion())))
+	require.True(t, math.IsNaN(float64(sums{}.filledPSNR())))
+}
+
+func TestPaintersRefuse(t *testing.T) {
+	dev := cpu.New()
+	defer dev.Close()
+	try := func(task string, change func(*Config)) error {
+		c := painter(task)
+		change(&c)
+		_, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: t.TempDir()})
+		return err
+	}
+	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Data.Root = filepath.Join(data, "pairs") }), "2 image(s) per case; task inpainter takes 1")
+	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Synthesis.ShapeMin = 3000 }), "shape_min_voxels")
+	require.ErrorContains(t, try(models.Generator, func(c *Config) { c.Run.FullEvery = 1 }), "full_every")
+	require.ErrorContains(t, try(models.Generator, func(c *Config) { c.Synthesis.Generator = "x" }), "synthesis is for a detector")
+	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Sampler.Patch = [3]int{24, 24, 24} }), "without a lesion")
+}
