@@ -108,6 +108,7 @@ Not a medical device: for research only.`,
 	root.PersistentFlags().BoolVar(&verbose, "verbose", false, "log more")
 	root.AddCommand(
 		newDemo(), newPhantom(), newTrain(), newData(),
+		newPipeline(), newAblate(),
 		newSegment(), newPredict(), newEvaluate(), newCompare(), newView(),
 		newGradcheck(), newWeights(), newBench(), newDevices(),
 	)

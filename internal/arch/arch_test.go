@@ -47,6 +47,7 @@ var may = map[string][]string{
 	"augment":             {"device", "volume", "internal"},
 	"synth":               {"models", "layers", "autograd", "augment", "device", "volume", "internal"},
 	"train":               {"models", "layers", "autograd", "augment", "synth", "device", "device/dry", "volume", "metrics", "internal"},
+	"train/pipeline":      {"train", "models", "layers", "autograd", "device", "synth", "report", "metrics", "volume", "internal"},
 	"report":              {"metrics", "volume", "internal"},
 	"report/view":         {"report", "volume", "internal"},
 	"cmd":                 {"*"},
