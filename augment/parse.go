@@ -61,15 +61,23 @@ var parsers = map[string]func(params []byte) (validated, error){
 	"axial_mean": func(b []byte) (validated, error) {
 		p := axialMean{Mode: "reflect", AxialMean: AxialMean{Axis: 2}}
 		err := decode(b, &p)
-		return p.AxialMean, errors.Join(err, word("mode", p.Mode, "reflect"))
+		if err == nil {
+			err = word("mode", p.Mode, "reflect")
+		}
+		return p.AxialMean, err
 	},
 	"anisotropy_torchio": anisotropy(TorchIO),
 	"anisotropy_clamp":   anisotropy(Clamp),
 	"anisotropy_zoom": func(b []byte) (validated, error) {
-		p := zoom{Down: "zoom order 1", Up: "zoom order 3"}
+		p := zoom{Down: "zoom order 1", Up: BSpline3}
 		err := decode(b, &p)
-		return Anisotropy{Kind: Zoom, Axis: p.Axis, Factor: p.Factor, Up: BSpline3},
-			errors.Join(err, word("down", p.Down, "zoom order 1"), word("up", p.Up, "zoom order 3"))
+		if err == nil && p.Up != BSpline3 { // two names of the same
+			err = word("up", p.Up, "zoom order 3")
+		}
+		if err == nil {
+			err = word("down", p.Down, "zoom order 1")
+		}
+		return Anisotropy{Kind: Zoom, Axis: p.Axis, Factor: p.Factor, Up: BSpline3}, err
 	},
 	"noise":          plain[Noise](Noise{}),
 	"bias_field":     plain[BiasField](BiasField{}),
@@ -150,7 +158,10 @@ func motion(safe bool) func([]byte) (validated, error) {
 	return func(b []byte) (validated, error) {
 		p := params{Motion{Safe: safe, SegmentAxis: 2}, "linear"}
 		err := decode(b, &p)
-		return p.Motion, errors.Join(err, word("interpolation", p.Interpolation, "linear"))
+		if err == nil {
+			err = word("interpolation", p.Interpolation, "linear")
+		}
+		return p.Motion, err
 	}
 }
 

@@ -1,0 +1,139 @@
+package augment
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// oneD are values of scipy for single lines.
+type oneD struct {
+	Kernels []struct {
+		Sigma   float64
+		Radius  int
+		Weights []float64
+	} `json:"gaussian_kernels"`
+	Line     []float64
+	Gaussian []struct {
+		Sigma float64
+		Out   []float64
+	} `json:"gaussian_reflect"`
+	Uniform []struct {
+		Size int
+		Out  []float64
+	} `json:"uniform_reflect"`
+	Coefficients []struct {
+		Mode string
+		Out  []float64
+	} `json:"bspline3_coefficients"`
+	Spline  struct{ At, Out []float64 } `json:"bspline3_eval_mirror"`
+	Zoom3   []zoomed                    `json:"zoom_order3"`
+	Zoom1   []zoomed                    `json:"zoom_order1"`
+	Shifted struct {
+		N      []int
+		Orders [][]int `json:"order_of_fft_bins"`
+	} `json:"fftshift"`
+}
+
+type zoomed struct {
+	Zoom float64
+	Out  []float64
+}
+
+func readOneD(t *testing.T) (v oneD) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(vectorDir, "one_d.json"))
+	if os.IsNotExist(err) {
+		t.Skip("needs ../shared/vectors/augment beside the project")
+	}
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(b, &v))
+	require.NotEmpty(t, v.Kernels)
+	return v
+}
+
+func (m matrix) times(x []float64) []float64 {
+	y := make([]float64, m.rows)
+	for p := range y {
+		for q, a := range m.row(p) {
+			y[p] += a * x[q]
+		}
+	}
+	return y
+}
+
+const tight = 1e-13
+
+func TestLinesAreThoseOfScipy(t *testing.T) {
+	v := readOneD(t)
+	n := len(v.Line)
+	for _, k := range v.Kernels {
+		w, lo := gaussianKernel(k.Sigma, Truncate)
+		require.Equal(t, -k.Radius, lo)
+		require.InDeltaSlice(t, k.Weights, w, tight)
+	}
+	for _, g := range v.Gaussian {
+		w, lo := gaussianKernel(g.Sigma, Truncate)
+		require.InDeltaSlice(t, g.Out, window(n, w, lo).times(v.Line), tight)
+	}
+	for _, u := range v.Uniform {
+		w := make([]float64, u.Size)
+		for i := range w {
+			w[i] = 1 / float64(u.Size)
+		}
+		require.InDeltaSlice(t, u.Out, window(n, w, -(u.Size/2)).times(v.Line), tight)
+	}
+	require.Equal(t, "mirror", v.Coefficients[0].Mode)
+	c := append([]float64{}, v.Line...)
+	splineCoefficients(c)
+	require.InDeltaSlice(t, v.Coefficients[0].Out, c, tight)
+	require.InDeltaSlice(t, v.Spline.Out, splineAt(v.Spline.At, n).times(v.Line), tight)
+	for _, z := range v.Zoom3 {
+		require.InDeltaSlice(t, z.Out, splineAt(evenly(len(z.Out), n), n).times(v.Line), tight)
+	}
+	for _, z := range v.Zoom1 {
+		require.InDeltaSlice(t, z.Out, linearAt(evenly(len(z.Out), n), n).times(v.Line), tight)
+		require.Equal(t, len(z.Out), Anisotropy{Factor: 1 / z.Zoom}.zoomed(n))
+	}
+	for i, n := range v.Shifted.N { // row p of fourier holds that element of an unshifted transform
+		c, s := fourier(n)
+		for p, bin := range v.Shifted.Orders[i] {
+			whole := newTurn(n)
+			for q := range n {
+				require.Equal(t, whole.cos[bin*q%n], c.row(p)[q])
+				require.Equal(t, whole.sin[bin*q%n], s.row(p)[q])
+			}
+		}
+	}
+}
+
+// Small lines that scipy's values do not reach.
+func TestLinesOfFewVoxels(t *testing.T) {
+	require.InDeltaSlice(t, []float64{3, 3, 3}, splineAt([]float64{-0.4, 0, 0.4}, 1).times([]float64{3}), tight)
+	require.InDeltaSlice(t, []float64{2, 5}, splineAt([]float64{0, 1}, 2).times([]float64{2, 5}), tight)
+	require.Equal(t, []float64{4, 4}, linearAt([]float64{-1, 1}, 1).times([]float64{4}))
+	w, lo := gaussianKernel(3, Truncate) // reaches over a line of two many times
+	require.InDeltaSlice(t, []float64{1, 1}, window(2, w, lo).times([]float64{1, 1}), tight)
+	// origin −1 covers {k, k+1}.
+	m := AxialMean{Axis: 0, Size: 2, Origin: -1}
+	require.NoError(t, m.valid())
+	require.InDeltaSlice(t, []float64{1.5, 3, 4}, window(3, []float64{0.5, 0.5}, -(m.Size/2)-m.Origin).times([]float64{1, 2, 4}), tight)
+}
+
+// Opposite frequencies have equal cosines and opposite sines, to the bit, odd or even.
+func TestFourierMatricesAreExactlyConjugate(t *testing.T) {
+	for n := 1; n <= 41; n++ {
+		c, s := fourier(n)
+		for p := range n {
+			f := p - n/2
+			opposite := modulo(-f+n/2, n) // −n/2 is its own opposite
+			for q := range n {
+				require.Equal(t, c.row(p)[q], c.row(opposite)[q])
+				require.Equal(t, s.row(p)[q], -s.row(opposite)[q])
+			}
+		}
+	}
+}
