@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"voxgrad/augment"
 )
 
 func TestConfigRoundTrip(t *testing.T) {
@@ -56,6 +58,60 @@ func TestConfigCheck(t *testing.T) {
 		c := Defaults("segmenter")
 		change(&c)
 		require.ErrorContains(t, c.Check(), want)
+	}
+}
+
+// A preset's settings can be changed one by one; naming another preset starts anew.
+func TestAugmentationOfAConfig(t *testing.T) {
+	none, err := augment.Named("none")
+	require.NoError(t, err)
+	torchio, err := augment.Named("torchio")
+	require.NoError(t, err)
+
+	c := Defaults("segmenter")
+	require.NoError(t, c.ParseTOML([]byte("[augmentation.noise]\np = 0.75\n")))
+	require.Equal(t, 0.75, c.Augmentation.Noise.P)
+	require.Equal(t, 0.3, c.Augmentation.Bias.P, "the default's")
+	require.NoError(t, c.ParseTOML([]byte("augment = 'torchio'\n[augmentation.blur]\np = 0.5\n")))
+	want := torchio
+	want.Blur.P = 0.5
+	require.Equal(t, want, c.Augmentation.Preset)
+
+	// The run folder's file holds all of it, and gives the same again.
+	text, err := c.TOML()
+	require.NoError(t, err)
+	require.Contains(t, string(text), "[augmentation.motion]")
+	d := Defaults("detector")
+	require.NoError(t, d.ParseTOML(text))
+	require.Equal(t, want, d.resolved().Augmentation.Preset)
+
+	// As --augment and Go code do it.
+	c.Augment = "none"
+	require.Equal(t, none, c.resolved().Augmentation.Preset)
+	require.NotEmpty(t, c.diff(d))
+	text, err = c.TOML()
+	require.NoError(t, err)
+	require.NoError(t, d.ParseTOML(text))
+	require.Equal(t, none, d.Augmentation.Preset)
+	require.Empty(t, c.diff(d))
+
+	require.ErrorContains(t, c.ParseTOML([]byte("[augmentation.noise]\nsd = 1\n")), "line 2: unknown key augmentation.noise.sd")
+	require.NoError(t, c.ParseTOML([]byte("[augmentation.noise]\np = 2\n")))
+	require.ErrorContains(t, c.Check(), "noise.p = 2")
+	require.NoError(t, c.ParseTOML([]byte("augment = 'loud'")))
+	require.ErrorContains(t, c.Check(), "loud")
+}
+
+// Each task's defaults are complete but for the files that only the user has.
+func TestDefaultsOfTheTasks(t *testing.T) {
+	for task, preset := range map[string]string{"segmenter": "default", "detector": "default", "inpainter": "paper-baseline", "generator": "default"} {
+		c := Defaults(task)
+		require.Equal(t, preset, c.Augment, task)
+		require.Equal(t, task == "detector", c.FreezeEncoder)
+		if task == "detector" {
+			c.Start = "x"
+		}
+		require.NoError(t, c.Check(), task)
 	}
 }
 

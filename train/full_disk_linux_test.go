@@ -37,7 +37,7 @@ func TestFullDiskKeepsTheOldCheckpoint(t *testing.T) {
 	folder := t.TempDir()
 	dir := FoldFolder(folder, 0)
 	ctx, watch := stopAt(5)
-	run(t, ctx, childConfig(), folder, false, watch)
+	run(t, ctx, childConfig(""), folder, false, watch)
 	last := filepath.Join(dir, LastFile)
 	before, err := os.ReadFile(last)
 	require.NoError(t, err)
@@ -58,6 +58,6 @@ func TestFullDiskKeepsTheOldCheckpoint(t *testing.T) {
 	left, err := filepath.Glob(filepath.Join(dir, ".*"))
 	require.NoError(t, err)
 	require.Empty(t, left, "nothing half-written")
-	s := run(t, context.Background(), childConfig(), folder, true, nil)
+	s := run(t, context.Background(), childConfig(""), folder, true, nil)
 	require.Equal(t, AllEpochs, s.Reason)
 }

@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/device/cpu"
+	"voxgrad/models"
 	"voxgrad/train/internal/phantomset"
 )
 
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 		data = os.Getenv("VOXGRAD_TRAIN_DATA")
 		limitFiles(os.Getenv("VOXGRAD_TRAIN_LIMIT"))
 		dev := cpu.New()
-		_, err := Run(context.Background(), Job{Device: dev, Config: childConfig(), Folder: folder, Resume: true,
+		_, err := Run(context.Background(), Job{Device: dev, Config: childConfig(os.Getenv("VOXGRAD_TRAIN_TASK")), Folder: folder, Resume: true,
 			Events: func(e Event) {
 				if s, ok := e.(StepDone); ok {
 					fmt.Println(s.Step)
@@ -37,16 +39,37 @@ func TestMain(m *testing.M) {
 	}
 	dir, err := os.MkdirTemp("", "voxgrad-train")
 	if err == nil {
-		err = phantomset.Write(dir, 3)
+		data = dir
+		err = errors.Join(phantomset.Write(dir, 3), writeWeights())
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	data = dir
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
+}
+
+// weightsFile is where an untrained network of a kind and width 2 is.
+func weightsFile(kind string) string { return filepath.Join(data, kind+".safetensors") }
+
+func writeWeights() error {
+	dev := cpu.New()
+	defer dev.Close()
+	for i, kind := range models.Kinds() {
+		c := models.Default(kind)
+		c.Width = 2
+		n, err := models.New(dev, c, uint64(i+5))
+		if err != nil {
+			return err
+		}
+		if err := n.Save(weightsFile(kind), nil); err != nil {
+			return err
+		}
+		n.Free()
+	}
+	return nil
 }
 
 // tiny is a segmenter that trains in seconds.
@@ -70,6 +93,23 @@ func painter(task string) Config {
 	c.Synthesis.ShapeMin = 2
 	c.Run.Steps, c.Run.Epochs, c.Run.ValidPatches = 3, 2, 5
 	c.Sampler.Patch, c.Sampler.Jitter = [3]int{8, 8, 8}, 2
+	return c
+}
+
+// pairs is a detector that trains in seconds, on real pairs.
+func pairs() Config {
+	c := tiny()
+	c.Task, c.Data.Root = models.Detector, filepath.Join(data, "pairs")
+	c.Encoder, c.FreezeEncoder = weightsFile(models.Segmenter), true
+	return c
+}
+
+// madePairs is the same on synthetic ones.
+func madePairs() Config {
+	c := pairs()
+	c.Data.Root = filepath.Join(data, "single")
+	c.Synthesis.Inpainter, c.Synthesis.Generator = weightsFile(models.Inpainter), weightsFile(models.Generator)
+	c.Synthesis.ShapeMin, c.Synthesis.GeneratedMin, c.Synthesis.ErodeMM = 2, 1, 1
 	return c
 }
 

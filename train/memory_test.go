@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -25,6 +26,9 @@ func TestMemoryOfIsTheCPUsPeak(t *testing.T) {
 		planned("segmenter", layers.Trilinear, 2, 3, 16),
 		planned("detector", layers.Transposed, 2, 2, 16),
 		planned("detector", layers.Trilinear, 5, 1, 8),
+		planned("inpainter", layers.Transposed, 2, 2, 16),
+		planned("generator", layers.Trilinear, 2, 1, 16),
+		madePairs(),
 	} {
 		t.Run(fmt.Sprintf("%s/%s/%d", c.Task, c.Network.Up, c.Run.Batch), func(t *testing.T) {
 			plan, err := MemoryOf(c, DryTensors)
@@ -32,12 +36,15 @@ func TestMemoryOfIsTheCPUsPeak(t *testing.T) {
 
 			dev := cpu.New()
 			defer dev.Close()
-			if c.Task == "detector" {
+			if c.Task == "detector" && c.Encoder == "" {
 				c.Encoder = "any"
 			}
 			tr, err := newTrainer(c, dev, nil)
 			require.NoError(t, err)
 			require.NoError(t, tr.openNet(true))
+			if c.Synthesis.On() {
+				require.NoError(t, tr.openPainters())
+			}
 			blank, err := tr.blank()
 			require.NoError(t, err)
 			dev.ResetPeak()
@@ -115,6 +122,21 @@ func TestPlanMemory(t *testing.T) {
 	require.ErrorContains(t, err, "multiple of 8")
 	_, err = PlanMemory(Defaults("detector"), 1e9, DryTensors)
 	require.ErrorContains(t, err, "encoder")
+}
+
+// A run itself, with patches of data, takes what was planned.
+func TestPlanHoldsForARun(t *testing.T) {
+	for _, c := range []Config{tiny(), painter("generator"), madePairs()} {
+		c.Run.Epochs = 2
+		plan, err := MemoryOf(c, DryTensors)
+		require.NoError(t, err)
+		dev := cpu.New()
+		_, err = Run(context.Background(), Job{Device: dev, Config: c, Folder: t.TempDir()})
+		require.NoError(t, err)
+		_, peak := dev.Usage()
+		require.Equal(t, plan.Peak, peak, c.Task)
+		require.NoError(t, dev.Close())
+	}
 }
 
 // The promise of the recipe: the published detector trains at batch 4 in 12 GB.

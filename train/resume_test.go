@@ -14,6 +14,7 @@ import (
 
 	"voxgrad/device/cpu"
 	"voxgrad/internal/rng"
+	"voxgrad/models"
 	"voxgrad/models/weights"
 )
 
@@ -117,8 +118,18 @@ func TestOtherSettingsAreNotResumed(t *testing.T) {
 }
 
 // childConfig is what the child process of the kill test trains.
-func childConfig() Config {
+func childConfig(task string) Config {
 	c := tiny()
+	switch task {
+	case "synthetic pairs":
+		c = madePairs()
+		c.Sampler.Patch, c.Sampler.Jitter = [3]int{8, 8, 8}, 2
+	case models.Generator:
+		c = painter(task)
+	}
+	if c.Augmentation.Bias.P == 0 {
+		panic("the kill test is of augmentation too")
+	}
 	c.Run.Steps, c.Run.Epochs, c.Run.SaveEvery = 10, 3, 3
 	return c
 }
@@ -129,15 +140,21 @@ func TestKilledProcessResumesToTheSameBits(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts processes")
 	}
+	for _, task := range []string{models.Segmenter, models.Generator, "synthetic pairs"} {
+		t.Run(task, func(t *testing.T) { killAndResume(t, task) })
+	}
+}
+
+func killAndResume(t *testing.T, task string) {
 	whole := t.TempDir()
-	run(t, context.Background(), childConfig(), whole, false, nil)
+	run(t, context.Background(), childConfig(task), whole, false, nil)
 
 	folder := t.TempDir()
 	moments := rng.New(uint64(time.Now().UnixNano()))
 	kills := 0
 	for range 20 {
 		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), "VOXGRAD_TRAIN_CHILD="+folder, "VOXGRAD_TRAIN_DATA="+data)
+		cmd.Env = append(os.Environ(), "VOXGRAD_TRAIN_CHILD="+folder, "VOXGRAD_TRAIN_DATA="+data, "VOXGRAD_TRAIN_TASK="+task)
 		cmd.Stderr = os.Stderr
 		out, err := cmd.StdoutPipe()
 		require.NoError(t, err)
