@@ -18,7 +18,7 @@ type Plan struct {
 	lesions [][]int32 // voxels of each lesion of the record, in ascending order
 	remove  [2][]bool // voxels that the inpainter paints; nil: none
 	put     [2][]bool // voxels that the generator paints; nil: none
-	base    []bool    // voxels whose intensities the noise imitates: brain without lesions
+	base    []bool    // voxels whose intensities the noise imitates: brain without lesions and what is painted
 }
 
 // Plan draws a pair. From s come, in this order: the two keys of the noise; for
@@ -120,7 +120,7 @@ func (pl *Plan) mark(p Patch, dilate int) {
 				}
 				grow(list, p.Size, dilate, func(i int) {
 					if p.Brain[i] {
-						pl.remove[t][i] = true
+						pl.remove[t][i], pl.base[i] = true, false
 					}
 				})
 			case l.Origin == Generated && present:

@@ -42,8 +42,8 @@ func (n Networks) Check() error {
 // already: lesions that are removed first, then those that are generated. A
 // network sees the image with noise in the voxels it is to paint, and of its
 // answer these voxels are taken; all others keep their bits. The noise has mean
-// and standard deviation of the brain without any of the plan's lesions, at each
-// time point its own. Nothing is brought back to the host.
+// and standard deviation of the brain without any of the plan's lesions and
+// painted voxels, at each time point its own. Nothing is brought back to the host.
 //
 // The networks are put into layers.Eval.
 func (pl *Plan) Run(dev Device, nets Networks, images [2]device.Tensor) {
