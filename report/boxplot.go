@@ -81,10 +81,11 @@ func (b *BoxPlot) span() (low, high float64) {
 		}
 	}
 	box.settle()
-	return box.xmin, box.xmax
+	room := 0.02 * (box.xmax - box.xmin) // whole points at the ends
+	return box.xmin - room, box.xmax + room
 }
 
-// finite is the numbers of x, scaled by nothing, in ascending order.
+// finite is the numbers of x in ascending order.
 func finite(x []float64) []float64 {
 	var out []float64
 	for _, v := range x {
@@ -117,12 +118,13 @@ func (b *BoxPlot) draw(dc draw.Canvas) {
 	}
 	dc.StrokeLine2(draw.LineStyle{Color: mutedColor, Width: 0.8}, left, bottom, right, bottom)
 
+	// Set flush left: a page's font may be wider than the one measured here.
 	name := textStyle(11.5, inkColor, false)
-	name.XAlign, name.YAlign = draw.XRight, draw.YCenter
+	name.YAlign = draw.YCenter
 	y := top - boxRowGap/2
 	for _, r := range b.Rows {
 		height := vg.Length(len(b.Methods)) * boxLane
-		dc.FillText(name, vg.Point{X: left - 10, Y: y - height/2}, plain(r.Name))
+		dc.FillText(name, vg.Point{X: dc.Min.X + 4, Y: y - height/2}, plain(r.Name))
 		for m, values := range r.Values {
 			drawBox(dc, at, finite(values), y-boxLane*(vg.Length(m)+0.5), methodColors[m])
 		}
@@ -149,7 +151,7 @@ func (b *BoxPlot) legend(dc draw.Canvas, x, y vg.Length) {
 	style := textStyle(11, inkColor, false)
 	for m := len(b.Methods) - 1; m >= 0; m-- {
 		name := plain(b.Methods[m])
-		x -= style.Width(name)
+		x -= 1.15 * style.Width(name) // the page's font may be wider
 		dc.FillText(style, vg.Point{X: x, Y: y}, name)
 		x -= 14
 		dc.FillPolygon(methodColors[m], rectangle(x, y, x+9, y+9))

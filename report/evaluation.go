@@ -97,7 +97,7 @@ func (p *Page) Scores(cases []metrics.Case, sum metrics.Summary) {
 }
 
 // ScoredCase adds a section with a case's lesions: both lists and, if there are
-// scans, a figure for each of at most most lesions.
+// scans, a figure for each of at most most lesions (see Figures).
 func (p *Page) ScoredCase(s *Scored, most int) error {
 	truth, pred, err := s.Tables()
 	if err != nil {
@@ -105,22 +105,29 @@ func (p *Page) ScoredCase(s *Scored, most int) error {
 	}
 	p.Section("Lesions of " + s.Name)
 	p.Table(truth)
+	if s.Images.Time2 != nil && most > 0 {
+		if err := p.figures(s, most); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
 	p.Table(pred)
 	p.note(s.explain())
-	if s.Images.Time2 == nil || most <= 0 {
-		return nil
-	}
+	return nil
+}
+
+// figures adds the pictures of a case's lesions, with what their colours mean.
+func (p *Page) figures(s *Scored, most int) error {
 	figures, left, err := s.Figures(most)
 	if err != nil {
-		return fmt.Errorf("%s: %w", s.Name, err)
+		return err
 	}
 	if len(figures) > 0 {
-		side := "right"
+		display := "Radiological display: the patient's left is on the right."
 		if s.Images.Convention == Neurological {
-			side = "left"
+			display = "Neurological display: the patient's left is on the left."
 		}
 		p.Legend(Swatch{TruePositive, "true positive"}, Swatch{FalseNegative, "false negative"}, Swatch{FalsePositive, "false positive"})
-		p.note(fmt.Sprintf("%s display: the patient's left is on the %s. The frame on the slice shows where the close-up is.", s.Images.Convention, side))
+		p.note(display + " The frame on the slice shows where the close-up is.")
 	}
 	for _, f := range figures {
 		p.Pictures(f.Caption, Picture{f.Slices, "whole slices: " + f.Caption}, Picture{f.Closeup, "close-ups: " + f.Caption})

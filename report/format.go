@@ -70,6 +70,10 @@ func (u Unit) Range(low, high float64) string {
 	return u.Format(low) + " to " + u.Format(high)
 }
 
+// Figure is the text of a table's cell that is set like a number: one with its own
+// digits, or an interval.
+type Figure string
+
 // cell prints one table cell and tells whether it is a number (or a missing one).
 func (u Unit) cell(v any) (text string, number bool) {
 	switch v := v.(type) {
@@ -90,6 +94,8 @@ func (u Unit) cell(v any) (text string, number bool) {
 			return "yes", false
 		}
 		return "no", false
+	case Figure:
+		return string(v), true
 	case string:
 		return v, false
 	case fmt.Stringer:

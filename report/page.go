@@ -162,7 +162,7 @@ func (p *Page) Pictures(caption string, pictures ...Picture) {
 // dataURL is img as a PNG within the page.
 func dataURL(img image.Image) (template.URL, error) {
 	var b bytes.Buffer
-	if err := (&png.Encoder{CompressionLevel: png.BestCompression}).Encode(&b, img); err != nil {
+	if err := png.Encode(&b, img); err != nil {
 		return "", err
 	}
 	// base64 of a PNG that was made here: nothing in it needs escaping.

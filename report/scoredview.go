@@ -118,7 +118,7 @@ func (s *sheet) wholeRow(r *region) (*image.RGBA, error) {
 // closeupRow is the same of the surroundings of the lesion, the masks as outlines.
 func (s *sheet) closeupRow(r *region) (*image.RGBA, error) {
 	edge := *s.found
-	edge.Fill, edge.Outline = 0, 1
+	edge.Fill, edge.Outline = 0, 2
 	v := s.closeupView(r)
 	v.PixelsPerMM *= closeupZoom
 	return s.sideBySide(v, &edge)

@@ -89,9 +89,11 @@ func ScoreTables(cases []metrics.Case, sum metrics.Summary) []*Table {
 			}
 			row := []any{c.Name}
 			for _, m := range g.measures {
-				v, ok := c.Result.Value(m.Key)
-				some = some || ok
-				row = append(row, cellOf(v, ok))
+				if v, ok := c.Result.Value(m.Key); ok {
+					row, some = append(row, v), true
+				} else {
+					row = append(row, nil)
+				}
 			}
 			t.Add(row...)
 		}
@@ -102,10 +104,13 @@ func ScoreTables(cases []metrics.Case, sum metrics.Summary) []*Table {
 			row := []any{fmt.Sprintf("mean of %d", len(t.Rows))}
 			for _, m := range g.measures {
 				s, ok := sum.Measure(m.Key)
-				if counts := m.Unit.Digits == 0; counts && ok {
-					row = append(row, Unit{Digits: 2}.Format(s.Mean))
-				} else {
-					row = append(row, cellOf(s.Mean, ok))
+				switch {
+				case !ok: // how many lesions there are is not averaged
+					row = append(row, "")
+				case m.Unit.Digits == 0:
+					row = append(row, Figure(Unit{Digits: 2}.Format(s.Mean)))
+				default:
+					row = append(row, s.Mean)
 				}
 			}
 			t.AddSummary(row...)
@@ -113,14 +118,6 @@ func ScoreTables(cases []metrics.Case, sum metrics.Summary) []*Table {
 		tables = append(tables, t)
 	}
 	return tables
-}
-
-// cellOf is a table's cell; nil where there is no value.
-func cellOf(v float64, ok bool) any {
-	if !ok {
-		return nil
-	}
-	return v
 }
 
 // SummaryTable is the spread of each measure over the cases.
@@ -138,8 +135,8 @@ func SummaryTable(sum metrics.Summary) *Table {
 			if unit.Digits == 0 {
 				unit.Digits = 2 // the mean of counts
 			}
-			t.Add(Column{Name: m.Name, Unit: unit}.head(), s.N, unit.Format(s.Mean), unit.Range(s.Low, s.High),
-				unit.Format(s.SD), unit.Format(s.Median), s.Undefined)
+			t.Add(Column{Name: m.Name, Unit: unit}.head(), s.N, Figure(unit.Format(s.Mean)), Figure(unit.Range(s.Low, s.High)),
+				Figure(unit.Format(s.SD)), Figure(unit.Format(s.Median)), s.Undefined)
 		}
 	}
 	t.Note = fmt.Sprintf("%d cases with lesions, %d without. %s", sum.With, sum.Without, sum.Rule)

@@ -34,7 +34,7 @@ type Table struct {
 	Columns []Column
 	Rows    [][]any
 	Summary [][]any // below a rule: means, totals
-	Note    string  // one line under the table
+	Note    string  // under the table
 }
 
 // Add appends a row. It panics unless there is one cell per column.
@@ -135,10 +135,33 @@ func (t *Table) WriteText(w io.Writer) error {
 		write(line)
 	}
 	if t.Note != "" {
-		b.WriteString(plain(t.Note) + "\n")
+		b.WriteString(wrap(plain(t.Note), noteWidth))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// noteWidth is how wide notes get on a terminal.
+const noteWidth = 120
+
+// wrap breaks s between words into lines of at most width, each ended.
+func wrap(s string, width int) string {
+	var b strings.Builder
+	used := 0
+	for _, word := range strings.Fields(s) {
+		n := uniseg.StringWidth(word)
+		switch {
+		case used > 0 && used+1+n > width:
+			b.WriteByte('\n')
+			used = 0
+		case used > 0:
+			b.WriteByte(' ')
+			used++
+		}
+		b.WriteString(word)
+		used += n
+	}
+	return b.String() + "\n"
 }
 
 // String is the table as WriteText writes it.

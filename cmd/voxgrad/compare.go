@@ -174,8 +174,8 @@ func comparisonTable(names [2]string, tests []metrics.Comparison) *report.Table 
 		if unit.Symbol != "" {
 			name += " (" + unit.Symbol + ")"
 		}
-		t.Add(name, c.N, unit.Format(c.MeanA), unit.Format(c.MeanB), unit.Format(c.Difference),
-			unit.Range(c.Low, c.High), pText(c.Test.P), pText(c.Adjusted), metrics.Marks(c.Adjusted))
+		t.Add(name, c.N, report.Figure(unit.Format(c.MeanA)), report.Figure(unit.Format(c.MeanB)), report.Figure(unit.Format(c.Difference)),
+			report.Figure(unit.Range(c.Low, c.High)), pText(c.Test.P), pText(c.Adjusted), metrics.Marks(c.Adjusted))
 		most = max(most, c.N)
 	}
 	t.Note = fmt.Sprintf("n: cases in which both methods have the measure; means are over those. Difference: %s minus %s, with a bootstrap interval. "+
@@ -188,16 +188,16 @@ func comparisonTable(names [2]string, tests []metrics.Comparison) *report.Table 
 }
 
 // pText prints a p-value with two digits that count.
-func pText(p float64) string {
+func pText(p float64) report.Figure {
 	switch {
 	case p != p:
 		return report.Missing
 	case p < 1e-4:
 		return "< 0.0001"
 	case p < 0.1:
-		return fmt.Sprintf("%.2g", p)
+		return report.Figure(fmt.Sprintf("%.2g", p))
 	}
-	return fmt.Sprintf("%.2f", p)
+	return report.Figure(fmt.Sprintf("%.2f", p))
 }
 
 func (j *compareJob) json(c *compared) any {

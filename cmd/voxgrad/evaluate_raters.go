@@ -138,7 +138,7 @@ func raterMeansTable(means []metrics.RaterMean, cases int) *report.Table {
 			row = append(row, s.Mean)
 		}
 		for _, n := range []int{0, 3} {
-			row = append(row, report.Score.Range(m.Measures[n].Low, m.Measures[n].High))
+			row = append(row, report.Figure(report.Score.Range(m.Measures[n].Low, m.Measures[n].High)))
 		}
 		t.Add(row...)
 	}

@@ -70,7 +70,7 @@ func measureTable(c metrics.Case) *report.Table {
 	t := &report.Table{Title: c.Name, Columns: []report.Column{{Name: "measure"}, {Name: "value"}}}
 	for _, m := range c.Result.Measures() {
 		shown := report.MeasureOf(m.Key)
-		t.Add(m.Key, shown.Unit.Text(m.Value))
+		t.Add(m.Key, report.Figure(shown.Unit.Text(m.Value)))
 	}
 	if c.Result.EmptyTruth() {
 		t.Note = "Nothing is marked in the truth: false alarms are counted, nothing else is defined."
