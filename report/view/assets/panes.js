@@ -4,6 +4,7 @@
 
 const PLANES = { axial: 0, coronal: 1, sagittal: 2, all: 3 }; // NiiVue's numbers
 const AXIS = { axial: 2, coronal: 1, sagittal: 0 }; // of the world, across the slices
+const CROSSHAIR_MM = 0.5;
 
 class Pane {
   // parent is an empty element; scan is an entry of study.json.
@@ -30,8 +31,9 @@ class Pane {
       multiplanarShowRender: 0,
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.2, 0.75, 1, 0.8],
-      crosshairWidth: 1,
-      crosshairGap: 6,
+      crosshairWidthUnit: "mm",
+      crosshairGap: 20, // radii
+      showAllOrientationMarkers: true,
       fontColor: [0.75, 0.8, 0.85, 1],
       logLevel: "error",
     });
@@ -74,7 +76,7 @@ class Pane {
       this.set(this.heat, "cal_min", state.threshold);
     }
     this.set(nv.opts, "isRadiologicalConvention", state.radiological);
-    nv.opts.crosshairWidth = state.crosshair ? 1 : 0;
+    nv.opts.crosshairWidth = state.crosshair ? CROSSHAIR_MM : 0;
     nv.opts.sliceType = PLANES[state.plane];
     nv.scene.crosshairPos = nv.mm2frac(state.mm, 0, true);
     nv.scene.pan2Dxyzmm = [...state.pan, state.zoom];

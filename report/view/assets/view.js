@@ -8,7 +8,7 @@ const address = (path) => `${path}?token=${encodeURIComponent(token)}`;
 const initial = { zoom: 1, pan: [0, 0, 0], level: 0.5, width: 1 };
 const state = {
   ...initial, mm: [0, 0, 0], plane: "axial",
-  opacity: 0.6, showMask: true, heat: 0.5, showHeat: true, threshold: 0.5,
+  opacity: 0.5, showMask: true, heat: 0.5, showHeat: true, threshold: 0.5,
   crosshair: true, radiological: true, lesion: -1,
 };
 const panes = [];
@@ -141,13 +141,17 @@ function initialPan(mm) {
 function listen(pane) {
   const canvas = pane.canvas;
   const pointers = new Map();
-  let drag = null;
+  let drag = null, rolled = 0;
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("wheel", (event) => {
     event.preventDefault();
     const under = pane.pick(event.clientX, event.clientY);
-    if (event.ctrlKey || event.metaKey) zoomBy(Math.exp(-event.deltaY / 300), under?.mm);
-    else stepSlices(event.deltaY < 0 ? 1 : -1);
+    if (event.ctrlKey || event.metaKey) return zoomBy(Math.exp(-event.deltaY / 300), under?.mm);
+    // A notch of a wheel is a slice; a touchpad's many small steps are added up.
+    rolled += event.deltaMode === WheelEvent.DOM_DELTA_PIXEL ? event.deltaY : 50 * event.deltaY;
+    if (Math.abs(rolled) < 50) return;
+    stepSlices(rolled < 0 ? 1 : -1);
+    rolled = 0;
   }, { passive: false });
   canvas.addEventListener("pointerdown", (event) => {
     canvas.setPointerCapture(event.pointerId);
@@ -226,7 +230,10 @@ function connectControls() {
   byId("help-button").addEventListener("click", () => byId("help").showModal());
   document.addEventListener("keydown", onKey);
   // On a small screen the list matters more than the settings.
-  byId("settings").open = matchMedia("(min-width: 48.01rem)").matches;
+  const wide = matchMedia("(min-width: 48.01rem)");
+  const openSettings = () => { byId("settings").open = wide.matches; };
+  wide.addEventListener("change", openSettings);
+  openSettings();
 }
 
 function setPlane(plane) {

@@ -1,0 +1,280 @@
+package view_test
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"math"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/report"
+	"voxgrad/report/view"
+	"voxgrad/volume"
+)
+
+// phantomFiles writes a phantom pair with a mask that finds all new lesions but
+// one, invents another, and is sure of it all.
+func phantomFiles(t *testing.T) view.Files {
+	t.Helper()
+	o := volume.DefaultPhantom(5)
+	o.Size = [3]int{64, 72, 56}
+	o.Spacing = [3]float64{2, 2, 2}
+	o.New, o.WithoutNew = volume.Range{Min: 3, Max: 3}, 0
+	o.LesionMM3 = volume.Range{Min: 400, Max: 900}
+	p, err := volume.NewPhantom(o)
+	require.NoError(t, err)
+	truth := p.NewLesions
+	labels, comps, err := volume.Components(volume.NonZero(truth), truth.Size, 26)
+	require.NoError(t, err)
+	require.GreaterOrEqual(t, len(comps), 2, "the phantom has too few new lesions for this test")
+	mask, prob := truth.Like(), truth.Like()
+	for x, l := range labels {
+		if l > 1 { // the largest is missed
+			mask.Data[x], prob.Data[x] = 1, 0.9
+		}
+	}
+	for k := range 4 {
+		for j := range 4 {
+			for i := range 4 {
+				x := mask.Index(24+i, 30+j, 36+k)
+				require.Zero(t, labels[x])
+				mask.Data[x], prob.Data[x] = 1, 0.7
+			}
+		}
+	}
+	dir := t.TempDir()
+	write := func(name string, v *volume.Volume, d volume.DType) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, volume.Write(path, v, d))
+		return path
+	}
+	return view.Files{
+		Scans: []view.Scan{
+			{Label: "time 1", Path: write("flair1.nii.gz", p.Time1, volume.Float32)},
+			{Label: "time 2", Path: write("flair2.nii.gz", p.Time2, volume.Float32)},
+		},
+		Mask:        write("mask.nii.gz", mask, volume.Uint8),
+		Truth:       write("truth.nii.gz", truth, volume.Uint8),
+		Probability: write("prob.nii.gz", prob, volume.Float32),
+	}
+}
+
+// start serves files until the test ends.
+func start(t *testing.T, f view.Files) (*view.Study, *view.Server) {
+	t.Helper()
+	study, err := view.Load(f)
+	require.NoError(t, err)
+	server, err := view.Listen(0, study)
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(ctx) }()
+	t.Cleanup(func() {
+		stop()
+		require.NoError(t, <-done)
+	})
+	return study, server
+}
+
+func TestInChromium(t *testing.T) {
+	study, server := start(t, phantomFiles(t))
+	c := openChromium(t)
+	c.open(server.URL())
+
+	require.Equal(t, 2.0, number(c, `document.querySelectorAll("canvas").length`))
+	require.Contains(t, c.text(`document.getElementById("files").textContent`), "flair2.nii.gz")
+	require.Equal(t, len(study.Lesions()), int(number(c, `document.querySelectorAll("tbody tr").length`)))
+	shot := c.screenshot()
+	for n := range 2 {
+		brain := share(shot, paneRect(c, n), func(p color.RGBA) bool { return p.R > 50 && p.R < 250 && p.R == p.G && p.G == p.B })
+		require.Greater(t, brain, 0.2, "pane %d shows no brain", n)
+		require.Less(t, brain, 0.95, "pane %d shows no background", n)
+	}
+
+	// A click in the list moves every pane to the lesion, which has its colour there.
+	colors := map[view.Status]color.RGBA{
+		view.Found: report.TruePositive, view.Missed: report.FalseNegative, view.False: report.FalsePositive,
+	}
+	seen := map[view.Status]bool{}
+	c.press("h") // without the probabilities over it
+	for _, l := range study.Lesions() {
+		seen[l.Status] = true
+		before := position(c, 0)
+		x, y := middle(c, fmt.Sprintf(`document.querySelector("tr[data-number='%d'] button")`, l.Number))
+		c.click(x, y)
+		c.wait(fmt.Sprintf(`document.body.dataset.lesion === "%d"`, l.Number))
+		shot := c.screenshot()
+		for n := range 2 {
+			at := position(c, n)
+			require.InDeltaSlice(t, l.Point[:], at[:], 0.02, "pane %d", n)
+			require.Greater(t, colored(shot, paneRect(c, n), colors[l.Status]), 0.001, "lesion %d, %s, is not seen in pane %d", l.Number, l.Status, n)
+		}
+		if l.Number > 1 { // the first is where the page starts
+			require.NotEqual(t, before, position(c, 0))
+		}
+	}
+	require.Len(t, seen, 3, "the phantom should have a found, a missed and a false lesion")
+
+	// The mask can be taken away; the probabilities come back.
+	last := colors[study.Lesions()[len(study.Lesions())-1].Status]
+	c.press("m")
+	require.Zero(t, colored(c.screenshot(), paneRect(c, 1), last))
+	c.press("h")
+	heat := report.Heat(0.7)
+	require.Greater(t, colored(c.screenshot(), paneRect(c, 1), heat), 0.001)
+	c.eval(`byId("threshold").value = 0.8; byId("threshold").dispatchEvent(new Event("input")); true`, nil)
+	require.Zero(t, colored(c.screenshot(), paneRect(c, 1), heat), "0.7 is below the threshold")
+	c.press("m")
+
+	testLinks(t, c)
+	testPhone(t, c)
+	require.Empty(t, c.complaints())
+	origin, _, _ := strings.Cut(server.URL(), "?")
+	require.NotEmpty(t, c.requested())
+	for _, url := range c.requested() {
+		require.True(t, strings.HasPrefix(url, origin) || strings.HasPrefix(url, "data:"), "the page asked for %s", url)
+	}
+}
+
+// testLinks: whatever is done to one pane happens to both.
+func testLinks(t *testing.T, c *chromium) {
+	same := func(what string) {
+		t.Helper()
+		c.screenshot()
+		a, b := position(c, 0), position(c, 1)
+		require.InDeltaSlice(t, a[:], b[:], 0.02, what)
+		require.Equal(t, c.text(`panes[0].nv.scene.pan2Dxyzmm.join()`), c.text(`panes[1].nv.scene.pan2Dxyzmm.join()`), what)
+		require.Equal(t, c.text(`String(panes[0].nv.opts.sliceType)`), c.text(`String(panes[1].nv.opts.sliceType)`), what)
+	}
+	x, y := middle(c, `panes[1].canvas`)
+	before := position(c, 0)
+	c.click(x-30, y-30)
+	same("click")
+	clicked := position(c, 0)
+	require.NotEqual(t, before, clicked)
+	require.InDelta(t, before[2], clicked[2], 0.02, "a click in an axial slice stays in it")
+
+	c.mouse("mouseWheel", x, y, map[string]any{"deltaX": 0, "deltaY": -120})
+	c.wait(fmt.Sprintf(`Number(panes[0].element.dataset.position.split(" ")[2]) > %g`, clicked[2]+1))
+	same("wheel")
+	require.InDelta(t, clicked[2]+2, position(c, 0)[2], 1.01, "one slice of 2 mm, to its middle")
+
+	// Zooming with the pointer over a place keeps the place there.
+	pick := func() (mm []float64) {
+		c.eval(fmt.Sprintf(`panes[0].pick(%g, %g).mm`, x-440, y-40), &mm)
+		return mm
+	}
+	under := pick()
+	c.mouse("mouseWheel", x-440, y-40, map[string]any{"deltaX": 0, "deltaY": -240, "modifiers": 2})
+	c.wait(`panes[0].nv.scene.pan2Dxyzmm[3] > 1.5`)
+	same("zoom")
+	require.InDeltaSlice(t, under, pick(), 0.1)
+	c.press("0")
+	c.wait(`panes[0].nv.scene.pan2Dxyzmm[3] === 1`)
+
+	bright := func() float64 {
+		return share(c.screenshot(), paneRect(c, 0), func(p color.RGBA) bool { return p.R > 128 })
+	}
+	normal := bright()
+	right := map[string]any{"button": "right", "buttons": 2, "clickCount": 1}
+	c.mouse("mousePressed", x, y, right)
+	c.mouse("mouseMoved", x, y-60, right)
+	c.mouse("mouseReleased", x, y-60, right)
+	require.Greater(t, bright(), normal+0.02, "dragged up with the right button: a lower level, a brighter picture")
+
+	for key, plane := range map[string]string{"2": "1", "3": "2", "4": "3", "1": "0"} {
+		c.press(key)
+		c.wait(`String(panes[0].nv.opts.sliceType) === "` + plane + `"`)
+		same("plane " + plane)
+	}
+	c.press("?")
+	c.wait(`document.getElementById("help").open`)
+	c.press("Escape")
+}
+
+// testPhone: the same page on a phone, in light and dark.
+func testPhone(t *testing.T, c *chromium) {
+	c.resize(390, 844, 2, true)
+	c.wait(`!document.getElementById("settings").open`)
+	c.screenshot()
+	require.LessOrEqual(t, number(c, `document.documentElement.scrollWidth`), 390.0, "the page is wider than the phone")
+	for n := range 2 {
+		r := paneRect(c, n)
+		require.Greater(t, r.Dx(), 180)
+		require.Greater(t, r.Dy(), 300)
+	}
+	// The first lesions are seen without scrolling.
+	require.Less(t, number(c, `document.querySelector("tbody tr").getBoundingClientRect().bottom`), 844.0)
+
+	background := `getComputedStyle(document.body).backgroundColor`
+	light := c.text(background)
+	c.call("Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": "dark"}}}, nil)
+	dark := c.text(background)
+	require.Equal(t, "rgb(255, 255, 255)", light)
+	require.Equal(t, "rgb(15, 19, 23)", dark)
+}
+
+func number(c *chromium, expression string) (f float64) {
+	c.t.Helper()
+	c.eval(expression, &f)
+	return f
+}
+
+// position is where a pane's crosshair is, in mm.
+func position(c *chromium, pane int) (mm [3]float64) {
+	c.t.Helper()
+	_, err := fmt.Sscan(c.text(fmt.Sprintf(`panes[%d].element.dataset.position`, pane)), &mm[0], &mm[1], &mm[2])
+	require.NoError(c.t, err)
+	return mm
+}
+
+// middle is the middle of an element in the window.
+func middle(c *chromium, element string) (x, y float64) {
+	c.t.Helper()
+	var p [2]float64
+	c.eval(fmt.Sprintf(`(() => { const e = %s; e.scrollIntoView({block: "nearest"}); const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2] })()`, element), &p)
+	return p[0], p[1]
+}
+
+func paneRect(c *chromium, pane int) image.Rectangle {
+	c.t.Helper()
+	var r [4]float64
+	c.eval(fmt.Sprintf(`(() => { const r = panes[%d].canvas.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom] })()`, pane), &r)
+	return image.Rect(int(math.Ceil(r[0])), int(math.Ceil(r[1])), int(r[2]), int(r[3]))
+}
+
+// share is which part of a rectangle's pixels are so.
+func share(img image.Image, r image.Rectangle, is func(color.RGBA) bool) float64 {
+	n := 0
+	for y := r.Min.Y; y < r.Max.Y; y++ {
+		for x := r.Min.X; x < r.Max.X; x++ {
+			if is(color.RGBAModel.Convert(img.At(x, y)).(color.RGBA)) {
+				n++
+			}
+		}
+	}
+	return float64(n) / float64(r.Dx()*r.Dy())
+}
+
+// colored is the share of pixels in which c is mixed with grey: their difference
+// from grey points the way that of c does.
+func colored(img image.Image, r image.Rectangle, c color.RGBA) float64 {
+	want := chroma(c)
+	return share(img, r, func(p color.RGBA) bool {
+		got := chroma(p)
+		dot := got[0]*want[0] + got[1]*want[1] + got[2]*want[2]
+		return length(got) > 25 && dot > 0.97*length(got)*length(want)
+	})
+}
+
+func chroma(c color.RGBA) [3]float64 {
+	mean := (float64(c.R) + float64(c.G) + float64(c.B)) / 3
+	return [3]float64{float64(c.R) - mean, float64(c.G) - mean, float64(c.B) - mean}
+}
+
+func length(v [3]float64) float64 { return math.Sqrt(v[0]*v[0] + v[1]*v[1] + v[2]*v[2]) }

@@ -1,0 +1,7 @@
+package view
+
+// What the tests of the embedded files compare with.
+const (
+	NiiVuePackage = niivuePackage
+	NiiVueSHA256  = niivueSHA256
+)
