@@ -9,12 +9,6 @@ import (
 	"voxgrad/models"
 )
 
-// Device computes networks and operations on images.
-type Device interface {
-	device.Backend
-	device.Imaging
-}
-
 // Networks paint.
 type Networks struct {
 	Inpainter *models.Net // healthy tissue
@@ -46,7 +40,7 @@ func (n Networks) Check() error {
 // painted voxels, at each time point its own. Nothing is brought back to the host.
 //
 // The networks are put into layers.Eval.
-func (pl *Plan) Run(dev Device, nets Networks, images [2]device.Tensor) {
+func (pl *Plan) Run(dev device.Backend, nets Networks, images [2]device.Tensor) {
 	shape := device.Shape{N: 1, D: pl.Size[0], H: pl.Size[1], W: pl.Size[2], C: 1}
 	var base device.Tensor
 	for t, x := range images {
@@ -76,7 +70,7 @@ func (pl *Plan) Run(dev Device, nets Networks, images [2]device.Tensor) {
 // in region (see Corrupt). A network with two input channels is given the region
 // as the second one. All tensors are [1 D H W 1]; take lies within region, and may
 // be it.
-func Paint(dev Device, net *models.Net, x, base, region, take device.Tensor, key uint64) {
+func Paint(dev device.Backend, net *models.Net, x, base, region, take device.Tensor, key uint64) {
 	net.SetMode(layers.Eval)
 	noisy := dev.Alloc(x.Shape)
 	Corrupt(dev, noisy, x, base, region, key)
@@ -96,7 +90,7 @@ func Paint(dev Device, net *models.Net, x, base, region, take device.Tensor, key
 // Corrupt: y is x with Gaussian noise in the region, of the mean and standard
 // deviation that x has in base. All are [1 D H W 1]; y may be x. Training the
 // networks and using them go through this one function.
-func Corrupt(dev Device, y, x, base, region device.Tensor, key uint64) {
+func Corrupt(dev device.Backend, y, x, base, region device.Tensor, key uint64) {
 	stats := dev.Alloc(device.Vec(2))
 	dev.RegionStats(stats, x, base)
 	dev.RegionNoise(y, x, region, stats, key)

@@ -21,7 +21,7 @@ type Windows struct {
 // those of other windows too, so that the order of windows does not matter; both
 // time points share windows, and with them the noise. It ends early with ctx's error, or
 // the device's.
-func (w Windows) Paint(ctx context.Context, dev Device, nets Networks, pl *Plan, images [2][]float32) error {
+func (w Windows) Paint(ctx context.Context, dev device.Backend, nets Networks, pl *Plan, images [2][]float32) error {
 	if err := models.CheckGrid(w.Size[:]...); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (w Windows) Paint(ctx context.Context, dev Device, nets Networks, pl *Plan,
 }
 
 // tile paints one window of one time point.
-func (w Windows) tile(dev Device, net *models.Net, pl *Plan, image []float32, mask []bool, t tile, key uint64) {
+func (w Windows) tile(dev device.Backend, net *models.Net, pl *Plan, image []float32, mask []bool, t tile, key uint64) {
 	core := make([]bool, w.Size[0]*w.Size[1]*w.Size[2])
 	any := false
 	for _, i := range t.core {
@@ -102,9 +102,9 @@ type tile struct {
 }
 
 // tiles covers a region: every voxel of it is in the core of one tile. Components
-// are taken in order of size; one that fits into the window's inside, an eighth of
-// the window away from its faces, is put into the middle, and takes along all
-// others that lie inside too.
+// are taken in order of size; one that fits into a window's inside, an eighth of the
+// window away from its faces, is put into the middle, and takes along all others
+// that lie inside too.
 func tiles(region []bool, size, window [3]int) (out []tile) {
 	if region == nil {
 		return nil
@@ -120,13 +120,13 @@ func tiles(region []bool, size, window [3]int) (out []tile) {
 			continue
 		}
 		lo, hi := boxes[n][0], boxes[n][1]
-		if !within(lo, hi, lo, window) {
+		if room := innerSize(size, window); hi[0]-lo[0] > room[0] || hi[1]-lo[1] > room[1] || hi[2]-lo[2] > room[2] {
 			out = append(out, split(list, lo, size, window)...)
 			continue
 		}
 		t := tile{start: around(lo, hi, size, window)}
 		for m := n; m < len(comps); m++ {
-			if !done[m] && (m == n || within(boxes[m][0], boxes[m][1], t.inner(window), window)) {
+			if !done[m] && (m == n || t.holds(boxes[m], size, window)) {
 				t.core = append(t.core, comps[m]...)
 				done[m] = true
 			}
@@ -136,18 +136,31 @@ func tiles(region []bool, size, window [3]int) (out []tile) {
 	return out
 }
 
-// inner is the corner of the tile's inside.
-func (t tile) inner(window [3]int) [3]int {
-	for a := range t.start {
-		t.start[a] += window[a] / 8
+// innerSize is the extent of a window's inside: all but an eighth of the window at
+// each face, or the whole scan where that is no larger than a window.
+func innerSize(size, window [3]int) [3]int {
+	full := window
+	for a := range window {
+		window[a] -= 2 * (window[a] / 8)
+		if size[a] <= full[a] {
+			window[a] = size[a]
+		}
 	}
-	return t.start
+	return window
 }
 
-// within tells whether a box (hi excluded) lies in a window's inside at a corner.
-func within(lo, hi, corner, window [3]int) bool {
-	for a := range lo {
-		if lo[a] < corner[a] || hi[a] > corner[a]+window[a]-2*(window[a]/8) {
+// holds tells whether a box (hi excluded) lies in the tile's inside, which reaches
+// up to the scan's faces.
+func (t tile) holds(box [2][3]int, size, window [3]int) bool {
+	for a, start := range t.start {
+		lo, hi := start, start+window[a]
+		if lo > 0 {
+			lo += window[a] / 8
+		}
+		if hi < size[a] {
+			hi -= window[a] / 8
+		}
+		if box[0][a] < lo || box[1][a] > hi {
 			return false
 		}
 	}
@@ -169,10 +182,11 @@ func around(lo, hi, size, window [3]int) (start [3]int) {
 // split cuts a large component into blocks of the size of a window's inside.
 func split(list []int32, lo, size, window [3]int) (out []tile) {
 	blocks := map[[3]int]int{}
+	edge := innerSize(size, window)
 	for _, i := range list {
 		block := unindex(int(i), size)
 		for a := range block {
-			block[a] = (block[a] - lo[a]) / (window[a] - 2*(window[a]/8))
+			block[a] = (block[a] - lo[a]) / edge[a]
 		}
 		n, ok := blocks[block]
 		if !ok {
