@@ -1,0 +1,270 @@
+package synth
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/internal/rng"
+	"voxgrad/volume"
+)
+
+// scanOf prepares a phantom of any grid as training does.
+func scanOf(t *testing.T, p *volume.Phantom) *Scan {
+	grid, err := volume.Iso(p.Time1.Grid, 1)
+	require.NoError(t, err)
+	half := func(m *volume.Volume) []bool {
+		on := volume.Resample(m, grid, volume.Linear, 0)
+		out := make([]bool, len(on.Data))
+		for i, v := range on.Data {
+			out[i] = v >= 0.5
+		}
+		return out
+	}
+	s := &Scan{Input: p.Time1, InputBrain: volume.NonZero(p.BrainMask), InputLesions: volume.NonZero(p.Lesions1),
+		Brain: half(p.BrainMask), Lesions: half(p.Lesions1), Case: "a"}
+	on := volume.Resample(p.Time1, grid, volume.Linear, 0)
+	mask := volume.New(grid).FromMask(s.Brain)
+	s.Scale, err = volume.KDEScale(on, mask)
+	require.NoError(t, err)
+	s.Image, err = volume.Normalize(on, mask, volume.KDE)
+	require.NoError(t, err)
+	return s
+}
+
+// marked are the images of a plan with every painted voxel set to 2 + 3·time.
+func marked(s *Scan, pl *Plan) (images [2][]float32) {
+	for time := range images {
+		images[time] = s.Values()
+		for i, in := range pl.Painted(time) {
+			if in {
+				images[time][i] = float32(2 + 3*time)
+			}
+		}
+	}
+	return images
+}
+
+// checkPair holds what is true of a pair on any grid.
+func checkPair(t *testing.T, s *Scan, pair *Pair) {
+	var fromRecord [2]int
+	for n, l := range pair.Record.Lesions {
+		require.Equal(t, n+1, l.Number)
+		require.Positive(t, l.Voxels)
+		spacing := s.Input.Spacing()
+		require.InDelta(t, float64(l.Voxels)*spacing[0]*spacing[1]*spacing[2], l.MM3, 1e-9)
+		require.Equal(t, s.Input.Affine.Apply(l.CentroidVoxel), *l.CentroidMM)
+		for time, present := range [2]bool{l.Time1, l.Time2} {
+			if present {
+				fromRecord[time] += l.Voxels
+			}
+		}
+	}
+	newVoxels := 0
+	for i := range pair.NewLesions.Data {
+		at1, at2 := pair.Lesions[0].Data[i] > 0, pair.Lesions[1].Data[i] > 0
+		isNew := pair.NewLesions.Data[i] > 0
+		if isNew {
+			newVoxels++
+		}
+		if isNew != (at2 && !at1) || (at1 || at2) && !s.InputBrain[i] {
+			t.Fatalf("voxel %d: lesion %v, %v, new %v, brain %v", i, at1, at2, isNew, s.InputBrain[i])
+		}
+		for time, at := range [2]bool{at1, at2} {
+			v := pair.Images[time].Data[i]
+			source := s.InputLesions[i] && s.InputBrain[i]
+			painted := pair.Painted[time][i]
+			if !painted && math.Float32bits(v) != math.Float32bits(s.Input.Data[i]) {
+				t.Fatalf("voxel %d, time %d: %g became %g", i, time+1, s.Input.Data[i], v)
+			}
+			if source == at && source && painted || source != at && !painted || painted && !s.InputBrain[i] {
+				t.Fatalf("voxel %d, time %d: lesion %v, was %v, painted %v", i, time+1, at, source, painted)
+			}
+		}
+	}
+	for time := range 2 {
+		require.Equal(t, fromRecord[time], count(volume.NonZero(pair.Lesions[time])))
+	}
+	fresh := 0
+	for _, l := range pair.Record.Lesions {
+		if l.New {
+			fresh += l.Voxels
+		}
+	}
+	require.Equal(t, fresh, newVoxels)
+}
+
+// On 1 mm voxels in any order of axes the pair is the plan, voxel by voxel.
+func TestBackOnOneMillimetre(t *testing.T) {
+	p := phantoms()[0]
+	flipped := *p
+	for _, v := range []**volume.Volume{&flipped.Time1, &flipped.BrainMask, &flipped.Lesions1} {
+		g := (*v).Grid // the same voxels as LSP
+		to := volume.Grid{Size: [3]int{g.Size[0], g.Size[2], g.Size[1]}}
+		a := g.Affine
+		for r := range 3 {
+			to.Affine[r] = [4]float64{-a[r][0], a[r][2], -a[r][1], a[r][3] + a[r][0]*float64(g.Size[0]-1) + a[r][1]*float64(g.Size[1]-1)}
+		}
+		*v = volume.Resample(*v, to, volume.Nearest, 0)
+	}
+	s := scanOf(t, &flipped)
+	require.Equal(t, "LSP", s.Input.Affine.Codes())
+	o := busy()
+	for seed := range uint64(5) {
+		pl := plan(t, o, seed, s.Patch(), phantomLibrary(t, o))
+		pair := s.Back(pl, marked(s, pl), false)
+		checkPair(t, s, pair)
+		require.Len(t, pair.Record.Lesions, len(pl.Record.Lesions))
+		for n, l := range pl.Record.Lesions {
+			got := pair.Record.Lesions[n]
+			for a := range 3 {
+				require.InDelta(t, l.CentroidMM[a], got.CentroidMM[a], 1e-9)
+			}
+			got.CentroidVoxel, got.CentroidMM = l.CentroidVoxel, l.CentroidMM
+			got.MM3 = math.Round(got.MM3*1e6) / 1e6
+			require.Equal(t, l, got)
+		}
+		for time := range 2 {
+			require.Equal(t, count(pl.Painted(time)), count(pair.Painted[time]))
+			for i, in := range pair.Painted[time] {
+				if in {
+					require.InEpsilon(t, float64(2+3*time)*s.Scale, float64(pair.Images[time].Data[i]), 1e-6)
+				}
+			}
+		}
+		// Changed everywhere: all intensities come from the images.
+		all := marked(s, pl)
+		for i := range all[0] {
+			all[0][i] = 4
+		}
+		pair = s.Back(pl, all, true)
+		for i := range pair.Images[0].Data {
+			require.InEpsilon(t, 4*s.Scale, float64(pair.Images[0].Data[i]), 1e-6)
+		}
+	}
+}
+
+// On thick slices masks are those of the input, and generated lesions are found in
+// the slices they reach.
+func TestBackOnThickSlices(t *testing.T) {
+	po := volume.DefaultPhantom(310)
+	po.Size, po.Spacing = [3]int{56, 60, 24}, [3]float64{0.8, 0.8, 2.5}
+	po.Unchanged = volume.Range{Min: 6, Max: 8}
+	p, err := volume.NewPhantom(po)
+	require.NoError(t, err)
+	s := scanOf(t, p)
+	require.NotEqual(t, s.Input.Size, s.Image.Size)
+	o := busy()
+	generated := 0
+	for seed := range uint64(6) {
+		pl := plan(t, o, seed, s.Patch(), phantomLibrary(t, o))
+		pair := s.Back(pl, marked(s, pl), false)
+		checkPair(t, s, pair)
+		generated += pair.Record.Count(func(l Lesion) bool { return l.Origin == Generated })
+		var peak float32
+		for i, in := range pair.Painted[1] {
+			if in {
+				peak = max(peak, pair.Images[1].Data[i])
+			}
+		}
+		require.InDelta(t, 5*s.Scale, float64(peak), 0.01*s.Scale, "inside a region its own values are all there is")
+	}
+	require.Positive(t, generated)
+}
+
+// A lesion too small for the 1 mm grid stays at both time points.
+func TestBackKeepsWhatTheFineGridLost(t *testing.T) {
+	g := volume.Grid{Size: [3]int{40, 40, 40}, Affine: volume.Affine{{0.5, 0, 0, 0}, {0, 0.5, 0, 0}, {0, 0, 0.5, 0}}}
+	image, brain, lesions := volume.New(g), volume.New(g), volume.New(g)
+	r := rng.New(1)
+	for i := range image.Data {
+		image.Data[i], brain.Data[i] = 100+float32(r.Normal()), 1
+	}
+	lesions.Data[g.Index(9, 9, 9)] = 1
+	for k := range 6 {
+		for j := range 6 {
+			for i := range 6 {
+				lesions.Data[g.Index(20+i, 20+j, 20+k)] = 1
+			}
+		}
+	}
+	s := scanOf(t, &volume.Phantom{Time1: image, BrainMask: brain, Lesions1: lesions})
+	o := Defaults()
+	o.Kept, o.RemovedTime1, o.RemovedTime2, o.RemovedBoth, o.GeneratedMax = 0, 0, 0, 1, 0
+	pl := plan(t, o, 1, s.Patch(), dot(t, o))
+	require.Len(t, pl.Record.Lesions, 1)
+	pair := s.Back(pl, marked(s, pl), false)
+	checkPair(t, s, pair)
+	require.Len(t, pair.Record.Lesions, 2)
+	require.Equal(t, 216, pair.Record.Lesions[0].Voxels)
+	require.Equal(t, Lesion{Number: 2, Origin: Real, Time1: true, Time2: true, Voxels: 1, MM3: 0.125,
+		CentroidVoxel: [3]float64{9, 9, 9}, CentroidMM: &[3]float64{4.5, 4.5, 4.5}}, pair.Record.Lesions[1])
+}
+
+func TestLikely(t *testing.T) {
+	s := phantomScan(t, 0)
+	grid := s.Image.Grid
+	none, err := Likely(s.Brain, grid)
+	require.NoError(t, err)
+	require.Nil(t, none)
+
+	// A coarse map of the brain on a grid of its own.
+	coarse := volume.Grid{Size: [3]int{20, 24, 20}, Affine: grid.Affine}
+	for a := range 3 {
+		coarse.Affine[a][a] *= 2
+	}
+	prior := volume.Resample(s.Image.Like().FromMask(s.Brain), coarse, volume.Linear, 0)
+	prior.Path = "prior.nii"
+	one, err := Likely(s.Brain, grid, prior)
+	require.NoError(t, err)
+	two, err := Likely(s.Brain, grid, prior, prior)
+	require.NoError(t, err)
+	inside := 0
+	for i, v := range one {
+		require.Equal(t, v*v, two[i])
+		if s.Brain[i] && v > 0.99 {
+			inside++
+		}
+	}
+	require.Greater(t, inside, count(s.Brain)/2)
+
+	for want, change := range map[string]func(v *volume.Volume){
+		"at least 0":        func(v *volume.Volume) { v.Data[7] = -1 },
+		"finite":            func(v *volume.Volume) { v.Data[7] = float32(math.Inf(1)) },
+		"zero everywhere":   func(v *volume.Volume) { clear(v.Data) },
+		"does not overlap":  func(v *volume.Volume) { v.Affine[0][3] += 500 },
+		"lies inside the b": func(v *volume.Volume) { v.Affine[0][3] += 25 },
+	} {
+		v := *prior
+		v.Data = append([]float32(nil), prior.Data...)
+		change(&v)
+		_, err := Likely(s.Brain, grid, &v)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "prior.nii")
+	}
+	left, right := *prior, *prior
+	left.Data, right.Data = append([]float32(nil), prior.Data...), append([]float32(nil), prior.Data...)
+	for i := range left.Data {
+		if i%20 < 10 {
+			right.Data[i] = 0
+		}
+		if i%20 >= 7 {
+			left.Data[i] = 0
+		}
+	}
+	_, err = Likely(s.Brain, grid, &left, &right)
+	require.ErrorContains(t, err, "exclude each other")
+}
+
+func TestOrders(t *testing.T) {
+	size := [3]int{2, 3, 4}
+	v := volume.New(volume.Grid{Size: size, Affine: volume.Identity})
+	for i := range v.Data {
+		v.Data[i] = float32(i)
+	}
+	n := toNetwork(v.Data, size)
+	require.Equal(t, v.At(1, 2, 3), n[index([3]int{1, 2, 3}, size)])
+	require.Equal(t, v.At(0, 1, 2), n[index([3]int{0, 1, 2}, size)])
+	require.Equal(t, v.Data, fromNetwork(n, size))
+}
