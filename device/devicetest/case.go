@@ -143,7 +143,7 @@ func Cases(opt Options) []Case {
 	add(waveTrials())
 	add(regionTrials())
 	add(batchTrials())
-	cases = append(append(cases, wrongArguments()...), memoryCases()...)
+	cases = append(append(cases, imagingCases()...), memoryCases()...)
 	for i := range cases {
 		cases[i].opt = opt
 	}

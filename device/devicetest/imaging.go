@@ -6,8 +6,9 @@ import (
 	"voxgrad/device"
 )
 
-// wrongArguments are calls that panic for what is not the shape of one argument.
-func wrongArguments() []Case {
+// imagingCases are those of more than one call; most are calls that panic for something else
+// than the shape of one argument.
+func imagingCases() []Case {
 	type call struct {
 		what string
 		f    func(b device.Backend, t func(s device.Shape) device.Tensor)
@@ -118,5 +119,5 @@ func wrongArguments() []Case {
 			return errors.Join(errs...)
 		})})
 	}
-	return cases
+	return append(cases, Case{Name: "AlongAxis/conjugate frequencies", Methods: []string{"AlongAxis"}, check: plain(checkConjugate)})
 }

@@ -14,7 +14,7 @@ func imageShapes() []device.Shape {
 func blendTrials() []*trial {
 	var ts []*trial
 	for i, s := range imageShapes() {
-		for _, c := range [][2]float64{{2, -1}, {0.3, 0.7}, {0, 1}, {1, 0}} {
+		for _, c := range [][2]float64{{2, -1}, {0.3, 0.9}, {0, 1}, {1, 0}} {
 			ts = append(ts, &trial{
 				method: "Blend", name: fmt.Sprintf("%v/%g,%g", s, c[0], c[1]), full: i == 0 && c[0] == 2, flops: 3 * float64(s.Len()),
 				alias: [][2]string{{"y", "x"}, {"y", "z"}},

@@ -11,8 +11,29 @@ import (
 	"voxgrad/internal/rng"
 )
 
+// mistake is a backend that gets one method wrong.
+type mistake struct {
+	method, name string
+	wrap         func(b *oracle) device.Backend
+	right        bool // no mistake: the wrapper itself must pass
+}
+
 func TestTableFindsMistakes(t *testing.T) {
 	cases := Cases(Options{})
+	for _, m := range append(networkMistakes(), imagingMistakes()...) {
+		t.Run(m.method+"/"+m.name, func(t *testing.T) {
+			err := firstError(cases, m.method, func() device.Backend { return m.wrap(ref.New[float32]()) })
+			if m.right {
+				require.NoError(t, err)
+			} else {
+				require.Error(t, err)
+				t.Log(err)
+			}
+		})
+	}
+}
+
+func networkMistakes() []mistake {
 	dice := func(change func(o *device.DiceOptions)) func(*oracle) device.Backend {
 		return func(b *oracle) device.Backend { return diceMistake{b, change} }
 	}
@@ -25,11 +46,7 @@ func TestTableFindsMistakes(t *testing.T) {
 	drop := func(keep func(key, i uint64, p float64) bool) func(*oracle) device.Backend {
 		return func(b *oracle) device.Backend { return dropMistake{b, keep} }
 	}
-	for _, m := range []struct {
-		method, name string
-		wrap         func(b *oracle) device.Backend
-		right        bool // no mistake: the wrapper itself must pass
-	}{
+	return []mistake{
 		{"Conv", "right", conv(rightBorder), true},
 		{"Conv", "border repeats the edge", conv(repeatedBorder), false},
 		{"Conv", "rows wrap round", conv(wrappedRows), false},
@@ -84,15 +101,5 @@ func TestTableFindsMistakes(t *testing.T) {
 		{"Upload", "denormals flushed", func(b *oracle) device.Backend { return flushing{b} }, false},
 		{"Free", "twice", func(b *oracle) device.Backend { return forgiving{b} }, false},
 		{"Alloc", "memory shared", func(b *oracle) device.Backend { return sharing{b, map[device.Shape]device.Tensor{}} }, false},
-	} {
-		t.Run(m.method+"/"+m.name, func(t *testing.T) {
-			err := firstError(cases, m.method, func() device.Backend { return m.wrap(ref.New[float32]()) })
-			if m.right {
-				require.NoError(t, err)
-			} else {
-				require.Error(t, err)
-				t.Log(err)
-			}
-		})
 	}
 }

@@ -141,11 +141,12 @@ func resampleTrials() []*trial {
 		return [3][4]float64{{s, 0, 0, shift}, {0, s, 0, shift}, {0, 0, s, shift}}
 	}
 	rotation := [3][4]float64{{0.98, -0.11, 0.15, -0.3}, {0.12, 0.99, -0.05, 0.2}, {-0.14, 0.07, 0.97, 0.6}}
-	// Sums that are −½ exactly if they are taken in the order of the definition, and a
-	// little less or more for other voxels where they are −½ on paper.
-	rounded := [3][4]float64{{0.1, 0.2, 0.3, 0}, {0.3, 0.1, 0.7, 0}, {0.7, 0.3, 0.1, 0}}
-	for a, r := range rounded {
-		rounded[a][3] = -0.5 - (float64(float64(r[0]*4)+float64(r[1]*3)) + float64(r[2]*5))
+	// Along one axis, points that are −½ on paper. Rounded in the order of the definition some are
+	// inside and some are not; with another order, fused products or float32 others.
+	rounded := func(axis int) [3][4]float64 {
+		to := [3][4]float64{{3: 1.25}, {3: 1.25}, {3: 1.25}}
+		to[axis] = [4]float64{0.2, 0.3, 0.6, -3.1}
+		return to
 	}
 	var ts []*trial
 	for i, c := range []struct {
@@ -166,7 +167,9 @@ func resampleTrials() []*trial {
 		{"outside", shape(1, 3, 3, 3, 1), shape(1, 3, 3, 3, 1), scale(1, 40)},
 		{"far outside", shape(1, 3, 3, 3, 1), shape(1, 3, 3, 3, 1), scale(-1e300, 1e200)},
 		{"no number", shape(1, 3, 3, 3, 1), shape(1, 3, 3, 3, 1), [3][4]float64{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, math.NaN()}}},
-		{"rounded", shape(1, 6, 6, 6, 1), shape(1, 9, 9, 9, 1), rounded},
+		{"rounded/axis=0", shape(1, 4, 4, 4, 1), shape(1, 5, 5, 5, 1), rounded(0)},
+		{"rounded/axis=1", shape(1, 4, 4, 4, 1), shape(1, 5, 5, 5, 1), rounded(1)},
+		{"rounded/axis=2", shape(1, 4, 4, 4, 1), shape(1, 5, 5, 5, 1), rounded(2)},
 		{"large", shape(1, 33, 30, 35, 1), shape(1, 32, 31, 37, 1), rotation},
 	} {
 		ts = append(ts, &trial{

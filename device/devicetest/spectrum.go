@@ -7,21 +7,16 @@ import (
 	"voxgrad/device"
 )
 
-// conjugate makes the elements at k and −k of a spectrum equal, or opposite in sign: a real
-// image's real and imaginary part. On an even axis the first plane is its own partner.
+// conjugate makes the elements of opposite frequencies equal, or opposite in sign: a real
+// image's real and imaginary part.
 func conjugate(of values, sign float32) values {
 	return func(d draw) []float32 {
-		x, g := of(d), d.shape.Grid()
+		x := of(d)
 		for i := range x {
-			at := [3]int{i / (g[1] * g[2]), i / g[2] % g[1], i % g[2]}
-			k := 0
-			for a, n := range g {
-				k = k*n + (2*(n/2)-at[a]+n)%n
-			}
-			if k == i && sign < 0 {
-				x[i] = 0
-			} else if k < i {
+			if k := partner(d.shape, i); k < i {
 				x[i] = sign * x[k]
+			} else if k == i && sign < 0 {
+				x[i] = 0
 			}
 		}
 		return x
