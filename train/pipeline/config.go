@@ -111,7 +111,7 @@ type Predict struct {
 	Hop      [3]int `toml:"hop" comment:"distance between windows"`
 	Gaussian bool   `toml:"gaussian" comment:"windows weigh less towards their border (choice: off)"`
 	Mirror   bool   `toml:"mirror" comment:"mean over the eight mirrored inputs (choice: off)"`
-	Pictures int    `toml:"pictures" comment:"cases on the report page"`
+	Pictures int    `toml:"pictures" comment:"test cases that the report shows"`
 }
 
 // Ablation says what 'voxgrad ablate' compares.

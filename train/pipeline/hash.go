@@ -94,10 +94,11 @@ func (h *hashes) of(path string) (string, error) {
 }
 
 // save adds what is new to the file, together with what other processes added.
+// Where the folder is not there, as after a mere plan, nothing is kept.
 func (h *hashes) save() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.added) == 0 {
+	if _, err := os.Stat(filepath.Dir(h.file)); err != nil || len(h.added) == 0 {
 		return nil
 	}
 	h.merge()

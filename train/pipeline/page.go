@@ -112,11 +112,11 @@ func (w *pageWork) scores(ctx context.Context, p *Pipeline, s *Step, page *repor
 			return err
 		}
 		ours, theirs = append(ours, a), append(theirs, b)
-		picture, err := w.draw(p, pred, c, found)
-		if err != nil {
-			return err
-		}
 		if n < p.job.Config.Predict.Pictures {
+			picture, err := w.draw(p, pred, c, found)
+			if err != nil {
+				return err
+			}
 			drawn = append(drawn, *picture)
 		}
 		p.on(Progress{Step: s, Done: n + 1, Total: len(d.Cases)})
@@ -137,7 +137,9 @@ func (w *pageWork) scores(ctx context.Context, p *Pipeline, s *Step, page *repor
 	for _, t := range report.ScoreTables(ours, sum) {
 		page.Table(t)
 	}
-	page.Section("Pictures")
+	if len(drawn) > 0 {
+		page.Section("Pictures")
+	}
 	for _, x := range drawn {
 		page.Image(x.Image, x.Alt, "")
 	}

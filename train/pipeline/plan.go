@@ -179,10 +179,7 @@ func (e *estimator) bytes(s *Step) (int64, error) {
 			return 0, err
 		}
 		key = w.cost(config)
-		measure = func() (int64, error) {
-			m, err := train.MemoryOf(w.config(e.p), e.p.job.OpenDry)
-			return m.Taken, err
-		}
+		measure = func() (int64, error) { return e.p.trainingMemory(w) }
 	case *predicting:
 		key, measure = predict, func() (int64, error) { return e.p.predictionMemory(len(w.members)) }
 	default:

@@ -54,6 +54,21 @@ func (p *Pipeline) timeStep(ctx context.Context, w *training, c train.Config) (f
 	return batch*step + patches*valid/epoch, nil
 }
 
+// trainingMemory is what a stage takes from the device.
+func (p *Pipeline) trainingMemory(w *training) (int64, error) {
+	dir, err := os.MkdirTemp("", "voxgrad-plan")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	c := w.config(p)
+	if err := p.standIns(dir, &c); err != nil {
+		return 0, err
+	}
+	m, err := train.MemoryOf(c, p.job.OpenDry)
+	return m.Taken, err
+}
+
 // standIns writes untrained networks for the weights files that a stage reads.
 func (p *Pipeline) standIns(dir string, c *train.Config) error {
 	own := p.job.Config
@@ -175,4 +190,3 @@ func (p *Pipeline) predictionMemory(members int) (int64, error) {
 	}
 	return peak, nil
 }
-
