@@ -113,15 +113,27 @@ type Orient struct {
 func (Orient) Name() string { return "orient" }
 
 func (o Orient) String() string {
+	if o.Perm == [3]int{0, 1, 2} {
+		var f Flip
+		for a, flip := range o.Flip {
+			if flip {
+				f.Axes = append(f.Axes, a)
+			}
+		}
+		if f.Axes == nil {
+			return "the same orientation"
+		}
+		return f.String()
+	}
 	var axes []string
 	for a, p := range o.Perm {
-		sign := ""
+		sign := "+"
 		if o.Flip[a] {
 			sign = "−"
 		}
 		axes = append(axes, sign+axisName(p))
 	}
-	return "axes from " + strings.Join(axes, ", ")
+	return "axes in the order " + strings.Join(axes, ", ")
 }
 
 // Check implements Transform.

@@ -6,7 +6,6 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
-	"math"
 	"path/filepath"
 	"strings"
 
@@ -37,8 +36,8 @@ const (
 
 // MontagePicture draws one axial slice of each panel: the one with most of the
 // lesions, or without any the middle of the brain. All have the grey scale of the first, so
-// that changes of brightness and contrast show. A panel on another grid, such as a
-// rotated image, shows its middle slice. Errors: no panel, a mask on another
+// that changes of brightness and contrast show. A panel with another number of slices,
+// such as a rotated image, shows its middle one. Errors: no panel, a mask on another
 // grid than the first panel.
 func MontagePicture(m *Montage) (*image.RGBA, error) {
 	if len(m.Panels) == 0 {
@@ -54,27 +53,31 @@ func MontagePicture(m *Montage) (*image.RGBA, error) {
 	}
 	cells := make([]*image.RGBA, len(m.Panels))
 	var cell image.Point
-	lines := 1
+	columns := m.columns()
+	labels := make([]int, (len(cells)+columns-1)/columns) // heights, by rows
 	for n, p := range m.Panels {
 		if cells[n], err = m.panel(first, p.Volume, view, n > 0); err != nil {
 			return nil, err
 		}
 		size := cells[n].Bounds().Size()
 		cell.X, cell.Y = max(cell.X, size.X), max(cell.Y, size.Y)
-		lines = max(lines, 1+strings.Count(p.Name, "\n"))
+		labels[n/columns] = max(labels[n/columns], labelHeight*(1+strings.Count(p.Name, "\n"))+8)
 	}
-	columns := m.columns()
-	rows := (len(cells) + columns - 1) / columns
-	label := lines*labelHeight + 8
 	top := margin + 2*lineHeight + 8
-	row := label + cell.Y + gap
-	img := image.NewRGBA(image.Rect(0, 0, 2*margin+columns*(cell.X+gap)-gap, top+rows*row-gap+margin))
+	height := top + margin
+	for _, l := range labels {
+		height += l + cell.Y + gap
+	}
+	img := image.NewRGBA(image.Rect(0, 0, 2*margin+columns*(cell.X+gap)-gap, height-gap))
 	draw.Draw(img, img.Bounds(), image.NewUniform(sheetColor), image.Point{}, draw.Src)
 	m.heading(img, first, view)
 	for n, p := range m.Panels {
-		at := image.Pt(margin+n%columns*(cell.X+gap), top+n/columns*row)
+		if n > 0 && n%columns == 0 {
+			top += labels[n/columns-1] + cell.Y + gap
+		}
+		at := image.Pt(margin+n%columns*(cell.X+gap), top)
 		names(img, at, cell.X, p.Name)
-		at.Y += label
+		at.Y += labels[n/columns]
 		box := image.Rectangle{Max: cell}.Add(at)
 		draw.Draw(img, box, image.NewUniform(color.Black), image.Point{}, draw.Src)
 		inset := cell.Sub(cells[n].Bounds().Size()).Div(2)
@@ -84,10 +87,20 @@ func MontagePicture(m *Montage) (*image.RGBA, error) {
 }
 
 func (m *Montage) columns() int {
+	n := len(m.Panels)
 	if m.Columns > 0 {
-		return min(m.Columns, len(m.Panels))
+		return min(m.Columns, n)
 	}
-	return min(len(m.Panels), max(2, int(math.Ceil(math.Sqrt(1.3*float64(len(m.Panels)))))))
+	if n <= 4 {
+		return n
+	}
+	best, empty := 0, n
+	for _, c := range []int{4, 5, 3} { // the first that leaves the fewest gaps
+		if e := (c - n%c) % c; e < empty {
+			best, empty = c, e
+		}
+	}
+	return best
 }
 
 // view is the slice of the first panel.
@@ -125,7 +138,10 @@ func (m *Montage) panel(first *Scan, v *volume.Volume, view View, plain bool) (*
 	s := &Scan{vol: volume.Canonical(v), low: first.low, high: first.high}
 	view.Plain = plain
 	if s.vol.Size != first.vol.Size {
-		view.Box, view.Slice = Box{}, s.vol.Size[2]/2
+		view.Box = Box{}
+	}
+	if s.vol.Size[2] != first.vol.Size[2] {
+		view.Slice = s.vol.Size[2] / 2
 	}
 	return s.Slice(view)
 }
@@ -142,7 +158,7 @@ func (m *Montage) heading(img *image.RGBA, first *Scan, view View) {
 		"axial slice %d of %d, one grey scale, %s display", view.Slice+1, first.vol.Size[2], m.Convention), width))
 }
 
-// names writes the lines of a label, the last one next to its picture.
+// names writes the lines of a label.
 func names(img *image.RGBA, at image.Point, width int, label string) {
 	head, text := newLettering(bold(), 15, sheetInk), newLettering(regular(), 14, sheetMuted)
 	for n, line := range strings.Split(label, "\n") {

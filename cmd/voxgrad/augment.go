@@ -54,7 +54,8 @@ With --transform, one transform with the parameters of --params, a JSON object:
   orient              perm, flip
 
 With --preset, random variants: OUT_01.nii.gz, OUT_02.nii.gz, … and OUT.json, which says
-what was done to each. --each makes one variant with each of the preset's transforms instead of mixtures.
+what was done to them. --each makes one variant with each of the preset's transforms
+instead of mixtures.
 
 Axes 0, 1, 2 are x (to the right), y (to the front) and z (up), whatever the order of the
 file. Results are float32 with the header of the scan. Mirrored and rotated
@@ -145,8 +146,8 @@ func (j *augmentJob) check(cmd *cobra.Command) error {
 		return usagef(cmd, "--params goes with --transform")
 	case j.each && changed("count"):
 		return usagef(cmd, "--each makes one variant for each transform: leave out --count")
-	case j.each && len(j.rules.Each()) == 0:
-		return usagef(cmd, "--each: the preset %s has no transforms of intensities", j.preset)
+	case j.each && len(j.rules.Each())+len(j.turns()) == 0:
+		return usagef(cmd, "--each: there is no transform in the preset %s", j.preset)
 	case j.count < 1 || j.count > 10000:
 		return usagef(cmd, "--count %d: from 1 to 10000", j.count)
 	}

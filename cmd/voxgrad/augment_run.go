@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -150,9 +149,33 @@ func (j *augmentJob) variants(size [3]int, spacing [3]float64) (list []augmentVa
 			r = append(r, augment.Orient{Perm: perm, Flip: flip})
 		}
 		r = append(r, p.DrawSpaced(s, size, spacing)...)
-		list = append(list, augmentVariant{numbered(j.out, n+1, len(rules)), r})
+		list = append(list, augmentVariant{Recipe: r})
+	}
+	if j.each {
+		for _, r := range j.turns() {
+			list = append(list, augmentVariant{Recipe: r})
+		}
+	}
+	for n := range list {
+		list[n].File = numbered(j.out, n+1, len(list))
 	}
 	return list, nil
+}
+
+// turns are examples of the preset's orientations: a mirrored scan and a rotated one.
+func (j *augmentJob) turns() []augment.Recipe {
+	s := rng.New(j.seed, "augment", "turns")
+	switch j.rules.Orientation {
+	case augment.MirrorX:
+		return []augment.Recipe{{augment.Flip{Axes: []int{0}}}}
+	case augment.AllOrientations:
+		a := s.Intn(3)
+		return []augment.Recipe{
+			{augment.Flip{Axes: []int{s.Intn(3)}}},
+			{augment.Rot90{K: 1 + s.Intn(3), Axes: [2]int{a, (a + 1) % 3}}},
+		}
+	}
+	return nil
 }
 
 // applyRecipe is the recipe's image of a canonical scan, in the order and with the header
@@ -213,5 +236,5 @@ func (j *augmentJob) label(n int, r augment.Recipe) string {
 		name, details, _ := strings.Cut(describe(r), ", ")
 		return name + "\n" + details
 	}
-	return strings.TrimSuffix(filepath.Base(numbered("", n+1, j.count)), ".nii.gz")[1:] + "\n" + strings.ReplaceAll(describe(r), "; ", "\n")
+	return fmt.Sprintf("variant %d\n", n+1) + strings.ReplaceAll(describe(r), "; ", "\n")
 }
