@@ -22,11 +22,11 @@ type Pair struct {
 // A voxel is painted where at least half of it is, by linear interpolation of the
 // mask, or where it belongs to a lesion that was removed or generated; it gets the
 // interpolated intensity of the brain around it, times Scale. All other voxels are
-// the input's, unless everywhere is set (the images were changed everywhere): then
-// all come from images. Lesions of the input keep their very voxels. One that has
+// the input's, unless everywhere says that this image was changed everywhere: then
+// all of them come from it. Lesions of the input keep their very voxels. One that has
 // none on the 1 mm grid stays at both time points; one that was generated and has
 // none on the input's grid is dropped, with a note in the record.
-func (s *Scan) Back(pl *Plan, images [2][]float32, everywhere bool) *Pair {
+func (s *Scan) Back(pl *Plan, images [2][]float32, everywhere [2]bool) *Pair {
 	labels, lesions := s.label(pl)
 	rec := Record{Lesions: []Lesion{}, Dropped: slices.Clone(pl.Record.Dropped)}
 	pair := &Pair{NewLesions: s.Input.Like()}
@@ -37,7 +37,7 @@ func (s *Scan) Back(pl *Plan, images [2][]float32, everywhere bool) *Pair {
 			present[n+1] = [2]bool{l.Time1, l.Time2}[t]
 		}
 		pair.Painted[t] = s.painted(pl, t, labels, lesions, present)
-		s.paint(pair, t, fromNetwork(images[t], pl.Size), everywhere)
+		s.paint(pair, t, fromNetwork(images[t], pl.Size), everywhere[t])
 		for i, l := range labels {
 			if l > 0 && present[l] {
 				pair.Lesions[t].Data[i] = 1

@@ -25,7 +25,8 @@ type Lesion struct {
 	ShapeOf string `json:"shape_of,omitempty"` // case that lent a generated lesion its shape
 }
 
-// Dropped is a lesion that was to be generated and was not.
+// Dropped is a lesion that was to be generated and was not, or that the grid of
+// the scan cannot show.
 type Dropped struct {
 	Reason string `json:"reason"`
 	Voxels int    `json:"voxels"` // of its shape; 0 where there was none

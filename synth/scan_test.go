@@ -113,7 +113,7 @@ func TestBackOnOneMillimetre(t *testing.T) {
 	o := busy()
 	for seed := range uint64(5) {
 		pl := plan(t, o, seed, s.Patch(), phantomLibrary(t, o))
-		pair := s.Back(pl, marked(s, pl), false)
+		pair := s.Back(pl, marked(s, pl), [2]bool{})
 		checkPair(t, s, pair)
 		require.Len(t, pair.Record.Lesions, len(pl.Record.Lesions))
 		for n, l := range pl.Record.Lesions {
@@ -138,7 +138,7 @@ func TestBackOnOneMillimetre(t *testing.T) {
 		for i := range all[0] {
 			all[0][i] = 4
 		}
-		pair = s.Back(pl, all, true)
+		pair = s.Back(pl, all, [2]bool{true, true})
 		for i := range pair.Images[0].Data {
 			require.InEpsilon(t, 4*s.Scale, float64(pair.Images[0].Data[i]), 1e-6)
 		}
@@ -159,7 +159,7 @@ func TestBackOnThickSlices(t *testing.T) {
 	generated := 0
 	for seed := range uint64(6) {
 		pl := plan(t, o, seed, s.Patch(), phantomLibrary(t, o))
-		pair := s.Back(pl, marked(s, pl), false)
+		pair := s.Back(pl, marked(s, pl), [2]bool{})
 		checkPair(t, s, pair)
 		generated += pair.Record.Count(func(l Lesion) bool { return l.Origin == Generated })
 		var peak float32
@@ -194,7 +194,7 @@ func TestBackKeepsWhatTheFineGridLost(t *testing.T) {
 	o.Kept, o.RemovedTime1, o.RemovedTime2, o.RemovedBoth, o.GeneratedMax = 0, 0, 0, 1, 0
 	pl := plan(t, o, 1, s.Patch(), dot(t, o))
 	require.Len(t, pl.Record.Lesions, 1)
-	pair := s.Back(pl, marked(s, pl), false)
+	pair := s.Back(pl, marked(s, pl), [2]bool{})
 	checkPair(t, s, pair)
 	require.Len(t, pair.Record.Lesions, 2)
 	require.Equal(t, 216, pair.Record.Lesions[0].Voxels)

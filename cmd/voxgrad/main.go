@@ -110,7 +110,7 @@ Not a medical device: for research only.`,
 		newDemo(), newPhantom(), newTrain(), newData(),
 		newPipeline(), newAblate(),
 		newSegment(), newPredict(), newEvaluate(), newCompare(), newView(),
-		newAugment(),
+		newAugment(), newSynth(),
 		newGradcheck(), newWeights(), newBench(), newDevices(),
 	)
 	return root
