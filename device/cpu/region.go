@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"voxgrad/device"
-	"voxgrad/internal/par"
 )
 
 // RegionStats takes the mean in a first pass and the deviations from it in a second.
@@ -40,36 +39,6 @@ func (b *Backend) RegionStats(stats, x, mask device.Tensor) {
 		}
 	})
 	sd[0], sd[1] = float32(mean), float32(math.Sqrt(squares[0]/inside[1]))
-}
-
-// RegionNoise draws numbers only where the mask has something.
-func (b *Backend) RegionNoise(y, x, mask, stats device.Tensor, key uint64) {
-	if b.failed() {
-		return
-	}
-	const op = "RegionNoise"
-	yd, xd, md, sd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "mask", mask), b.get(op, "stats", stats)
-	want(op, y.Shape == x.Shape && mask.Shape == x.Shape && stats.Shape == device.Vec(2),
-		"y %v, x %v, mask %v, stats %v", y.Shape, x.Shape, mask.Shape, stats.Shape)
-	apart(op, y, mask, stats)
-	mean, dev := sd[0], sd[1]
-	par.Chunks(len(yd), noiseSpan, func(lo, hi int) {
-		for ; lo < hi; lo += 4 {
-			end := min(lo+4, hi)
-			copy(yd[lo:end], xd[lo:end])
-			var z [4]float32
-			drawn := false
-			for i := lo; i < end; i++ {
-				if md[i] > 0.5 {
-					if !drawn {
-						normals(z[:], key, lo)
-						drawn = true
-					}
-					yd[i] = mean + dev*z[i-lo]
-				}
-			}
-		}
-	})
 }
 
 // Select copies from one or the other.

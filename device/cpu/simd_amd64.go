@@ -51,3 +51,9 @@ func maxPoolAVX2(y, x *float32, plane, line, voxels, n, stride int)
 
 //go:noescape
 func maxPoolGradAVX2(dx, dy, x, y *float32, plane, line, voxels, n, stride int, keep uint32)
+
+//go:noescape
+func philoxAVX2(words *uint32, key uint64, first uint32, groups int)
+
+//go:noescape
+func normalsAVX2(z *float32, words *uint32, n int, table *[32][10]float64)

@@ -22,3 +22,5 @@ func blendAVX2(_, _, _ *float32, _ int, _, _ float32)                  { panic(n
 func collectAVX2(_, _, _, _, _ *float32, _ int, _, _ float32)          { panic(noKernel) }
 func maxPoolAVX2(_, _ *float32, _, _, _, _, _ int)                     { panic(noKernel) }
 func maxPoolGradAVX2(_, _, _, _ *float32, _, _, _, _, _ int, _ uint32) { panic(noKernel) }
+func philoxAVX2(*uint32, uint64, uint32, int)                          { panic(noKernel) }
+func normalsAVX2(_ *float32, _ *uint32, _ int, _ *[32][10]float64)     { panic(noKernel) }

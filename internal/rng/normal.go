@@ -29,3 +29,6 @@ func Normal32(w uint32) float32 {
 
 // octaveScale is 2^(1−octave), so that m in [2^octave, 2^(octave+1)) becomes [2, 4).
 func octaveScale(octave int) float64 { return math.Float64frombits(uint64(1024-octave) << 52) }
+
+// NormalTable is the polynomials of Normal32 for kernels that evaluate them themselves; read only.
+func NormalTable() *[32][10]float64 { return &normalQuantile }
