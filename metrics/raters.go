@@ -76,16 +76,17 @@ type RaterMean struct {
 func AgainstOthers(pairs []RaterPair, keys []string, b Bootstrap) ([]RaterMean, error) {
 	var out []RaterMean
 	seen := map[string]bool{}
-	for _, first := range pairs {
-		if seen[first.Pred] {
+	for _, pair := range pairs {
+		rater := pair.Truth // every rater is one, in their order
+		if seen[rater] {
 			continue
 		}
-		seen[first.Pred] = true
-		m := RaterMean{Rater: first.Pred}
+		seen[rater] = true
+		m := RaterMean{Rater: rater}
 		for _, key := range keys {
-			s, err := Describe(key, perCase(pairs, first.Pred, key), b)
+			s, err := Describe(key, perCase(pairs, rater, key), b)
 			if err != nil {
-				return nil, fmt.Errorf("rater %s, %s: %w", first.Pred, key, err)
+				return nil, fmt.Errorf("rater %s, %s: %w", rater, key, err)
 			}
 			m.Measures = append(m.Measures, s)
 		}

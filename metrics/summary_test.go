@@ -191,7 +191,8 @@ func TestAgainstOthers(t *testing.T) {
 		"C": ((1+0.75)/2 + 0) / 2,    // found nothing in case two
 	}
 	require.Len(t, got, 3)
-	for _, m := range got {
+	for n, m := range got {
+		require.Equal(t, string(rune('A'+n)), m.Rater)
 		require.Equal(t, 2, m.Measures[0].N, m.Rater)
 		require.Equal(t, "dice", m.Measures[0].Key)
 		require.InDelta(t, want[m.Rater], m.Measures[0].Mean, 1e-15, m.Rater)

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"log/slog"
+	"math"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -191,13 +194,29 @@ func scoreAll(list []evaluateFiles, opt metrics.Options) ([]metrics.Case, error)
 }
 
 func evaluatePair(truth, pred string, opt metrics.Options) (metrics.Result, error) {
-	t, err := volume.Read(truth)
-	if err != nil {
-		return metrics.Result{}, err
+	var masks [2]*volume.Volume
+	for n, path := range []string{truth, pred} {
+		v, err := volume.Read(path)
+		if err != nil {
+			return metrics.Result{}, err
+		}
+		masks[n] = v
 	}
-	p, err := volume.Read(pred)
-	if err != nil {
-		return metrics.Result{}, err
+	r, err := metrics.Evaluate(masks[0], masks[1], opt)
+	if err == nil {
+		for _, v := range masks {
+			warnWithoutBackground(v)
+		}
 	}
-	return metrics.Evaluate(t, p, opt)
+	return r, err
+}
+
+// warnWithoutBackground tells that the smallest value of a mask without zeros is
+// its background: the rule of the challenge's tool surprises who meant otherwise.
+func warnWithoutBackground(v *volume.Volume) {
+	least := slices.Min(v.Data)
+	if least >= 1 {
+		slog.Warn("a mask without zeros: its smallest value counts as background, as in the challenge's tool",
+			"file", v.Name(), "value", math.Trunc(float64(least)))
+	}
 }

@@ -1,0 +1,494 @@
+package main
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/metrics"
+	"voxgrad/volume"
+)
+
+// maskGrid has voxels of 1 mm, so that 4 voxels are a lesion.
+var maskGrid = volume.Grid{Size: [3]int{16, 14, 10}, Affine: volume.Affine{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}
+
+// block marks a box of voxels; another writes a mask with blocks in it.
+type block struct{ at, size [3]int }
+
+func writeMask(t *testing.T, path string, blocks ...block) string {
+	t.Helper()
+	v := volume.New(maskGrid)
+	for _, b := range blocks {
+		for k := range b.size[2] {
+			for j := range b.size[1] {
+				for i := range b.size[0] {
+					v.Data[v.Index(b.at[0]+i, b.at[1]+j, b.at[2]+k)] = 1
+				}
+			}
+		}
+	}
+	return writeImage(t, path, v)
+}
+
+func writeImage(t *testing.T, path string, v *volume.Volume) string {
+	t.Helper()
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o777))
+	require.NoError(t, volume.Write(path, v, volume.Float32))
+	return path
+}
+
+var (
+	lesionA = block{[3]int{2, 2, 2}, [3]int{4, 3, 2}}  // 24 voxels
+	lesionB = block{[3]int{9, 8, 5}, [3]int{3, 3, 3}}  // 27
+	shiftA  = block{[3]int{3, 2, 2}, [3]int{4, 3, 2}}  // covers 18 of lesionA
+	alarm   = block{[3]int{12, 1, 1}, [3]int{2, 2, 2}} // 8
+	speck   = block{[3]int{14, 12, 8}, [3]int{1, 1, 1}}
+)
+
+// evaluationFolder has four cases of which the last has no lesions, and scans.
+func evaluationFolder(t *testing.T) (dir, truth, pred string) {
+	dir = t.TempDir()
+	truth, pred = filepath.Join(dir, "truth"), filepath.Join(dir, "pred")
+	writeMask(t, filepath.Join(truth, "one.nii.gz"), lesionA, lesionB)
+	writeMask(t, filepath.Join(pred, "one.nii.gz"), shiftA, lesionB)
+	writeMask(t, filepath.Join(truth, "two.nii"), lesionA)
+	writeMask(t, filepath.Join(pred, "two.nii.gz"), shiftA, alarm)
+	writeMask(t, filepath.Join(truth, "three.nii.gz"), lesionB)
+	writeMask(t, filepath.Join(pred, "three.nii.gz"))
+	writeMask(t, filepath.Join(truth, "clean.nii.gz"))
+	writeMask(t, filepath.Join(pred, "clean.nii.gz"), alarm, speck)
+	return dir, truth, pred
+}
+
+func jsonKeys(t *testing.T, args ...string) map[string]*float64 {
+	t.Helper()
+	var m map[string]*float64
+	require.NoError(t, json.Unmarshal([]byte(succeeds(t, append([]string{"evaluate", "--json"}, args...)...)), &m))
+	return m
+}
+
+func TestEvaluatePairAsJSON(t *testing.T) {
+	dir := t.TempDir()
+	truth := writeMask(t, filepath.Join(dir, "truth.nii.gz"), lesionA, lesionB)
+	pred := writeMask(t, filepath.Join(dir, "pred.nii.gz"), shiftA, speck)
+	none := writeMask(t, filepath.Join(dir, "none.nii.gz"))
+
+	m := jsonKeys(t, "--truth", truth, "--pred", pred)
+	for _, key := range metrics.Keys() {
+		if strings.HasPrefix(key, "tested_") {
+			require.NotContains(t, m, key)
+			continue
+		}
+		require.NotNil(t, m[key], key)
+	}
+	require.Len(t, m, 15)
+	require.InDelta(t, 2*18.0/(51+25), *m["dice"], 1e-15)
+	require.Equal(t, 0.5, *m["lesion_sensitivity"])
+	require.Equal(t, 1.0, *m["lesion_ppv"])
+	require.Equal(t, 2.0, *m["truth_lesions"])
+	require.Equal(t, 1.0, *m["pred_lesions"], "a voxel of 1 mm³ is no lesion")
+
+	quirks := jsonKeys(t, "--truth", truth, "--pred", pred, "--anima-quirks")
+	require.Less(t, *quirks["average_surface_distance"], *m["average_surface_distance"]/2)
+	delete(quirks, "average_surface_distance")
+	delete(m, "average_surface_distance")
+	require.Equal(t, m, quirks)
+
+	m = jsonKeys(t, "--truth", truth, "--pred", none)
+	require.Len(t, m, 15)
+	require.Nil(t, m["ppv"])
+	require.Nil(t, m["hausdorff"])
+	require.Equal(t, 0.0, *m["lesion_ppv"])
+
+	m = jsonKeys(t, "--truth", none, "--pred", pred)
+	require.Equal(t, 1.0, *m["tested_lesions"])
+	require.Equal(t, 24.0, *m["tested_volume"])
+	require.NotContains(t, m, "jaccard")
+	require.NotContains(t, m, "hausdorff")
+	require.Contains(t, succeeds(t, "evaluate", "--truth", none, "--pred", pred), "Nothing is marked in the truth")
+
+	m = jsonKeys(t, "--truth", truth, "--pred", pred, "--min-lesion-mm3", "0.5")
+	require.Equal(t, 2.0, *m["pred_lesions"])
+	m = jsonKeys(t, "--truth", truth, "--pred", pred, "--alpha", "0.75")
+	require.Equal(t, 0.0, *m["lesion_sensitivity"], "exactly three quarters are covered: not more")
+}
+
+// The numbers of the challenge's tool come out of the command line, too.
+func TestEvaluateReproducesTheTool(t *testing.T) {
+	dir := filepath.Join("..", "..", "metrics", "testdata", "vectors")
+	b, err := os.ReadFile(filepath.Join(dir, "vectors.json"))
+	require.NoError(t, err)
+	var file struct {
+		Cases []struct {
+			Name, GT, Pred string
+			Runs           []struct {
+				Options []string
+				Full    map[string]map[string]*float64
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal(b, &file))
+	keys := map[string]string{"Dice": "dice", "SensL": "lesion_sensitivity", "PPVL": "lesion_ppv", "F1_score": "lesion_f1",
+		"HausdorffDistance": "hausdorff", "SurfaceDistance": "average_surface_distance", "NbTestedLesions": "tested_lesions", "VolTestedLesions": "tested_volume"}
+	flags := map[string]string{"-v": "--min-lesion-mm3", "-x": "--alpha", "-y": "--beta", "-z": "--gamma"}
+	checked := 0
+	for n, c := range file.Cases {
+		if n%4 != 0 {
+			continue
+		}
+		run := c.Runs[len(c.Runs)-1]
+		args := []string{"--truth", filepath.Join(dir, c.GT), "--pred", filepath.Join(dir, c.Pred), "--anima-quirks"}
+		for i, o := range run.Options {
+			if flags[o] != "" {
+				args = append(args, flags[o], run.Options[i+1])
+			}
+		}
+		got := jsonKeys(t, args...)
+		for name, want := range run.Full["global"] {
+			key := keys[name]
+			switch {
+			case key == "":
+			case want == nil:
+				require.Nil(t, got[key], "%s %s", c.Name, key)
+			default:
+				require.InDelta(t, *want, *got[key], 1e-9*max(1, math.Abs(*want)), "%s %s", c.Name, key)
+				checked++
+			}
+		}
+	}
+	require.Greater(t, checked, 20)
+}
+
+func TestEvaluateFolders(t *testing.T) {
+	dir, truth, pred := evaluationFolder(t)
+	table := filepath.Join(dir, "scores.csv")
+	out := succeeds(t, "evaluate", "--truth", truth, "--pred", pred, "--csv", table)
+	for _, want := range []string{"mean of 3", "95 % interval", "3 cases with lesions, 1 without.", "false lesions", "Distances between surfaces"} {
+		require.Contains(t, out, want)
+	}
+	require.Contains(t, strings.Join(strings.Fields(out), " "), metrics.Rule)
+
+	f, err := os.Open(table)
+	require.NoError(t, err)
+	defer f.Close()
+	rows, err := csv.NewReader(f).ReadAll()
+	require.NoError(t, err)
+	require.Equal(t, append([]string{"case"}, metrics.Keys()...), rows[0])
+	require.Len(t, rows, 5)
+	at := func(row int, key string) string {
+		for n, k := range rows[0] {
+			if k == key {
+				return rows[row][n]
+			}
+		}
+		return "?"
+	}
+	require.Equal(t, []string{"clean", "one", "three", "two"}, []string{rows[1][0], rows[2][0], rows[3][0], rows[4][0]})
+	require.Equal(t, "", at(1, "jaccard"), "does not belong to the case")
+	require.Equal(t, "nan", at(1, "dice"))
+	require.Equal(t, "1", at(1, "tested_lesions"))
+	require.Equal(t, "nan", at(3, "hausdorff"))
+	require.Equal(t, fmt.Sprint(2*18.0/(24+32)), at(4, "dice"))
+
+	var j struct {
+		Cases   []struct{ Case string }
+		Summary metrics.Summary
+	}
+	require.NoError(t, json.Unmarshal([]byte(succeeds(t, "evaluate", "--truth", truth, "--pred", pred, "--json")), &j))
+	require.Len(t, j.Cases, 4)
+	require.Equal(t, 3, j.Summary.With)
+	require.Equal(t, metrics.Rule, j.Summary.Rule)
+	dice, ok := j.Summary.Measure("dice")
+	require.True(t, ok)
+	require.True(t, dice.Low <= dice.Mean && dice.Mean <= dice.High)
+
+	// What has no partner is one error, on both sides.
+	require.NoError(t, os.Rename(filepath.Join(pred, "one.nii.gz"), filepath.Join(pred, "One.nii.gz")))
+	require.NoError(t, os.Remove(filepath.Join(truth, "three.nii.gz")))
+	status, _, errs := voxgrad(t, "evaluate", "--truth", truth, "--pred", pred, "--csv", filepath.Join(dir, "never.csv"))
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "no truth in "+truth+" for One, three")
+	require.Contains(t, errs, "no prediction in "+pred+" for one")
+	require.NoFileExists(t, filepath.Join(dir, "never.csv"))
+}
+
+func TestEvaluateTableOfPairs(t *testing.T) {
+	dir, _, _ := evaluationFolder(t)
+	table := filepath.Join(dir, "pairs.csv")
+	require.NoError(t, os.WriteFile(table, []byte("\ufefftruth, prediction ,case\ntruth/one.nii.gz,pred/one.nii.gz,first\ntruth/two.nii,pred/two.nii.gz,\n"), 0o600))
+	var j struct{ Cases []struct{ Case string } }
+	require.NoError(t, json.Unmarshal([]byte(succeeds(t, "evaluate", "--pairs", table, "--json")), &j))
+	require.Equal(t, "first", j.Cases[0].Case)
+	require.Equal(t, "two", j.Cases[1].Case)
+
+	for text, says := range map[string]string{
+		"":                                         "the table is empty",
+		"prediction,truth\n":                       "no line below",
+		"pred,truth\na,b\n":                        `unknown column "pred"`,
+		"prediction,case\na,b\n":                   `no column "truth"`,
+		"prediction,truth,truth\na,b,c\n":          `column "truth" is there twice`,
+		"prediction,truth\na\n":                    "line 2",
+		"prediction,truth\n,b\n":                   "line 2: no prediction",
+		"prediction,truth\na,b\na,c\n":             `line 3: case "a" was on line 2`,
+		"prediction,truth,flair1\na,b,c\n":         "flair1 without flair2",
+		"prediction,truth\n\"a,b\n":                "line",
+		"prediction,truth\ngone.nii,truth/x.nii\n": "files that do not exist: " + filepath.Join(dir, "truth/x.nii") + ", " + filepath.Join(dir, "gone.nii"),
+	} {
+		require.NoError(t, os.WriteFile(table, []byte(text), 0o600))
+		status, out, errs := voxgrad(t, "evaluate", "--pairs", table)
+		require.Equal(t, 1, status, text)
+		require.Empty(t, out)
+		require.Contains(t, errs, "pairs.csv: ", text)
+		require.Contains(t, errs, says, text)
+	}
+}
+
+func FuzzPairs(f *testing.F) {
+	f.Add("prediction,truth,case\na.nii,b.nii,c\n")
+	f.Add("\ufefftruth,prediction,members,flair2\n\"a;b\",c,\"d;;e\",f\n")
+	f.Add("prediction,truth\r\n\"a\"\"b\",c\r\n")
+	f.Add("prediction")
+	f.Fuzz(func(t *testing.T, text string) {
+		cases, err := parsePairs(strings.NewReader(text), "dir")
+		if err != nil {
+			require.Nil(t, cases)
+			require.NotContains(t, err.Error(), "\n")
+			return
+		}
+		require.NotEmpty(t, cases)
+		names := map[string]bool{}
+		for _, c := range cases {
+			require.NotEmpty(t, c.pred)
+			require.NotEmpty(t, c.truth)
+			require.False(t, names[c.name], c.name)
+			names[c.name] = true
+		}
+	})
+}
+
+// damaged are masks that are not what a mask should be.
+func damaged(t *testing.T, dir string) map[string]string {
+	make := func(name string, change func(v *volume.Volume)) string {
+		v := volume.New(maskGrid)
+		for x := range 24 {
+			v.Data[v.Index(2+x%4, 2+x/4%3, 2+x/12)] = 1
+		}
+		change(v)
+		return writeImage(t, filepath.Join(dir, name+".nii.gz"), v)
+	}
+	files := map[string]string{}
+	for name, change := range map[string]func(v *volume.Volume){
+		"shape": func(v *volume.Volume) {
+			*v = *volume.New(volume.Grid{Size: [3]int{16, 14, 9}, Affine: maskGrid.Affine})
+		},
+		"spacing": func(v *volume.Volume) { v.Affine[2][2] = 1.5 },
+		"turned": func(v *volume.Volume) {
+			c, s := math.Cos(math.Pi/36), math.Sin(math.Pi/36)
+			v.Affine[0][0], v.Affine[0][1], v.Affine[1][0], v.Affine[1][1] = c, -s, s, c
+		},
+		"nan":      func(v *volume.Volume) { v.Data[7] = float32(math.NaN()) },
+		"infinite": func(v *volume.Volume) { v.Data[7] = float32(math.Inf(1)) },
+		"negative": func(v *volume.Volume) { v.Data[7] = -1 },
+		"large":    func(v *volume.Volume) { v.Data[7] = 70000 },
+		"labels": func(v *volume.Volume) {
+			for x := range v.Data {
+				v.Data[x] *= float32(3 + x%5)
+			}
+		},
+		"float": func(v *volume.Volume) {
+			for x := range v.Data {
+				v.Data[x] *= 1.75
+			}
+			v.Data[0] = 0.9
+		},
+		"ones": func(v *volume.Volume) {
+			for x := range v.Data {
+				v.Data[x] = 1
+			}
+		},
+		"empty": func(v *volume.Volume) { clear(v.Data) },
+	} {
+		files[name] = make(name, change)
+	}
+	// A header that claims 20000³ voxels, and nothing behind it.
+	whole, err := os.ReadFile(writeImage(t, filepath.Join(dir, "plain.nii"), volume.New(maskGrid)))
+	require.NoError(t, err)
+	for _, offset := range []int{42, 44, 46} {
+		whole[offset], whole[offset+1] = 0x20, 0x4e
+	}
+	files["huge"] = filepath.Join(dir, "huge.nii")
+	require.NoError(t, os.WriteFile(files["huge"], whole[:352], 0o600))
+	files["text"] = filepath.Join(dir, "text.nii")
+	require.NoError(t, os.WriteFile(files["text"], []byte("not an image"), 0o600))
+	return files
+}
+
+func TestEvaluateBadMasks(t *testing.T) {
+	dir := t.TempDir()
+	truth := writeMask(t, filepath.Join(dir, "truth.nii.gz"), lesionA)
+	files := damaged(t, dir)
+	for name, says := range map[string][]string{
+		"shape":    {"16×14×10 and 16×14×9", "resample"},
+		"spacing":  {"spacing 1×1×1 and 1×1×1.5 mm"},
+		"turned":   {"turned by 5 degrees"},
+		"nan":      {"nan.nii.gz: voxel (7, 0, 0) is NaN"},
+		"infinite": {"infinite.nii.gz: voxel (7, 0, 0) is +Inf"},
+		"negative": {"negative.nii.gz: voxel (7, 0, 0) is -1", "threshold"},
+		"large":    {"large.nii.gz: voxel (7, 0, 0) is 70000"},
+		"huge":     {"huge.nii"},
+		"text":     {"text.nii"},
+	} {
+		for _, args := range [][]string{
+			{"evaluate", "--truth", truth, "--pred", files[name], "--report", filepath.Join(dir, "never.html")},
+			{"evaluate", "--truth", files[name], "--pred", truth, "--csv", filepath.Join(dir, "never.html")},
+			{"compare", truth, files[name], "--truth", truth, "--report", filepath.Join(dir, "never.html")},
+		} {
+			status, out, errs := voxgrad(t, args...)
+			what := strings.Join(args, " ") + "\n" + errs
+			require.Equal(t, 1, status, what)
+			require.Empty(t, out, what)
+			require.NotContains(t, errs, "goroutine", what)
+			require.Equal(t, 1, strings.Count(errs, "\n"), what)
+			if args[0] != "evaluate" || args[2] == truth {
+				for _, s := range says {
+					require.Contains(t, errs, s, what)
+				}
+			}
+			require.NoFileExists(t, filepath.Join(dir, "never.html"), what)
+		}
+	}
+	// These are masks, if odd ones: right numbers.
+	for name, want := range map[string]float64{"labels": 1, "float": 1, "ones": 0, "empty": 0} {
+		m := jsonKeys(t, "--truth", truth, "--pred", files[name])
+		require.Equal(t, want, *m["dice"], name)
+		require.Equal(t, want, *m["lesion_f1"], name)
+	}
+	status, _, errs := voxgrad(t, "evaluate", "--truth", truth, "--pred", files["ones"])
+	require.Zero(t, status)
+	require.Contains(t, errs, "ones.nii.gz")
+	require.Contains(t, errs, "smallest value counts as background")
+	m := jsonKeys(t, "--truth", files["ones"], "--pred", files["empty"])
+	require.Equal(t, 0.0, *m["tested_lesions"])
+}
+
+func TestEvaluateUsage(t *testing.T) {
+	dir, truth, pred := evaluationFolder(t)
+	page := filepath.Join(dir, "page.html")
+	for _, c := range []struct {
+		status int
+		says   string
+		args   []string
+	}{
+		{2, "truth", nil},
+		{2, `"pred" not set`, []string{"--truth", truth}},
+		{2, `"truth" not set`, []string{"--pred", pred}},
+		{2, "exclude each other", []string{"--truth", truth, "--pairs", "x.csv"}},
+		{2, "exclude each other", []string{"--raters", dir, "--pairs", "x.csv"}},
+		{2, "a table has a column for it", []string{"--pairs", "x.csv", "--flair2", "x", "--report", page}},
+		{2, "needs --report", []string{"--truth", truth, "--pred", pred, "--flair2", truth}},
+		{2, "--flair1 needs --flair2", []string{"--truth", truth, "--pred", pred, "--flair1", truth, "--report", page}},
+		{2, "--figures -3", []string{"--truth", truth, "--pred", pred, "--report", page, "--figures", "-3"}},
+		{2, "beta is 0", []string{"--truth", truth, "--pred", pred, "--beta", "0"}},
+		{2, "0 or more", []string{"--truth", truth, "--pred", pred, "--min-lesion-mm3", "-1"}},
+		{1, "is a file and", []string{"--truth", truth, "--pred", filepath.Join(pred, "one.nii.gz")}},
+		{1, "no truth in it", []string{"--truth", dir, "--pred", pred}},
+		{1, "no second scan", []string{"--truth", truth, "--pred", pred, "--flair2", dir, "--report", page}},
+		{1, "absent", []string{"--truth", filepath.Join(dir, "absent"), "--pred", pred}},
+		{1, "no/page.html", []string{"--truth", truth, "--pred", pred, "--report", filepath.Join(dir, "no/page.html")}},
+	} {
+		status, out, errs := voxgrad(t, append([]string{"evaluate"}, c.args...)...)
+		require.Equal(t, c.status, status, "%v\n%s", c.args, errs)
+		require.Contains(t, errs, c.says)
+		require.Empty(t, out)
+		require.NoFileExists(t, page)
+	}
+}
+
+// outside finds what a page would load or link to beyond itself.
+var outside = regexp.MustCompile(`(?i)(src|href)="([^d#]|d[^a])|url\(|@import|<script|<link|<iframe`)
+
+func TestEvaluateReport(t *testing.T) {
+	dir, truth, pred := evaluationFolder(t)
+	scan := volume.New(maskGrid)
+	for x := range scan.Data {
+		scan.Data[x] = float32(50 + x%11)
+	}
+	for _, name := range []string{"one", "two", "three", "clean"} {
+		for _, file := range []string{"flair_time01.nii.gz", "flair_time02.nii.gz", "brainmask.nii.gz"} {
+			writeImage(t, filepath.Join(dir, "data", name, file), scan)
+		}
+	}
+	page := filepath.Join(dir, "page.html")
+	succeeds(t, "evaluate", "--truth", truth, "--pred", pred, "--report", page,
+		"--flair1", filepath.Join(dir, "data"), "--flair2", filepath.Join(dir, "data"), "--brainmask", filepath.Join(dir, "data"),
+		"--probability", pred, "--member", pred, "--member", truth)
+	b, err := os.ReadFile(page)
+	require.NoError(t, err)
+	html := string(b)
+	require.Empty(t, outside.FindString(html))
+	for _, want := range []string{"Lesions of one", "Lesions of clean", "true positive", "2 of 2", "mean prob.", "<svg", "data:image/png", "prefers-color-scheme", "@media print"} {
+		require.Contains(t, html, want)
+	}
+	// one: 2 true lesions; two: 1 and a false alarm; three: 1; clean: 1.
+	require.Equal(t, 6*2, strings.Count(html, "<img"))
+
+	succeeds(t, "evaluate", "--truth", filepath.Join(truth, "one.nii.gz"), "--pred", filepath.Join(pred, "one.nii.gz"), "--report", page)
+	b, err = os.ReadFile(page)
+	require.NoError(t, err)
+	require.NotContains(t, string(b), "<img")
+	require.Contains(t, string(b), "Lesions of one")
+}
+
+func TestEvaluateRaters(t *testing.T) {
+	for _, layout := range []string{"challenge", "folders"} {
+		dir := t.TempDir()
+		path := func(rater int, name string) string {
+			if layout == "challenge" {
+				return filepath.Join(dir, name, fmt.Sprintf("ground_truth_expert%d.nii.gz", rater))
+			}
+			return filepath.Join(dir, fmt.Sprintf("expert %d", rater), name+".nii.gz")
+		}
+		for rater := 1; rater <= 3; rater++ {
+			writeMask(t, path(rater, "one"), []block{lesionA, shiftA, lesionA}[rater-1])
+			writeMask(t, path(rater, "two"), [][]block{{lesionB}, {lesionB}, nil}[rater-1]...)
+		}
+		out := succeeds(t, "evaluate", "--raters", dir, "--csv", filepath.Join(dir, "r.csv"), "--report", filepath.Join(dir, "r.html"))
+		require.Contains(t, out, "expert 1")
+		require.Contains(t, out, "Rater against rater")
+		var j struct {
+			Against []struct {
+				Rater    string
+				Measures []metrics.Spread
+			} `json:"against_others"`
+			Pairs []struct {
+				Truth, Prediction string
+				Summary           metrics.Summary
+			}
+		}
+		require.NoError(t, json.Unmarshal([]byte(succeeds(t, "evaluate", "--raters", dir, "--json")), &j))
+		require.Len(t, j.Pairs, 6)
+		require.Equal(t, "expert 1", j.Against[0].Rater)
+		// Case one: 0.75 against expert 2, 1 against 3; case two: 1 against 2, and 3 is no truth.
+		require.InDelta(t, (0.875+1)/2, j.Against[0].Measures[0].Mean, 1e-12)
+		rows, err := os.ReadFile(filepath.Join(dir, "r.csv"))
+		require.NoError(t, err)
+		require.Equal(t, 1+6*2, strings.Count(string(rows), "\n"))
+		require.FileExists(t, filepath.Join(dir, "r.html"))
+
+		require.NoError(t, os.Remove(path(2, "two")))
+		status, _, errs := voxgrad(t, "evaluate", "--raters", dir)
+		require.Equal(t, 1, status)
+		require.Contains(t, errs, "there is none by expert 2 of two")
+	}
+	status, _, errs := voxgrad(t, "evaluate", "--raters", t.TempDir())
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "masks of 0 raters")
+}
