@@ -123,7 +123,7 @@ func slot(a any, t ptx.Type) (uint64, bool) {
 	case int64:
 		return whole(v)
 	case uint32:
-		return uint64(v), t.Bits() == 32 && t != "f32"
+		return uint64(v), t == "u32" || t == "s32" || t == "b32" || t == "u64" || t == "s64" || t == "b64"
 	case uint64:
 		return v, t.Bits() == 64 && t != "f64"
 	case bool:

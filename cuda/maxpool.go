@@ -18,7 +18,7 @@ func (b *Backend) MaxPool(y, x device.Tensor) {
 	o.apart(y, x)
 	width := widthOf(x.C)
 	n := o.numbered(y.Len() / width)
-	o.launch("pool", entry("maxpool", width), o.perElement(n, 1), yp, xp, n, x.D, x.H, x.W, x.C)
+	o.launch("pool", entry("maxpool", width), o.perElement(int(n), 1), yp, xp, n, x.D, x.H, x.W, x.C)
 }
 
 // MaxPoolGrad writes each element of dx once.
@@ -37,5 +37,5 @@ func (b *Backend) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
 	o.apart(dx.Tensor, dy, x, y)
 	width := widthOf(x.C)
 	n := o.numbered(x.N * ceil(x.D, 2) * ceil(x.H, 2) * ceil(x.W, 2) * (x.C / width))
-	o.launch("pool", entry("maxpool_grad", width), o.perElement(n, 1), dxp, dyp, xp, yp, n, x.D, x.H, x.W, x.C, dx.Mode == device.Add)
+	o.launch("pool", entry("maxpool_grad", width), o.perElement(int(n), 1), dxp, dyp, xp, yp, n, x.D, x.H, x.W, x.C, dx.Mode == device.Add)
 }

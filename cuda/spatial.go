@@ -36,10 +36,10 @@ func (b *Backend) AlongAxis(y device.Into, x, m device.Tensor, axis int) {
 	o.want(m.Shape == device.Matrix(rows, cols) && cols == x.Grid()[axis] && y.Shape == ys, "y %v, x %v, m %v, axis %d", y.Shape, x.Shape, m.Shape, axis)
 	o.apart(y.Tensor, x, m)
 	lines := o.numbered(x.Len() / cols)
-	name, l := "along_axis", blocks(ceil(lines, 64), 128)
+	name, l := "along_axis", blocks(ceil(int(lines), 64), 128)
 	l.Grid.Y = ceil(rows, 32)
 	if inner < 16 { // neighbours are along the axis
-		name, l.Grid.X, l.Grid.Y = "along_lines", ceil(lines, 32), ceil(rows, 64)
+		name, l.Grid.X, l.Grid.Y = "along_lines", ceil(int(lines), 32), ceil(rows, 64)
 	}
 	o.launch("spatial", name, l, yp, xp, mp, lines, rows, cols, inner, y.Mode == device.Add)
 }
@@ -68,7 +68,7 @@ func (b *Backend) Orient(y, x device.Tensor, perm [3]int, flip [3]bool) {
 	o.want(y.Shape == device.Shape{N: x.N, D: grid[0], H: grid[1], W: grid[2], C: x.C}, "y %v, x %v, permutation %v", y.Shape, x.Shape, perm)
 	o.apart(y, x)
 	n := o.numbered(y.Len())
-	o.launch("spatial", "orient", o.perElement(n, 1), yp, xp, n, y.D, y.H, y.W, y.C, x.Voxels()*x.C, first, step[0], step[1], step[2])
+	o.launch("spatial", "orient", o.perElement(int(n), 1), yp, xp, n, y.D, y.H, y.W, y.C, x.Voxels()*x.C, first, step[0], step[1], step[2])
 }
 
 // Resample finds points in float64 and interpolates in fp32.
@@ -88,5 +88,5 @@ func (b *Backend) Resample(y, x, outside device.Tensor, to [3][4]float64) {
 			args = append(args, v)
 		}
 	}
-	o.launch("spatial", "resample", o.perElement(n, 1), args...)
+	o.launch("spatial", "resample", o.perElement(int(n), 1), args...)
 }

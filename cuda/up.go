@@ -18,7 +18,7 @@ func (b *Backend) Upsample(y, x device.Tensor) {
 	o.apart(y, x)
 	width := widthOf(x.C)
 	n := o.numbered(x.Len() / width)
-	o.launch("up", entry("upsample", width), o.perElement(n, 1), yp, xp, n, x.D, x.H, x.W, x.C)
+	o.launch("up", entry("upsample", width), o.perElement(int(n), 1), yp, xp, n, x.D, x.H, x.W, x.C)
 }
 
 // UpsampleGrad gathers. Where there is work for all multiprocessors anyway, a
@@ -38,7 +38,7 @@ func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
 	width := widthOf(dx.C)
 	run := upRun(dx.Len() / width)
 	n := o.numbered(dx.N * ceil(dx.D, run) * dx.H * dx.W * (dx.C / width))
-	o.launch("up", entry("upsample_grad", width), o.perElement(n, 1), dxp, dyp, n, dx.D, dx.H, dx.W, dx.C, run, dx.Mode == device.Add)
+	o.launch("up", entry("upsample_grad", width), o.perElement(int(n), 1), dxp, dyp, n, dx.D, dx.H, dx.W, dx.C, run, dx.Mode == device.Add)
 }
 
 // upRun is the number of planes a thread goes through, for a number of vectors.

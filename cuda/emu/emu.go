@@ -49,6 +49,9 @@ type options struct {
 	races    bool
 
 	blockRaces bool
+
+	endBytes  int64
+	endBlocks int
 }
 
 // Option changes a Device made by New.
@@ -85,6 +88,13 @@ func Budget(warpInstructions int64) Option { return func(o *options) { o.budget 
 // block writes and another reads or writes in the same launch, by accesses that
 // are neither atomic nor volatile. It takes four times the memory and some time.
 func BlockRaces() Option { return func(o *options) { o.blockRaces = true } }
+
+// EndsOnly is for work too large for the host: of every allocation only the last bytes, about so many, are
+// there, and of every launch of more than 1024 blocks only the last ones, so many, are executed. An access to the
+// other bytes is out of range.
+func EndsOnly(bytes int64, blocks int) Option {
+	return func(o *options) { o.endBytes, o.endBlocks = bytes, blocks }
+}
 
 // SkipRaces leaves out the search for shared-memory races, for speed.
 func SkipRaces() Option { return func(o *options) { o.races = false } }
@@ -161,8 +171,8 @@ func (d *Device) Leaks() []Leak {
 func (d *Device) leaks() []Leak {
 	var ls []Leak
 	for i, a := range d.slots {
-		if a != nil && d.live[driver.Ptr(a.base)] == a && uint64(i) == a.base>>slotBits {
-			ls = append(ls, Leak{driver.Ptr(a.base), int64(a.size), a.index})
+		if a != nil && d.live[driver.Ptr(a.base-a.absent)] == a && uint64(i) == a.base>>slotBits {
+			ls = append(ls, Leak{driver.Ptr(a.base - a.absent), int64(a.absent + a.size), a.index})
 		}
 	}
 	return ls

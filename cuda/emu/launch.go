@@ -94,11 +94,14 @@ func (d *Device) Launch(kernelOf driver.Kernel, l driver.Launch, args ...uint64)
 // execute runs all blocks and returns the fault of the one with the lowest
 // place in the order, which does not depend on the goroutines.
 func (d *Device) execute(l *launch) *Fault {
-	grid := l.launch.Grid.Count()
-	at := func(i int) int { return i }
+	grid, first := l.launch.Grid.Count(), 0
+	if n := d.opt.endBlocks; n > 0 && grid > 1024 {
+		grid, first = n, grid-n
+	}
+	at := func(i int) int { return first + i }
 	if d.opt.shuffle {
 		order := rand.New(rand.NewPCG(d.opt.seed, uint64(grid))).Perm(grid)
-		at = func(i int) int { return order[i] }
+		at = func(i int) int { return first + order[i] }
 	}
 	threads := d.opt.threads
 	if threads < 1 {

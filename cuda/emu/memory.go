@@ -21,6 +21,7 @@ const (
 type allocation struct {
 	base   uint64
 	size   uint64
+	absent uint64 // bytes before base that belong to it, with EndsOnly
 	data   []byte
 	shadow []byte
 	owners *owners // with BlockRaces
@@ -38,13 +39,18 @@ func aligned(n uint64) []byte {
 }
 
 func (d *Device) allocate(n uint64) *allocation {
-	a := &allocation{size: n, data: aligned(n), shadow: aligned(n)}
-	a.base = uint64(len(d.slots))<<slotBits + slotStart
+	a := &allocation{size: n}
+	if end := uint64(d.opt.endBytes); end > 0 && n > end {
+		a.absent = (n - end) &^ 255
+		a.size -= a.absent
+	}
+	a.data, a.shadow = aligned(a.size), aligned(a.size)
+	a.base = uint64(len(d.slots))<<slotBits + slotStart + a.absent
 	for i := range a.data {
 		a.data[i] = poison
 	}
 	if d.opt.blockRaces {
-		a.owners = newOwners(n)
+		a.owners = newOwners(a.size)
 	}
 	for range (n+slotStart)>>slotBits + 1 {
 		d.slots = append(d.slots, a)
@@ -69,8 +75,9 @@ func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 	d.count++
 	a.index = d.count
 	d.used += bytes
-	d.live[driver.Ptr(a.base)] = a
-	return driver.Ptr(a.base), nil
+	p := driver.Ptr(a.base - a.absent)
+	d.live[p] = a
+	return p, nil
 }
 
 // Free gives an allocation back; what still uses it is reported.
@@ -87,7 +94,7 @@ func (d *Device) Free(p driver.Ptr) error {
 	delete(d.live, p)
 	a.freed = true
 	a.data, a.shadow, a.owners = nil, nil, nil
-	d.used -= int64(a.size)
+	d.used -= int64(a.absent + a.size)
 	return d.sticky
 }
 
@@ -109,6 +116,8 @@ func (d *Device) describe(addr uint64) string {
 		what += ", which was freed"
 	}
 	switch off := addr - a.base; {
+	case addr < a.base && a.base-addr <= a.absent:
+		return fmt.Sprintf("%d bytes before the part of %s that is there", a.base-addr, what)
 	case addr < a.base:
 		return fmt.Sprintf("%d bytes before %s", a.base-addr, what)
 	case off >= a.size:
