@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -45,7 +46,7 @@ func TestEveryOpRuns(t *testing.T) {
 	for _, x := range r.Results {
 		require.Len(t, x.Seconds, 3, x.Name)
 		require.Positive(t, x.Bytes, x.Name)
-		require.Equal(t, strings.HasPrefix(x.Name, "Conv"), x.Flops > 0, x.Name)
+		require.Equal(t, strings.HasPrefix(x.Name, "Conv") || strings.HasPrefix(x.Name, "AlongAxis"), x.Flops > 0, x.Name)
 		require.LessOrEqual(t, x.Q1, x.Median)
 		require.LessOrEqual(t, x.Median, x.Q3)
 		require.Positive(t, x.Roofline, x.Name)
@@ -64,6 +65,45 @@ func TestWorkOfTheLargestConvolution(t *testing.T) {
 		}
 	}
 	t.Fatal("there is no such case")
+}
+
+// Every op on images is measured, and those with a mask or a band on one that is like theirs.
+func TestImagingIsCovered(t *testing.T) {
+	all := dry.New(0)
+	for _, c := range small.imaging() {
+		run, done, err := c.Open(all)
+		require.NoError(t, err)
+		run()
+		done()
+	}
+	for m := range reflect.TypeFor[device.Imaging]().Methods() {
+		require.Positive(t, all.Work()[m.Name].Calls, m.Name)
+	}
+	sum := 0.0
+	for i, v := range blur(device.Matrix(64, 64)) {
+		require.Equal(t, v != 0, i/64-i%64 <= 7 && i%64-i/64 <= 7)
+		if i/64 == 30 {
+			sum += float64(v)
+		}
+	}
+	require.InDelta(t, 1, sum, 1e-4)
+	inside := 0.0
+	for _, v := range lesion(device.Shape{N: 1, D: 64, H: 64, W: 64, C: 1}) {
+		inside += float64(v)
+	}
+	require.InEpsilon(t, 4./3*math.Pi*8*8*8, inside, 0.03)
+	to := turned(64)
+	for a := range 3 {
+		for b := range 3 {
+			dot := to[a][0]*to[b][0] + to[a][1]*to[b][1] + to[a][2]*to[b][2]
+			want := 0.0
+			if a == b {
+				want = 1
+			}
+			require.InDelta(t, want, dot, 1e-12, "a rotation")
+		}
+		require.InDelta(t, 33.5, (to[a][0]+to[a][1]+to[a][2])*31.5+to[a][3], 1e-9, "about the centre, shifted by 2")
+	}
 }
 
 // slow is a device that takes a known time.

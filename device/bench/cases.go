@@ -57,7 +57,7 @@ func (s Shapes) shape(c, down int) device.Shape {
 	return device.Shape{N: s.Batch, D: e, H: e, W: e, C: c}
 }
 
-// Ops are the cases of single ops at the layers of the segmenter and the detector.
+// Ops are the cases of single ops at the layers of the segmenter and the detector, and of those on images.
 func Ops(s Shapes) []Case {
 	var cs []Case
 	add := func(op string, down int, channels string, args []device.Shape, call func(b device.Backend, t []device.Tensor)) {
@@ -97,7 +97,7 @@ func Ops(s Shapes) []Case {
 		add("Upsample/fwd", l.down, c, []device.Shape{y, x}, func(b device.Backend, t []device.Tensor) { b.Upsample(t[0], t[1]) })
 		add("Upsample/grad", l.down, c, []device.Shape{x, y}, func(b device.Backend, t []device.Tensor) { b.UpsampleGrad(set(t[0]), t[1]) })
 	}
-	cs = append(append(cs, s.memoryBound()...), s.adam())
+	cs = append(append(append(cs, s.memoryBound()...), s.adam()), s.imaging()...)
 	seen := map[string]bool{} // layers may be of one shape
 	return slices.DeleteFunc(cs, func(c Case) bool {
 		again := seen[c.Name]
@@ -110,6 +110,11 @@ func set(t device.Tensor) device.Into { return device.Into{Tensor: t, Mode: devi
 
 // Tensors is a case on tensors of the given shapes, which hold numbers of [-1, 1).
 func Tensors(name string, args []device.Shape, call func(b device.Backend, t []device.Tensor)) Case {
+	return filled(name, args, nil, call)
+}
+
+// filled is Tensors where fill[i], if there is one, makes the contents of argument i.
+func filled(name string, args []device.Shape, fill []func(device.Shape) []float32, call func(b device.Backend, t []device.Tensor)) Case {
 	return Case{Name: name, Open: func(dev device.Backend) (run, closeCase func(), err error) {
 		var t []device.Tensor
 		closeCase = func() {
@@ -124,7 +129,12 @@ func Tensors(name string, args []device.Shape, call func(b device.Backend, t []d
 				closeCase()
 				return nil, nil, err
 			}
-			if _, counts := dev.(*dry.Backend); !counts {
+			if _, counts := dev.(*dry.Backend); counts {
+				continue
+			}
+			if i < len(fill) && fill[i] != nil {
+				dev.Upload(x, fill[i](s))
+			} else {
 				dev.Upload(x, numbers(s.Len(), uint64(i)))
 			}
 		}

@@ -82,7 +82,48 @@ func everything(b *Backend) []uint32 {
 	drop := b.Alloc(big.Shape)
 	b.Dropout(drop, big, 0.3, 11)
 	keep(mean, invstd, gamma, dgamma, dbeta, grad, g, loss, sums, mse, up, small, drop, big, x)
+	keep(images(b)...)
 	return bits
+}
+
+// images are results of the operations on images.
+func images(b *Backend) (out []device.Tensor) {
+	s := device.Shape{N: 1, D: 41, H: 39, W: 45, C: 1}
+	x, z := noise(b, s, 12), noise(b, s, 13)
+	into := func(s device.Shape) device.Tensor {
+		t := b.Alloc(s)
+		out = append(out, t)
+		return t
+	}
+	for axis, n := range s.Grid() {
+		m := noise(b, device.Matrix(n, n), 14)
+		y := into(s)
+		b.AlongAxis(set(y), x, m, axis)
+		b.AlongAxis(device.Into{Tensor: y, Mode: device.Add}, z, m, axis)
+		b.Free(m)
+	}
+	b.Orient(into(device.Shape{N: 1, D: s.W, H: s.H, W: s.D, C: 1}), x, [3]int{2, 1, 0}, [3]bool{true, false, true})
+	b.Orient(into(s), x, [3]int{0, 1, 2}, [3]bool{false, false, true})
+	two, coef, least := into(device.Vec(2)), noise(b, device.Vec(20), 15), into(device.Scalar())
+	b.Min(least, x)
+	b.Resample(into(s), x, least, [3][4]float64{{1, 0.1, -0.2, 0.3}, {0, 0.9, 0, 2}, {0.1, 0.2, 1, -3}})
+	b.Blend(into(s), x, z, 2, -1)
+	b.Field(into(s), x, coef, 3)
+	b.Noise(into(s), x, 0.1, 5)
+	b.Peak(two, x, z)
+	b.Wave(into(s), x, two, [3]int{30, 2, 20}, 5)
+	stats := into(device.Vec(2))
+	b.RegionStats(stats, x, z)
+	b.RegionNoise(into(s), x, z, stats, 6)
+	b.Select(into(s), z, x, z)
+	batch := into(device.Shape{N: 2, D: s.D, H: s.H, W: s.W, C: 1})
+	b.PutSample(batch, 0, x)
+	b.PutSample(batch, 1, z)
+	b.TakeSample(into(s), batch, 1)
+	b.Free(x)
+	b.Free(z)
+	b.Free(coef)
+	return out
 }
 
 func TestBitsDoNotDependOnThreads(t *testing.T) {

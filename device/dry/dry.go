@@ -29,9 +29,9 @@ var _ device.Backend = (*Backend)(nil)
 type Work struct {
 	Calls int64
 
-	// Flops are the multiplications and additions of convolutions by their
-	// definition, 2 for each term, at borders as inside; other methods count none:
-	// memory bounds them.
+	// Flops are the multiplications and additions of convolutions and of AlongAxis by
+	// their definition, 2 for each term, at borders as inside, of zeros too; other methods count
+	// none: memory bounds them.
 	Flops int64
 
 	// Bytes are the least the method must move: each tensor it reads or writes once,

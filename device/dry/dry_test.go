@@ -71,3 +71,44 @@ func TestWorkIsCounted(t *testing.T) {
 	b.Download(got, bias)
 	require.Equal(t, make([]float32, 7), got)
 }
+
+func TestWorkOnImagesIsCounted(t *testing.T) {
+	b := dry.New(0)
+	s := device.Shape{N: 1, D: 4, H: 5, W: 6, C: 1}
+	x, y, z := b.Alloc(s), b.Alloc(s), b.Alloc(s)
+	small := b.Alloc(device.Shape{N: 1, D: 4, H: 3, W: 6, C: 1})
+	m, one, two, coef := b.Alloc(device.Matrix(3, 5)), b.Alloc(device.Scalar()), b.Alloc(device.Vec(2)), b.Alloc(device.Vec(20))
+	batch := b.Alloc(device.Shape{N: 3, D: 4, H: 5, W: 6, C: 1})
+	into := func(m device.Mode) device.Into { return device.Into{Tensor: small, Mode: m} }
+	const voxels = 120
+	b.AlongAxis(into(device.Skip), x, m, 1)
+	require.Zero(t, b.Total().Calls)
+	b.AlongAxis(into(device.Set), x, m, 1)
+	require.Equal(t, dry.Work{Calls: 1, Flops: 2 * 72 * 5, Bytes: 4 * (voxels + 72 + 15)}, b.Work()["AlongAxis"])
+	b.AlongAxis(into(device.Add), x, m, 1)
+	require.EqualValues(t, 4*(2*voxels+3*72+30), b.Work()["AlongAxis"].Bytes, "what is added to is read as well")
+
+	b.Orient(y, x, [3]int{0, 1, 2}, [3]bool{})
+	b.Resample(y, x, one, [3][4]float64{})
+	b.Blend(y, x, z, 1, 1)
+	b.Min(one, x)
+	b.Field(y, x, coef, 3)
+	b.Noise(y, x, 1, 1)
+	b.Peak(two, x, y)
+	b.Spike(x, y, two, [3]int{}, 1)
+	b.Wave(y, x, two, [3]int{}, 1)
+	b.RegionStats(two, x, z)
+	b.RegionNoise(y, x, z, two, 1)
+	b.Select(y, z, x, y)
+	b.PutSample(batch, 2, x)
+	b.TakeSample(x, batch, 2)
+	for op, floats := range map[string]int64{
+		"Orient": 2 * voxels, "Resample": 2*voxels + 1, "Blend": 3 * voxels, "Min": voxels + 1, "Field": 2*voxels + 20, "Noise": 2 * voxels,
+		"Peak": 2*voxels + 2, "Spike": 6, "Wave": 2*voxels + 2, "RegionStats": 2*voxels + 2, "RegionNoise": 3*voxels + 2, "Select": 4 * voxels,
+		"PutSample": 2 * voxels, "TakeSample": 2 * voxels,
+	} {
+		require.Equal(t, dry.Work{Calls: 1, Bytes: 4 * floats}, b.Work()[op], op)
+	}
+	b.Free(batch)
+	require.Panics(t, func() { b.PutSample(batch, 0, x) }, "use after Free")
+}
