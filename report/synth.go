@@ -95,12 +95,16 @@ func (s *synthSheet) draw() (*image.RGBA, error) {
 		longer = max(longer, float64(source.box.Max[d]-source.box.Min[d])*spacing[d])
 	}
 	whole := View{Plane: Axial, Convention: c.Convention, Box: source.box, PixelsPerMM: panelSide / longer}
+	f, err := newFrame(source.vol.Grid, whole)
+	if err != nil {
+		return nil, err
+	}
 	rows := c.Rows
 	if len(rows) == 0 {
 		rows = []SyntheticLesion{{Caption: "no lesion to show", Voxel: s.middle()}}
 	}
-	top, row := margin+3*lineHeight+6, 2*synthCell+gap+lineHeight+gap
-	x0 := margin + panelSide + gap
+	top, row := margin+3*lineHeight+6, max(f.height, 2*synthCell+gap)+lineHeight+gap
+	x0 := margin + f.width + gap
 	img := image.NewRGBA(image.Rect(0, 0, x0+3*(synthCell+gap)-gap+margin, top+len(rows)*row+margin+lineHeight))
 	draw.Draw(img, img.Bounds(), image.NewUniform(sheetColor), image.Point{}, draw.Src)
 	s.heading(img, x0)

@@ -61,7 +61,7 @@ func (o Options) Check() error {
 			sum += v
 		}
 		if math.Abs(sum-1) > 1e-6 {
-			return fmt.Errorf("%s must add up to 1, not %g", p.names, sum)
+			return fmt.Errorf("%s must add up to 1, not %.6g", p.names, sum)
 		}
 	}
 	for _, r := range []struct {

@@ -64,14 +64,14 @@ func transpose(size [3]int, f func(v, n int)) {
 	}
 }
 
-// leastInside is the share of a map that must lie in the brain: less, and the two
-// are not in one space.
-const leastInside = 0.5
+// leastInside is the share of a map's sum that must lie in the brain: less, and the
+// two are not in one space. A coarse check: a few centimetres escape it.
+const leastInside = 0.8
 
 // Likely is the map of likely places on a grid: the product of maps that lie in
 // the same space, on grids of their own, interpolated linearly and 0 beyond their
-// edges. Each must be finite, at least 0 and have at least half its sum inside the
-// brain; a map in another space has not. Without maps it is nil.
+// edges. Each must be finite, at least 0 and have at least four fifths of its sum inside
+// the brain; a map in quite another space has not. Without maps it is nil.
 func Likely(brain []bool, grid volume.Grid, maps ...*volume.Volume) ([]float32, error) {
 	var out []float32
 	for _, m := range maps {
