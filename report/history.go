@@ -14,6 +14,7 @@ type History struct {
 	ValLoss      []float64
 	ValDice      []float64 // of the validation patches or cases, in [0, 1]
 	ValDiceEMA   []float64 // smoothed; computed from ValDice where nil
+	ValPSNR      []float64 // dB, of patches that a network restored
 	LearningRate []float64
 	Seconds      []float64 // wall time of each epoch
 	Best         int       // number of the best epoch, counted from 1; 0 for none
@@ -27,7 +28,7 @@ func (h *History) Epochs() (int, error) {
 		data []float64
 	}{
 		{"TrainLoss", h.TrainLoss}, {"ValLoss", h.ValLoss}, {"ValDice", h.ValDice},
-		{"ValDiceEMA", h.ValDiceEMA}, {"LearningRate", h.LearningRate}, {"Seconds", h.Seconds},
+		{"ValDiceEMA", h.ValDiceEMA}, {"ValPSNR", h.ValPSNR}, {"LearningRate", h.LearningRate}, {"Seconds", h.Seconds},
 	} {
 		switch {
 		case s.data == nil:

@@ -11,8 +11,8 @@ import (
 const smoothing = 0.9
 
 // Curves is the chart of a training history: training and validation loss,
-// validation Dice as measured and smoothed, learning rate and seconds per epoch,
-// one panel each, with the best epoch marked. Panels without data are left out,
+// validation Dice as measured and smoothed, PSNR, learning rate and seconds per
+// epoch, one panel each, with the best epoch marked. Panels without data are left out,
 // and a learning rate that never changes gives its place to the seconds.
 func Curves(h *History) (*Chart, error) {
 	n, err := h.Epochs()
@@ -54,6 +54,13 @@ func Curves(h *History) (*Chart, error) {
 	}
 	if dice.lines != nil {
 		c.panels = append(c.panels, dice)
+	}
+
+	if h.ValPSNR != nil {
+		c.panels = append(c.panels, panel{
+			title: "validation PSNR (dB)", mark: best, markName: "best epoch", low: nan,
+			lines: []line{{name: "PSNR", x: epoch, y: h.ValPSNR, color: lineGreen, width: 1.4, points: true}},
+		})
 	}
 
 	if h.LearningRate != nil && (h.Seconds == nil || !constant(h.LearningRate)) {

@@ -128,6 +128,8 @@ func TestCurvesLeaveOutWhatWasNotMeasured(t *testing.T) {
 	require.Equal(t, []string{"loss", "validation Dice", "seconds per epoch"}, titles(h))
 	h.Seconds, h.ValDice = nil, nil
 	require.Equal(t, []string{"loss", "learning rate"}, titles(h))
+	h.ValPSNR = []float64{20, 21, math.NaN(), 24, 25}
+	require.Equal(t, []string{"loss", "validation PSNR (dB)", "learning rate"}, titles(h))
 }
 
 func TestGapSplitsTheCurve(t *testing.T) {

@@ -148,7 +148,7 @@ func TestNotesWrapOnATerminal(t *testing.T) {
 	x := &Table{Columns: []Column{{Name: "a"}}, Note: strings.Repeat("word ", 60) + strings.Repeat("x", 150)}
 	lines := strings.Split(strings.TrimSpace(x.String()), "\n")
 	require.GreaterOrEqual(t, len(lines), 2+3)
-	for _, l := range lines[2:len(lines)-1] {
+	for _, l := range lines[2 : len(lines)-1] {
 		require.LessOrEqual(t, len(l), noteWidth)
 	}
 }

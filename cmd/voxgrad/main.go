@@ -109,7 +109,7 @@ Not a medical device: for research only.`,
 	root.AddCommand(
 		newDemo(), newPhantom(), newTrain(), newData(),
 		newPipeline(), newAblate(),
-		newSegment(), newPredict(), newEvaluate(), newCompare(), newView(),
+		newSegment(), newPredict(), newEvaluate(), newCompare(), newReport(), newView(),
 		newAugment(), newSynth(),
 		newGradcheck(), newWeights(), newBench(), newDevices(),
 	)

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"image"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/report"
+)
+
+func TestReportOfATrainedNetwork(t *testing.T) {
+	dir := setup(t)
+	page := filepath.Join(t.TempDir(), "run.html")
+	out := succeeds(t, "report", filepath.Join(dir, "seg"), "--out", page)
+	require.Contains(t, out, "fold_0")
+	b, err := os.ReadFile(page)
+	require.NoError(t, err)
+	html := string(b)
+	require.Empty(t, outside.FindString(html))
+	for _, want := range []string{"Training run seg", "<svg", "validation Dice", "trained parameters", "ended by"} {
+		require.Contains(t, html, want)
+	}
+	require.Contains(t, succeeds(t, "report", filepath.Join(dir, "seg/fold_0"), "--out", page), "fold_0", "one fold")
+}
+
+func TestReportOfFoldsInOrder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run[1]*")
+	table := "epoch,step,train_loss,valid_loss,best,valid_patch_psnr\n1,10,0.5,0.6,true,20\n2,20,0.4,,false,\n3,30,0.3,0.55,true,21.5\n"
+	for _, fold := range []string{"fold_10", "fold_9"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(dir, fold), 0o777))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, fold, runMetrics), []byte(table), 0o600))
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "fold_11"), 0o777)) // no epoch yet
+	require.NoError(t, report.WritePNG(filepath.Join(dir, "fold_9", "restored.png"), image.NewRGBA(image.Rect(0, 0, 4, 3))))
+	page := filepath.Join(t.TempDir(), "run.html")
+	out := succeeds(t, "report", dir, "--out", page)
+	require.Less(t, strings.Index(out, "fold_9 "), strings.Index(out, "fold_10"))
+	require.Contains(t, out, "21.50")
+	require.NotContains(t, out, "fold_11")
+	b, err := os.ReadFile(page)
+	require.NoError(t, err)
+	require.Contains(t, string(b), "There is no summary yet")
+	require.Equal(t, 1, strings.Count(string(b), "<img"))
+
+	for text, says := range map[string]string{
+		"":                                   "the table is empty",
+		"a,b\n1,2\n":                         `no column "epoch"`,
+		"epoch,train_loss\n2,1\n":            "line 2: epoch is \"2\" where 1 follows",
+		"epoch,train_loss\n1,x\n":            "train_loss is \"x\"",
+		"epoch,best\n1,maybe\n":              "best is \"maybe\"",
+		"epoch,train_loss\n1\n":              "line 2",
+		"epoch,train_loss,train_loss\n1,2,3": `"train_loss" is there twice`,
+	} {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "fold_9", runMetrics), []byte(text), 0o600))
+		never := filepath.Join(t.TempDir(), "never.html")
+		status, out, errs := voxgrad(t, "report", dir, "--out", never)
+		require.Equal(t, 1, status, text)
+		require.Empty(t, out)
+		require.Contains(t, errs, says)
+		require.Contains(t, errs, filepath.Join("fold_9", runMetrics))
+		require.NoFileExists(t, never)
+	}
+	for _, c := range [][]string{{t.TempDir(), "is this the folder of a training run"}, {"absent", "absent"}} {
+		status, _, errs := voxgrad(t, "report", c[0], "--out", page)
+		require.Equal(t, 1, status)
+		require.Contains(t, errs, c[1])
+	}
+	status, _, errs := voxgrad(t, "report", dir)
+	require.Equal(t, 2, status, errs)
+}
+
+func TestRunHistory(t *testing.T) {
+	h, err := parseRunHistory(strings.NewReader("epoch,step,best,valid_dice,other\n1,5,true,,x\n2,10,true,0.5,y\n3,15,false,0.4,\n"))
+	require.NoError(t, err)
+	require.Equal(t, 3, h.epochs())
+	require.Equal(t, 2, h.best)
+	require.True(t, math.IsNaN(h.columns["valid_dice"][0]))
+	require.Equal(t, 0.5, h.atBest("valid_dice"))
+	require.True(t, math.IsNaN(h.atBest("train_loss")))
+	require.True(t, h.has("valid_dice"))
+	require.False(t, h.has("other"))
+	_, err = report.Curves(h.curves())
+	require.NoError(t, err)
+	h, err = parseRunHistory(strings.NewReader("epoch,best\n1,true\n"))
+	require.NoError(t, err)
+	_, err = report.Curves(h.curves())
+	require.NoError(t, err)
+}
+
+func FuzzRunHistory(f *testing.F) {
+	f.Add("epoch,step,best,train_loss,valid_loss,valid_dice\n1,2,true,0.5,0.6,\n")
+	f.Add("epoch,valid_dice\n1,NaN\n2,Inf\n")
+	f.Add("epoch\n1\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		h, err := parseRunHistory(strings.NewReader(text))
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
+			return
+		}
+		_, err = report.Curves(h.curves())
+		require.NoError(t, err)
+		for _, c := range runColumns {
+			h.atBest(c.key)
+		}
+	})
+}
