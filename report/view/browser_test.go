@@ -165,15 +165,17 @@ func testLinks(t *testing.T, c *chromium) {
 	require.InDelta(t, clicked[2]+2, position(c, 0)[2], 1.01, "one slice of 2 mm, to its middle")
 
 	// Zooming with the pointer over a place keeps the place there.
+	x0, y0 := middle(c, `panes[0].canvas`)
+	x0, y0 = math.Round(x0+20), math.Round(y0-40) // events come at whole pixels
 	pick := func() (mm []float64) {
-		c.eval(fmt.Sprintf(`panes[0].pick(%g, %g).mm`, x-440, y-40), &mm)
+		c.eval(fmt.Sprintf(`panes[0].pick(%g, %g).mm`, x0, y0), &mm)
 		return mm
 	}
 	under := pick()
-	c.mouse("mouseWheel", x-440, y-40, map[string]any{"deltaX": 0, "deltaY": -240, "modifiers": 2})
+	c.mouse("mouseWheel", x0, y0, map[string]any{"deltaX": 0, "deltaY": -240, "modifiers": 2})
 	c.wait(`panes[0].nv.scene.pan2Dxyzmm[3] > 1.5`)
 	same("zoom")
-	require.InDeltaSlice(t, under, pick(), 0.1)
+	require.InDeltaSlice(t, under, pick(), 0.01)
 	c.press("0")
 	c.wait(`panes[0].nv.scene.pan2Dxyzmm[3] === 1`)
 
@@ -206,7 +208,7 @@ func testPhone(t *testing.T, c *chromium) {
 	for n := range 2 {
 		r := paneRect(c, n)
 		require.Greater(t, r.Dx(), 180)
-		require.Greater(t, r.Dy(), 300)
+		require.Greater(t, r.Dy(), 280)
 	}
 	// The first lesions are seen without scrolling.
 	require.Less(t, number(c, `document.querySelector("tbody tr").getBoundingClientRect().bottom`), 844.0)

@@ -91,7 +91,7 @@ func openChromium(t *testing.T) *chromium {
 	for _, domain := range []string{"Page", "Runtime", "Network", "Log"} {
 		c.call(domain+".enable", nil, nil)
 	}
-	c.resize(1280, 800, 1, false)
+	c.resize(960, 600, 1, false)
 	return c
 }
 

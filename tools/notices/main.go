@@ -1,5 +1,6 @@
 // Command notices prints the third-party notices of the program: every module
-// linked into cmd/voxgrad (built with CUDA), its version and its licence text.
+// linked into cmd/voxgrad (built with CUDA), and everything else that is embedded
+// in it, with version and licence text.
 package main
 
 import (
@@ -14,6 +15,10 @@ import (
 	"sort"
 	"strings"
 )
+
+// embedded are the folders with the notices of embedded files that come from others:
+// one text file for each work, of which the first line is its name and version.
+var embedded = []string{"report/view/third_party"}
 
 type module struct {
 	Path, Version, Dir string
@@ -34,6 +39,36 @@ func main() {
 		}
 		fmt.Printf("\n## %s %s\n\n```\n%s\n```\n", m.Path, m.Version, text)
 	}
+	fmt.Print("\n# Embedded files\n\nThe program holds the following works, which are no Go modules.\n")
+	for _, dir := range embedded {
+		if err := printFolder(dir); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
+// printFolder prints the notices of a folder, sorted by file name.
+func printFolder(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
+	if err != nil {
+		return err
+	}
+	if len(files) == 0 {
+		return fmt.Errorf("%s: no notices in it (notices runs in the project's root)", dir)
+	}
+	for _, path := range files {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		name, text, _ := strings.Cut(string(b), "\n")
+		text = strings.Trim(text, "\n")
+		if name == "" || text == "" {
+			return fmt.Errorf("%s: the first line must be a name and version, a licence must follow", path)
+		}
+		fmt.Printf("\n## %s\n\n```\n%s\n```\n", name, text)
+	}
+	return nil
 }
 
 // linked lists the modules of all packages the program imports, sorted by path.

@@ -22,7 +22,10 @@ class Pane {
     this.canvas = document.createElement("canvas");
     this.canvas.setAttribute("role", "img");
     this.canvas.setAttribute("aria-label", `${scan.label}: ${scan.name}`);
-    this.element.append(this.canvas, caption, this.value);
+    const view = document.createElement("div"); // NiiVue keeps the canvas at its size
+    view.className = "view";
+    view.append(this.canvas);
+    this.element.append(caption, view, this.value);
     parent.append(this.element);
     this.nv = new niivue.Niivue({
       interactive: false,
@@ -76,7 +79,8 @@ class Pane {
       this.set(this.heat, "cal_min", state.threshold);
     }
     this.set(nv.opts, "isRadiologicalConvention", state.radiological);
-    nv.opts.crosshairWidth = state.crosshair ? CROSSHAIR_MM : 0;
+    nv.opts.crosshairWidth = state.crosshair ? CROSSHAIR_MM / state.zoom : 0;
+    if (nv.crosshairs3D) nv.crosshairs3D.mm[0] = NaN; // makes NiiVue build it anew, in this width
     nv.opts.sliceType = PLANES[state.plane];
     nv.scene.crosshairPos = nv.mm2frac(state.mm, 0, true);
     nv.scene.pan2Dxyzmm = [...state.pan, state.zoom];

@@ -250,8 +250,8 @@ function showControls() {
   const { n, count } = sliceNumber();
   byId("slice").max = count - 1;
   byId("slice").value = n;
-  const where = state.mm.map((v) => v.toFixed(1)).join(", ");
-  byId("slice-text").textContent = `${n + 1} / ${count} · ${where} mm`;
+  byId("slice-text").textContent = `${n + 1} / ${count}`;
+  byId("position").textContent = `${state.mm.map((v) => v.toFixed(1)).join(", ")} mm`;
 }
 
 const keys = {
