@@ -63,6 +63,7 @@ type Network struct {
 type Synthesis struct {
 	Inpainter string `toml:"inpainter" comment:"detector: weights file; with it and a generator, training pairs are made from single images with all lesions"`
 	Generator string `toml:"generator" comment:"detector: weights file"`
+	Prior     string `toml:"prior" comment:"detector: map of how likely lesions are at each place, in the space of all images; multiplied with each case's white matter, if it has that"`
 	synth.Options
 }
 

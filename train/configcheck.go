@@ -64,7 +64,7 @@ func (c Config) checkFiles() error {
 			return fmt.Errorf("encoder is for a detector; %s trains its own", c.Task)
 		case c.FreezeEncoder:
 			return fmt.Errorf("freeze_encoder is for a detector; %s trains its own encoder", c.Task)
-		case c.Synthesis.On():
+		case c.Synthesis.On() || c.Synthesis.Prior != "":
 			return fmt.Errorf("synthesis is for a detector, not for %s", c.Task)
 		}
 		return nil
@@ -76,6 +76,8 @@ func (c Config) checkFiles() error {
 		return errors.New("a detector needs encoder, the weights file of a trained segmenter, or start, a trained detector's; freeze_encoder = false trains an encoder from scratch")
 	case c.Network.Width == 0 && c.Start == "" && c.Encoder == "":
 		return errors.New("network.width = 0 takes the encoder's: without encoder and start, give a width")
+	case c.Synthesis.Prior != "" && !c.Synthesis.On():
+		return errors.New("synthesis.prior says where lesions are put: it needs synthesis.inpainter and synthesis.generator")
 	case c.Synthesis.On() && (c.Synthesis.Inpainter == "" || c.Synthesis.Generator == ""):
 		return errors.New("synthesis needs both, synthesis.inpainter and synthesis.generator")
 	}

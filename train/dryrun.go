@@ -1,6 +1,8 @@
 package train
 
 import (
+	"errors"
+
 	"voxgrad/augment"
 	"voxgrad/internal/rng"
 	"voxgrad/layers"
@@ -12,10 +14,10 @@ import (
 
 // dryRun is the trainer on a dry device.
 type dryRun struct {
-	d     DryDevice
-	t     *trainer
-	blank *sample.Sample
-	kept  int64
+	d           DryDevice
+	t           *trainer
+	full, plain *sample.Sample
+	kept        int64
 }
 
 // newDryRun builds the network, its optimiser and the frozen networks. The run is
@@ -33,11 +35,11 @@ func newDryRun(c Config, open OpenDry, limit int64) (*dryRun, error) {
 	}
 	t, err := newTrainer(c, d.Backend, nil)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, d.Close())
 	}
 	r := &dryRun{d: d, t: t}
-	if r.blank, err = t.blank(); err != nil {
-		return nil, err
+	if r.full, r.plain, err = t.blank(); err != nil {
+		return nil, errors.Join(err, d.Close())
 	}
 	// As for a resumed run, whose weights come with the checkpoint.
 	if err := t.openNet(true); err != nil {
@@ -52,7 +54,7 @@ func newDryRun(c Config, open OpenDry, limit int64) (*dryRun, error) {
 // work does two steps and a validation batch.
 func (r *dryRun) work(batch int) error {
 	r.t.cfg.Run.Batch = batch
-	b := blankBatch(r.blank, batch)
+	b := blankBatch(r.full, r.plain, batch)
 	r.d.ResetPeak()
 	for range 2 {
 		if _, err := r.t.step(b); err != nil {
@@ -80,49 +82,55 @@ func (r *dryRun) memory() Memory {
 // enough that each of the preset's transforms is among them.
 const blankRecipes = 64
 
-// blank is an empty patch for which everything is done that may be done for a
+// blank is two empty patches. For the first all is done that may be done for a
 // patch: augmentation by all transforms, and painting by both networks at both time
-// points.
-func (t *trainer) blank() (*sample.Sample, error) {
+// points. The other is left as it is: patches are prepared one by one, so that one of
+// the first kind in a batch takes as much memory as many.
+func (t *trainer) blank() (full, plain *sample.Sample, err error) {
 	size := t.cfg.Sampler.Patch
 	voxels := size[0] * size[1] * size[2]
-	p := &sample.Sample{Case: "blank", Size: size, Labels: make([]uint8, voxels), Fill: make([]bool, voxels)}
+	plain = &sample.Sample{Case: "blank", Size: size, Labels: make([]uint8, voxels), Fill: make([]bool, voxels)}
 	for range t.task.images() {
-		p.Images = append(p.Images, make([]float32, voxels))
+		plain.Images = append(plain.Images, make([]float32, voxels))
 	}
+	for v := range plain.Labels {
+		plain.Labels[v] = dataset.Brain
+	}
+	plain.Labels[0] |= dataset.Lesion
+	copied := *plain
+	full = &copied
 	s := rng.New(0, "blank")
 	var all augment.Recipe
 	for range blankRecipes {
 		all = append(all, t.cfg.Augmentation.Draw(s, size)...)
 	}
-	p.Recipes = []augment.Recipe{all, all}
-	for v := range p.Labels {
-		p.Labels[v] = dataset.Brain
-	}
-	p.Labels[0] |= dataset.Lesion
+	full.Recipes = []augment.Recipe{all, all}
 	if !t.cfg.Synthesis.On() {
-		return p, nil
+		return full, plain, nil
 	}
 	o := synth.Defaults()
-	o.Kept, o.RemovedTime1, o.RemovedTime2, o.RemovedBoth = 0, 0, 0, 1
-	o.GeneratedMin, o.GeneratedMax = 1, 1
-	o.GeneratedTime1, o.GeneratedTime2, o.GeneratedBoth = 0, 0, 1
 	o.ShapeMin, o.ErodeMM, o.Tries = 1, 0, 1000
 	lib := synth.NewLibrary(o)
 	if _, err := lib.Add("shape", []bool{true}, [3]int{1, 1, 1}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	brain, lesions := masks(p)
-	plan, err := o.Plan(s, synth.Patch{Size: size, Brain: brain, Lesions: lesions}, lib)
-	p.Plan = plan
-	return p, err
+	o.Kept, o.RemovedTime1, o.RemovedTime2, o.RemovedBoth = 1, 0, 0, 0
+	o.GeneratedMax = 0
+	if plain.Plan, err = o.Plan(s, patchOf(plain, ""), lib); err != nil {
+		return nil, nil, err
+	}
+	o.Kept, o.RemovedBoth = 0, 1
+	o.GeneratedMin, o.GeneratedMax = 1, 1
+	o.GeneratedTime1, o.GeneratedTime2, o.GeneratedBoth = 0, 0, 1
+	full.Plan, err = o.Plan(s, patchOf(full, ""), lib)
+	return full, plain, err
 }
 
-// blankBatch is a batch of one sample many times.
-func blankBatch(p *sample.Sample, batch int) *sample.Batch {
-	b := &sample.Batch{}
-	for range batch {
-		b.Samples = append(b.Samples, p)
+// blankBatch is one full sample and plain ones.
+func blankBatch(full, plain *sample.Sample, batch int) *sample.Batch {
+	b := &sample.Batch{Samples: []*sample.Sample{full}}
+	for len(b.Samples) < batch {
+		b.Samples = append(b.Samples, plain)
 	}
 	return b
 }

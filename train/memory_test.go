@@ -45,11 +45,11 @@ func TestMemoryOfIsTheCPUsPeak(t *testing.T) {
 			if c.Synthesis.On() {
 				require.NoError(t, tr.openPainters())
 			}
-			blank, err := tr.blank()
+			full, plain, err := tr.blank()
 			require.NoError(t, err)
 			dev.ResetPeak()
 			for step := range 3 {
-				_, err := tr.step(blankBatch(blank, c.Run.Batch))
+				_, err := tr.step(blankBatch(full, plain, c.Run.Batch))
 				require.NoError(t, err)
 				now, peak := dev.Usage()
 				require.Equal(t, plan.Kept, now, "step %d", step)

@@ -93,14 +93,17 @@ func (t *trainer) corrupt(x device.Tensor, p *sample.Sample) (region device.Tens
 	return region
 }
 
-// patch is a sample as synthesis sees it.
+// patch is a sample as synthesis sees it. Where no other case lends shapes, its own may.
 func (t *trainer) patch(p *sample.Sample) synth.Patch {
-	brain, lesions := masks(p)
-	s := synth.Patch{Size: p.Size, Brain: brain, Lesions: lesions, Case: p.Case}
 	if t.shapes.Cases() == 1 {
-		s.Case = "" // there is no other case to borrow shapes from
+		return patchOf(p, "")
 	}
-	return s
+	return patchOf(p, p.Case)
+}
+
+func patchOf(p *sample.Sample, id string) synth.Patch {
+	brain, lesions := masks(p)
+	return synth.Patch{Size: p.Size, Brain: brain, Lesions: lesions, Likelihood: p.Likelihood, Case: id}
 }
 
 // openShapes collects the forms of the training cases' lesions.

@@ -16,6 +16,7 @@ import (
 	"voxgrad/train/dataset"
 	"voxgrad/train/sample"
 	"voxgrad/train/tensorboard"
+	"voxgrad/volume"
 )
 
 // Job is a training run to do.
@@ -149,6 +150,15 @@ func (t *trainer) openData(hooks []sample.Hook) (err error) {
 		return err
 	}
 	t.loader = dataset.NewLoader(t.set, t.cfg.Data.Settings, int64(t.cfg.Data.CacheMB)<<20)
+	if t.cfg.Synthesis.On() {
+		var prior *volume.Volume
+		if t.cfg.Synthesis.Prior != "" {
+			if prior, err = volume.Read(t.cfg.Synthesis.Prior); err != nil {
+				return err
+			}
+		}
+		t.loader.UseMaps(prior)
+	}
 	draw := func(training bool) sample.Hook {
 		return func(p *sample.Sample, s *rng.Stream) error { return t.task.draw(p, s, training) }
 	}

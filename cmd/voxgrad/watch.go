@@ -19,6 +19,8 @@ type trainWatch struct {
 	seconds map[int]float64 // of this session's epochs
 	bar     *progress
 	drawn   bool // the last try to draw succeeded
+
+	restored []train.Restored // patches of the epoch being validated
 }
 
 func newTrainWatch(title string) *trainWatch {
@@ -53,6 +55,9 @@ func (w *trainWatch) event(e train.Event) {
 		slog.Info(fmt.Sprintf("epoch %d%s", e.Epoch, best), "train", digits(e.TrainLoss), "valid", digits(e.ValidLoss),
 			"quality", quality(e.Record), "seconds", math.Round(e.Seconds*10)/10)
 		w.draw(e.History)
+		w.drawRestored()
+	case train.Restored:
+		w.restored = append(w.restored, e)
 	case train.FullCase:
 		slog.Info("whole image", "case", e.Case, "dice", digits(e.Dice), "lesion F1", digits(e.F1))
 	case train.Warning:

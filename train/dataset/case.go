@@ -15,6 +15,10 @@ type Case struct {
 	Merge   Merge    // how several masks become one
 	Brain   string   // brain mask file; "" if there is none
 
+	// WhiteMatter is a map of the white matter's likelihood, in the images' space;
+	// "" if there is none.
+	WhiteMatter string
+
 	// Missing names the files that the layout asks for and that are not there.
 	Missing []string
 }

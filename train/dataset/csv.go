@@ -12,7 +12,7 @@ import (
 
 var csvColumns = map[string]string{
 	"case": "case", "patient": "patient", "time1": "time1", "flair": "time1",
-	"time2": "time2", "mask": "mask", "brainmask": "brainmask",
+	"time2": "time2", "mask": "mask", "brainmask": "brainmask", "white_matter": "white_matter",
 }
 
 // findCSV reads a table. Its first line names the columns. Paths are relative to
@@ -53,7 +53,7 @@ func parseCSV(r io.Reader, dir string, opt Options) ([]Case, error) {
 		name := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff")))
 		key, ok := csvColumns[name]
 		if !ok {
-			return nil, fmt.Errorf("unknown column %q; known: case, patient, time1 (or flair), time2, mask, brainmask", h)
+			return nil, fmt.Errorf("unknown column %q; known: case, patient, time1 (or flair), time2, mask, brainmask, white_matter", h)
 		}
 		if _, twice := col[key]; twice {
 			return nil, fmt.Errorf("two columns for %s", key)
@@ -119,7 +119,7 @@ func csvCase(get func(string) string, dir string, opt Options) (Case, error) {
 	if p := file(get("time2")); p != "" {
 		c.Times = append(c.Times, p)
 	}
-	c.Brain = file(get("brainmask"))
+	c.Brain, c.WhiteMatter = file(get("brainmask")), file(get("white_matter"))
 	var masks []string
 	for _, m := range strings.Split(get("mask"), ";") {
 		if m = strings.TrimSpace(m); m != "" {

@@ -16,6 +16,7 @@ type folderLayout struct {
 	rater     string // with %d for the rater's number
 	raters    int
 	brain     string
+	white     string // white matter
 }
 
 var folderLayouts = []folderLayout{
@@ -32,7 +33,7 @@ var folderLayouts = []folderLayout{
 	{
 		name: "cross-sectional", dirs: "*",
 		times:     []string{"flair"},
-		consensus: "lesions", brain: "brainmask",
+		consensus: "lesions", brain: "brainmask", white: "white_matter",
 	},
 	{
 		name: "msseg2016", dirs: "Center_*/Patient_*",
@@ -84,6 +85,9 @@ func (f folderLayout) find(root string, opt Options) ([]Case, error) {
 		}
 		chooseTruth(&c, opt.Truth, consensus, raters, where)
 		c.Brain, _ = nifti(filepath.Join(full, f.brain))
+		if f.white != "" {
+			c.WhiteMatter, _ = nifti(filepath.Join(full, f.white))
+		}
 		cases = append(cases, c)
 	}
 	return cases, nil

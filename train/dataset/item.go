@@ -20,6 +20,10 @@ type Item struct {
 	Images []*volume.Volume // one per time point, all on one grid
 	Labels []uint8          // Brain and Lesion bits, at Images[0].Index(i,j,k)
 
+	// Likelihood is how likely a lesion is put at each voxel, as Labels; nil if the
+	// loader has no maps of that.
+	Likelihood []float32
+
 	lesions [][]int32 // voxels of each lesion, in raster order
 	centres [][3]int  // rounded centroid of each lesion
 	slices  []int     // brain voxels before slice k, one more entry for the total
@@ -101,7 +105,7 @@ func (it *Item) BrainVoxel(n int) [3]int {
 
 // Bytes is about what the item keeps in memory.
 func (it *Item) Bytes() int64 {
-	n := int64(len(it.Labels))
+	n := int64(len(it.Labels)) + 4*int64(len(it.Likelihood))
 	for _, im := range it.Images {
 		n += 4 * int64(len(im.Data))
 	}

@@ -155,3 +155,53 @@ func TestLoadErrorsNameCaseAndFile(t *testing.T) {
 	_, err = NewLoader(bad, prep.Defaults(), 1<<30).View([]int{0}).HasLesions(0)
 	require.ErrorContains(t, err, c.Masks[0])
 }
+
+// Items carry the product of the case's white matter and the prior, cropped like
+// all else; a map in another space is refused.
+func TestLikelihoodOfACase(t *testing.T) {
+	set := open(t, "single")
+	image, err := volume.Read(set.Cases[0].Times[0])
+	require.NoError(t, err)
+	brain, err := volume.Read(set.Cases[0].Brain)
+	require.NoError(t, err)
+	prior, white := image.Like(), image.Like()
+	for i, b := range brain.Data {
+		prior.Data[i], white.Data[i] = b*float32(i%7), b*float32(i%5)
+	}
+	path := filepath.Join(t.TempDir(), "white.nii.gz")
+	require.NoError(t, volume.Write(path, white, volume.Float32))
+
+	load := func(file string, prior *volume.Volume) (*Item, error) {
+		set.Cases[0].WhiteMatter = file
+		l := NewLoader(set, prep.Defaults(), 1<<30)
+		l.UseMaps(prior)
+		return l.Load(0)
+	}
+	want := map[string]func(n int) float32{
+		"":   func(n int) float32 { return prior.Data[n] },
+		path: func(n int) float32 { return prior.Data[n] * white.Data[n] },
+	}
+	for file, of := range want {
+		it, err := load(file, prior)
+		require.NoError(t, err)
+		require.Len(t, it.Likelihood, len(it.Labels))
+		g := it.Grid()
+		for i := range it.Likelihood {
+			x, y, z := i%g.Size[0], i/g.Size[0]%g.Size[1], i/g.Size[0]/g.Size[1]
+			p := image.Voxel(g.World(float64(x), float64(y), float64(z)))
+			n := image.Index(int(p[0]+0.5), int(p[1]+0.5), int(p[2]+0.5))
+			require.InDelta(t, of(n), it.Likelihood[i], 1e-4)
+		}
+	}
+	it, err := load("", nil)
+	require.NoError(t, err)
+	require.Nil(t, it.Likelihood)
+
+	far := *prior
+	far.Affine[0][3] += 500
+	_, err = load("", &far)
+	require.ErrorContains(t, err, set.Cases[0].ID)
+	require.ErrorContains(t, err, "another space")
+	_, err = load(filepath.Join(t.TempDir(), "none.nii.gz"), nil)
+	require.ErrorContains(t, err, "none.nii.gz")
+}

@@ -1,6 +1,6 @@
 package sample
 
-// Orient swaps and mirrors axes of images and labels together, without
+// Orient swaps and mirrors axes of images, labels and likelihood together, without
 // interpolation: the new value at i is the old one at j with j[perm[a]] = i[a],
 // counted from the other end if flip[a]. Axes are D, H, W.
 func Orient(p *Sample, perm [3]int, flip [3]bool) {
@@ -8,6 +8,9 @@ func Orient(p *Sample, perm [3]int, flip [3]bool) {
 		p.Images[t] = orient(im, p.Size, perm, flip)
 	}
 	p.Labels = orient(p.Labels, p.Size, perm, flip)
+	if p.Likelihood != nil {
+		p.Likelihood = orient(p.Likelihood, p.Size, perm, flip)
+	}
 	size := p.Size
 	for a := range size {
 		p.Size[a] = size[perm[a]]

@@ -22,6 +22,10 @@ type Sample struct {
 	Images [][]float32 // one per time point
 	Labels []uint8     // dataset.Brain and dataset.Lesion bits
 
+	// Likelihood is how likely a lesion is put at each voxel; nil where that is not
+	// known.
+	Likelihood []float32
+
 	// Recipes say how each copy of the patch is degraded on the device: one per time
 	// point. Empty for validation.
 	Recipes []augment.Recipe

@@ -227,6 +227,42 @@ func TestKinds(t *testing.T) {
 	require.ErrorContains(t, err, "with a lesion voxel")
 }
 
+// The likelihood of lesions is cut and turned as the images are.
+func TestLikelihoodGoesWithTheImages(t *testing.T) {
+	it := item("a", [3]int{24, 20, 18}, [3]int{4, 5, 6})
+	it.Likelihood = it.Images[0].Data
+	s, err := NewSampler(cases{it}, Mixed, options(16, 4), 1, "x", turn)
+	require.NoError(t, err)
+	for i := range 5 {
+		p, err := s.Draw(i)
+		require.NoError(t, err)
+		require.Equal(t, p.Images[1], p.Likelihood)
+	}
+}
+
+// A hook that cannot use a place gets others, and the sample keeps its number.
+func TestHookAsksAgain(t *testing.T) {
+	asked := 0
+	s, err := NewSampler(cases{item("a", [3]int{40, 40, 40}, [3]int{3, 3, 3})}, Mixed, options(16, 4), 1, "x", func(p *Sample, _ *rng.Stream) error {
+		if asked++; p.Start[0] < 20 {
+			return ErrAgain
+		}
+		return nil
+	})
+	require.NoError(t, err)
+	for i := range 10 {
+		p, err := s.Draw(i)
+		require.NoError(t, err)
+		require.Equal(t, i, p.Index)
+		require.GreaterOrEqual(t, p.Start[0], 20)
+	}
+	require.Greater(t, asked, 10)
+	s, err = NewSampler(cases{item("a", [3]int{16, 16, 16})}, Mixed, options(16, 4), 1, "x", func(*Sample, *rng.Stream) error { return ErrAgain })
+	require.NoError(t, err)
+	_, err = s.Draw(0)
+	require.ErrorContains(t, err, "no usable patch")
+}
+
 // A hook's error names the case.
 func TestHookFails(t *testing.T) {
 	s, err := NewSampler(cases{item("a", [3]int{16, 16, 16})}, Mixed, options(16, 4), 1, "x", func(*Sample, *rng.Stream) error { return errDraw })

@@ -198,6 +198,10 @@ func Cut(it *dataset.Item, start, size [3]int) *Sample {
 	p := &Sample{Case: it.Case.ID, Start: start, Size: size, Labels: make([]uint8, n)}
 	g := it.Grid()
 	cut(p.Labels, it.Labels, g.Size, start, size)
+	if it.Likelihood != nil {
+		p.Likelihood = make([]float32, n)
+		cut(p.Likelihood, it.Likelihood, g.Size, start, size)
+	}
 	for _, im := range it.Images {
 		x := make([]float32, n)
 		cut(x, im.Data, g.Size, start, size)
