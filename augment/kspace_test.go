@@ -226,6 +226,25 @@ func TestSpectralTransformsAgainstFourier(t *testing.T) {
 	}
 }
 
+// The planes that are put back, written out.
+func TestGhostingPlanes(t *testing.T) {
+	restore := func(r float64) *float64 { return &r }
+	for _, c := range []struct {
+		restore *float64
+		n       int
+		want    []float64 // of num 2, intensity 1
+	}{
+		{nil, 6, []float64{0, 1, 0, 1, 0, 1}},
+		{nil, 5, []float64{0, 1, 1, 1, 0}},                      // the middle plane is put back
+		{restore(0.5), 9, []float64{0, 1, 1, 1, 1, 1, 0, 1, 0}}, // 4.5 rounds to 4: planes 2 to 5
+		{restore(0.4), 8, []float64{0, 1, 0, 1, 1, 1, 0, 1}},    // 3.2 is 3: planes 3 and 4
+		{restore(0.1), 8, []float64{0, 1, 0, 1, 0, 1, 0, 1}},    // 1: none, not even the middle
+		{restore(1), 4, []float64{1, 1, 1, 1}},
+	} {
+		require.Equal(t, c.want, Ghosting{Num: 2, Intensity: 1, Restore: c.restore}.weights(c.n), "%v %d", c.restore, c.n)
+	}
+}
+
 // The segment with the zero frequency stays unmoved under the safe rule, always.
 func TestSafeMotionKeepsTheMean(t *testing.T) {
 	s := rng.New(12)
