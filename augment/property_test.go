@@ -182,3 +182,40 @@ func TestDrawnRecipesRunOnEveryDevice(t *testing.T) {
 	}
 	require.Len(t, kinds, 12, fmt.Sprint(kinds))
 }
+
+// numpy.rot90 by its definition, for every plane and number of turns.
+func TestRot90IsNumpys(t *testing.T) {
+	v := random(7, [3]int{3, 4, 5}, 0, 1)
+	quarter := func(x *volume.Volume, a, b int) *volume.Volume { // y[p at a, q at b] = x[q at a, N_b−1−p at b]
+		g := x.Grid
+		g.Size[a], g.Size[b] = x.Size[b], x.Size[a]
+		y := volume.New(g)
+		for i := range g.Size[0] {
+			for j := range g.Size[1] {
+				for k := range g.Size[2] {
+					at := [3]int{i, j, k}
+					from := at
+					from[a], from[b] = at[b], x.Size[b]-1-at[a]
+					y.Data[g.Index(i, j, k)] = x.At(from[0], from[1], from[2])
+				}
+			}
+		}
+		return y
+	}
+	for a := range 3 {
+		for b := range 3 {
+			if a == b {
+				continue
+			}
+			for k := -5; k <= 5; k++ {
+				want := v
+				for range modulo(k, 4) {
+					want = quarter(want, a, b)
+				}
+				require.Zero(t, distance(t, want, apply(t, ref.New[float32](), Recipe{Rot90{K: k, Axes: [2]int{a, b}}}, v)), "%d %d %d", k, a, b)
+			}
+		}
+	}
+	flipped := apply(t, ref.New[float32](), Recipe{Flip{Axes: []int{1}}}, v)
+	require.Equal(t, v.At(2, 3, 4), flipped.At(2, 0, 4))
+}
