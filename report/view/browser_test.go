@@ -47,10 +47,17 @@ func phantomFiles(t *testing.T) view.Files {
 			}
 		}
 	}
+	// The files' axes run to the left, up and back.
+	g := truth.Grid
+	at := g.World(float64(g.Size[0]-1), float64(g.Size[1]-1), 0)
+	turned := volume.Grid{Size: [3]int{g.Size[0], g.Size[2], g.Size[1]}}
+	for r, row := range g.Affine {
+		turned.Affine[r] = [4]float64{-row[0], row[2], -row[1], at[r]}
+	}
 	dir := t.TempDir()
 	write := func(name string, v *volume.Volume, d volume.DType) string {
 		path := filepath.Join(dir, name)
-		require.NoError(t, volume.Write(path, v, d))
+		require.NoError(t, volume.Write(path, volume.FromCanonical(v, turned), d))
 		return path
 	}
 	return view.Files{
@@ -82,7 +89,14 @@ func start(t *testing.T, f view.Files) (*view.Study, *view.Server) {
 }
 
 func TestInChromium(t *testing.T) {
-	study, server := start(t, phantomFiles(t))
+	files := phantomFiles(t)
+	study, server := start(t, files)
+	var scans [2]*volume.Volume
+	for n := range scans {
+		v, err := volume.Read(files.Scans[n].Path)
+		require.NoError(t, err)
+		scans[n] = v
+	}
 	c := openChromium(t)
 	c.open(server.URL())
 
@@ -112,6 +126,8 @@ func TestInChromium(t *testing.T) {
 		for n := range 2 {
 			at := position(c, n)
 			require.InDeltaSlice(t, l.Point[:], at[:], 0.02, "pane %d", n)
+			value := scans[n].At(nearest(scans[n], at))
+			require.InEpsilon(t, value, number(c, fmt.Sprintf(`Number(panes[%d].value.textContent.split(" ")[1])`, n)), 1e-3)
 			require.Greater(t, colored(shot, paneRect(c, n), colors[l.Status]), 0.001, "lesion %d, %s, is not seen in pane %d", l.Number, l.Status, n)
 		}
 		if l.Number > 1 { // the first is where the page starts
@@ -153,8 +169,12 @@ func testLinks(t *testing.T, c *chromium) {
 	}
 	x, y := middle(c, `panes[1].canvas`)
 	before := position(c, 0)
-	c.click(x-30, y-30)
+	x, y = math.Round(x-30), math.Round(y-30)
+	c.click(x, y)
 	same("click")
+	line := image.Rect(int(x)-2, paneRect(c, 1).Min.Y, int(x)+3, paneRect(c, 1).Max.Y)
+	blue := func(p color.RGBA) bool { return p.B > 200 && p.R < 100 && p.G > 140 }
+	require.Greater(t, share(c.screenshot(), line, blue), 0.1, "the crosshair is not where the click was")
 	clicked := position(c, 0)
 	require.NotEqual(t, before, clicked)
 	require.InDelta(t, before[2], clicked[2], 0.02, "a click in an axial slice stays in it")
@@ -176,6 +196,13 @@ func testLinks(t *testing.T, c *chromium) {
 	c.wait(`panes[0].nv.scene.pan2Dxyzmm[3] > 1.5`)
 	same("zoom")
 	require.InDeltaSlice(t, under, pick(), 0.01)
+	shift := map[string]any{"button": "left", "buttons": 1, "clickCount": 1, "modifiers": 8}
+	c.mouse("mousePressed", x0, y0, shift)
+	x0, y0 = x0+30, y0+20
+	c.mouse("mouseMoved", x0, y0, shift)
+	c.mouse("mouseReleased", x0, y0, shift)
+	same("pan")
+	require.InDeltaSlice(t, under, pick(), 0.01, "what is under the pointer goes with it")
 	c.press("0")
 	c.wait(`panes[0].nv.scene.pan2Dxyzmm[3] === 1`)
 
@@ -219,6 +246,12 @@ func testPhone(t *testing.T, c *chromium) {
 	dark := c.text(background)
 	require.Equal(t, "rgb(255, 255, 255)", light)
 	require.Equal(t, "rgb(15, 19, 23)", dark)
+}
+
+// nearest is the voxel at a point of the world.
+func nearest(v *volume.Volume, mm [3]float64) (i, j, k int) {
+	p := v.Voxel(mm)
+	return int(math.Round(p[0])), int(math.Round(p[1])), int(math.Round(p[2]))
 }
 
 func number(c *chromium, expression string) (f float64) {

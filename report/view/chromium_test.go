@@ -27,6 +27,10 @@ type chromium struct {
 	events  []event
 }
 
+// patience is how long the browser may take for anything: it draws in software, maybe
+// on a machine that has much else to do.
+const patience = 4 * time.Minute
+
 type event struct {
 	Method string
 	Params json.RawMessage
@@ -117,7 +121,7 @@ func (c *chromium) call(method string, params, result any) {
 	require.NoError(c.t, err)
 	_, err = c.to.Write(append(b, 0))
 	require.NoError(c.t, err)
-	require.NoError(c.t, c.from.SetReadDeadline(time.Now().Add(2*time.Minute)))
+	require.NoError(c.t, c.from.SetReadDeadline(time.Now().Add(patience)))
 	for {
 		b, err := c.reader.ReadBytes(0)
 		require.NoError(c.t, err, "%s: the browser does not answer", method)
@@ -166,14 +170,14 @@ func (c *chromium) text(expression string) string {
 // wait polls until an expression is true.
 func (c *chromium) wait(expression string) {
 	c.t.Helper()
-	for end := time.Now().Add(time.Minute); ; {
+	for end := time.Now().Add(patience); ; {
 		var done bool
 		c.eval(expression, &done)
 		if done {
 			return
 		}
 		if time.Now().After(end) {
-			c.t.Fatalf("after a minute this is still false: %s\n%s", expression, strings.Join(c.complaints(), "\n"))
+			c.t.Fatalf("after %v this is still false: %s\n%s", patience, expression, strings.Join(c.complaints(), "\n"))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}

@@ -23,6 +23,9 @@ async function fetchOk(path) {
 }
 
 async function load() {
+  if (!document.createElement("canvas").getContext("webgl2")) {
+    throw new Error("This browser has no WebGL 2, which draws the pictures: try another one, or allow hardware acceleration.");
+  }
   study = await (await fetchOk("study.json")).json();
   const image = async (entry) => (entry ? (await fetchOk(`image/${entry.image}`)).arrayBuffer() : null);
   const [overlay, probability] = await Promise.all([image(study.overlay), image(study.probability)]);
@@ -33,8 +36,7 @@ async function load() {
     byId("status").textContent = `Loading ${pane.scan.name} …`;
     await pane.load({ scan: await image(pane.scan), overlay, probability }, study);
   }
-  const middle = [0, 1, 2].map((axis) => sliceAt(axis, 0.5));
-  state.mm = middle;
+  state.mm = [0, 1, 2].map(middleSlice);
   for (const pane of panes) listen(pane);
   new ResizeObserver(schedule).observe(byId("panes"));
   if (study.lesions.length) select(0);
@@ -84,11 +86,10 @@ function draw() {
 // axis is the one across the slices; with all three planes it is that of the axial one.
 const axis = () => AXIS[state.plane] ?? 2;
 
-// sliceAt is the middle of the slice at a share of the first scan's extent.
-function sliceAt(along, share) {
+// middleSlice is where the middle slice of the first scan lies along an axis, in mm.
+function middleSlice(along) {
   const { low, step, count } = panes[0].slices(along);
-  const n = Math.min(count - 1, Math.floor(share * count));
-  return low + (n + 0.5) * step;
+  return low + (Math.floor(count / 2) + 0.5) * step;
 }
 
 function sliceNumber() {
@@ -120,16 +121,16 @@ function select(n) {
   const lesion = study.lesions[state.lesion];
   state.mm = [...lesion.point_mm];
   // Where the zoom hides the place, the picture moves there.
-  if (state.zoom > 1) state.pan = initialPan(state.mm);
+  if (state.zoom > 1) state.pan = panTo(state.mm);
   document.body.dataset.lesion = lesion.number;
   const rows = byId("lesions").querySelectorAll("tbody tr");
-  rows.forEach((row, i) => row.setAttribute("aria-selected", i === state.lesion));
+  rows.forEach((row, i) => row.setAttribute("aria-current", i === state.lesion));
   rows[state.lesion].scrollIntoView({ block: "nearest" });
   schedule();
 }
 
-// initialPan puts mm where the middle of the first scan is without zoom.
-function initialPan(mm) {
+// panTo puts mm where the middle of the first scan is without zoom.
+function panTo(mm) {
   return mm.map((p, along) => {
     const { low, high } = panes[0].slices(along);
     return (low + high) / 2 - p * state.zoom;
