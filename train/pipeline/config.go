@@ -97,12 +97,13 @@ type Set struct {
 
 // Stage is what a training stage may have of its own.
 type Stage struct {
-	Augment string         `toml:"augment" comment:"default, torchio, paper-baseline (mirrors and right-angle rotations) or none"`
-	Network train.Network  `toml:"network"`
-	Sampler sample.Options `toml:"sampler"`
-	Loss    train.Loss     `toml:"loss"`
-	Adam    train.Adam     `toml:"adam"`
-	Run     train.Course   `toml:"run"`
+	Augment      string             `toml:"augment" comment:"preset of augmentation: default, torchio, paper-baseline (mirrors and right-angle rotations) or none"`
+	Augmentation train.Augmentation `toml:"augmentation" comment:"the preset with changes"`
+	Network      train.Network      `toml:"network"`
+	Sampler      sample.Options     `toml:"sampler"`
+	Loss         train.Loss         `toml:"loss"`
+	Adam         train.Adam         `toml:"adam"`
+	Run          train.Course       `toml:"run"`
 }
 
 // Predict says how the ensemble is applied.
@@ -125,9 +126,10 @@ func Defaults() Config {
 	stage := func(task string) Stage {
 		c := train.Defaults(task)
 		c.Network.Width = models.Default(task).Width
-		return Stage{c.Augment, c.Network, c.Sampler, c.Loss, c.Adam, c.Run}
+		return Stage{c.Augment, c.Augmentation, c.Network, c.Sampler, c.Loss, c.Adam, c.Run}
 	}
 	one := train.Defaults(models.Detector)
+	one.Data.Channels = []int{}
 	options := infer.Defaults()
 	set := Set{Options: one.Data.Options}
 	return Config{

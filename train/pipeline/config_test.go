@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"voxgrad/train"
 )
 
 const someConfig = `seed = 7
@@ -88,6 +90,31 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 	alone := tiny()
 	alone.Method, alone.Data.Single.Root = Method{Augmentation: true}, ""
 	require.NoError(t, alone.Check(), "nothing learns from single scans")
+}
+
+func TestAStageChangesItsPreset(t *testing.T) {
+	c := Defaults()
+	require.NoError(t, c.ParseTOML([]byte("[finetune]\naugment = \"none\"\n[finetune.augmentation.noise]\np = 0.25\n[detector.augmentation.noise]\np = 0.75\n")))
+	m := Method{Augmentation: true}
+	tuned := c.trainConfig(finetune, m, 0)
+	text, err := tuned.TOML()
+	require.NoError(t, err)
+	settings, err := flatText(text)
+	require.NoError(t, err)
+	require.Equal(t, "none", settings["augment"])
+	require.Equal(t, "0.25", settings["augmentation.noise.p"])
+	require.Equal(t, "0", settings["augmentation.bias.p"], "none's")
+	require.Equal(t, 0.75, c.trainConfig(detector, m, 0).Augmentation.Noise.P)
+	require.Equal(t, train.Defaults("detector").Augmentation.Bias.P, c.trainConfig(detector, m, 0).Augmentation.Bias.P)
+
+	// Switched off, the preset counts, not the stage's changes.
+	off := c.trainConfig(detector, Method{}, 0)
+	text, err = off.TOML()
+	require.NoError(t, err)
+	settings, err = flatText(text)
+	require.NoError(t, err)
+	require.Equal(t, "paper-baseline", settings["augment"])
+	require.Equal(t, "0", settings["augmentation.noise.p"])
 }
 
 // What each method's stages train on and start from.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 
+	"voxgrad/models"
 	"voxgrad/train"
 	"voxgrad/train/sample"
 )
@@ -32,7 +33,15 @@ func (c *Config) ParseTOML(text []byte) error {
 	if err := lengths(text); err != nil {
 		return err
 	}
+	var named map[string]struct {
+		Augment *string `toml:"augment"`
+	}
+	_ = toml.Unmarshal(text, &named) // tables alone matter here; what is wrong has been found
 	for _, s := range c.stages() {
+		if n := named[s.Name].Augment; n != nil {
+			s.Augment = *n
+			s.Augmentation = preset(*n)
+		}
 		shared := struct {
 			Network *train.Network  `toml:"network"`
 			Sampler *sample.Options `toml:"sampler"`
@@ -47,6 +56,21 @@ func (c *Config) ParseTOML(text []byte) error {
 	err := strict(text, c)
 	c.Network, c.Sampler, c.Loss, c.Adam, c.Run = nil, nil, nil, nil, nil
 	return err
+}
+
+// preset is a preset of augmentation, for a stage's own changes to come on top. An
+// unknown name is left for Check to refuse.
+func preset(name string) train.Augmentation {
+	c := train.Defaults(models.Segmenter)
+	c.Augment = name
+	text, err := c.TOML() // which puts the preset in place
+	if err != nil {
+		return c.Augmentation
+	}
+	if err := c.ParseTOML(text); err != nil {
+		return train.Defaults(models.Segmenter).Augmentation
+	}
+	return c.Augmentation
 }
 
 // strict decodes the text; errors give the line.
@@ -96,12 +120,17 @@ func lengths(text []byte) error {
 
 // flat is the settings of a value that encodes to TOML, by their full names.
 func flat(v any) (map[string]string, error) {
-	b, err := toml.Marshal(v)
+	text, err := toml.Marshal(v)
 	if err != nil {
 		return nil, err
 	}
+	return flatText(text)
+}
+
+// flatText is the settings of a text, by their full names.
+func flatText(text []byte) (map[string]string, error) {
 	var all map[string]any
-	if err := toml.Unmarshal(b, &all); err != nil {
+	if err := toml.Unmarshal(text, &all); err != nil {
 		return nil, err
 	}
 	out := map[string]string{}

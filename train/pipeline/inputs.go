@@ -76,6 +76,7 @@ func (in *inputs) weights(p *Pipeline, name string, s *Step) error {
 const (
 	withImages = 1 << iota
 	withMasks
+	withMaps
 )
 
 // data hashes the cases of a data set: their names, patients and files by content,
@@ -98,6 +99,9 @@ func (in *inputs) data(p *Pipeline, name string, d *dataset.Set, what int) error
 			for n, f := range c.Masks {
 				files[fmt.Sprintf("mask %d", n+1)] = f
 			}
+		}
+		if what&withMaps != 0 && c.WhiteMatter != "" {
+			files["white matter"] = c.WhiteMatter
 		}
 		for role, f := range files {
 			h, err := p.hashes.of(f)

@@ -34,7 +34,8 @@ func (c Config) trainConfig(stage string, m Method, member int) train.Config {
 		}
 	}
 	t := train.Defaults(task)
-	t.Seed, t.Augment, t.Network, t.Sampler, t.Loss, t.Adam, t.Run = c.Seed, s.Augment, s.Network, s.Sampler, s.Loss, s.Adam, s.Run
+	t.Seed, t.Augment, t.Augmentation = c.Seed, s.Augment, s.Augmentation
+	t.Network, t.Sampler, t.Loss, t.Adam, t.Run = s.Network, s.Sampler, s.Loss, s.Adam, s.Run
 	set := c.Data.Single
 	if stage == finetune {
 		set = c.Data.Pairs
@@ -45,7 +46,7 @@ func (c Config) trainConfig(stage string, m Method, member int) train.Config {
 	}
 	t.Data.Fold = member % t.Data.Folds
 	if stage == inpainter || stage == generator {
-		t.Synthesis = c.Synthesis // regions and shapes
+		t.Synthesis.Options = c.Synthesis.Options // regions and shapes
 	}
 	if task != models.Detector {
 		return t
@@ -98,8 +99,13 @@ func (p *Pipeline) best(s *Step) string {
 func (w *training) settings(p *Pipeline) (map[string]string, error) {
 	t := w.config(p)
 	t.Data.Root, t.Encoder, t.Start, t.Synthesis.Inpainter, t.Synthesis.Generator = "", "", "", "", ""
+	t.Synthesis.Prior = ""
 	t.Data.CacheMB, t.Run.Ahead, t.Run.SaveEvery = 0, 0, 0
-	return flat(t)
+	text, err := t.TOML()
+	if err != nil {
+		return nil, err
+	}
+	return flatText(text)
 }
 
 func (w *training) inputs(p *Pipeline) (*inputs, error) {
@@ -116,8 +122,17 @@ func (w *training) inputs(p *Pipeline) (*inputs, error) {
 	if err != nil {
 		return nil, err
 	}
+	what := withImages | withMasks
+	if w.stage == detector {
+		what |= withMaps
+		if prior := p.job.Config.Synthesis.Prior; prior != "" {
+			if err := in.add(p, "synthesis.prior", prior); err != nil {
+				return nil, err
+			}
+		}
+	}
 	return in, errors.Join(
-		in.data(p, name, d, withImages|withMasks),
+		in.data(p, name, d, what),
 		in.weights(p, "encoder", w.encoder), in.weights(p, "start", w.start),
 		in.weights(p, inpainter, w.inpainter), in.weights(p, generator, w.generator))
 }
