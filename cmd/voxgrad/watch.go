@@ -82,7 +82,11 @@ func (w *trainWatch) history(records []train.Record) *report.History {
 	for _, r := range records {
 		h.TrainLoss = append(h.TrainLoss, float64(r.TrainLoss))
 		h.ValLoss = append(h.ValLoss, float64(r.ValidLoss))
-		h.ValDice = append(h.ValDice, float64(r.ValidDice))
+		if math.IsNaN(float64(r.FilledPSNR)) {
+			h.ValDice = append(h.ValDice, float64(r.ValidDice))
+		} else {
+			h.ValPSNR = append(h.ValPSNR, float64(r.FilledPSNR))
+		}
 		h.LearningRate = append(h.LearningRate, w.rate)
 		s, ok := w.seconds[r.Epoch]
 		if !ok {
