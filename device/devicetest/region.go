@@ -32,15 +32,19 @@ var masks = []struct {
 	name string
 	make values
 }{
-	{"random", integers(0, 1)}, {"halves", halves()}, {"soft", uniform(0, 1)}, {"first", single(0)}, {"last", single(-1)},
+	{"random", integers(0, 1)}, {"last", single(-1)}, {"halves", halves()}, {"soft", uniform(0, 1)}, {"first", single(0)},
 	{"empty", constant(0)}, {"one half everywhere", constant(0.5)}, {"full", constant(1)},
 }
 
 func regionTrials() []*trial {
 	var ts []*trial
 	two := device.Vec(2)
-	for i, s := range append(imageShapes(), device.Vec(1<<16+3)) {
-		for _, m := range masks {
+	for i, s := range append(imageShapes(), someBlocks, manyBlocks) {
+		for k, m := range masks {
+			large := s == manyBlocks
+			if large && k > 1 {
+				break
+			}
 			full := i == 0 && m.name == "random"
 			name := fmt.Sprintf("%v/%s", s, m.name)
 			for _, x := range []struct {
@@ -48,7 +52,7 @@ func regionTrials() []*trial {
 				make values
 			}{{"", normal(0, 1)}, {"/far", normal(1000, 1)}} {
 				ts = append(ts, &trial{
-					method: "RegionStats", name: name + x.name, full: full && x.name == "",
+					method: "RegionStats", name: name + x.name, full: full && x.name == "", large: large,
 					args: []arg{
 						{name: "stats", shape: two, role: output, terms: 1},
 						{name: "x", shape: s, make: x.make},
@@ -62,7 +66,7 @@ func regionTrials() []*trial {
 			key := noiseKeys[i%len(noiseKeys)]
 			noise := func(name string, full bool, terms float64, stats values) *trial {
 				return &trial{
-					method: "RegionNoise", name: name, full: full, alias: [][2]string{{"y", "x"}},
+					method: "RegionNoise", name: name, full: full, large: large, alias: [][2]string{{"y", "x"}},
 					args: []arg{
 						{name: "y", shape: s, role: output, terms: terms},
 						{name: "x", shape: s, make: normal(0, 1)},
@@ -76,7 +80,7 @@ func regionTrials() []*trial {
 			}
 			unit := func(draw) []float32 { return []float32{0, 1} }
 			ts = append(ts, noise(name, full, 2, uniform(0.5, 2)), noise(name+"/bits", false, 0, unit), &trial{
-				method: "Select", name: name, full: full, alias: [][2]string{{"y", "a"}, {"y", "b"}},
+				method: "Select", name: name, full: full, large: large, alias: [][2]string{{"y", "a"}, {"y", "b"}},
 				args: []arg{
 					{name: "y", shape: s, role: output},
 					{name: "mask", shape: s, make: m.make},
