@@ -1,9 +1,17 @@
-// Package train runs the stages of the pipeline: it trains a segmenter or a
-// detector on a data set and keeps the run folder.
+// Package train runs the stages of the pipeline: it trains a segmenter, a detector
+// (on real pairs, or on pairs that it makes while it trains), an inpainter or a
+// generator on a data set and keeps the run folder.
 //
 // Its sub-packages hold what stands on its own: dataset (files to cases), prep
 // (canonical grid, brain mask, normalisation), sample (patches), infer (whole
 // images), tensorboard (event files).
+//
+// # Host and device
+//
+// The loading goroutines decide all that is random about a patch from its own
+// stream: place, orientation, recipes of augmentation, what is hidden by noise or
+// painted. The step uploads the patch, and the device does what was decided, queued
+// behind the step before.
 //
 // # The run folder
 //
