@@ -2,6 +2,7 @@ package synth
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -156,12 +157,14 @@ func TestBackOnThickSlices(t *testing.T) {
 	s := scanOf(t, p)
 	require.NotEqual(t, s.Input.Size, s.Image.Size)
 	o := busy()
-	generated := 0
+	generated, fine, coarse := 0, 0.0, 0.0
 	for seed := range uint64(6) {
 		pl := plan(t, o, seed, s.Patch(), phantomLibrary(t, o))
 		pair := s.Back(pl, marked(s, pl), [2]bool{})
 		checkPair(t, s, pair)
 		generated += pair.Record.Count(func(l Lesion) bool { return l.Origin == Generated })
+		fine += float64(count(pl.Painted(1)))
+		coarse += float64(count(pair.Painted[1])) * 0.8 * 0.8 * 2.5
 		var peak float32
 		for i, in := range pair.Painted[1] {
 			if in {
@@ -169,8 +172,24 @@ func TestBackOnThickSlices(t *testing.T) {
 			}
 		}
 		require.InDelta(t, 5*s.Scale, float64(peak), 0.01*s.Scale, "inside a region its own values are all there is")
+
+		// Next to the brain's surface nothing of the zeros outside is mixed in.
+		flat := [2][]float32{s.Values(), s.Values()}
+		for i, in := range s.Patch().Brain {
+			flat[0][i] = 0
+			if in {
+				flat[0][i] = 3
+			}
+		}
+		pair = s.Back(pl, flat, [2]bool{})
+		for i, in := range pair.Painted[0] {
+			if in {
+				require.InEpsilon(t, 3*s.Scale, float64(pair.Images[0].Data[i]), 1e-6)
+			}
+		}
 	}
 	require.Positive(t, generated)
+	require.InEpsilon(t, fine, coarse, 0.15, "mm³ painted on either grid")
 }
 
 // A lesion too small for the 1 mm grid stays at both time points.
@@ -200,6 +219,20 @@ func TestBackKeepsWhatTheFineGridLost(t *testing.T) {
 	require.Equal(t, 216, pair.Record.Lesions[0].Voxels)
 	require.Equal(t, Lesion{Number: 2, Origin: Real, Time1: true, Time2: true, Voxels: 1, MM3: 0.125,
 		CentroidVoxel: [3]float64{9, 9, 9}, CentroidMM: &[3]float64{4.5, 4.5, 4.5}}, pair.Record.Lesions[1])
+
+	// One that is generated on top of it leaves it alone.
+	s.Likelihood = make([]float32, len(s.Image.Data))
+	s.Likelihood[s.Image.Index(4, 4, 4)] = 1
+	o.GeneratedMin, o.GeneratedMax = 1, 1
+	cube := NewLibrary(o)
+	_, err := cube.Add("cube", slices.Repeat([]bool{true}, 27), [3]int{3, 3, 3})
+	require.NoError(t, err)
+	pl = plan(t, o, 1, s.Patch(), cube)
+	pair = s.Back(pl, marked(s, pl), [2]bool{})
+	checkPair(t, s, pair)
+	require.Equal(t, Generated, pair.Record.Lesions[1].Origin)
+	require.Greater(t, pair.Record.Lesions[1].Voxels, 100)
+	require.Equal(t, 1, pair.Record.Lesions[2].Voxels)
 }
 
 func TestLikely(t *testing.T) {

@@ -142,3 +142,33 @@ func TestPaintWholeScan(t *testing.T) {
 	w.Size[1] = 12
 	require.ErrorContains(t, w.Paint(context.Background(), dev, networks(t, dev), pl, out), "multiple of 8")
 }
+
+// What is painted does not depend on what was there, in this window or another.
+func TestPaintForgetsTheLesions(t *testing.T) {
+	o := busy()
+	o.GeneratedMin, o.GeneratedMax = 0, 0
+	s := phantomScan(t, 0)
+	pl := plan(t, o, 7, s.Patch(), phantomLibrary(t, o))
+	dev := openCPU(t)
+	nets := networks(t, dev)
+	paint := func(change float32) (out [2][]float32) {
+		for time := range out {
+			out[time] = s.Values()
+			for i, in := range pl.remove[time] {
+				if in {
+					out[time][i] += change
+				}
+			}
+		}
+		require.NoError(t, Windows{Size: [3]int{16, 16, 16}}.Paint(context.Background(), dev, nets, pl, out))
+		return out
+	}
+	shared := 0
+	for _, tl := range tiles(union(pl.remove), pl.Size, [3]int{16, 16, 16}) {
+		if count(window(union(pl.remove), pl.Size, tl.start, [3]int{16, 16, 16})) > len(tl.core) {
+			shared++
+		}
+	}
+	require.Positive(t, shared, "a window must show voxels that another one paints")
+	require.Equal(t, paint(0), paint(5))
+}
