@@ -7,6 +7,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"voxgrad/device/ref"
+	"voxgrad/volume"
 )
 
 // oneD are values of scipy for single lines.
@@ -117,10 +120,25 @@ func TestLinesOfFewVoxels(t *testing.T) {
 	require.Equal(t, []float64{4, 4}, linearAt([]float64{-1, 1}, 1).times([]float64{4}))
 	w, lo := gaussianKernel(3, Truncate) // reaches over a line of two many times
 	require.InDeltaSlice(t, []float64{1, 1}, window(2, w, lo).times([]float64{1, 1}), tight)
-	// origin −1 covers {k, k+1}.
-	m := AxialMean{Axis: 0, Size: 2, Origin: -1}
-	require.NoError(t, m.valid())
-	require.InDeltaSlice(t, []float64{1.5, 3, 4}, window(3, []float64{0.5, 0.5}, -(m.Size/2)-m.Origin).times([]float64{1, 2, 4}), tight)
+}
+
+// The window of an even mean reaches down, or with origin −1 up; scipy's uniform_filter1d by hand.
+func TestAxialMeanOrigin(t *testing.T) {
+	v := volume.New(volume.Grid{Size: [3]int{1, 5, 1}, Affine: volume.Identity})
+	copy(v.Data, []float32{1, 2, 4, 8, 16})
+	for _, c := range []struct {
+		size, origin int
+		want         []float32
+	}{
+		{2, 0, []float32{1, 1.5, 3, 6, 12}},
+		{2, -1, []float32{1.5, 3, 6, 12, 16}},
+		{4, 0, []float32{1.5, 2, 3.75, 7.5, 11}},
+		{4, -1, []float32{2, 3.75, 7.5, 11, 12}},
+		{3, 1, []float32{4. / 3, 4. / 3, 7. / 3, 14. / 3, 28. / 3}},
+	} {
+		got := apply(t, ref.New[float32](), Recipe{AxialMean{Axis: 1, Size: c.size, Origin: c.origin}}, v)
+		require.InDeltaSlice(t, c.want, got.Data, 1e-6, "size %d, origin %d", c.size, c.origin)
+	}
 }
 
 // Opposite frequencies have equal cosines and opposite sines, to the bit, odd or even.
