@@ -47,7 +47,7 @@ func manyLesions(n, lesions int, seed uint64) (truth, pred *volume.Volume) {
 func BenchmarkEvaluate(b *testing.B) {
 	par.SetThreads(1)
 	defer par.SetThreads(0)
-	for _, c := range []struct{ side, lesions int }{{128, 60}, {256, 500}} {
+	for _, c := range []struct{ side, lesions int }{{64, 8}, {128, 62}, {256, 500}} {
 		truth, pred := manyLesions(c.side, c.lesions, 1)
 		for _, g := range []struct {
 			name   string

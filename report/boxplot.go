@@ -34,12 +34,13 @@ var methodColors = []color.RGBA{lineBlue, lineOrange, lineGreen, linePurple}
 
 // Sizes in points.
 const (
-	boxesWidth  = 480
-	boxesName   = 132 // the names of the rows
+	boxesWidth  = 400
+	boxesName   = 112 // the names of the rows
 	boxLane     = 22  // one box
 	boxRowGap   = 10
 	boxesAxis   = 34
 	boxesHeader = 26
+	boxesLegend = 18 // of several methods, under the title
 )
 
 // Boxes is the chart of a BoxPlot: from the first to the third quartile a box with
@@ -64,7 +65,14 @@ func Boxes(b *BoxPlot) (*Chart, error) {
 
 func (b *BoxPlot) height() vg.Length {
 	rows := vg.Length(len(b.Rows)) * (vg.Length(len(b.Methods))*boxLane + boxRowGap)
-	return boxesHeader + rows + boxesAxis
+	return b.header() + rows + boxesAxis
+}
+
+func (b *BoxPlot) header() vg.Length {
+	if len(b.Methods) > 1 {
+		return boxesHeader + boxesLegend
+	}
+	return boxesHeader
 }
 
 // span is the range of the axis.
@@ -102,11 +110,11 @@ func (b *BoxPlot) draw(dc draw.Canvas) {
 	low, high := b.span()
 	left, right := dc.Min.X+boxesName, dc.Max.X-14
 	at := func(v float64) vg.Length { return left + (right-left)*vg.Length((v-low)/(high-low)) }
-	top, bottom := dc.Max.Y-boxesHeader, dc.Min.Y+boxesAxis
+	top, bottom := dc.Max.Y-b.header(), dc.Min.Y+boxesAxis
 
-	dc.FillText(textStyle(12, inkColor, true), vg.Point{X: dc.Min.X + 4, Y: top + 9}, plain(b.title()))
+	dc.FillText(textStyle(12, inkColor, true), vg.Point{X: dc.Min.X + 4, Y: dc.Max.Y - boxesHeader + 9}, plain(b.title()))
 	if len(b.Methods) > 1 {
-		b.legend(dc, right, top+9)
+		b.legend(dc, dc.Min.X+4, top+9)
 	}
 	label := textStyle(11, inkColor, false)
 	label.XAlign, label.YAlign = draw.XCenter, draw.YTop
@@ -146,16 +154,18 @@ func (b *BoxPlot) title() string {
 	return b.Title + " (" + b.Unit.Symbol + ")"
 }
 
-// legend names the methods, from the right.
+// legend names the methods, each in its share of the width.
 func (b *BoxPlot) legend(dc draw.Canvas, x, y vg.Length) {
 	style := textStyle(11, inkColor, false)
-	for m := len(b.Methods) - 1; m >= 0; m-- {
-		name := plain(b.Methods[m])
-		x -= 1.15 * style.Width(name) // the page's font may be wider
-		dc.FillText(style, vg.Point{X: x, Y: y}, name)
-		x -= 14
+	room := (dc.Max.X - x) / vg.Length(len(b.Methods))
+	for m, name := range b.Methods {
 		dc.FillPolygon(methodColors[m], rectangle(x, y, x+9, y+9))
-		x -= 12
+		r := []rune(plain(name))
+		for len(r) > 1 && 1.15*style.Width(string(r)) > room-24 { // a page's font may be wider
+			r = append(r[:len(r)-2], '…')
+		}
+		dc.FillText(style, vg.Point{X: x + 14, Y: y}, string(r))
+		x += min(room, 1.15*style.Width(string(r))+30)
 	}
 }
 

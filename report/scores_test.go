@@ -135,6 +135,17 @@ func TestBoxesDegenerateValues(t *testing.T) {
 	require.ErrorContains(t, err, `row "dice"`)
 }
 
+func TestLongNamesOfMethodsAreCut(t *testing.T) {
+	long := strings.Repeat("experiments/run/", 20)
+	c, err := Boxes(&BoxPlot{Methods: []string{long, "b"}, Rows: []BoxRow{{"dice", [][]float64{{1}, {2}}}}})
+	require.NoError(t, err)
+	svg, err := c.svg()
+	require.NoError(t, err)
+	require.NotContains(t, string(svg), long)
+	require.Contains(t, string(svg), "experiments/run/")
+	require.Contains(t, string(svg), "…")
+}
+
 func TestQuartilesAndWhiskers(t *testing.T) {
 	v := []float64{1, 2, 3, 4, 100}
 	require.Equal(t, []float64{2, 3, 4}, []float64{quartile(v, 0.25), quartile(v, 0.5), quartile(v, 0.75)})

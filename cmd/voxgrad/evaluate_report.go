@@ -55,9 +55,9 @@ func scoringFacts(o metrics.Options) []report.Fact {
 	facts := []report.Fact{
 		{Name: "lesions are larger than", Value: report.CubicMillimetres.Text(o.MinLesionMM3)},
 		{Name: "connectivity", Value: "6 (voxels that share a face)"},
-		{Name: "alpha: a detected lesion is covered by more than", Value: report.Percent.Text(o.Alpha)},
-		{Name: "beta: a covering lesion lies outside by at most", Value: report.Percent.Text(o.Beta)},
-		{Name: "gamma: share of the overlap that is looked at", Value: report.Percent.Text(o.Gamma)},
+		{Name: "alpha: covered by more than", Value: report.Percent.Text(o.Alpha)},
+		{Name: "beta: outside by at most", Value: report.Percent.Text(o.Beta)},
+		{Name: "gamma: overlap looked at", Value: report.Percent.Text(o.Gamma)},
 	}
 	if o.AnimaQuirks {
 		facts = append(facts, report.Fact{Name: "average surface distance", Value: "as the challenge's tool prints it"})
