@@ -223,6 +223,33 @@ func TestErrorsOfARestoredPatch(t *testing.T) {
 	require.True(t, math.IsNaN(float64(sums{}.filledPSNR())))
 }
 
+// Where every patch has lesions, the noise can be kept away from them.
+func TestInpainterAmongLesions(t *testing.T) {
+	c := painter(models.Inpainter)
+	c.Sampler.Patch, c.Sampler.LesionFree = [3]int{24, 24, 24}, false
+	tr := opened(t, c)
+	lesions := 0
+	for i := range 12 {
+		p, err := tr.train.Draw(i)
+		require.NoError(t, err)
+		at := func(v int) [3]int { return [3]int{v / 576, v / 24 % 24, v % 24} }
+		for v, l := range p.Labels {
+			if l&dataset.Lesion == 0 {
+				continue
+			}
+			lesions++
+			for u, fill := range p.Fill {
+				if a, b := at(v), at(u); fill {
+					far := max(max(a[0]-b[0], b[0]-a[0]), max(a[1]-b[1], b[1]-a[1]), max(a[2]-b[2], b[2]-a[2]))
+					require.Greater(t, far, 1)
+				}
+			}
+		}
+		require.Contains(t, p.Fill, true)
+	}
+	require.Positive(t, lesions)
+}
+
 func TestPaintersRefuse(t *testing.T) {
 	dev := cpu.New()
 	defer dev.Close()
@@ -236,5 +263,5 @@ func TestPaintersRefuse(t *testing.T) {
 	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Synthesis.ShapeMin = 3000 }), "shape_min_voxels")
 	require.ErrorContains(t, try(models.Generator, func(c *Config) { c.Run.FullEvery = 1 }), "full_every")
 	require.ErrorContains(t, try(models.Generator, func(c *Config) { c.Synthesis.Generator = "x" }), "synthesis is for a detector")
-	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Sampler.Patch = [3]int{24, 24, 24} }), "without a lesion")
+	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Sampler.Patch = [3]int{24, 24, 24} }), "lesion_free")
 }

@@ -121,6 +121,9 @@ func trainFlags(task string) map[string]string {
 	}
 	file("augmentation.", reflect.TypeFor[augment.Preset]())
 	file("synthesis.", reflect.TypeFor[synth.Options]())
+	if task != models.Inpainter {
+		names["sampler.lesion_free"] = ""
+	}
 	if task != models.Detector {
 		for _, key := range []string{"encoder", "freeze_encoder", "synthesis.inpainter", "synthesis.generator", "synthesis.prior"} {
 			names[key] = ""

@@ -217,7 +217,17 @@ func TestKinds(t *testing.T) {
 		require.Equal(t, kind == WithoutLesion, seen["none"])
 		require.True(t, seen["many"] && seen["corner"])
 	}
-	s, err := NewSampler(cases{item("a", [3]int{16, 16, 16}, [3]int{8, 8, 8})}, WithoutLesion, options(16, 4), 1, "x")
+	s, err := NewSampler(c, Anywhere, options(16, 7), 1, "x")
+	require.NoError(t, err)
+	with := map[bool]int{}
+	for i := range 100 {
+		p, err := s.Draw(i)
+		require.NoError(t, err)
+		with[slices.ContainsFunc(p.Labels, func(l uint8) bool { return l&dataset.Lesion != 0 })]++
+	}
+	require.Positive(t, with[true])
+	require.Positive(t, with[false])
+	s, err = NewSampler(cases{item("a", [3]int{16, 16, 16}, [3]int{8, 8, 8})}, WithoutLesion, options(16, 4), 1, "x")
 	require.NoError(t, err)
 	_, err = s.Draw(0)
 	require.ErrorContains(t, err, "without a lesion")

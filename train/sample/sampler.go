@@ -13,13 +13,14 @@ type Options struct {
 	Patch       [3]int  `toml:"patch" comment:"edges in voxels along x, y, z"`
 	LesionProb  float64 `toml:"lesion_prob" comment:"segmenter, detector: share of lesion-centred patches (choice)"`
 	Jitter      int     `toml:"jitter" comment:"their centre moves by up to so many voxels along each axis (choice)"`
+	LesionFree  bool    `toml:"lesion_free" comment:"inpainter: no lesion voxel in its patches; false: any patch of the brain, with noise away from lesions, for data whose patches all have some (choice: true)"`
 	LesionPoint string  `toml:"lesion_point" comment:"their centre: the centre of the lesion, or a random voxel of it (choice: centre)"`
 }
 
 // Defaults: 64³ patches, three of four around a lesion's centre, jittered by up
 // to 16 voxels.
 func Defaults() Options {
-	return Options{Patch: [3]int{64, 64, 64}, LesionProb: 0.75, Jitter: 16, LesionPoint: "centre"}
+	return Options{Patch: [3]int{64, 64, 64}, LesionProb: 0.75, Jitter: 16, LesionFree: true, LesionPoint: "centre"}
 }
 
 // Check says what is wrong with the options, in words of the config file.
@@ -61,6 +62,8 @@ const (
 	WithLesion
 	// WithoutLesion patches lie anywhere in the brain and hold no lesion voxel.
 	WithoutLesion
+	// Anywhere patches lie anywhere in the brain.
+	Anywhere
 )
 
 // tries bounds the search for a patch of a kind.
@@ -113,8 +116,10 @@ func (s *Sampler) Draw(index int) (*Sample, error) {
 			return nil, err
 		}
 		start := Place(it.Grid().Size, centre, s.opt.Patch)
-		if s.kind != Mixed && (s.kind == WithLesion) != it.HasLesionIn(start, s.opt.Patch) {
-			continue
+		if s.kind == WithLesion || s.kind == WithoutLesion {
+			if has := it.HasLesionIn(start, s.opt.Patch); has != (s.kind == WithLesion) {
+				continue
+			}
 		}
 		p := Cut(it, start, s.opt.Patch)
 		p.Index = index
@@ -128,7 +133,7 @@ func (s *Sampler) Draw(index int) (*Sample, error) {
 	case WithLesion:
 		return nil, fmt.Errorf("no usable patch with a lesion voxel was found in %d tries: are the lesions inside the brain masks?", tries)
 	case WithoutLesion:
-		return nil, fmt.Errorf("no usable patch of %v voxels without a lesion was found in %d tries: use smaller patches, or cases with fewer lesions", s.opt.Patch, tries)
+		return nil, fmt.Errorf("no usable patch of %v voxels without a lesion was found in %d tries: use smaller patches, cases with fewer lesions, or sampler.lesion_free = false", s.opt.Patch, tries)
 	}
 	return nil, fmt.Errorf("no usable patch was found in %d tries", tries)
 }
@@ -149,7 +154,7 @@ func (s *Sampler) place(r *rng.Stream) (it *dataset.Item, centre [3]int, err err
 	switch s.kind {
 	case WithLesion:
 		p = 1
-	case WithoutLesion:
+	case WithoutLesion, Anywhere:
 		p = 0
 	}
 	atLesion := r.Bool(p) && len(s.lesion) > 0
