@@ -37,6 +37,25 @@ func corners() values {
 	}
 }
 
+// triangle draws a matrix whose rows begin, or end, at the same column and need more and more of
+// the others.
+func triangle(fromEnd bool) values {
+	return func(d draw) []float32 {
+		rows, cols := d.shape.W, d.shape.C
+		x := make([]float32, rows*cols)
+		for p := range rows {
+			for k := 0; k <= p && k < cols; k++ {
+				q := k
+				if fromEnd {
+					q = cols - 1 - k
+				}
+				x[p*cols+q] = float32(d.Normal() / math.Sqrt(float64(cols)))
+			}
+		}
+		return x
+	}
+}
+
 // fourier is the real part of a discrete Fourier transform, lowest frequency first.
 func fourier() values {
 	return func(d draw) []float32 {
@@ -53,7 +72,8 @@ func fourier() values {
 
 func alongAxisTrials() []*trial {
 	dense := func(d draw) []float32 { return normal(0, 1/math.Sqrt(float64(d.shape.C)))(d) }
-	kinds := map[string]values{"dense": dense, "band": band(), "corners": corners(), "zero": constant(0), "fourier": fourier()}
+	kinds := map[string]values{"dense": dense, "band": band(), "corners": corners(), "zero": constant(0), "fourier": fourier(),
+		"triangle": triangle(false), "triangle from the end": triangle(true)}
 	var ts []*trial
 	for i, c := range []struct {
 		x    device.Shape
@@ -71,6 +91,10 @@ func alongAxisTrials() []*trial {
 		{shape(1, 24, 5, 7, 1), 0, 24, "corners"},
 		{shape(1, 3, 24, 19, 1), 1, 24, "fourier"},
 		{shape(1, 3, 7, 24, 1), 2, 24, "corners"},
+		{shape(1, 24, 1, 31, 1), 0, 24, "triangle"},
+		{shape(1, 2, 24, 5, 1), 1, 25, "triangle from the end"},
+		{shape(1, 7, 1, 37, 1), 2, 37, "triangle"},
+		{shape(1, 2, 3, 37, 1), 2, 31, "triangle from the end"},
 		{shape(1, 6, 5, 4, 1), 0, 1, "dense"}, // one row
 		{shape(1, 6, 5, 4, 1), 2, 1, "dense"},
 		{shape(1, 1, 5, 17, 1), 0, 5, "dense"}, // one column
