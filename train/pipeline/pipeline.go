@@ -205,3 +205,9 @@ func (p *Pipeline) finish(s *Step, in *inputs, done *session, took time.Duration
 	}
 	return os.RemoveAll(p.begunFile(s))
 }
+
+// Places lists what a pipeline makes in its folder.
+func Places() []string {
+	return []string{ConfigFile, stepsFolder, segmenter, inpainter, generator, detector, finetune, "predictions", baselineFolder,
+		"scores.csv", "scores.json", PageFile, picturesFolder, "rows", AblationText, AblationCSV, AblationJSON}
+}

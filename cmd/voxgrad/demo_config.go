@@ -1,0 +1,62 @@
+package main
+
+import "fmt"
+
+// demoFolds are the parts of the training pairs; two of them have a member.
+const demoFolds = 5
+
+// demoStages is the published recipe at a size that takes minutes: narrow networks,
+// small patches, a larger learning rate, no dropout. Dice alone may collapse to "no
+// lesion" in so few steps, hence the cross-entropy.
+const demoStages = `
+[network]
+width = %d
+dropout = 0.0
+
+[sampler]
+patch = [%d, %[2]d, %[2]d]
+jitter = %[3]d
+
+[adam]
+learning_rate = 1e-3
+
+[loss]
+cross_entropy = 0.5
+
+[run]
+batch = 2
+steps = %[4]d
+valid_patches = %[5]d
+
+[segmenter.run]
+epochs = %[6]d
+[inpainter.run]
+epochs = %[7]d
+[generator.run]
+epochs = %[7]d
+[detector.run]
+epochs = %[8]d
+[finetune.run]
+epochs = %[9]d
+`
+
+// config is demo.toml.
+func (d *demo) config() string {
+	stages := fmt.Sprintf(demoStages, 8, 32, 10, 40, 16, 5, 4, 3, 4)
+	if d.quick {
+		stages = fmt.Sprintf(demoStages, 6, 24, 8, 20, 8, 4, 3, 3, 3)
+	}
+	return fmt.Sprintf(`# Written by 'voxgrad demo'. Run it again with
+#   voxgrad pipeline --config %[2]s/%[6]s --out %[2]s
+seed = %[1]d
+folds = %[3]d
+members = 2
+
+[data.single]
+root = %[4]q
+[data.pairs]
+root = %[5]q
+[data.test]
+root = %[7]q
+`, d.seed, d.out, demoFolds, d.path(demoTrain, singleTable), d.path(demoTrain), demoConfig, d.path(demoHeld)) + stages
+}
