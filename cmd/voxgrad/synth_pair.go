@@ -185,7 +185,7 @@ func optionsMap(o synth.Options) (m map[string]any, err error) {
 // fate says in words what happened to a lesion.
 func fate(l synth.Lesion) string {
 	if l.Origin == synth.Generated {
-		return "generated " + presence(l)
+		return "generated, " + presence(l)
 	}
 	if l.Time1 && l.Time2 {
 		return "kept"
