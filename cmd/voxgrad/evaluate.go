@@ -73,7 +73,7 @@ one folder per expert, DIR/EXPERT/CASE.nii.gz.`,
 	f.StringVar(&j.files.brain, "brainmask", "", "brain mask, or folder of them; sets what the pictures show")
 	f.StringVar(&j.files.prob, "probability", "", "probability map, or folder of them, for the report's lists of lesions")
 	f.StringArrayVar(&j.files.members, "member", nil, "mask or probability map of one member of an ensemble, or folder of them; repeat it for each")
-	f.IntVar(&j.figures, "figures", 0, "lesions pictured per case at most (default 12 for a pair, 4 for several; 0 by itself: none)")
+	f.IntVar(&j.figures, "figures", 0, "lesions pictured per case at most; 0 for none (default 12 for a pair, 4 for several cases)")
 	scoringFlags(cmd, &j.opt)
 	return cmd
 }

@@ -17,6 +17,9 @@ type raterMasks struct {
 	path          map[[2]string]string // by rater and case
 }
 
+// agreementMeasures are what raters are compared by: Dice and the lesion scores.
+var agreementMeasures = report.DetectionMeasures[:4]
+
 // runRaters scores every rater against every other.
 func (j *evaluateJob) runRaters() error {
 	masks, err := findRaters(j.raters)
@@ -32,8 +35,8 @@ func (j *evaluateJob) runRaters() error {
 		return err
 	}
 	var keys []string
-	for _, k := range tableKeys[:4] {
-		keys = append(keys, k.key)
+	for _, k := range agreementMeasures {
+		keys = append(keys, k.Key)
 	}
 	means, err := metrics.AgainstOthers(pairs, keys, boot)
 	if err != nil {
@@ -128,8 +131,8 @@ func findRaters(dir string) (*raterMasks, error) {
 // raterMeansTable is each rater against all the others.
 func raterMeansTable(means []metrics.RaterMean, cases int) *report.Table {
 	t := &report.Table{Title: "Each rater against the others", Columns: []report.Column{{Name: "rater"}, {Name: "n"}}}
-	for _, k := range tableKeys[:4] {
-		t.Columns = append(t.Columns, report.Column{Name: k.head, Unit: k.unit})
+	for _, k := range agreementMeasures {
+		t.Columns = append(t.Columns, report.Column{Name: k.Name, Unit: k.Unit})
 	}
 	t.Columns = append(t.Columns, report.Column{Name: "Dice, 95 % interval"}, report.Column{Name: "lesion F1, 95 % interval"})
 	for _, m := range means {
@@ -150,13 +153,13 @@ func raterMeansTable(means []metrics.RaterMean, cases int) *report.Table {
 // raterPairsTable is every rater against every other.
 func raterPairsTable(pairs []metrics.RaterPair) *report.Table {
 	t := &report.Table{Title: "Rater against rater", Columns: []report.Column{{Name: "truth"}, {Name: "scored"}, {Name: "n"}}}
-	for _, k := range tableKeys[:4] {
-		t.Columns = append(t.Columns, report.Column{Name: k.head, Unit: k.unit})
+	for _, k := range agreementMeasures {
+		t.Columns = append(t.Columns, report.Column{Name: k.Name, Unit: k.Unit})
 	}
 	for _, p := range pairs {
 		row := []any{p.Truth, p.Pred, p.Summary.With}
-		for _, k := range tableKeys[:4] {
-			if s, ok := p.Summary.Measure(k.key); ok {
+		for _, k := range agreementMeasures {
+			if s, ok := p.Summary.Measure(k.Key); ok {
 				row = append(row, s.Mean)
 			} else {
 				row = append(row, nil)

@@ -13,58 +13,6 @@ import (
 	"voxgrad/report"
 )
 
-// tableKey is a measure of a score table.
-type tableKey struct {
-	key, head string
-	unit      report.Unit
-}
-
-// tableKeys are what the challenge ranks by and counts, in order.
-var tableKeys = func() (keys []tableKey) {
-	for _, m := range report.DetectionMeasures {
-		keys = append(keys, tableKey{m.Key, m.Name, m.Unit})
-	}
-	return keys
-}()
-
-// scoreTable is a row per case and, for several, their means.
-func scoreTable(title string, cases []metrics.Case, sum metrics.Summary) *report.Table {
-	t := &report.Table{Title: title, Columns: []report.Column{{Name: "case"}}}
-	for _, k := range tableKeys {
-		t.Columns = append(t.Columns, report.Column{Name: k.head, Unit: k.unit})
-	}
-	for _, c := range cases {
-		row := []any{c.Name}
-		for _, k := range tableKeys {
-			if v, ok := c.Result.Value(k.key); ok {
-				row = append(row, v)
-			} else {
-				row = append(row, nil)
-			}
-		}
-		t.Add(row...)
-	}
-	if len(cases) < 2 {
-		return t
-	}
-	row := []any{fmt.Sprintf("mean of %d", sum.With)}
-	for _, k := range tableKeys {
-		if m, ok := sum.Measure(k.key); ok {
-			row = append(row, m.Mean)
-		} else {
-			row = append(row, nil)
-		}
-	}
-	t.AddSummary(row...)
-	if sum.Without > 0 {
-		n, _ := sum.Measure("tested_lesions")
-		mm3, _ := sum.Measure("tested_volume")
-		t.Note = fmt.Sprintf("%d with an empty truth, not in the means: on average %.2f false lesions of %.1f mm³ together.",
-			sum.Without, n.Mean, mm3.Mean)
-	}
-	return t
-}
-
 // measureTable is one case, a measure a line.
 func measureTable(c metrics.Case) *report.Table {
 	t := &report.Table{Title: c.Name, Columns: []report.Column{{Name: "measure"}, {Name: "value"}}}
