@@ -24,6 +24,8 @@ type Spatial interface {
 	// Convolutions with any border, resampling on a regular grid and discrete Fourier
 	// transforms are such products, and their matrices are made once per image in
 	// float64 by the caller. A backend may skip coefficients that are zero: x must be finite.
+	// Every sum is taken and rounded in the same way, over rising q, so that sums of terms
+	// that are equal, or opposite, come out equal, or opposite, to the bit: Peak's ties need it.
 	AlongAxis(y Into, x, m Tensor, axis int)
 
 	// Orient: y[i] = x[j] with j[perm[a]] = i[a], or y's extent − 1 − i[a] where flip[a].
@@ -65,7 +67,7 @@ type Intensity interface {
 
 // Spectrum is for transforms that look at single frequencies. Positions count
 // from the lowest frequency: position q along an axis of n holds frequency q − n/2
-// (rounded down). re and im have one sample and one channel.
+// (rounded down). re and im have one sample and one channel; the image of Wave may have more.
 type Spectrum interface {
 	// Peak: peak, Vec(2), is the largest element of the complex array re + i·im: the one with
 	// the largest real part and, of those, with the largest imaginary part.
@@ -74,7 +76,7 @@ type Spectrum interface {
 	// Spike: re[at] += ratio·peak[0], im[at] += ratio·peak[1].
 	Spike(re, im, peak Tensor, at [3]int, ratio float64)
 
-	// Wave adds what a spike of ratio·peak at a position becomes in the image, with M = D·H·W
+	// Wave adds what a spike of ratio·peak at a position becomes in each image, with M = D·H·W
 	// and f[a] = at[a] − n[a]/2 (rounded down):
 	//
 	//	φ = 2π · Σ_a f[a]·i[a]/n[a]
@@ -84,7 +86,7 @@ type Spectrum interface {
 	Wave(y, x, peak Tensor, at [3]int, ratio float64)
 }
 
-// Region works on the voxels where a mask is above one half. mask has x's shape.
+// Region works on the voxels where a mask is above one half; a NaN is not. mask has x's shape.
 type Region interface {
 	// RegionStats: stats, Vec(2), receives the mean and the standard deviation (divided by the
 	// number of voxels) of x inside the mask, over all samples and channels; 0, 0 if it is empty.
