@@ -121,7 +121,7 @@ func (s *Study) addOverlay(mask, truth *volume.Volume, name map[string]string) e
 			}
 		}
 	}
-	at, err := s.add(image)
+	at, err := s.add(padded(image))
 	o.Image = at
 	s.content.Overlay = o
 	return err

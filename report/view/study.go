@@ -94,7 +94,11 @@ func Load(f Files) (*Study, error) {
 			s.noteSpace(first, v)
 		}
 		low, high := window(v)
-		at, err := s.add(v)
+		up, degrees := upright(v)
+		if degrees > 0 {
+			s.note("%s is tilted by %.1f degrees: it is shown resampled along the world's axes, its intensities interpolated.", in.Path, degrees)
+		}
+		at, err := s.add(up)
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,7 @@ class Pane {
     this.nv = new niivue.Niivue({
       interactive: false,
       dragAndDropEnabled: false,
-      isSliceMM: true, // slices of the world: scans on different grids show the same plane
+      isSliceMM: true, // positions are those of the world, not of the voxels
       multiplanarShowRender: 0,
       backColor: [0, 0, 0, 1],
       crosshairColor: [0.2, 0.75, 1, 0.8],
