@@ -111,6 +111,7 @@ func (d *drawn) note(one Transform) {
 		d.value("factor", one.Factor)
 	case Noise:
 		d.value("noise", one.Sigma)
+		d.value("seed", float64(one.Seed))
 	}
 }
 
@@ -167,6 +168,7 @@ func TestDefaultDraws(t *testing.T) {
 	d.even(t, "anisotropy axis", 0, 2)
 	spread(t, "factor", d.values["factor"], 1.5, 4)
 	spread(t, "noise", d.values["noise"], 0.02, 0.1)
+	spread(t, "seed", d.values["seed"], 0, 1<<53-1) // what any reader of JSON keeps
 }
 
 func TestTorchIODraws(t *testing.T) {
