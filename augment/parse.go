@@ -10,10 +10,10 @@ import (
 	"strings"
 )
 
-// Parse makes the transform of that name from its parameters, a JSON object;
-// empty params are an object without any. The error names the transform and what is
-// wrong: a name or parameter that does not exist, one that is missing or given twice, a value that makes no
-// sense.
+// Parse makes the transform of that name from its parameters, a JSON object; empty
+// params are an object without any. The error names the transform and what is wrong: a
+// name or parameter that does not exist, one that is missing or given twice, a value
+// that makes no sense.
 func Parse(name string, params []byte) (Transform, error) {
 	parse, ok := parsers[name]
 	if !ok {

@@ -66,6 +66,9 @@ Noise is counted in units of the normalised scan, in which the brain's peak is 1
 (--normalize kde, the default with --preset). With --transform the default is none: the
 numbers are those of the file. All other transforms are the same either way.`
 
+// maxPanels bounds what a montage keeps in memory.
+const maxPanels = 60
+
 func newAugment() *cobra.Command {
 	var j augmentJob
 	cmd := &cobra.Command{
@@ -150,6 +153,8 @@ func (j *augmentJob) check(cmd *cobra.Command) error {
 		return usagef(cmd, "--each: there is no transform in the preset %s", j.preset)
 	case j.count < 1 || j.count > 10000:
 		return usagef(cmd, "--count %d: from 1 to 10000", j.count)
+	case j.montage != "" && j.count > maxPanels:
+		return usagef(cmd, "--count %d with --montage: a picture shows at most %d variants", j.count, maxPanels)
 	}
 	if j.record == "" {
 		stem, _ := splitNIfTI(j.out)

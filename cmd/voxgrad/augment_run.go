@@ -206,10 +206,13 @@ func applyRecipe(dev device.Backend, r augment.Recipe, canonical, file *volume.V
 
 // hint warns of noise that nobody would see.
 func (j *augmentJob) hint(scan *volume.Volume, rec augmentRecord) {
+	if rec.Normalize != string(volume.NoScale) {
+		return
+	}
+	top := volume.Percentile(scan.Data, 99)
 	for _, v := range rec.Variants {
 		for _, t := range v.Recipe {
-			n, ok := t.(augment.Noise)
-			if top := volume.Percentile(scan.Data, 99); ok && n.Sigma*rec.Unit < top/1000 {
+			if n, ok := t.(augment.Noise); ok && n.Sigma < top/1000 {
 				slog.Warn("the noise is below a thousandth of the scan's bright values; --normalize kde counts sigma in units of the brain's peak",
 					"sigma", n.Sigma, "99th percentile", top)
 				return

@@ -97,6 +97,8 @@ func TestAugmentOneTransform(t *testing.T) {
 		require.InDelta(t, float64(a)*peak, b, 1e-4*peak)
 	}
 	run("noise", `{"sigma": 0.05, "seed": 9}`, "--normalize", "median")
+	_, _, warned := voxgrad(t, "augment", "--in", in, "--out", out, "--transform", "noise", "--params", `{"sigma": 1e-6}`, "--device", "cpu")
+	require.Contains(t, warned, "below a thousandth")
 }
 
 // The record of the variants gives them back, and the same seed the same files.
@@ -189,6 +191,7 @@ func TestAugmentRefuses(t *testing.T) {
 		{1, "no voxel is left", []string{"--transform", "anisotropy_zoom", "--params", `{"axis": 0, "factor": 1000}`}},
 		{2, `no augmentation preset "some"`, []string{"--preset", "some"}},
 		{2, "--count 0: from 1", []string{"--preset", "default", "--count", "0"}},
+		{2, "at most 60 variants", []string{"--preset", "default", "--count", "61", "--montage", filepath.Join(dir, "never.png")}},
 		{2, "--seed goes with --preset", []string{"--transform", "flip", "--params", `{"axes": [0]}`, "--seed", "3"}},
 		{2, "--params goes with --transform", []string{"--preset", "default", "--params", "{}"}},
 		{2, "leave out --count", []string{"--preset", "default", "--each", "--count", "3"}},
