@@ -3,7 +3,11 @@ package train
 // Event is something that a run tells whoever watches it.
 type Event interface{ event() }
 
-// Started comes first.
+// Loading comes before Started, while the lesions of the training cases are read to
+// borrow their shapes.
+type Loading struct{ Done, Total int }
+
+// Started comes when all is prepared, before the first step.
 type Started struct {
 	Folder     string   // RUN/fold_K
 	Config     Config   // as resolved
@@ -65,6 +69,7 @@ type Restored struct {
 	Filled                   []bool    // where the noise is
 }
 
+func (Loading) event()    {}
 func (Started) event()    {}
 func (StepDone) event()   {}
 func (Validating) event() {}

@@ -1,8 +1,6 @@
 package train
 
 import (
-	"fmt"
-
 	"voxgrad/autograd"
 	"voxgrad/device"
 	"voxgrad/synth"
@@ -104,28 +102,4 @@ func (t *trainer) patch(p *sample.Sample) synth.Patch {
 func patchOf(p *sample.Sample, id string) synth.Patch {
 	brain, lesions := masks(p)
 	return synth.Patch{Size: p.Size, Brain: brain, Lesions: lesions, Likelihood: p.Likelihood, Case: id}
-}
-
-// openShapes collects the forms of the training cases' lesions.
-func (t *trainer) openShapes() error {
-	t.shapes = synth.NewLibrary(t.cfg.Synthesis.Options)
-	for _, i := range t.split.Train {
-		it, err := t.loader.Load(i)
-		if err != nil {
-			return err
-		}
-		start, size := [3]int{}, it.Grid().Size
-		_, lesions := masks(sample.Cut(it, start, size))
-		if _, err := t.shapes.Add(it.Case.ID, lesions, size); err != nil {
-			return fmt.Errorf("case %s: %w", it.Case.ID, err)
-		}
-	}
-	switch o := t.cfg.Synthesis.Options; {
-	case t.shapes.Len() == 0:
-		return fmt.Errorf("data set %s: no training case has a lesion of %d to %d voxels to borrow the shape of (synthesis.shape_min_voxels, shape_max_voxels)",
-			t.set.Root, o.ShapeMin, o.ShapeMax)
-	case t.shapes.Cases() == 1:
-		t.on(Warning{"only one training case lends lesion shapes: they are used in its own patches too"})
-	}
-	return nil
 }

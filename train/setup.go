@@ -9,14 +9,12 @@ import (
 
 	"voxgrad/device"
 	"voxgrad/internal/atomicfile"
-	"voxgrad/internal/rng"
 	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/synth"
 	"voxgrad/train/dataset"
 	"voxgrad/train/sample"
 	"voxgrad/train/tensorboard"
-	"voxgrad/volume"
 )
 
 // Job is a training run to do.
@@ -122,65 +120,11 @@ func (t *trainer) start(resume bool, last string) error {
 	t.on(Started{Folder: t.dir, Config: t.cfg, Device: t.dev.Name(), Train: t.state.Train, Valid: t.state.Valid,
 		Layout: t.set.Layout, Parameters: trainable, Resumed: resume, Step: t.state.Step, Epoch: t.state.Epoch,
 		History: t.state.History})
+	if t.shapes != nil && t.shapes.Cases() == 1 {
+		t.on(Warning{"only one training case lends lesion shapes: they are used in its own patches too"})
+	}
 	if !resume {
 		return t.save() // shows at once whether the folder takes a checkpoint
-	}
-	return nil
-}
-
-func (t *trainer) openData(hooks []sample.Hook) (err error) {
-	if t.set, err = dataset.Open(t.cfg.Data.Root, t.cfg.Data.Options); err != nil {
-		return err
-	}
-	if err := t.set.Complete(); err != nil {
-		return err
-	}
-	times, err := t.set.TimePoints()
-	if err != nil {
-		return err
-	}
-	if want := t.task.images(); times != want {
-		what := "task " + t.cfg.Task
-		if t.cfg.Synthesis.On() {
-			what += " on synthetic pairs"
-		}
-		return fmt.Errorf("data set %s (layout %s) has %d image(s) per case; %s takes %d", t.set.Root, t.set.Layout, times, what, want)
-	}
-	if t.split, err = t.set.KFold(t.cfg.Seed, t.cfg.Data.Folds, t.cfg.Data.Fold); err != nil {
-		return err
-	}
-	t.loader = dataset.NewLoader(t.set, t.cfg.Data.Settings, int64(t.cfg.Data.CacheMB)<<20)
-	if t.cfg.Synthesis.On() {
-		var prior *volume.Volume
-		if t.cfg.Synthesis.Prior != "" {
-			if prior, err = volume.Read(t.cfg.Synthesis.Prior); err != nil {
-				return err
-			}
-		}
-		t.loader.UseMaps(prior)
-	}
-	draw := func(training bool) sample.Hook {
-		return func(p *sample.Sample, s *rng.Stream) error { return t.task.draw(p, s, training) }
-	}
-	training, err := sample.NewSampler(t.loader.View(t.split.Train), t.task.patches(), t.cfg.Sampler, t.cfg.Seed, "sample",
-		append([]sample.Hook{draw(true)}, hooks...)...)
-	if err != nil {
-		return err
-	}
-	if training.LesionCases() == 0 {
-		return fmt.Errorf("data set %s: no training case has a lesion: there is nothing to learn from", t.set.Root)
-	}
-	t.train = training
-	valid, err := sample.NewSampler(t.loader.View(t.split.Valid), t.task.patches(), t.cfg.Sampler, t.cfg.Seed, "valid", draw(false))
-	if err != nil {
-		return err
-	}
-	t.valid = valid
-	if t.cfg.Task == models.Generator && valid.LesionCases() == 0 {
-		return fmt.Errorf("data set %s: no validation case has a lesion: a generator cannot be judged by them; choose another fold or fewer folds", t.set.Root)
-	}
-	if t.cfg.Task == models.Inpainter || t.cfg.Synthesis.On() {
-		return t.openShapes()
 	}
 	return nil
 }

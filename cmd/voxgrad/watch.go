@@ -29,6 +29,14 @@ func newTrainWatch(title string) *trainWatch {
 
 func (w *trainWatch) event(e train.Event) {
 	switch e := e.(type) {
+	case train.Loading:
+		if w.bar == nil {
+			w.bar = newProgress("reading lesions", e.Total)
+		}
+		if w.bar.set(e.Done, ""); e.Done == e.Total {
+			w.bar.shut()
+			w.bar = nil
+		}
 	case train.Started:
 		w.folder, w.rate = e.Folder, e.Config.Adam.LearningRate
 		slog.Info("training "+w.title, "device", e.Device, "layout", e.Layout, "train", len(e.Train), "valid", len(e.Valid),

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"sync"
 
-	"voxgrad/synth"
 	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
@@ -38,11 +37,6 @@ type entry struct {
 func NewLoader(set *Set, s prep.Settings, limit int64) *Loader {
 	return &Loader{set: set, settings: s, limit: limit, items: map[int]*entry{}, lesions: map[int]bool{}}
 }
-
-// UseMaps makes items carry their Likelihood: the product of the case's map of
-// white matter and of the prior, of those of the two that there are. Call it before
-// Load. The prior may be nil; it lies in the space of every case.
-func (l *Loader) UseMaps(prior *volume.Volume) { l.likely, l.prior = true, prior }
 
 // View is the loader restricted to some of the set's cases.
 func (l *Loader) View(cases []int) *View { return &View{l, cases} }
@@ -238,30 +232,6 @@ func load(c Case, s prep.Settings) (*Item, error) {
 		return nil, fmt.Errorf("case %s: %s: %w", c.ID, brain.Name(), err)
 	}
 	return NewItem(c, images, labels), nil
-}
-
-// readMaps fills in the likelihood.
-func (it *Item) readMaps(prior *volume.Volume) error {
-	var maps []*volume.Volume
-	if it.Case.WhiteMatter != "" {
-		m, err := volume.Read(it.Case.WhiteMatter)
-		if err != nil {
-			return fmt.Errorf("case %s: %w", it.Case.ID, err)
-		}
-		maps = append(maps, m)
-	}
-	if prior != nil {
-		maps = append(maps, prior)
-	}
-	brain := make([]bool, len(it.Labels))
-	for i, l := range it.Labels {
-		brain[i] = l&Brain != 0
-	}
-	var err error
-	if it.Likelihood, err = synth.Likely(brain, it.Grid(), maps...); err != nil {
-		return fmt.Errorf("case %s: %w", it.Case.ID, err)
-	}
-	return nil
 }
 
 // crop cuts everything to the bounding box of the brain.
