@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/volume"
 )
@@ -73,4 +74,39 @@ func ExamplePage() {
 	html, _ := os.ReadFile(path)
 	fmt.Println(strings.Count(string(html), "<h2"), "sections,", strings.Count(string(html), "<svg"), "chart")
 	// Output: 2 sections, 1 chart
+}
+
+func ExampleScoreTables() {
+	mask := func(from, to int) *volume.Volume {
+		v := volume.New(volume.Grid{Size: [3]int{20, 1, 1}, Affine: volume.Affine{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}})
+		for x := from; x < to; x++ {
+			v.Data[x] = 1
+		}
+		return v
+	}
+	var cases []metrics.Case
+	for n, pred := range []*volume.Volume{mask(2, 10), mask(6, 14)} {
+		r, err := metrics.Evaluate(mask(2, 10), pred, metrics.DefaultOptions())
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		cases = append(cases, metrics.Case{Name: fmt.Sprintf("patient%02d", n+1), Result: r})
+	}
+	sum, err := metrics.Summarize(cases, metrics.DefaultBootstrap())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Print(report.ScoreTables(cases, sum)[0])
+	p := report.NewPage("Evaluation") // the same, with means, intervals and box plots
+	p.Scores(cases, sum)
+	// Output:
+	// Detection and Dice
+	// case        Dice  lesion sens.  lesion PPV  lesion F1  true lesions  pred. lesions
+	// ──────────────────────────────────────────────────────────────────────────────────
+	// patient01  1.000         1.000       1.000      1.000             1              1
+	// patient02  0.500         1.000       1.000      1.000             1              1
+	// ──────────────────────────────────────────────────────────────────────────────────
+	// mean of 2  0.750         1.000       1.000      1.000
 }
