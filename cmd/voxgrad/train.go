@@ -50,7 +50,9 @@ func newTrainTask(task, short, example string) *cobra.Command {
 The data set is a folder in one of the known layouts, or a CSV table; see docs/formats.md
 and 'voxgrad data check'. Settings come from --config, the environment (VOXGRAD_ and the
 setting's name in capitals) and flags, each overriding the one before; the resolved ones
-are written to RUN/fold_K/config.toml. A first SIGINT or SIGTERM saves and stops.`,
+are written to RUN/fold_K/config.toml. Single settings of augmentation and synthesis stand
+in the file alone, in the tables [augmentation] and [synthesis]; see docs/training.md.
+A first SIGINT or SIGTERM saves and stops.`,
 		Example: example,
 		Args:    exactArgs(0, ""),
 	}
