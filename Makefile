@@ -13,17 +13,20 @@ HAS_CUDA := $(shell printf '\043include <cuda.h>\n\043if CUDA_VERSION < 11080\n\
 	$(CC) $(CGO_CFLAGS) $(CUDA_INC) -E -x c - >/dev/null 2>&1 && [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check lint fuzz bench gpu ptx ptx-check cover notices clean
+.PHONY: help build demo demo-quick test check lint fuzz bench gpu ptx ptx-check cover notices clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/voxgrad, with CUDA where cuda.h is
 	CGO_ENABLED=$(if $(HAS_CUDA),1,0) $(GO) build -trimpath $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
 	@echo "built $(BIN) $(if $(HAS_CUDA),with CUDA,without CUDA: no C compiler or no cuda.h from 11.8 on)"
 
-demo: build ## the main job, end to end on phantom brains, into demo/ (open demo/index.html)
+demo: build ## every stage end to end on phantom brains, in under ten minutes, into demo/ (open demo/index.html)
 	$(BIN) demo --out $(DEMO)
+
+demo-quick: build ## the same, smaller, in under three minutes: shows that everything works, not how well
+	$(BIN) demo --quick --out $(DEMO)
 
 test: ## all tests
 	$(GO) test -timeout 40m ./...

@@ -70,7 +70,7 @@ bin/voxgrad gradcheck --quick --failures --device cpu
 bin/voxgrad gradcheck --quick --failures --device emu
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
-bin/voxgrad demo --out "$out/demo"
+bin/voxgrad demo --quick --out "$out/demo"
 
 echo
 for s in "${skipped[@]:-}"; do [ -z "$s" ] || echo "left out: $s"; done

@@ -77,7 +77,7 @@ func (t *AblationTable) note() string {
 		lines = append(lines, fmt.Sprintf("Each case's scores are averaged over %d seeds first; ± is the standard deviation of the mean over the seeds.", len(t.Seeds)))
 	}
 	if t.Without > 0 {
-		lines = append(lines, fmt.Sprintf("False lesions: mean number in the %d pairs without new lesions.", t.Without))
+		lines = append(lines, fmt.Sprintf("False lesions: mean number in %s without new lesions.", pairs(t.Without)))
 	}
 	return strings.Join(append(lines, "Rule of averaging: "+metrics.Rule), " ")
 }

@@ -122,9 +122,16 @@ func (r *Result) Table() *report.Table {
 	for _, row := range rows {
 		t.Add(row...)
 	}
-	t.Note = fmt.Sprintf("%d pairs with new lesions; the threshold was chosen for the best lesion F1 on the training pairs.", r.Ensemble.With)
+	t.Note = fmt.Sprintf("%s with new lesions; the threshold was chosen for the best lesion F1 on the training pairs.", pairs(r.Ensemble.With))
 	if n := r.Ensemble.Without; n > 0 {
-		t.Note += fmt.Sprintf(" False lesions: mean number in the %d pairs without new lesions.", n)
+		t.Note += fmt.Sprintf(" False lesions: mean number in %s without new lesions.", pairs(n))
 	}
 	return t
+}
+
+func pairs(n int) string {
+	if n == 1 {
+		return "1 pair"
+	}
+	return fmt.Sprintf("%d pairs", n)
 }
