@@ -180,7 +180,7 @@ func foldTable(folds []runFold) *report.Table {
 	var shown []string
 	for _, c := range runColumns {
 		for _, f := range folds {
-			if f.history.has(c.key) {
+			if !math.IsNaN(f.history.atBest(c.key)) {
 				shown = append(shown, c.key)
 				t.Columns = append(t.Columns, report.Column{Name: c.name, Unit: report.Unit{Digits: c.digits}})
 				break
@@ -204,7 +204,7 @@ func foldTable(folds []runFold) *report.Table {
 		}
 		t.Add(append(row, ended)...)
 	}
-	t.Note = "Measures are those of the best epoch: the one with the lowest validation loss."
+	t.Note = "Measures are those of the best epoch: the one with the lowest validation loss. Whole: over whole validation images."
 	return t
 }
 

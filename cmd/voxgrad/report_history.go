@@ -20,13 +20,13 @@ type runColumn struct {
 
 // runColumns are the columns of metrics.csv that a page shows as numbers.
 var runColumns = []runColumn{
-	{"train_loss", "training loss", 4},
-	{"valid_loss", "validation loss", 4},
-	{"valid_dice", "validation Dice", 3},
-	{"valid_patch_psnr", "validation PSNR (dB)", 2},
-	{"valid_filled_psnr", "PSNR of filled regions (dB)", 2},
-	{"full_dice", "whole images: Dice", 3},
-	{"full_lesion_f1", "whole images: lesion F1", 3},
+	{"train_loss", "train. loss", 4},
+	{"valid_loss", "valid. loss", 4},
+	{"valid_dice", "valid. Dice", 3},
+	{"valid_patch_psnr", "valid. PSNR (dB)", 2},
+	{"valid_filled_psnr", "filled PSNR (dB)", 2},
+	{"full_dice", "whole: Dice", 3},
+	{"full_lesion_f1", "whole: lesion F1", 3},
 }
 
 // runHistory is a run's metrics.csv: numbers by column, one per epoch, NaN where
@@ -113,11 +113,6 @@ func (h *runHistory) epochs() int {
 		n = max(n, len(c))
 	}
 	return n
-}
-
-// has tells whether a column holds a number.
-func (h *runHistory) has(key string) bool {
-	return slices.ContainsFunc(h.columns[key], func(v float64) bool { return !math.IsNaN(v) })
 }
 
 // atBest is a column's value at the best epoch.
