@@ -22,7 +22,7 @@
 // # Adding an operation
 //
 // Write its trials in the file of its family and, if it has a reverse, its
-// gradient; add it to the spy in spy_test.go. The tests of this package fail
+// gradient; add it to the spy (spy_test.go, spy_imaging_test.go). The tests of this package fail
 // while a method of device.Backend has no case, and while a deliberate fault in
 // it passes unnoticed.
 package devicetest
