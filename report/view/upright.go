@@ -28,7 +28,7 @@ func tilt(g volume.Grid) (mm, degrees float64) {
 }
 
 // upright is v resampled along the world's axes, over all of its field of view: voxels
-// as far apart as those of v, but at most 1 mm. A scan that is tilted by less than
+// as far apart as those of v, but at most 2 mm. A scan that is tilted by less than
 // 0.5 mm is v itself. Intensities that were whole numbers are rounded to such.
 func upright(v *volume.Volume) (up *volume.Volume, degrees float64) {
 	mm, degrees := tilt(v.Grid)
@@ -51,7 +51,7 @@ func upright(v *volume.Volume) (up *volume.Volume, degrees float64) {
 	for coarser := 1.0; ; coarser *= 1.25 {
 		voxels := 1.0
 		for axis, step := range v.Grid.Canonical().Affine.Spacing() {
-			step = min(step, 1) * coarser
+			step = min(step, 2) * coarser
 			n := math.Ceil((high[axis] - low[axis]) / step)
 			voxels *= n
 			g.Size[axis] = int(n)
