@@ -9,10 +9,7 @@ import (
 	"voxgrad/device"
 )
 
-var (
-	_ device.Backend = (*Backend)(nil)
-	_ device.Imaging = (*Backend)(nil)
-)
+var _ device.Backend = (*Backend)(nil)
 
 // Backend implements device.Backend. Make one with New.
 type Backend struct {

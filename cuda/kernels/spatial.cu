@@ -90,6 +90,10 @@ template <bool LINES> __device__ __forceinline__ void along(const Along &p) {
 		}
 		__syncthreads();
 	}
+	i64 to[4]; // the lines' places in y
+#pragma unroll
+	for (int l = 0; l < 4; l++)
+		to[l] = p.first((u32)min(LINES ? r0 + tr + l : c0 + tc + step * l, (i64)p.lines - 1), p.rows);
 #pragma unroll
 	for (int i = 0; i < 4; i++) {
 		i64 r = r0 + tr + i;
@@ -97,7 +101,7 @@ template <bool LINES> __device__ __forceinline__ void along(const Along &p) {
 		for (int j = 0; j < 4; j++) {
 			i64 c = c0 + tc + step * j;
 			if (r < rows && c < cols)
-				store(p.y + p.first((u32)(LINES ? r : c), p.rows) + (LINES ? c : r) * p.inner, acc[i][j], p.add);
+				store(p.y + to[LINES ? i : j] + (LINES ? c : r) * p.inner, acc[i][j], p.add);
 		}
 	}
 }
