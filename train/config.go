@@ -81,6 +81,7 @@ type Loss struct {
 	Eps          float64 `toml:"eps" comment:"e in soft Dice"`
 	LesionOnly   bool    `toml:"lesion_only" comment:"Dice of the lesion channel instead of the mean over both (choice: off)"`
 	CrossEntropy float64 `toml:"cross_entropy" comment:"weight of added cross-entropy (choice: 0)"`
+	FilledOnly   bool    `toml:"filled_only" comment:"inpainter, generator: squared error inside the filled regions alone, all that synthesis takes of their output (choice: off, the whole patch)"`
 }
 
 // Adam is the optimiser.

@@ -25,7 +25,7 @@ func (t generation) draw(p *sample.Sample, s *rng.Stream, training bool) error {
 
 func (t generation) upload(b *sample.Batch) inputs {
 	shape := batchShape(b)
-	x, target := t.dev.Alloc(shape.WithC(2)), t.dev.Alloc(shape)
+	x, target, filled := t.dev.Alloc(shape.WithC(2)), t.dev.Alloc(shape), t.newFilled(shape)
 	for n, p := range b.Samples {
 		one := t.image(p, 0)
 		t.dev.PutSample(target, n, one)
@@ -35,8 +35,8 @@ func (t generation) upload(b *sample.Batch) inputs {
 		t.dev.Concat(two, one, region)
 		t.dev.PutSample(x, n, two)
 		t.dev.Free(one)
-		t.dev.Free(region)
+		t.keep(filled, n, region)
 		t.dev.Free(two)
 	}
-	return inputs{[]device.Tensor{x}, target}
+	return inputs{[]device.Tensor{x}, target, filled}
 }

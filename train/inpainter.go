@@ -55,13 +55,13 @@ func awayFrom(lesions, brain []bool, size [3]int) ([]bool, error) {
 // the input.
 func (t inpainting) upload(b *sample.Batch) inputs {
 	shape := batchShape(b)
-	x, target := t.dev.Alloc(shape), t.dev.Alloc(shape)
+	x, target, filled := t.dev.Alloc(shape), t.dev.Alloc(shape), t.newFilled(shape)
 	for n, p := range b.Samples {
 		one := t.augmented(p, 0, 0)
 		t.dev.PutSample(target, n, one)
-		t.dev.Free(t.corrupt(one, p))
+		t.keep(filled, n, t.corrupt(one, p))
 		t.dev.PutSample(x, n, one)
 		t.dev.Free(one)
 	}
-	return inputs{[]device.Tensor{x}, target}
+	return inputs{[]device.Tensor{x}, target, filled}
 }

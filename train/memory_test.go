@@ -19,6 +19,11 @@ func planned(task, up string, width, batch, edge int) Config {
 	return c
 }
 
+func filledOnly(c Config) Config {
+	c.Loss.FilledOnly = true
+	return c
+}
+
 // The plan is the peak that the cpu reports for the same two steps, to the byte.
 func TestMemoryOfIsTheCPUsPeak(t *testing.T) {
 	for _, c := range []Config{
@@ -28,6 +33,7 @@ func TestMemoryOfIsTheCPUsPeak(t *testing.T) {
 		planned("detector", layers.Trilinear, 5, 1, 8),
 		planned("inpainter", layers.Transposed, 2, 2, 16),
 		planned("generator", layers.Trilinear, 2, 1, 16),
+		filledOnly(planned("generator", layers.Transposed, 2, 2, 8)),
 		madePairs(),
 	} {
 		t.Run(fmt.Sprintf("%s/%s/%d", c.Task, c.Network.Up, c.Run.Batch), func(t *testing.T) {

@@ -9,7 +9,8 @@ import (
 
 // restoration is what the inpainter and the generator have in common: noise hides
 // part of a patch, the network restores it, and the loss is the mean squared error
-// over the whole patch.
+// over the whole patch. With filled_only, what the network makes of the rest counts
+// as right.
 type restoration struct{ *trainer }
 
 func (t restoration) images() int { return 1 }
@@ -19,6 +20,9 @@ func (t restoration) forward(tape *autograd.Tape, in inputs) answer {
 	var a answer
 	if !tape.Recording() {
 		a.out = tape.Hold(out)
+	}
+	if !in.filled.None() {
+		t.dev.Select(in.target, in.filled, in.target, out.Tensor)
 	}
 	a.loss = tape.MSE(out, autograd.Input(in.target))
 	return a
@@ -78,6 +82,22 @@ func (t *trainer) show(b *sample.Batch, x device.Tensor, out []float32) {
 		t.on(Restored{Epoch: t.state.Epoch + 1, Number: b.First + n, Case: p.Case, Size: p.Size,
 			Before: p.Images[0], Corrupted: given, After: out[n*voxels:][:voxels], Filled: p.Fill})
 	}
+}
+
+// newFilled is room for where the loss counts; none if it counts everywhere.
+func (t restoration) newFilled(shape device.Shape) device.Tensor {
+	if !t.cfg.Loss.FilledOnly {
+		return device.Tensor{}
+	}
+	return t.dev.Alloc(shape)
+}
+
+// keep frees a sample's region, after a copy into filled where there is one.
+func (t restoration) keep(filled device.Tensor, n int, region device.Tensor) {
+	if !filled.None() {
+		t.dev.PutSample(filled, n, region)
+	}
+	t.dev.Free(region)
 }
 
 // corrupt puts noise into the part of x that the sample hides. Region is that part

@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/autograd"
+	"voxgrad/device"
 	"voxgrad/device/cpu"
 	"voxgrad/models"
 	"voxgrad/train/dataset"
@@ -110,6 +112,47 @@ func TestWhatPaintersAreShown(t *testing.T) {
 			require.InDelta(t, 0, m, 4/k, "%d filled voxels", len(filled))
 			require.InDelta(t, 1, math.Sqrt(sd), 4/k/math.Sqrt2)
 		})
+	}
+}
+
+// With filled_only the loss is the squared error inside the filled voxels, over the
+// number of all voxels, and its gradient with respect to the output is zero elsewhere.
+func TestFilledOnly(t *testing.T) {
+	for _, task := range []string{models.Inpainter, models.Generator} {
+		tr := opened(t, filledOnly(painter(task)))
+		b, err := sample.DrawBatch(tr.train, 0, 2)
+		require.NoError(t, err)
+		in := tr.task.upload(b)
+		target := make([]float32, in.target.Len())
+		tr.dev.Download(target, in.target)
+
+		tape := autograd.NewInference(tr.dev)
+		a := tr.task.forward(tape, in)
+		out, want, outside := tape.Value(a.out), 0.0, 0.0
+		for i, x := range out {
+			d := float64(x) - float64(target[i])
+			if b.Samples[i/512].Fill[i%512] {
+				want += d * d / float64(len(out))
+			} else {
+				outside += d * d / float64(len(out))
+			}
+		}
+		require.InEpsilon(t, want, tape.Value(a.loss)[0], 1e-5)
+		require.Greater(t, outside, want/10, "the rest is not right by itself: the test would show nothing")
+
+		dx := tr.dev.Alloc(in.target.Shape)
+		one := tr.dev.Alloc(device.Scalar())
+		tr.dev.Fill(one, 1)
+		tr.dev.MSEGrad(device.Into{Tensor: dx, Mode: device.Set}, one, a.out.Tensor, in.target)
+		grad := make([]float32, dx.Len())
+		tr.dev.Download(grad, dx)
+		for i, g := range grad {
+			require.Equal(t, b.Samples[i/512].Fill[i%512], g != 0, "voxel %d", i)
+		}
+		tape.Close()
+		tr.dev.Free(dx)
+		tr.dev.Free(one)
+		tr.free(in)
 	}
 }
 

@@ -39,6 +39,7 @@ type task interface {
 type inputs struct {
 	images []device.Tensor // one per time point, [N D H W Cin]
 	target device.Tensor   // [N D H W Cout]
+	filled device.Tensor   // [N D H W 1], 1 where the loss counts; none if it counts everywhere
 }
 
 func (t *trainer) free(in inputs) {
@@ -46,6 +47,7 @@ func (t *trainer) free(in inputs) {
 		t.dev.Free(x)
 	}
 	t.dev.Free(in.target)
+	t.dev.Free(in.filled)
 }
 
 // answer is what forward gives: the loss, and what the measures need.

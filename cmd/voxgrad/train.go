@@ -135,6 +135,8 @@ func trainFlags(task string) map[string]string {
 		for _, key := range []string{"loss.eps", "loss.lesion_only", "loss.cross_entropy", "sampler.lesion_prob", "run.full_every", "run.on_collapse"} {
 			names[key] = ""
 		}
+	} else {
+		names["loss.filled_only"] = ""
 	}
 	return names
 }
