@@ -76,7 +76,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"spatial", "resample", []string{"Resample"}, "an edge not minded", regexp.MustCompile(`min\.s32`), "max.s32", 3, 0},
 		{"spatial", "resample", []string{"Resample"}, "the other side's weight", regexp.MustCompile(`sub\.f64`), "add.f64", 3, 0},
 		{"intensity", "blend", []string{"Blend"}, "a product turned round", regexp.MustCompile(`mul\.f32`), "add.f32", 4, 0},
-		{"intensity", "noise", []string{"Noise"}, "a round mixed wrongly", regexp.MustCompile(`xor\.b32`), "or.b32", 4, 0},
+		{"intensity", "noise", []string{"Noise"}, "a round mixed wrongly", regexp.MustCompile(`xor\.b32`), "or.b32", 4, 1}, // with a word that is 0
 		{"intensity", "least_part", []string{"Min"}, "the larger one", regexp.MustCompile(`setp\.lt\.f32`), "setp.gt.f32", 4, 0},
 		{"intensity", "least_finish", []string{"Min"}, "barrier left out", barrier, "", 1, 0},
 		{"intensity", "field", []string{"Field"}, "the centre on the other side", regexp.MustCompile(`sub\.f64`), "add.f64", 3, 0},
@@ -88,7 +88,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"region", "region_deviation", []string{"RegionStats"}, "a quotient turned round", div64, "mul.rn.f64", 1, 0},
 		{"region", "region_noise", []string{"RegionNoise"}, "the mask turned round", regexp.MustCompile(`setp\.leu\.f32`), "setp.gt.f32", 4, 0},
 		{"region", "region_select", []string{"Select"}, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 4, 0},
-		{"memory", "copy_words", []string{"PutSample", "TakeSample"}, "an end not minded", regexp.MustCompile(`setp\.ge\.s64`), "setp.gt.s64", 4, 3}, // samples of one block alone
+		{"memory", "copy_words", []string{"PutSample", "TakeSample"}, "an end not minded", regexp.MustCompile(`setp\.ge\.s64`), "setp.gt.s64", 4, 2}, // no sample ends in the second or fourth quarter of a block
 		{"memory", "nonfinite_count", []string{"NonFinite"}, "barrier left out", barrier, "", 2, 1},                                                  // block_sum's first: the block has no earlier sum
 	} {
 		t.Run(p.module+"/"+p.kernel+"/"+p.what, func(t *testing.T) {
@@ -127,6 +127,7 @@ func firstFailure(t *testing.T, p planted, text string) error {
 		}
 		return sound(name, compute)
 	}
+	delete(b.modules, p.module) // New has loaded one
 	defer b.Close()
 	for _, c := range casesOf(devicetest.Options{}, p.methods...) {
 		if _, err := c.Check(b); err != nil {
