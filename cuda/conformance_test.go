@@ -56,10 +56,10 @@ func (b *Backend) GuardAlloc(s device.Shape, pad int) (device.Tensor, func() err
 }
 
 // Without a pool, the emulator sees every access outside a tensor, to memory that
-// was freed and of values nobody wrote.
+// was freed and of values nobody wrote, and blocks that meet. The latter costs a seventh of the time.
 func TestConformance(t *testing.T) {
 	devicetest.Run(t, func(t testing.TB) device.Backend {
-		_, b := onEmulator(t, nil, WithoutPool())
+		_, b := onEmulator(t, []emu.Option{emu.BlockRaces()}, WithoutPool())
 		return b
 	}, devicetest.Options{Guarded: true})
 }

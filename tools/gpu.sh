@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The checks of `voxgrad gradcheck` on a GPU, under compute-sanitizer where it is
-# installed, and the benchmarks. Skips with the reason where there is no GPU.
+# The checks of `voxgrad gradcheck` on a GPU (every op, those of augmentation and synthesis
+# too, and whole networks), under compute-sanitizer where it is installed, and the benchmarks. Skips with the reason where there is no GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=bin/voxgrad
