@@ -18,7 +18,7 @@ import (
 type Job struct {
 	Config  Config
 	Out     string         // the folder for everything
-	Device  device.Backend // nil for Plan without Measure
+	Device  device.Backend // not needed to list the steps
 	OpenDry train.OpenDry  // for Plan: counts memory
 	Version string         // of the program, for the records
 
