@@ -29,7 +29,8 @@ func TestConfigRefusesWhatItDoesNotKnow(t *testing.T) {
 	c := Defaults("segmenter")
 	err := c.ParseTOML([]byte("seed = 3\n[adam]\nbeta1 = 0.8\nmomentum = 0.9\n"))
 	require.EqualError(t, err, "line 4: unknown key adam.momentum")
-	require.ErrorContains(t, c.ParseTOML([]byte("[run]\nbatch = \"four\"\n")), "line 2")
+	require.EqualError(t, c.ParseTOML([]byte("[run]\nbatch = \"four\"\n")),
+		"line 2, column 9: cannot decode TOML string into run.batch, which must be of type int")
 	require.ErrorContains(t, c.ParseTOML([]byte("[run\n")), "line 1")
 	require.ErrorContains(t, c.ParseTOML([]byte("[sampler]\npatch = [1, 2]\n")), "patch")
 }

@@ -35,21 +35,7 @@ func (c Config) TOML() ([]byte, error) {
 // is an error that gives its line.
 func (c *Config) ParseTOML(text []byte) error {
 	c.startPreset(text)
-	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(c)
-	var strict *toml.StrictMissingError
-	if errors.As(err, &strict) {
-		e := strict.Errors[0]
-		line, _ := e.Position()
-		return fmt.Errorf("line %d: unknown key %s", line, strings.Join(e.Key(), "."))
-	}
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		line, column := decode.Position()
-		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(decode.Error(), "toml: "))
-	}
-	if err != nil {
+	if err := DecodeTOML(text, c); err != nil {
 		return err
 	}
 	// The decoder fills arrays of a fixed length from shorter or longer ones.
@@ -63,6 +49,32 @@ func (c *Config) ParseTOML(text []byte) error {
 		return fmt.Errorf("sampler.patch has %d numbers: three are needed, along x, y, z", len(p))
 	}
 	return nil
+}
+
+// DecodeTOML reads text into a struct and keeps what the text does not name. Errors
+// give the line; a key that the struct lacks is one.
+func DecodeTOML(text []byte, into any) error {
+	d := toml.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	err := d.Decode(into)
+	var unknown *toml.StrictMissingError
+	if errors.As(err, &unknown) {
+		e := unknown.Errors[0]
+		line, _ := e.Position()
+		return fmt.Errorf("line %d: unknown key %s", line, strings.Join(e.Key(), "."))
+	}
+	var decode *toml.DecodeError
+	if errors.As(err, &decode) {
+		line, column := decode.Position()
+		what := strings.TrimPrefix(decode.Error(), "toml: ")
+		// The decoder names the field of the struct, which means nothing to who wrote the file.
+		if before, after, ok := strings.Cut(what, " into struct field "); ok {
+			_, kind, _ := strings.Cut(after, " of type ")
+			what = fmt.Sprintf("%s into %s, which must be of type %s", before, strings.Join(decode.Key(), "."), kind)
+		}
+		return fmt.Errorf("line %d, column %d: %s", line, column, what)
+	}
+	return err
 }
 
 // startPreset puts the preset in place that a text's [augmentation] table changes.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"regexp"
 	"time"
@@ -77,8 +78,8 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if b.asJSON && b.benchstat {
 		return usagef(cmd, "--json and --benchstat: choose one")
 	}
-	if b.runs < 1 || !(b.seconds >= 0 && b.seconds <= 3600) || b.cacheMiB < 0 || b.cacheMiB > 16<<10 || !(b.margin >= 0) {
-		return usagef(cmd, "--runs must be at least 1, --seconds from 0 to 3600, --cache from 0 to 16384, --margin at least 0")
+	if b.runs < 1 || !(b.seconds >= 0 && b.seconds <= 3600) || b.cacheMiB < 0 || b.cacheMiB > 16<<10 || !(b.margin >= 0) || math.IsInf(b.margin, 0) {
+		return usagef(cmd, "--runs must be at least 1, --seconds from 0 to 3600, --cache from 0 to 16384, --margin a number of at least 0")
 	}
 	o.Most, o.Least, o.Budget = b.runs, min(b.runs, o.Least), time.Duration(b.seconds*float64(time.Second))
 	if b.filter != "" {

@@ -124,7 +124,7 @@ func TestBenchBadInput(t *testing.T) {
 	for _, k := range []struct{ args, says string }{
 		{"--filter (", "--filter"}, {"--filter nothing", "no case matches"}, {"--step painter", "segmenter or detector"},
 		{"--patch 12", "multiple of 8"}, {"--width 0", "width 0"}, {"--runs 0", "--runs"}, {"--json --benchstat", "choose one"},
-		{"--compare /nowhere.json", "/nowhere.json"}, {"--compare " + file, "no results"}, {"--margin -1", "--margin"},
+		{"--compare /nowhere.json", "/nowhere.json"}, {"--compare " + file, "no results"}, {"--margin -1", "--margin"}, {"--margin Inf", "--margin"},
 		{"--step segmenter --up sideways", "sideways"},
 	} {
 		_, err := command(t, newBench(), append(least[2:], strings.Fields(k.args)...)...)

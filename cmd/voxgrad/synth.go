@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
 	"voxgrad/augment"
@@ -16,6 +14,7 @@ import (
 	"voxgrad/internal/rng"
 	"voxgrad/models"
 	"voxgrad/synth"
+	"voxgrad/train"
 	"voxgrad/train/prep"
 )
 
@@ -45,11 +44,7 @@ type synthJob struct {
 type synthConfig struct{ synth.Options }
 
 // ParseTOML implements configuration.
-func (c *synthConfig) ParseTOML(text []byte) error {
-	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	return d.Decode(c)
-}
+func (c *synthConfig) ParseTOML(text []byte) error { return train.DecodeTOML(text, c) }
 
 const synthLong = `Makes synthetic pairs of time points out of one FLAIR scan and its lesion mask: some
 of its lesions are taken away from one or both time points by the inpainter, others
@@ -121,6 +116,9 @@ func newSynth() *cobra.Command {
 
 // check finds what is wrong with the command line before anything is read.
 func (j *synthJob) check(cmd *cobra.Command) (err error) {
+	if j.out == "" {
+		return usagef(cmd, "--out is empty: name the folder to write to")
+	}
 	if j.count < 1 || j.count > 100000 {
 		return usagef(cmd, "--count %d: from 1 to 100000", j.count)
 	}
@@ -157,6 +155,9 @@ func (j *synthJob) run(cmd *cobra.Command) error {
 	in, err := j.read()
 	if err != nil {
 		return err
+	}
+	if err := os.MkdirAll(j.out, 0o777); err != nil { // before minutes of work
+		return fmt.Errorf("cannot make the output folder: %w", err)
 	}
 	var records []synthRecord
 	for n := range j.count {

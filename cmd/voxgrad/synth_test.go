@@ -204,6 +204,8 @@ func TestSynthRefuses(t *testing.T) {
 	dir := t.TempDir()
 	flags := synthSource(t, dir)
 	at := func(name string) string { return filepath.Join(dir, name+".nii.gz") }
+	config := filepath.Join(dir, "synth.toml")
+	require.NoError(t, os.WriteFile(config, []byte("kept = 0.4\nkpet = 0.4\n"), 0o666))
 	for _, c := range []struct {
 		status int
 		want   string
@@ -219,6 +221,9 @@ func TestSynthRefuses(t *testing.T) {
 		{1, "no such file", []string{"--flair", at("nowhere")}},
 		{1, "no such file", []string{"--shapes", at("nowhere")}},
 		{1, "whose shape a generated one could have", []string{"--shapes", at("empty")}},
+		{1, "synth.toml: line 2: unknown key kpet", []string{"--config", config}},
+		{1, "cannot make the output folder", []string{"--out", config}},
+		{2, "--out is empty", []string{"--out", ""}},
 		{2, "preset", []string{"--augment", "heavy"}},
 		{2, "must add up to 1", []string{"--kept", "0.9"}},
 		{2, "multiple of 8", []string{"--window", "30"}},

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -70,6 +71,9 @@ A first SIGINT or SIGTERM saves and stops.`,
 		}
 		if cfg.Task != task {
 			return fmt.Errorf("%s: task = %q, but the command is train %s", s.file, cfg.Task, task)
+		}
+		if out == "" {
+			return usagef(cmd, "--out is empty: name the run folder")
 		}
 		if cfg.Data.Root == "" {
 			return usagef(cmd, "--data is missing: the folder or table of the training cases")
@@ -174,7 +178,9 @@ func trainTable(s *train.Summary) *report.Table {
 	if s.Best != nil {
 		t.Add("best epoch", fmt.Sprintf("%d: validation loss %.4g, %s", s.Best.Epoch, float64(s.Best.ValidLoss), quality(*s.Best)))
 	}
-	t.Add("median step", fmt.Sprintf("%.3f s, %.2f patches a second", float64(s.StepSeconds), float64(s.PatchesASecond)))
+	if x := float64(s.StepSeconds); !math.IsNaN(x) { // a finished run that was resumed has no step to time
+		t.Add("median step", fmt.Sprintf("%.3f s, %.2f patches a second", x, float64(s.PatchesASecond)))
+	}
 	t.Add("best weights", filepath.Join(s.Folder, train.BestFile))
 	return t
 }

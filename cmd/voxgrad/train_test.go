@@ -40,6 +40,11 @@ func TestStagesFromTheCommandLine(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(text), "augment = 'paper-baseline'")
 
+	// Nothing is left to do, so there is no step to time.
+	resumed := succeeds(t, append(synthetic, "--resume")...)
+	require.Contains(t, resumed, "best weights")
+	require.NotContains(t, resumed, "median step")
+
 	// What goes wrong.
 	status, _, stderr := voxgrad(t, append(detector, "--data", data, "--out", filepath.Join(dir, "x"), "--start", best("generator"))...)
 	require.Equal(t, 1, status)
@@ -50,4 +55,7 @@ func TestStagesFromTheCommandLine(t *testing.T) {
 	status, _, stderr = voxgrad(t, "train", "inpainter", "--data", single, "--out", filepath.Join(dir, "x"), "--encoder", best("seg"))
 	require.Equal(t, 2, status)
 	require.Contains(t, stderr, "unknown flag")
+	status, _, stderr = voxgrad(t, "train", "inpainter", "--data", single, "--out", "")
+	require.Equal(t, 2, status)
+	require.Contains(t, stderr, "--out is empty")
 }
