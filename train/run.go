@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"time"
@@ -25,8 +26,23 @@ func Run(ctx context.Context, job Job) (*Summary, error) {
 	t.timing.begin = time.Now()
 	reason, err := t.loop(ctx)
 	s := t.summary(reason, err)
-	err = errors.Join(err, s.write(t.dir), t.close())
+	failed := t.dev.Sync() != nil
+	err = errors.Join(err, s.write(t.dir))
+	if closing := t.close(); !errors.Is(err, closing) { // a device that failed says so again
+		err = errors.Join(err, closing)
+	}
+	if err != nil && failed {
+		err = fmt.Errorf("%w; %s", err, t.goOn())
+	}
 	return s, err
+}
+
+// goOn says what is left of a run whose device failed.
+func (t *trainer) goOn() string {
+	if _, err := os.Stat(t.path(LastFile)); err != nil {
+		return "nothing had been saved yet: start again"
+	}
+	return t.path(LastFile) + " is as it was last saved: --resume goes on from there"
 }
 
 func (t *trainer) path(file string) string { return filepath.Join(t.dir, file) }

@@ -173,5 +173,8 @@ func (t *trainer) close() error {
 			n.Free()
 		}
 	}
-	return errors.Join(err, t.dev.Sync())
+	if failed := t.dev.Sync(); err == nil {
+		return failed
+	}
+	return err
 }
