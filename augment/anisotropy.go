@@ -54,14 +54,16 @@ func (a Anisotropy) Check(size [3]int) error {
 }
 
 func (a Anisotropy) valid() error {
-	if !(a.Factor >= 1 && !math.IsInf(a.Factor, 0)) {
-		return fmt.Errorf("factor %g: must be at least 1", a.Factor)
+	if !(a.Factor >= 1 && a.Factor <= maxRadius) {
+		return fmt.Errorf("factor %g: must be at least 1 and at most %g", a.Factor, maxRadius)
 	}
 	switch {
 	case a.Kind != Clamp && a.Kind != TorchIO && a.Kind != Zoom:
 		return fmt.Errorf("there is no kind %q", a.Kind)
-	case a.Up != BSpline3 && (a.Up != Linear || a.Kind == Zoom):
+	case a.Kind == Zoom && a.Up != BSpline3:
 		return fmt.Errorf("up %q: must be %q", a.Up, BSpline3)
+	case a.Up != BSpline3 && a.Up != Linear:
+		return fmt.Errorf("up %q: must be %q or %q", a.Up, BSpline3, Linear)
 	}
 	return validAxis(a.Axis)
 }

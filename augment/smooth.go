@@ -43,22 +43,25 @@ func (b Blur) Check(size [3]int) error { return checked(b, b.valid(), size) }
 
 func (b Blur) valid() error { return validGaussian(b.Sigma, b.Truncate) }
 
-// maxRadius bounds kernels, far above any use.
+// maxRadius bounds kernels and thick slices in voxels, far above any use.
 const maxRadius = 1e5
 
 func validGaussian(sigma Triple, truncate float64) error {
+	if !(truncate > 0) {
+		return fmt.Errorf("truncate %g: must be above 0", truncate)
+	}
 	some := false
 	for _, s := range sigma {
-		if !(s >= 0 && s*truncate < maxRadius) {
+		if !(s >= 0) {
 			return fmt.Errorf("sigma %v: standard deviations must be positive", sigma)
+		}
+		if !(s*truncate < maxRadius) {
+			return fmt.Errorf("sigma %v: the kernel must reach less than %g voxels", sigma, maxRadius)
 		}
 		some = some || s > negligible
 	}
 	if !some {
 		return fmt.Errorf("sigma %v: a standard deviation must be above 0", sigma)
-	}
-	if !(truncate > 0) {
-		return fmt.Errorf("truncate %g: must be above 0", truncate)
 	}
 	return nil
 }
@@ -164,7 +167,7 @@ func (m AxialMean) Check(size [3]int) error { return checked(m, m.valid(), size)
 
 func (m AxialMean) valid() error {
 	if m.Size < 1 || m.Size > maxRadius {
-		return fmt.Errorf("size %d: must be at least 1", m.Size)
+		return fmt.Errorf("size %d: must be at least 1 and at most %g", m.Size, maxRadius)
 	}
 	if at := m.Size/2 + m.Origin; at < 0 || at >= m.Size {
 		return fmt.Errorf("origin %d: the window of %d voxels must hold the voxel itself", m.Origin, m.Size)

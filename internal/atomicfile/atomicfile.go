@@ -4,8 +4,10 @@ package atomicfile
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -14,10 +16,10 @@ import (
 // flushes it to disk and renames it to path. On any error the temporary file is
 // removed and path is as it was. Permissions follow the umask, as with os.Create.
 func Write(path string, write func(w io.Writer) error) (err error) {
-	dir, base := filepath.Split(path)
-	if dir == "" {
-		dir = "."
+	if err := Check(path); err != nil {
+		return err
 	}
+	dir, base := filepath.Split(path)
 	f, err := create(dir, base)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
@@ -43,6 +45,32 @@ func Write(path string, write func(w io.Writer) error) (err error) {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+// Check is the error of Write that can be known before there is anything to write: the
+// folder is missing, or path is there and no file of data, so that a rename would take
+// the place of a folder, a device or a pipe.
+func Check(path string) error {
+	dir := filepath.Dir(path)
+	info, err := os.Stat(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("cannot write %s: no such file or directory: %s; make the folder first", path, dir)
+	case err != nil:
+		return fmt.Errorf("cannot write %s: %w", path, err)
+	case !info.IsDir():
+		return fmt.Errorf("cannot write %s: %s is not a directory", path, dir)
+	}
+	info, err = os.Stat(path)
+	switch {
+	case err != nil: // nothing there yet, or Write will tell
+		return nil
+	case info.IsDir():
+		return fmt.Errorf("cannot write %s: it is a folder", path)
+	case !info.Mode().IsRegular():
+		return fmt.Errorf("cannot write %s: it is a device or a pipe; files are written whole beside it and renamed", path)
+	}
+	return nil
 }
 
 // create is os.CreateTemp with the permissions of os.Create.
