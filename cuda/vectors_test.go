@@ -145,13 +145,6 @@ func (l *learner) forward(tape *autograd.Tape) *autograd.Var {
 	return tape.MSE(y, l.target)
 }
 
-// loss is that of a step that is not made.
-func (l *learner) loss() float64 {
-	tape := autograd.New(l.dev, 0)
-	defer tape.Close()
-	return exact(l.dev, l.forward(tape).Tensor)[0]
-}
-
 // step is one of training, its update left to the caller; the gradients stay.
 func (l *learner) step() (loss float64) {
 	tape := autograd.New(l.dev, 0)
