@@ -1,5 +1,5 @@
-// What the kernels share. Templates with shared variables are not static: the compiler
-// would put a hash of the file's path into the variables' names.
+// What the kernels share. Functions with shared variables are not static: the compiler
+// would put a hash of the file's path into the variables' names (make ptx refuses it).
 #pragma once
 
 typedef long long i64;

@@ -36,7 +36,8 @@ extern "C" __global__ void __launch_bounds__(256) noise(float *y, const float *x
 // The smaller one; a NaN wins and stays.
 static __device__ __forceinline__ float lesser(float a, float b) { return b < a || b != b ? b : a; }
 
-static __device__ __forceinline__ float block_least(float m) {
+// Not static: see common.cuh.
+__device__ __forceinline__ float block_least(float m) {
 	__shared__ float part[8];
 #pragma unroll
 	for (int d = 16; d > 0; d >>= 1)

@@ -8,7 +8,8 @@
 // The larger one by the real part, then by the imaginary part.
 static __device__ __forceinline__ float2 larger(float2 a, float2 b) { return b.x > a.x || (b.x == a.x && b.y > a.y) ? b : a; }
 
-static __device__ __forceinline__ float2 block_largest(float2 m) {
+// Not static: see common.cuh.
+__device__ __forceinline__ float2 block_largest(float2 m) {
 	__shared__ float2 part[8];
 #pragma unroll
 	for (int d = 16; d > 0; d >>= 1)

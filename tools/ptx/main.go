@@ -54,6 +54,9 @@ func main() {
 			if err != nil {
 				log.Fatal(err)
 			}
+			if bytes.Contains(ptx, []byte("_INTERNAL_")) {
+				log.Fatalf("%s: a static function or variable made a name with a hash of the file's path in it, other on every machine; drop the static", source)
+			}
 			if !*check {
 				if err := atomicfile.WriteBytes(path, ptx); err != nil {
 					log.Fatal(err)
