@@ -7,7 +7,8 @@ const demoFolds = 5
 
 // demoStages is the published recipe at a size that takes minutes: narrow networks,
 // small patches, a larger learning rate, no dropout. Dice alone may collapse to "no
-// lesion" in so few steps, hence the cross-entropy.
+// lesion" in so few steps, hence the cross-entropy; and the networks that paint learn
+// what belongs into a hole much sooner if nothing else of a patch is counted.
 const demoStages = `
 [network]
 width = %d
@@ -22,6 +23,11 @@ learning_rate = 1e-3
 
 [loss]
 cross_entropy = 0.5
+
+[inpainter.loss]
+filled_only = true
+[generator.loss]
+filled_only = true
 
 [run]
 batch = 2

@@ -43,6 +43,9 @@ func (f *pipelineFlags) job(cmd *cobra.Command) (job pipeline.Job, closeDevice f
 	if f.fold >= 0 && f.only == "" {
 		return job, nil, usagef(cmd, "--fold goes with --only")
 	}
+	if f.out == "" {
+		return job, nil, usagef(cmd, "--out is empty: name the folder for everything")
+	}
 	text, err := os.ReadFile(f.config)
 	if err != nil {
 		return job, nil, fmt.Errorf("cannot read the configuration: %w", err)

@@ -55,7 +55,7 @@ func Check(path string) error {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("cannot write %s: no such file or directory: %s; make the folder first", path, dir)
+		return fmt.Errorf("cannot write %s: %w; make the folder first", path, err)
 	case err != nil:
 		return fmt.Errorf("cannot write %s: %w", path, err)
 	case !info.IsDir():

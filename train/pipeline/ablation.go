@@ -25,6 +25,9 @@ type AblationRun struct {
 // ablation.seeds the run of each seed lies in OUT/seed_N.
 func OpenAblation(job Job) (*AblationRun, error) {
 	a := &AblationRun{job: job, seeds: job.Config.Ablation.Seeds}
+	if job.Out == "" {
+		return nil, errNoFolder
+	}
 	if err := job.Config.Check(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}

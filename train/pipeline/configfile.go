@@ -2,9 +2,7 @@ package pipeline
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -27,7 +25,7 @@ func (c Config) TOML() ([]byte, error) {
 func (c *Config) ParseTOML(text []byte) error {
 	// Once for the errors, so that a text with a mistake in it changes nothing.
 	var scratch Config
-	if err := strict(text, &scratch); err != nil {
+	if err := train.DecodeTOML(text, &scratch); err != nil {
 		return err
 	}
 	if err := lengths(text); err != nil {
@@ -53,7 +51,7 @@ func (c *Config) ParseTOML(text []byte) error {
 			return err
 		}
 	}
-	err := strict(text, c)
+	err := train.DecodeTOML(text, c)
 	c.Network, c.Sampler, c.Loss, c.Adam, c.Run = nil, nil, nil, nil, nil
 	return err
 }
@@ -71,25 +69,6 @@ func preset(name string) train.Augmentation {
 		return train.Defaults(models.Segmenter).Augmentation
 	}
 	return c.Augmentation
-}
-
-// strict decodes the text; errors give the line.
-func strict(text []byte, into any) error {
-	d := toml.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	err := d.Decode(into)
-	var unknown *toml.StrictMissingError
-	if errors.As(err, &unknown) {
-		e := unknown.Errors[0]
-		line, _ := e.Position()
-		return fmt.Errorf("line %d: unknown key %s", line, strings.Join(e.Key(), "."))
-	}
-	var decode *toml.DecodeError
-	if errors.As(err, &decode) {
-		line, column := decode.Position()
-		return fmt.Errorf("line %d, column %d: %s", line, column, strings.TrimPrefix(decode.Error(), "toml: "))
-	}
-	return err
 }
 
 // lengths refuses sizes that have not three numbers: the decoder fills an array

@@ -8,14 +8,21 @@ import (
 	"voxgrad/train/dataset"
 )
 
-// set lists a data set's cases, once.
-func (p *Pipeline) set(name string, s Set) (*dataset.Set, error) {
+// set lists a data set's cases, once. Each must have the given number of images.
+func (p *Pipeline) set(name string, s Set, images int) (*dataset.Set, error) {
 	if d := p.sets[name]; d != nil {
 		return d, nil
 	}
 	d, err := dataset.Open(s.Root, s.Options)
 	if err == nil {
 		err = d.Complete()
+	}
+	var have int
+	if err == nil {
+		have, err = d.TimePoints()
+	}
+	if err == nil && have != images {
+		err = fmt.Errorf("%s (layout %s) has %d image(s) per case; %d are needed here", d.Root, d.Layout, have, images)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("data.%s: %w", name, err)
@@ -31,21 +38,19 @@ const (
 	testSet   = "test"
 )
 
-func (p *Pipeline) single() (*dataset.Set, error) { return p.set(singleSet, p.job.Config.Data.Single) }
-func (p *Pipeline) pairs() (*dataset.Set, error)  { return p.set(pairsSet, p.job.Config.Data.Pairs) }
+func (p *Pipeline) single() (*dataset.Set, error) {
+	return p.set(singleSet, p.job.Config.Data.Single, 1)
+}
+
+func (p *Pipeline) pairs() (*dataset.Set, error) {
+	return p.set(pairsSet, p.job.Config.Data.Pairs, 2)
+}
 
 // test is the pairs to score.
 func (p *Pipeline) test() (*dataset.Set, error) {
-	d, err := p.set(testSet, p.job.Config.Data.Test)
+	d, err := p.set(testSet, p.job.Config.Data.Test, 2)
 	if err != nil {
 		return nil, err
-	}
-	times, err := d.TimePoints()
-	if err != nil {
-		return nil, err
-	}
-	if times != 2 {
-		return nil, fmt.Errorf("data.test: %s (layout %s) has %d image(s) per case; pairs are needed", d.Root, d.Layout, times)
 	}
 	for _, c := range d.Cases {
 		if strings.ContainsAny(c.ID, `/\`) {

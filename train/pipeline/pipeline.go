@@ -30,6 +30,8 @@ type Job struct {
 // saved, and running again goes on.
 var ErrInterrupted = errors.New("interrupted; everything is saved, and the same command goes on from here")
 
+var errNoFolder = errors.New("the folder for the results has no name")
+
 // ConfigFile is the resolved configuration's name in the folder.
 const ConfigFile = "pipeline.toml"
 
@@ -46,6 +48,9 @@ type Pipeline struct {
 func Open(job Job) (*Pipeline, error) { return open(job, []Method{job.Config.Method}, true) }
 
 func open(job Job, methods []Method, report bool) (*Pipeline, error) {
+	if job.Out == "" {
+		return nil, errNoFolder
+	}
 	if err := job.Config.Check(); err != nil {
 		return nil, fmt.Errorf("config: %w", err)
 	}
@@ -87,6 +92,9 @@ func (p *Pipeline) Only(ctx context.Context, stage string, fold int) error {
 }
 
 func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
+	if err := p.ready(steps); err != nil {
+		return err
+	}
 	if err := p.writeConfig(); err != nil {
 		return err
 	}

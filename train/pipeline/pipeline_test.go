@@ -213,18 +213,3 @@ func TestOnlyOneStep(t *testing.T) {
 		}
 	}
 }
-
-func TestErrorsNameTheStep(t *testing.T) {
-	c := short()
-	c.Data.Test.Root = filepath.Join(data, "single")
-	p := folder(t, c, t.TempDir(), nil)
-	require.ErrorContains(t, p.Run(context.Background()), "data.test: "+filepath.Join(data, "single")+" (layout cross-sectional) has 1 image(s) per case")
-	c = short()
-	c.Data.Pairs.Root = filepath.Join(data, "nowhere")
-	p = folder(t, c, t.TempDir(), nil)
-	require.ErrorContains(t, p.Run(context.Background()), "step finetune/fold_0: data.pairs: data set "+filepath.Join(data, "nowhere"))
-	c = short()
-	c.Folds = 4
-	p = folder(t, c, t.TempDir(), nil)
-	require.ErrorContains(t, p.Run(context.Background()), "step finetune/fold_0: "+filepath.Join(data, "pairs")+" has 3 patients, too few for 4 folds")
-}

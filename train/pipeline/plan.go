@@ -25,6 +25,9 @@ type Planned struct {
 // stamps of equal work on the same device; with time set, what has none is timed by
 // running one real step on the device.
 func (p *Pipeline) Plan(ctx context.Context, time bool) ([]Planned, error) {
+	if err := p.ready(p.steps); err != nil {
+		return nil, err
+	}
 	var out []Planned
 	open := map[*Step]bool{} // steps that will run
 	e := &estimator{p: p, time: time, rates: map[string]rate{}, memory: map[string]int64{}}

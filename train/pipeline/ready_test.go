@@ -1,0 +1,78 @@
+package pipeline
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/train/internal/phantomset"
+	"voxgrad/volume"
+)
+
+// refused runs the pipeline and wants an error before anything began.
+func refused(t *testing.T, c Config, want ...string) {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "run")
+	p := folder(t, c, out, func(Event) { t.Fatal("a step began") })
+	err := p.Run(context.Background())
+	for _, w := range want {
+		require.ErrorContains(t, err, w)
+	}
+	require.NoDirExists(t, out)
+}
+
+// What the last step reads is looked at before the first one.
+func TestMistakesShowBeforeTheFirstStep(t *testing.T) {
+	c := tiny()
+	c.Data.Test.Root = filepath.Join(data, "single")
+	refused(t, c, "data.test: "+filepath.Join(data, "single")+" (layout cross-sectional) has 1 image(s) per case; 2 are needed here")
+
+	c = tiny()
+	c.Data.Single.Root = filepath.Join(data, "pairs")
+	refused(t, c, "data.single: ", "has 2 image(s) per case; 1 are needed here")
+
+	c = tiny()
+	c.Data.Pairs.Root = filepath.Join(data, "nowhere")
+	refused(t, c, "data.pairs: data set "+filepath.Join(data, "nowhere"))
+
+	c = tiny()
+	c.Data.Pairs.Folds = 4
+	refused(t, c, "data.pairs: "+filepath.Join(data, "pairs")+" has 3 patients, too few for 4 folds")
+
+	c = tiny()
+	c.Synthesis.Prior = filepath.Join(data, "no.nii.gz")
+	refused(t, c, "synthesis.prior: ", c.Synthesis.Prior)
+
+	_, err := Open(Job{Config: tiny()})
+	require.EqualError(t, err, "the folder for the results has no name")
+	_, err = OpenAblation(Job{Config: tiny()})
+	require.EqualError(t, err, "the folder for the results has no name")
+}
+
+func TestDamagedTestDataShowBeforeTheFirstStep(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, phantomset.Write(root, 2))
+	c := tiny()
+	c.Data.Test.Root = filepath.Join(root, "pairs")
+
+	scan := filepath.Join(root, "pairs/case1/flair_time02_on_middle_space.nii.gz")
+	require.FileExists(t, scan)
+	whole, err := os.ReadFile(scan)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(scan, whole[:100], 0o666))
+	refused(t, c, "data.test: ", "case1: "+scan)
+
+	v, err := volume.Read(filepath.Join(data, "pairs/case0/flair_time02_on_middle_space.nii.gz"))
+	require.NoError(t, err)
+	v.Affine[0][3] += 5
+	require.NoError(t, volume.Write(scan, v, volume.Float32))
+	refused(t, c, "data.test: ", "case1: ", "are not in the same space")
+
+	// A step alone looks at what it reads itself.
+	p := folder(t, c, t.TempDir(), nil)
+	require.NoError(t, p.ready(p.Steps()[:2]))
+	require.ErrorContains(t, p.ready(p.Steps()), "data.test")
+}
