@@ -77,7 +77,10 @@ func open(job Job) (*trainer, error) {
 		return nil, err
 	}
 	if err := t.start(exists, last); err != nil {
-		return nil, errors.Join(err, t.close())
+		if closing := t.close(); closing != nil && !errors.Is(err, closing) { // a device keeps its error
+			err = errors.Join(err, closing)
+		}
+		return nil, err
 	}
 	return t, nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"reflect"
 	"slices"
@@ -39,7 +40,12 @@ type key struct {
 }
 
 func (k key) flag() string { return strings.ReplaceAll(k.name, "_", "-") }
-func (k key) env() string  { return "VOXGRAD_" + strings.ToUpper(k.name) }
+func (k key) env() string  { return envPrefix + strings.ToUpper(k.name) }
+
+const envPrefix = "VOXGRAD_"
+
+// envAnnotation is where a flag says which environment variable is the same setting.
+const envAnnotation = "voxgrad_environment"
 
 // bindSettings defines --config and a flag for each key of cfg, a pointer to a
 // struct that holds the defaults. Keys (by path) that names has are called so
@@ -60,6 +66,7 @@ func bindSettings(cmd *cobra.Command, cfg configuration, names map[string]string
 	s.keys = slices.DeleteFunc(s.keys, func(k key) bool { return k.name == "" })
 	for _, k := range s.keys {
 		f := cmd.Flags().VarPF(&fieldFlag{k.value}, k.flag(), "", k.help)
+		f.Annotations = map[string][]string{envAnnotation: {k.env()}}
 		if k.value.Kind() == reflect.Bool {
 			f.NoOptDefVal = "true"
 		}
@@ -114,12 +121,36 @@ func (s *settings) resolve() error {
 			}
 		}
 	}
+	s.warnUnknown()
 	for _, g := range flags {
 		if err := setField(g.k.value, g.text); err != nil {
 			return usagef(s.cmd, "--%s: %v", g.k.flag(), err)
 		}
 	}
 	return nil
+}
+
+// warnUnknown warns of environment variables that look like settings and are none,
+// of this command or of another.
+func (s *settings) warnUnknown() {
+	known := map[string]bool{}
+	var walk func(c *cobra.Command)
+	walk = func(c *cobra.Command) {
+		c.Flags().VisitAll(func(f *pflag.Flag) {
+			for _, name := range f.Annotations[envAnnotation] {
+				known[name] = true
+			}
+		})
+		for _, sub := range c.Commands() {
+			walk(sub)
+		}
+	}
+	walk(s.cmd.Root())
+	for _, v := range os.Environ() {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, envPrefix) && !known[name] {
+			slog.Warn("an environment variable is no setting and has no effect; --help lists the settings", "name", name)
+		}
+	}
 }
 
 // fieldFlag is a flag that writes to a struct's field.

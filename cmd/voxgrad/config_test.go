@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/pelletier/go-toml/v2"
@@ -77,6 +79,22 @@ func TestSettingsPrecedence(t *testing.T) {
 	require.False(t, cfg.Quiet)
 	require.EqualValues(t, 5, cfg.Other.Seed)
 	require.EqualValues(t, 9, cfg.Sampler.Seed, "what no flag names stays as the file says")
+}
+
+func TestUnknownVariablesAreWarnedOf(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Setenv("VOXGRAD_JITTER", "7")
+	_, err := parse(t)
+	require.NoError(t, err)
+	require.Empty(t, log.String())
+	t.Setenv("VOXGRAD_JITER", "7")
+	_, err = parse(t)
+	require.NoError(t, err)
+	require.Contains(t, log.String(), "VOXGRAD_JITER")
+	require.Equal(t, 1, strings.Count(log.String(), "WARN"))
 }
 
 func TestSettingsRefuse(t *testing.T) {

@@ -27,7 +27,7 @@ func parseDevice(cmd *cobra.Command, name string) (kind string, index int, err e
 	kind, number, numbered := strings.Cut(name, ":")
 	if numbered {
 		if index, err = strconv.Atoi(number); err != nil || index < 0 || kind != "cuda" {
-			return "", 0, usagef(cmd, "--device %q: a number goes with cuda only, as in cuda:0", name)
+			return "", 0, usagef(cmd, "--device %q: a number from 0 goes with cuda, as in cuda:0, and with nothing else", name)
 		}
 	}
 	switch kind {
