@@ -110,7 +110,7 @@ func TestPlantedFaults(t *testing.T) {
 					continue
 				}
 				caught++
-				t.Logf("%s, line %d of the PTX, %s: %.150s", p.kernel, line, p.what, err)
+				t.Logf("%s, line %d of the PTX, %s: %v", p.kernel, line, p.what, err)
 			}
 			require.GreaterOrEqual(t, caught, tried-p.survive, "%s: %s", p.kernel, p.what)
 		})
