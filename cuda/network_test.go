@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"flag"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,8 +10,6 @@ import (
 	"voxgrad/layers"
 	"voxgrad/models/weights"
 )
-
-var tenSteps = flag.Bool("tensteps", false, "ten updates of every recorded network in TestTenSteps, not of the smallest alone")
 
 // Networks against PyTorch. Ten updates drive fp32 and float64 apart by more than outputs and gradients
 // differ, see equalSides; so the oracle makes the updates, and the emulator is asked at its weights.
@@ -79,11 +76,8 @@ func TestTenSteps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short")
 	}
-	for i, name := range recordedNames {
+	for _, name := range recordedNames {
 		t.Run(name, func(t *testing.T) {
-			if i > 0 && !*tenSteps {
-				t.Skip("minutes; with the flag -tensteps")
-			}
 			r := readRecorded(t, name)
 			_, b := onEmulator(t, []emu.Option{emu.SkipRaces()})
 			l := newLearner(t, b, r)

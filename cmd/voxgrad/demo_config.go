@@ -8,7 +8,8 @@ const demoFolds = 5
 // demoStages is the published recipe at a size that takes minutes: narrow networks,
 // small patches, a larger learning rate, no dropout. Dice alone may collapse to "no
 // lesion" in so few steps, hence the cross-entropy; and the networks that paint learn
-// what belongs into a hole much sooner if nothing else of a patch is counted.
+// what belongs into a hole much sooner if nothing else of a patch is counted. A window
+// of prediction is as large as a phantom.
 const demoStages = `
 [network]
 width = %d
@@ -44,13 +45,18 @@ epochs = %[7]d
 epochs = %[8]d
 [finetune.run]
 epochs = %[9]d
+[finetune.adam]
+learning_rate = 3e-4
+
+[predict]
+patch = [80, 96, 80]
 `
 
 // config is demo.toml.
 func (d *demo) config() string {
-	stages := fmt.Sprintf(demoStages, 8, 32, 10, 40, 16, 5, 4, 3, 4)
+	stages := fmt.Sprintf(demoStages, 8, 32, 10, 40, 16, 5, 4, 3, 7)
 	if d.quick {
-		stages = fmt.Sprintf(demoStages, 6, 24, 8, 20, 8, 4, 3, 3, 3)
+		stages = fmt.Sprintf(demoStages, 6, 24, 8, 20, 8, 4, 3, 3, 6)
 	}
 	return fmt.Sprintf(`# Written by 'voxgrad demo'. Run it again with
 #   voxgrad pipeline --config %[2]s/%[6]s --out %[2]s

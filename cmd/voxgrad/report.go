@@ -149,7 +149,7 @@ func runPage(dir string, folds []runFold) (*report.Page, error) {
 		} else {
 			p.Text("There is no summary yet: the run is going on, or was ended from outside.")
 		}
-		if err := addPicture(p, filepath.Join(f.folder, "restored.png"), "Validation patches before, with noise, and as the network restored them."); err != nil {
+		if err := addPicture(p, filepath.Join(f.folder, "restored.png"), "Validation patches before, with noise, as the network gives them back, and with its output in the filled voxels alone, as synthesis uses it."); err != nil {
 			return nil, err
 		}
 	}

@@ -6,14 +6,16 @@ import (
 	"image/draw"
 	"log/slog"
 	"path/filepath"
+	"slices"
 
 	"voxgrad/report"
 	"voxgrad/train"
 	"voxgrad/volume"
 )
 
-// drawRestored writes restored.png: validation patches before, with noise, and as
-// the network restored them.
+// drawRestored writes restored.png: validation patches before, with noise, as the
+// network gives them back, and with its output in the filled voxels alone, which is
+// what synthesis takes of it.
 func (w *trainWatch) drawRestored() {
 	if len(w.restored) == 0 {
 		return
@@ -33,10 +35,10 @@ func restoredPicture(patches []train.Restored) (image.Image, error) {
 	var rows []*image.RGBA
 	size := image.Point{}
 	for _, p := range patches {
-		filled := make([]float32, len(p.Filled))
+		filled, used := make([]float32, len(p.Filled)), slices.Clone(p.Before)
 		for v, in := range p.Filled {
 			if in {
-				filled[v] = 1
+				filled[v], used[v] = 1, p.After[v]
 			}
 		}
 		row, err := report.MontagePicture(&report.Montage{
@@ -44,7 +46,8 @@ func restoredPicture(patches []train.Restored) (image.Image, error) {
 			Panels: []report.Panel{
 				{Name: "before", Volume: patchVolume(p.Before, p.Size)},
 				{Name: "corrupted", Volume: patchVolume(p.Corrupted, p.Size)},
-				{Name: "restored", Volume: patchVolume(p.After, p.Size)},
+				{Name: "network's output", Volume: patchVolume(p.After, p.Size)},
+				{Name: "filled in", Volume: patchVolume(used, p.Size)},
 			},
 			Lesions: patchVolume(filled, p.Size),
 		})
