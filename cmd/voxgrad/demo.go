@@ -133,14 +133,19 @@ func (d *demo) clear() error {
 	return nil
 }
 
+// size of the phantoms in voxels of 1 mm.
+func (d *demo) size() [3]int {
+	if d.quick {
+		return [3]int{64, 72, 64}
+	}
+	return [3]int{80, 96, 80}
+}
+
 // makeData writes the phantoms. The same options give the same files, so that a
 // demo that goes on finds its data as they were.
 func (d *demo) makeData(ctx context.Context) error {
 	begin := time.Now()
-	size := [3]int{80, 96, 80}
-	if d.quick {
-		size = [3]int{64, 72, 64}
-	}
+	size := d.size()
 	job := phantomJob{dir: d.path(demoTrain), prefix: "train", count: d.trainPairs, seed: d.seed, size: size, fresh: volume.Range{Min: 1, Max: 6}}
 	if err := job.run(); err != nil {
 		return err

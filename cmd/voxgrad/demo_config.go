@@ -49,14 +49,15 @@ epochs = %[9]d
 learning_rate = 3e-4
 
 [predict]
-patch = [80, 96, 80]
+patch = [%[10]d, %[11]d, %[12]d]
 `
 
 // config is demo.toml.
 func (d *demo) config() string {
-	stages := fmt.Sprintf(demoStages, 8, 32, 10, 40, 16, 5, 4, 3, 7)
+	size := d.size()
+	stages := fmt.Sprintf(demoStages, 8, 32, 10, 40, 16, 5, 4, 3, 7, size[0], size[1], size[2])
 	if d.quick {
-		stages = fmt.Sprintf(demoStages, 6, 24, 8, 20, 8, 4, 3, 3, 6)
+		stages = fmt.Sprintf(demoStages, 6, 24, 8, 20, 8, 4, 3, 3, 6, size[0], size[1], size[2])
 	}
 	return fmt.Sprintf(`# Written by 'voxgrad demo'. Run it again with
 #   voxgrad pipeline --config %[2]s/%[6]s --out %[2]s
