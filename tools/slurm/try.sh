@@ -90,10 +90,11 @@ member=$(squeue -h --array -t R -n detector -o '%i %K' | awk '$2 == 0 { print $1
 [ -z "$member" ] || scancel --signal=TERM "$member"
 waitfor "the jobs do not come to their end" 600 finished
 scontrol show job "$last" | grep -o 'JobState=[A-Z]*'
-if [ -n "$member" ]; then
-	echo "member $member: $(scontrol show job "$member" | grep -o 'Restarts=[0-9]*')"
-	grep -h 'queued again\|why="was cut off"' under/slurm/detector-*_0.log
-fi
+[ -n "$member" ] && grep -h 'queued again\|why="was cut off"' under/slurm/detector-*_0.log || {
+	echo "the first member's detector was through before its signal came: nothing was tried" >&2
+	exit 1
+}
+echo "member $member: $(scontrol show job "$member" | grep -o 'Restarts=[0-9]*')"
 
 for f in segmenter/fold_0 inpainter/fold_0 generator/fold_0 detector/fold_{0,1} finetune/fold_{0,1}; do
 	cmp "alone/$f/checkpoint_best.safetensors" "under/$f/checkpoint_best.safetensors"
