@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -32,6 +34,9 @@ const (
 	demoHeld   = "data/held_out"
 	demoConfig = "demo.toml"
 )
+
+// demoMark begins demo.toml: a folder with it is a demo's.
+const demoMark = "# Written by 'voxgrad demo'."
 
 func newDemo() *cobra.Command {
 	var d demo
@@ -87,10 +92,8 @@ func (d *demo) path(parts ...string) string {
 // run makes the data and the configuration and runs the pipeline.
 func (d *demo) run(cmd *cobra.Command) error {
 	start := time.Now()
-	if !d.resume {
-		if err := d.clear(); err != nil {
-			return err
-		}
+	if err := d.prepare(); err != nil {
+		return err
 	}
 	job, closeDevice, err := d.job(cmd)
 	if err != nil {
@@ -98,6 +101,9 @@ func (d *demo) run(cmd *cobra.Command) error {
 	}
 	defer closeDevice()
 	if err := d.makeData(cmd.Context()); err != nil {
+		if cmd.Context().Err() != nil {
+			return errDemoInterrupted
+		}
 		return err
 	}
 	p, err := pipeline.Open(job)
@@ -106,7 +112,7 @@ func (d *demo) run(cmd *cobra.Command) error {
 	}
 	if err := p.Run(cmd.Context()); err != nil {
 		if e := interrupted(err); e != err {
-			return stopped{fmt.Errorf("interrupted; everything is saved, and the same command with --resume goes on from here")}
+			return errDemoInterrupted
 		}
 		return err
 	}
@@ -123,9 +129,39 @@ func (d *demo) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// clear removes an earlier demo, and nothing else.
+// errDemoInterrupted is the end of a demo by a signal.
+var errDemoInterrupted = stopped{errors.New("interrupted; everything is saved, and the same command with --resume goes on from here")}
+
+// prepare makes room for the demo: an earlier one goes, or with --resume is gone on
+// with. What no demo has written is never touched.
+func (d *demo) prepare() error {
+	if d.out == "" {
+		return errors.New("--out is empty: name the demo's folder")
+	}
+	text, err := os.ReadFile(d.path(demoConfig))
+	switch {
+	case err != nil && !errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("cannot read an earlier demo's configuration: %w", err)
+	case err != nil || !strings.HasPrefix(string(text), demoMark):
+		for _, name := range append([]string{demoConfig}, d.places()...) {
+			if _, err := os.Lstat(d.path(name)); err == nil {
+				return fmt.Errorf("%s is there already, and no demo has made it: choose another folder with --out", d.path(name))
+			}
+		}
+	case d.resume && string(text) != d.config():
+		return fmt.Errorf("%s is of a demo with other options: resume it with the same ones, or leave --resume away to replace it", d.path(demoConfig))
+	case !d.resume:
+		return d.clear()
+	}
+	return nil
+}
+
+// places lists what a demo makes beside its configuration.
+func (d *demo) places() []string { return append([]string{demoData}, pipeline.Places()...) }
+
+// clear removes an earlier demo: the mark that it is one comes last.
 func (d *demo) clear() error {
-	for _, name := range append([]string{demoData, demoConfig}, pipeline.Places()...) {
+	for _, name := range append(d.places(), demoConfig) {
 		if err := os.RemoveAll(d.path(name)); err != nil {
 			return fmt.Errorf("cannot clear the demo's folder: %w", err)
 		}

@@ -59,8 +59,9 @@ func (d *demo) config() string {
 	if d.quick {
 		stages = fmt.Sprintf(demoStages, 6, 24, 8, 20, 8, 4, 3, 3, 6, size[0], size[1], size[2])
 	}
-	return fmt.Sprintf(`# Written by 'voxgrad demo'. Run it again with
+	return demoMark + fmt.Sprintf(` Run it again with
 #   voxgrad pipeline --config %[2]s/%[6]s --out %[2]s
+# %[8]d pairs to train on, %[9]d held out.
 seed = %[1]d
 folds = %[3]d
 members = 2
@@ -71,5 +72,5 @@ root = %[4]q
 root = %[5]q
 [data.test]
 root = %[7]q
-`, d.seed, d.out, demoFolds, d.path(demoTrain, singleTable), d.path(demoTrain), demoConfig, d.path(demoHeld)) + stages
+`, d.seed, d.out, demoFolds, d.path(demoTrain, singleTable), d.path(demoTrain), demoConfig, d.path(demoHeld), d.trainPairs, d.heldOut) + stages
 }

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A folder with things in it that no demo has made is left alone.
+func TestDemoKeepsWhatIsNotItsOwn(t *testing.T) {
+	for _, name := range []string{"data/mine.txt", "detector/fold_0/checkpoint_best.safetensors", "pipeline.toml", "demo.toml"} {
+		for _, more := range [][]string{nil, {"--resume"}} {
+			dir := t.TempDir()
+			file := filepath.Join(dir, name)
+			require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
+			require.NoError(t, os.WriteFile(file, []byte("mine"), 0o666))
+			status, _, errs := voxgrad(t, append([]string{"demo", "--quick", "--pairs", "5", "--held-out", "1", "--device", "cpu", "--out", dir}, more...)...)
+			require.Equal(t, 1, status, name)
+			require.Contains(t, errs, "no demo has made it")
+			kept, err := os.ReadFile(file)
+			require.NoError(t, err)
+			require.Equal(t, "mine", string(kept))
+			entries, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			require.Len(t, entries, 1)
+		}
+	}
+}
+
+// An earlier demo is replaced, or gone on with by the same options alone.
+func TestDemoFolders(t *testing.T) {
+	d := demo{out: t.TempDir(), quick: true, trainPairs: 5, heldOut: 1, seed: 1}
+	require.NoError(t, d.prepare())
+	require.NoError(t, os.WriteFile(d.path(demoConfig), []byte(d.config()), 0o666))
+	for _, name := range []string{demoData, "detector", "mine"} {
+		require.NoError(t, os.MkdirAll(d.path(name), 0o777))
+	}
+
+	d.resume = true
+	require.NoError(t, d.prepare())
+	require.DirExists(t, d.path(demoData))
+	for _, change := range []func(*demo){func(d *demo) { d.seed = 2 }, func(d *demo) { d.quick = false }, func(d *demo) { d.trainPairs = 6 }, func(d *demo) { d.heldOut = 2 }} {
+		other := d
+		change(&other)
+		require.ErrorContains(t, other.prepare(), "is of a demo with other options")
+	}
+
+	d.resume = false
+	require.NoError(t, d.prepare())
+	require.NoDirExists(t, d.path(demoData))
+	require.NoDirExists(t, d.path("detector"))
+	require.NoFileExists(t, d.path(demoConfig))
+	require.DirExists(t, d.path("mine"))
+
+	d.out = ""
+	require.ErrorContains(t, d.prepare(), "--out is empty")
+}
