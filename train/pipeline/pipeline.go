@@ -92,6 +92,9 @@ func (p *Pipeline) Only(ctx context.Context, stage string, fold int) error {
 }
 
 func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
+	if err := p.own(); err != nil {
+		return err
+	}
 	if err := p.ready(steps); err != nil {
 		return err
 	}
@@ -110,6 +113,25 @@ func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
 		}
 	}
 	return p.hashes.save()
+}
+
+// own refuses a folder in which something else lies where steps clear and write.
+// The folder of stamps is made before all else, so what is seen without it here was
+// there before any pipeline; in this order also if another process begins just now.
+func (p *Pipeline) own() error {
+	places := []string{ConfigFile}
+	for _, s := range p.steps {
+		places = append(places, s.work.places()...)
+	}
+	for _, place := range places {
+		if _, err := os.Lstat(p.path(place)); err != nil {
+			continue
+		}
+		if _, err := os.Stat(p.path(stepsFolder)); errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("%s is there already, and no pipeline has made it: choose another folder for the results", p.path(place))
+		}
+	}
+	return nil
 }
 
 func (p *Pipeline) writeConfig() error {

@@ -76,3 +76,26 @@ func TestDamagedTestDataShowBeforeTheFirstStep(t *testing.T) {
 	require.NoError(t, p.ready(p.Steps()[:2]))
 	require.ErrorContains(t, p.ready(p.Steps()), "data.test")
 }
+
+// What lies in the folder and is not the pipeline's is never cleared or overwritten.
+func TestOtherFilesInTheFolderAreKept(t *testing.T) {
+	for _, name := range []string{"pipeline.toml", "predictions/mine.nii.gz", "segmenter/fold_0/checkpoint_best.safetensors", "detector/fold_1/mine"} {
+		file := filepath.Join(t.TempDir(), name)
+		out := file[:len(file)-len(name)]
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
+		require.NoError(t, os.WriteFile(file, []byte("mine"), 0o666))
+		p := folder(t, tiny(), out, func(Event) { t.Fatal("a step began") })
+		require.ErrorContains(t, p.Run(context.Background()), "no pipeline has made it")
+		kept, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, "mine", string(kept))
+		require.NoDirExists(t, filepath.Join(out, stepsFolder))
+
+		// With the folder of stamps it is the pipeline's, from a run that was cut off.
+		require.NoError(t, os.Mkdir(filepath.Join(out, stepsFolder), 0o777))
+		require.NoError(t, p.own())
+	}
+	out := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(out, "notes.txt"), nil, 0o666))
+	require.NoError(t, folder(t, tiny(), out, nil).own())
+}
