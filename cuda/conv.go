@@ -17,7 +17,9 @@ func (o *op) checkConv(x, w, y device.Shape, win device.Window) {
 
 func (o *op) checkSizes(x, y device.Shape, win device.Window) {
 	for _, s := range []device.Shape{x, y} {
-		o.want(s.Rows() < math.MaxInt32-1<<10 && (win.K+1)*s.H*s.W*s.C < math.MaxInt32, "%v has too many voxels", s)
+		// From the first to the last position of a window in x, at most.
+		step := (win.K-1)*(s.H*s.W+s.W+1)*s.C + roundUp(s.C, 8)
+		o.want(s.Rows() < math.MaxInt32-1<<10 && max(step, (win.K+1)*s.H*s.W*s.C) < math.MaxInt32, "%v has too many voxels", s)
 	}
 	o.want(win.Stride <= 32, "a stride of %d is too large", win.Stride)
 }

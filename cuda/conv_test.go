@@ -123,15 +123,3 @@ func TestDividing(t *testing.T) {
 		}
 	}
 }
-
-func TestConvRefusesWhatItCannotCount(t *testing.T) {
-	_, b := onEmulator(t, nil)
-	x := b.Alloc(device.Shape{N: 1, D: 40, H: 40, W: 40, C: 1})
-	w := b.Alloc(device.Weights(1, 1, 1))
-	y := b.Alloc(device.Shape{N: 1, D: 1, H: 1, W: 1, C: 1})
-	require.PanicsWithValue(t, "cuda: Conv: a stride of 50 is too large", func() {
-		b.Conv(y, x, w, device.Tensor{}, device.Window{K: 1, Stride: 50}, device.Linear)
-	})
-	require.NoError(t, b.Sync(), "the backend is not left locked")
-	require.NoError(t, b.Close())
-}

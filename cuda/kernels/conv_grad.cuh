@@ -57,7 +57,7 @@ template <typename T, int GROUP> __device__ __forceinline__ void outer(const Out
 	constexpr int LOADS = STAGE * WIDE / T::THREADS;  // of a thread in a stage
 	constexpr int COLUMNS = WIDE > T::THREADS ? WIDE / T::THREADS : 1;
 	const int total = o.k * o.k * o.k * o.cg, r0 = blockIdx.x * T::BM, n0 = blockIdx.y * T::BN;
-	const int begin = blockIdx.z * o.rowsPerSplit, end = min(begin + o.rowsPerSplit, o.rows);
+	const int begin = blockIdx.z * o.rowsPerSplit, end = begin + min(o.rowsPerSplit, o.rows - begin); // a whole share more may be beyond 2³¹
 	Column cols[COLUMNS];
 #pragma unroll
 	for (int l = 0; l < COLUMNS; l++)
