@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"voxgrad/internal/par"
+	"voxgrad/synth"
 	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
@@ -104,8 +105,10 @@ func checkCase(cs Case, s prep.Settings) Report {
 		return c.Report
 	}
 	if len(c.errors()) == 0 {
-		if _, err := prep.Images(times, brain, s); err != nil {
+		if p, err := prep.Images(times, brain, s); err != nil {
 			c.add(Error, "%v", err)
+		} else if cs.WhiteMatter != "" {
+			c.whiteMatter(cs.WhiteMatter, p)
 		}
 	}
 	if lesions != nil && volume.SameSpace(times[0], lesions) == nil {
@@ -259,6 +262,17 @@ func (c *checker) brain(cs Case, times []*volume.Volume) *volume.Volume {
 		return nil
 	}
 	return b
+}
+
+// whiteMatter looks at a map of likely places as synthesis will.
+func (c *checker) whiteMatter(path string, p *prep.Prepared) {
+	m, err := volume.Read(path)
+	if err == nil {
+		_, err = synth.Likely(p.Brain, p.Grid(), m)
+	}
+	if err != nil {
+		c.add(Error, "white matter: %v", err)
+	}
 }
 
 // outside counts lesion voxels that training and evaluation would never see.

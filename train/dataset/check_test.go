@@ -158,3 +158,21 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 		require.Contains(t, found[0], t2)
 	})
 }
+
+func TestCheckLooksAtWhiteMatter(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, phantomset.Write(root, 1))
+	folder := filepath.Join(root, "single")
+	file := filepath.Join(folder, "case0/white_matter.nii.gz")
+	v, err := volume.Read(filepath.Join(folder, "case0/brainmask.nii.gz"))
+	require.NoError(t, err)
+	require.NoError(t, volume.Write(file, v, volume.Float32))
+	require.Empty(t, texts(check(t, folder), Error))
+
+	v.Affine[2][3] -= 400
+	require.NoError(t, volume.Write(file, v, volume.Float32))
+	require.Equal(t, []string{"white matter: " + file + " does not overlap with the brain: it lies in another space; register it to the scan first"}, texts(check(t, folder), Error))
+
+	require.NoError(t, os.WriteFile(file, []byte("no image"), 0o666))
+	require.Contains(t, texts(check(t, folder), Error)[0], file)
+}

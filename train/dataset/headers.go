@@ -14,14 +14,14 @@ const manyProblems = 10
 // CheckHeaders is Check's quick part, for a long run to begin with: it reads no
 // voxels. The error names every file that is missing, is no image or lies in
 // another space than its case's first image, and with masks set every case without
-// a lesion mask.
-func (s *Set) CheckHeaders(settings prep.Settings, masks bool) error {
+// a lesion mask, with maps set maps of white matter that are no images.
+func (s *Set) CheckHeaders(settings prep.Settings, masks, maps bool) error {
 	if err := s.Complete(); err != nil {
 		return err
 	}
 	var lines []string
 	for _, c := range s.Cases {
-		for _, err := range c.headers(settings, masks) {
+		for _, err := range c.headers(settings, masks, maps) {
 			lines = append(lines, fmt.Sprintf("  %s: %v", c.ID, err))
 		}
 	}
@@ -35,7 +35,7 @@ func (s *Set) CheckHeaders(settings prep.Settings, masks bool) error {
 }
 
 // headers lists what is wrong with a case's files as far as headers tell.
-func (c Case) headers(settings prep.Settings, masks bool) (out []error) {
+func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
 	var first *volume.Volume
 	look := func(path string, anySpace bool) {
 		h, err := volume.ReadHeader(path)
@@ -66,6 +66,9 @@ func (c Case) headers(settings prep.Settings, masks bool) (out []error) {
 	}
 	if c.Brain != "" {
 		look(c.Brain, false)
+	}
+	if maps && c.WhiteMatter != "" {
+		look(c.WhiteMatter, true) // a map may have a grid of its own
 	}
 	return out
 }

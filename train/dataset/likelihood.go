@@ -2,8 +2,10 @@ package dataset
 
 import (
 	"fmt"
+	"slices"
 
 	"voxgrad/synth"
+	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
 
@@ -11,6 +13,27 @@ import (
 // white matter and of the prior, of those of the two that there are. Call it before
 // Load. The prior may be nil; it lies in the space of every case.
 func (l *Loader) UseMaps(prior *volume.Volume) { l.likely, l.prior = true, prior }
+
+// CheckMaps reads the prior, "" for none, and tries it and the maps of white matter
+// on one case: the first that has such a map, else the first. A map in another space
+// shows so without the work of loading every case.
+func (s *Set) CheckMaps(settings prep.Settings, prior string) error {
+	first := slices.IndexFunc(s.Cases, func(c Case) bool { return c.WhiteMatter != "" })
+	if prior == "" && first < 0 {
+		return nil
+	}
+	var m *volume.Volume
+	if prior != "" {
+		var err error
+		if m, err = volume.Read(prior); err != nil {
+			return err
+		}
+	}
+	l := NewLoader(s, settings, 0)
+	l.UseMaps(m)
+	_, err := l.Load(max(first, 0))
+	return err
+}
 
 // readMaps fills in the likelihood.
 func (it *Item) readMaps(prior *volume.Volume) error {

@@ -9,16 +9,17 @@ import (
 
 // ready checks what the steps read from outside the folder before the first of
 // them begins, so that a mistake in the last one's data does not show after days:
-// files, headers, grids, time points, folds. Voxels are not read.
+// files, headers, grids, time points, folds. Voxels are read of the maps of likely
+// places alone, with one case to hold them against.
 func (p *Pipeline) ready(steps []*Step) error {
-	var single, pairs, test, masks, prior bool
+	var single, pairs, test, masks, maps bool
 	var folds []*training
 	for _, s := range steps {
 		switch w := s.work.(type) {
 		case *training:
 			folds = append(folds, w)
 			single, pairs = single || w.stage != finetune, pairs || w.stage == finetune
-			prior = prior || w.stage == detector
+			maps = maps || w.stage == detector
 		case *predicting:
 			test = true
 		case *evaluating, *pageWork:
@@ -32,7 +33,8 @@ func (p *Pipeline) ready(steps []*Step) error {
 		name  string
 		open  func() (*dataset.Set, error)
 		masks bool
-	}{{single, singleSet, p.single, true}, {pairs, pairsSet, p.pairs, true}, {test, testSet, p.test, masks}} {
+		maps  bool
+	}{{single, singleSet, p.single, true, maps}, {pairs, pairsSet, p.pairs, true, false}, {test, testSet, p.test, masks, false}} {
 		if !c.read {
 			continue
 		}
@@ -40,7 +42,7 @@ func (p *Pipeline) ready(steps []*Step) error {
 		if err != nil {
 			return err
 		}
-		if err := d.CheckHeaders(p.job.Config.Data.Settings, c.masks); err != nil {
+		if err := d.CheckHeaders(p.job.Config.Data.Settings, c.masks, c.maps); err != nil {
 			return fmt.Errorf("data.%s: %w", c.name, err)
 		}
 	}
@@ -54,10 +56,17 @@ func (p *Pipeline) ready(steps []*Step) error {
 			return fmt.Errorf("data.%s: %w", name, err)
 		}
 	}
-	if file := p.job.Config.Synthesis.Prior; prior && file != "" {
-		if _, err := volume.ReadHeader(file); err != nil {
+	if !maps {
+		return nil
+	}
+	prior := p.job.Config.Synthesis.Prior
+	if prior != "" { // its own mistakes with its own name, without the case's work
+		if _, err := volume.ReadHeader(prior); err != nil {
 			return fmt.Errorf("synthesis.prior: %w", err)
 		}
+	}
+	if err := p.sets[singleSet].CheckMaps(p.job.Config.Data.Settings, prior); err != nil {
+		return fmt.Errorf("maps of likely places (synthesis.prior, white_matter of data.single): %w", err)
 	}
 	return nil
 }

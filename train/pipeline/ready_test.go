@@ -46,6 +46,31 @@ func TestMistakesShowBeforeTheFirstStep(t *testing.T) {
 	c.Synthesis.Prior = filepath.Join(data, "no.nii.gz")
 	refused(t, c, "synthesis.prior: ", c.Synthesis.Prior)
 
+	scan := filepath.Join(data, "single/case0/flair.nii.gz")
+	damage := func(change func(*volume.Volume)) string {
+		v, err := volume.Read(scan)
+		require.NoError(t, err)
+		for i := range v.Data {
+			v.Data[i] = 1
+		}
+		change(v)
+		file := filepath.Join(t.TempDir(), "map.nii.gz")
+		require.NoError(t, volume.Write(file, v, volume.Float32))
+		return file
+	}
+	for want, change := range map[string]func(*volume.Volume){
+		"does not overlap with the brain": func(v *volume.Volume) { v.Affine[0][3] += 500 },
+		"lies inside the brain":           func(v *volume.Volume) { v.Affine[0][3] += 15 },
+		"the value -1":                    func(v *volume.Volume) { v.Data[0] = -1 },
+		"is zero everywhere":              func(v *volume.Volume) { clear(v.Data) },
+	} {
+		c = tiny()
+		c.Synthesis.Prior = damage(change)
+		refused(t, c, "synthesis.prior", c.Synthesis.Prior, want)
+		c.Method.Synthesis = false // then nothing reads it
+		require.NoError(t, folder(t, c, t.TempDir(), nil).ready(build(c, []Method{c.Method}, true)))
+	}
+
 	_, err := Open(Job{Config: tiny()})
 	require.EqualError(t, err, "the folder for the results has no name")
 	_, err = OpenAblation(Job{Config: tiny()})
@@ -75,6 +100,27 @@ func TestDamagedTestDataShowBeforeTheFirstStep(t *testing.T) {
 	p := folder(t, c, t.TempDir(), nil)
 	require.NoError(t, p.ready(p.Steps()[:2]))
 	require.ErrorContains(t, p.ready(p.Steps()), "data.test")
+}
+
+// Maps of white matter too: their headers of every case, one against its brain.
+func TestDamagedWhiteMatterShowsBeforeTheFirstStep(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, phantomset.Write(root, 3))
+	c := tiny()
+	c.Data.Single.Root = filepath.Join(root, "single")
+	v, err := volume.Read(filepath.Join(c.Data.Single.Root, "case1/brainmask.nii.gz"))
+	require.NoError(t, err)
+	first, second := filepath.Join(c.Data.Single.Root, "case1/white_matter.nii.gz"), filepath.Join(c.Data.Single.Root, "case2/white_matter.nii.gz")
+	require.NoError(t, volume.Write(first, v, volume.Float32))
+	require.NoError(t, folder(t, c, t.TempDir(), nil).ready(build(c, []Method{c.Method}, true)))
+
+	require.NoError(t, os.WriteFile(second, []byte("no image"), 0o666))
+	refused(t, c, "data.single: ", "case2: "+second)
+	require.NoError(t, os.Remove(second))
+
+	v.Affine[1][3] += 300
+	require.NoError(t, volume.Write(first, v, volume.Float32))
+	refused(t, c, "case case1: "+first+" does not overlap with the brain")
 }
 
 // What lies in the folder and is not the pipeline's is never cleared or overwritten.
