@@ -1,6 +1,6 @@
 // Adam for all parameters in one launch.
 //
-// A block of 256 threads updates 2048 consecutive elements of one slot, two times
+// Work: a block of adam, 256 threads, updates 2048 consecutive elements of one slot, two times
 // four a thread by 16-byte accesses, the last ones singly; it finds its slot by
 // bisection in the table. 28 bytes moved per element. No shared memory.
 #include "common.cuh"

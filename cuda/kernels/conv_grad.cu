@@ -6,11 +6,13 @@
 // channels are copied to shared memory as they lie. The "flat" kernels gather single words, for
 // channel counts of the gathered tensor that are no multiple of four.
 //
-// Shared memory: 5 to 18 KiB, see gemm.cuh. Bytes moved: for each BM rows of C the
+// Shared memory: grad_wide 14.2, grad_mid 11.2, grad_slim and grad_flat_slim 17.8, grad_thin and
+// grad_flat_thin 16.5, grad_flat_square 4.2 KiB; grad_finish: no shared memory. Bytes moved: for each BM rows of C the
 // gathered tensor's part and the plain tensor once; the workspace twice.
 //
 // column_sums, column_finish: db. A block adds every 256/channels-th row of its share in
-// one thread a channel, then these; a warp adds the parts of a channel.
+// one thread a channel, then these, in 1 KiB of shared memory; a warp adds the parts of a channel, with
+// no shared memory. 4 bytes read per element of dy; the parts are few.
 #include "conv_grad.cuh"
 
 #define OUTER(name, tile, group, blocks)                                                                           \

@@ -1,7 +1,7 @@
 // Weights laid out for conv.cu: packed[t, i, o] for i < rows and o < pitch is w[t, i, o], or
 // w[t, o, i] if swapped, and zero beyond the channels.
 //
-// Work: a thread of 256 an element of packed. No shared memory. Bytes moved: 4 read,
+// Work: pack_weights has a thread, of 256, for each element of packed. No shared memory. Bytes moved: 4 read,
 // uncoalesced if swapped, and 4 written per element; weights are small.
 #include "common.cuh"
 

@@ -47,11 +47,11 @@ template <int BM_, int BN_, int TM_, int TN_> struct Tile {
 };
 
 // The shapes: as many columns as a layer has output channels.
-typedef Tile<128, 96, 8, 6> Wide;  // 256 threads, 16 KiB of shared memory
-typedef Tile<128, 48, 8, 6> Mid;   // 128 threads, 12 KiB
-typedef Tile<256, 24, 8, 6> Slim;  // 128 threads, 18 KiB
-typedef Tile<256, 4, 4, 2> Thin;   // 128 threads, 17 KiB
-typedef Tile<32, 32, 4, 2> Square; // 128 threads, 5 KiB
+typedef Tile<128, 96, 8, 6> Wide;  // 256 threads, 14.2 KiB of shared memory
+typedef Tile<128, 48, 8, 6> Mid;   // 128 threads, 11.2 KiB
+typedef Tile<256, 24, 8, 6> Slim;  // 128 threads, 17.8 KiB
+typedef Tile<256, 4, 4, 2> Thin;   // 128 threads, 16.5 KiB
+typedef Tile<32, 32, 4, 2> Square; // 128 threads, 4.2 KiB
 
 // A window's geometry along one axis, for the output positions v·stride + first:
 // they read input v·step + off + j·dir through the kernel's position from + j·by, j < taps.

@@ -5,7 +5,7 @@
 // least_part, least_finish: at most 1024 blocks take the minimum of a grid-stride share each,
 // one block the minimum of theirs; 4 bytes read per element, 32 bytes of shared memory.
 // field: a warp per line along W; its lanes find the line's polynomial in W alone first. 8 bytes moved
-// per element.
+// per element. No shared memory.
 #include "normal.cuh"
 #include "vec.cuh"
 

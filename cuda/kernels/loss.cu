@@ -1,13 +1,14 @@
 // Softmax, soft Dice with cross-entropy, and the mean squared error.
 //
-// softmax: a thread per row; 8 bytes moved per element.
+// softmax: a thread per row, which reads its row three times, all but the first time from a cache; 8 bytes
+// moved per element. No shared memory.
 // dice_sums: up to 1024 blocks, each with its share of the rows, 256 at a time. First
 // a thread per row finds the row's maximum and sum, then a thread per channel and
 // line (columns.cuh) adds p*g, p, g and the cross-entropy, of one such tile in fp32,
 // of all in double; a tree over the block and four doubles per channel and block
 // follow. 8 bytes read per element (x a second time from a cache), 4 written where
 // the probabilities are wanted. 11 KiB of shared memory.
-// dice_finish: one block; a warp per sum adds the blocks'.
+// dice_finish: one block; a warp per sum adds the blocks', 8 bytes read each. No shared memory.
 // mse_sums, mse_finish: each of at most 1024 blocks adds a grid-stride share, one block adds
 // theirs; 8 bytes read per element. 64 bytes of shared memory.
 #include "columns.cuh"

@@ -4,11 +4,11 @@
 // the last elements singly; 8 and 12 bytes moved per element. No shared memory.
 //
 // copy_words: where samples do not start at multiples of 16 bytes; 1024 elements a block too, four a thread, 256
-// apart.
+// apart. 8 bytes moved per element, no shared memory.
 //
 // nonfinite_count, nonfinite_total: each of at most 1024 blocks counts a grid-stride
 // share of x into its own word; one block adds the words. 4 bytes read per element,
-// 32 bytes of shared memory.
+// 64 bytes of shared memory.
 #include "common.cuh"
 
 extern "C" __global__ void __launch_bounds__(256) copy(float *dst, const float *src, i64 n) {

@@ -5,9 +5,9 @@
 // rows in fp32, of values from which the block's first one was subtracted, and these
 // sums in double; a tree over the block and one pair of doubles per channel and
 // block follow. 4 bytes read per element; shared memory 4 KiB (v1) or 16 KiB (v4).
-// norm_stats_finish: a block per channel adds the pairs; 64 bytes of shared memory.
+// norm_stats_finish: a block per channel adds the pairs, 16 bytes read each; 64 bytes of shared memory.
 // norm_apply: 8 rows a thread; 8 bytes moved per element, no shared memory.
-// norm_invstd: a thread per channel.
+// norm_invstd: a thread per channel, 8 bytes moved, no shared memory.
 #include "columns.cuh"
 
 static __device__ __forceinline__ double inverse_deviation(double variance, double eps) {

@@ -3,7 +3,7 @@
 // maxpool: a thread per pooled voxel and V channels, eight loads and one store of
 // 4V bytes; 36 bytes moved per pooled element.
 // maxpool_grad: a thread per cell of 2x2x2 voxels of dx, cells cut off by an odd edge
-// included, and V channels: every element of dx is written by one thread. 76 bytes
+// included, and V channels: every element of dx is written by one thread. 72 bytes
 // moved per pooled element (Set); with Add only the maximum's vector is
 // read and written. No shared memory. V is 4 where c is divisible by 4, else 1.
 #include "vec.cuh"

@@ -1,7 +1,7 @@
 // Dropout with Philox4x32-10 (Salmon et al., SC'11), as in package internal/rng: the
 // element with linear number i uses word i%4 of the block with counter i/4.
 //
-// A thread per four consecutive elements, 16-byte accesses, the last ones singly.
+// Work: dropout has a thread per four consecutive elements, 16-byte accesses, the last ones singly.
 // 8 bytes moved per element, 12 with Add. No shared memory.
 #include "philox.cuh"
 

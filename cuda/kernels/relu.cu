@@ -1,6 +1,6 @@
 // Backward of ReLU.
 //
-// Work: one block of 256 threads per 1024 elements, four consecutive elements a
+// Work: relu_grad has one block of 256 threads per 1024 elements, four consecutive elements a
 // thread by 16-byte accesses, the last ones singly. No shared memory.
 // Bytes moved per element: 12 (Set), 16 (Add).
 #include "common.cuh"

@@ -1,4 +1,4 @@
-// Joining and splitting channels: the tensors as matrices with rows of ca, cb and
+// Joining (concat) and splitting (split) channels: the tensors as matrices with rows of ca, cb and
 // ca+cb channels (columns.cuh has the work split). A thread moves V channels of 8
 // rows; 8 bytes per element, 12 where split adds. V is 4 where ca and cb are divisible by
 // 4, else 1. No shared memory.

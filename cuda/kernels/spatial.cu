@@ -1,7 +1,7 @@
 // Images moved, and lines multiplied by a matrix.
 //
 // along_axis, along_lines: a small GEMM. A block of 128 threads makes 32×64 elements, 4×4 a thread, in stages
-// of 16 terms through 6.4 KiB of shared memory. along_axis: rows of the matrix by columns
+// of 16 terms through 6.3 KiB of shared memory. along_axis: rows of the matrix by columns
 // of x, for an axis with many values behind each position; along_lines: lines of x by rows of the matrix, for
 // the last axis. Neighbouring threads read and write neighbouring values in both. A stage whose
 // coefficients are all zero reads no x: a band matrix costs its band. Every element is one chain of fused
@@ -10,7 +10,8 @@
 //
 // orient: a thread per element of y. 8 bytes an element; reads meet the same sectors from eight blocks
 // where the last axis moved.
-// resample: a thread per voxel of y. Up to 32 bytes read per element, mostly again from the cache.
+// resample: a thread per voxel of y. Up to 32 bytes read per element, mostly again from the cache, and 4 written.
+// Both take no shared memory.
 #include "vec.cuh"
 
 constexpr int ROWS = 32, COLS = 64, TERMS = 16;

@@ -2,7 +2,8 @@
 //
 // peak_part, peak_finish: at most 1024 blocks find the largest element of a grid-stride share each, one block
 // the largest of theirs; 8 bytes read per element, 64 bytes of shared memory.
-// spike: one thread. wave: a warp per line along W; 8 bytes moved per element.
+// spike: one thread changes two elements, 24 bytes moved. wave: a warp per line along W; 8 bytes moved per
+// element. Both take no shared memory.
 #include "common.cuh"
 
 // The larger one by the real part, then by the imaginary part.
