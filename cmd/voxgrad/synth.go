@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -156,16 +157,15 @@ func (j *synthJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := j.spare(); err != nil {
+		return err
+	}
 	if err := os.MkdirAll(j.out, 0o777); err != nil { // before minutes of work
 		return fmt.Errorf("cannot make the output folder: %w", err)
 	}
 	var records []synthRecord
 	for n := range j.count {
-		dir := j.out
-		if j.count > 1 {
-			dir = filepath.Join(j.out, fmt.Sprintf("pair%03d", n+1))
-		}
-		r, err := j.pair(cmd.Context(), dev, nets, in, n, dir)
+		r, err := j.pair(cmd.Context(), dev, nets, in, n, j.dir(n))
 		if err != nil {
 			return err
 		}
@@ -179,6 +179,42 @@ func (j *synthJob) run(cmd *cobra.Command) error {
 		return synthLesionTable(records[0]).WriteText(os.Stdout)
 	}
 	return synthTable(records).WriteText(os.Stdout)
+}
+
+// dir is where pair n lies.
+func (j *synthJob) dir(n int) string {
+	if j.count == 1 {
+		return j.out
+	}
+	return filepath.Join(j.out, fmt.Sprintf("pair%03d", n+1))
+}
+
+// spare refuses to write over what pairs are made of.
+func (j *synthJob) spare() error {
+	inputs := []string{j.flair, j.lesions, j.brain, j.prior, j.white, j.inpainter, j.generator}
+	for _, path := range j.shapes {
+		files, err := niftiFiles(path)
+		if err != nil {
+			return err
+		}
+		inputs = append(inputs, files...)
+	}
+	var have []os.FileInfo
+	for _, path := range inputs {
+		if info, err := os.Stat(path); err == nil { // "" where there is none
+			have = append(have, info)
+		}
+	}
+	for n := range j.count {
+		for _, name := range synthFiles {
+			path := filepath.Join(j.dir(n), name)
+			info, err := os.Stat(path)
+			if err == nil && slices.ContainsFunc(have, func(in os.FileInfo) bool { return os.SameFile(in, info) }) {
+				return fmt.Errorf("%s is one of the inputs and would be overwritten: choose another folder with --out", path)
+			}
+		}
+	}
+	return nil
 }
 
 func (j *synthJob) networks(dev device.Backend) (nets synth.Networks, err error) {

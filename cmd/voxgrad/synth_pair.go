@@ -25,6 +25,12 @@ const (
 	synthPicture = "pair.png"
 )
 
+var (
+	synthFlair   = [2]string{"flair_time01.nii.gz", "flair_time02.nii.gz"}
+	synthLesions = [2]string{"lesions_time01.nii.gz", "lesions_time02.nii.gz"}
+	synthFiles   = []string{synthFlair[0], synthFlair[1], synthLesions[0], synthLesions[1], synthNew, synthRecFile, synthPicture}
+)
+
 // synthRecord is record.json: what a pair was made of, and how.
 type synthRecord struct {
 	Flair       string            `json:"flair"`
@@ -116,10 +122,10 @@ func writePair(dir string, in *synthInput, p *synth.Pair, r *synthRecord, everyw
 	kind := imageType(in.scan.Input, everywhere)
 	for t := range 2 {
 		limit(p.Images[t], kind)
-		if err := volume.Write(filepath.Join(dir, fmt.Sprintf("flair_time%02d.nii.gz", t+1)), p.Images[t], kind); err != nil {
+		if err := volume.Write(filepath.Join(dir, synthFlair[t]), p.Images[t], kind); err != nil {
 			return err
 		}
-		if err := volume.Write(filepath.Join(dir, fmt.Sprintf("lesions_time%02d.nii.gz", t+1)), p.Lesions[t], volume.Uint8); err != nil {
+		if err := volume.Write(filepath.Join(dir, synthLesions[t]), p.Lesions[t], volume.Uint8); err != nil {
 			return err
 		}
 	}

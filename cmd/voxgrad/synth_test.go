@@ -220,6 +220,8 @@ func TestSynthRefuses(t *testing.T) {
 		{1, "holds an inpainter; a generator is needed", []string{"--generator", filepath.Join(dir, "inpainter.safetensors")}},
 		{1, "no such file", []string{"--flair", at("nowhere")}},
 		{1, "no such file", []string{"--shapes", at("nowhere")}},
+		{1, "flair.nii.gz: not a binary mask: it has the value", []string{"--lesions", at("flair")}},
+		{1, "flair.nii.gz: not a binary mask: it has the value", []string{"--shapes", at("flair")}},
 		{1, "whose shape a generated one could have", []string{"--shapes", at("empty")}},
 		{1, "synth.toml: line 2: unknown key kpet", []string{"--config", config}},
 		{1, "cannot make the output folder", []string{"--out", config}},
@@ -234,5 +236,25 @@ func TestSynthRefuses(t *testing.T) {
 		require.Equal(t, c.status, status, errs)
 		require.Contains(t, errs, c.want)
 		require.NoDirExists(t, filepath.Join(dir, "out"))
+	}
+}
+
+// What a pair is made of is never written over, also by another name.
+func TestSynthKeepsItsInputs(t *testing.T) {
+	dir := t.TempDir()
+	flags := synthSource(t, dir)
+	for name, count := range map[string]string{"lesions_time01.nii.gz": "1", "pair002/flair_time02.nii.gz": "2"} {
+		out := filepath.Join(t.TempDir(), "out")
+		file := filepath.Join(out, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
+		require.NoError(t, os.Link(filepath.Join(dir, "lesions.nii.gz"), file))
+		before, err := os.ReadFile(file)
+		require.NoError(t, err)
+		status, _, errs := voxgrad(t, append([]string{"synth", "--out", out, "--count", count}, flags...)...)
+		require.Equal(t, 1, status)
+		require.Contains(t, errs, file+" is one of the inputs and would be overwritten")
+		after, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
 	}
 }

@@ -3,6 +3,7 @@ package dataset
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"voxgrad/internal/par"
 	"voxgrad/synth"
@@ -164,12 +165,10 @@ func (c *checker) masks(cs Case) *volume.Volume {
 			ok = false
 			continue
 		}
-		if err := v.CheckFinite(); err != nil {
-			c.add(Error, "%v", err)
+		if !c.values(v) {
 			ok = false
 			continue
 		}
-		c.values(v)
 		if len(cs.Times) > 0 {
 			if im, err := volume.ReadHeader(cs.Times[0]); err == nil {
 				ref := &volume.Volume{Grid: im.Grid(), Path: cs.Times[0]}
@@ -205,27 +204,16 @@ func (c *checker) masks(cs Case) *volume.Volume {
 	return out
 }
 
-// values says whether a mask is binary.
-func (c *checker) values(v *volume.Volume) {
-	seen := map[float32]bool{}
-	for _, x := range v.Data {
-		if !seen[x] {
-			seen[x] = true
-			if len(seen) > 8 {
-				break
-			}
-		}
+// values says whether a mask is binary; one that is but not of 0 and 1 is told of.
+func (c *checker) values(v *volume.Volume) (ok bool) {
+	if err := prep.CheckBinary(v); err != nil {
+		c.add(Error, "%v", err)
+		return false
 	}
-	for x := range seen {
-		if x != 0 && x != 1 {
-			if len(seen) == 2 && seen[0] && x > 0.5 {
-				c.add(Caution, "%s: values are 0 and %g; %g is taken as lesion", v.Name(), x, x)
-			} else {
-				c.add(Error, "%s: not a binary mask: it has the value %g and others; values above 0.5 would be taken as lesion", v.Name(), x)
-			}
-			return
-		}
+	if hi := slices.Max(v.Data); hi != 0 && hi != 1 {
+		c.add(Caution, "%s: values are 0 and %g; %[2]g is taken as lesion", v.Name(), hi)
 	}
+	return true
 }
 
 // brain is the case's brain mask; nil if it cannot be used.
@@ -242,11 +230,9 @@ func (c *checker) brain(cs Case, times []*volume.Volume) *volume.Volume {
 			c.add(Error, "%v", err)
 			return nil
 		}
-		if err := b.CheckFinite(); err != nil {
-			c.add(Error, "%v", err)
+		if !c.values(b) {
 			return nil
 		}
-		c.values(b)
 		if err := volume.SameSpace(times[0], b); err != nil {
 			c.add(Error, "%v", err)
 			return nil

@@ -115,6 +115,8 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			}
 			return v
 		}, Caution, "0 and 255"},
+		"soft brain mask":   {bm, func() *volume.Volume { v := read(bm); v.Data[5] = 0.5; return v }, Error, "not a binary mask"},
+		"classes":           {gt, func() *volume.Volume { v := read(gt); v.Data[5], v.Data[6] = 1, 2; return v }, Error, "not a binary mask"},
 		"outside the brain": {gt, func() *volume.Volume { v := read(gt); v.Data[0], v.Data[1] = 1, 1; return v }, Caution, "2 of "},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,6 +139,12 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 			}
 			if c.level == Error {
 				require.Len(t, found, 1, "one mistake, one error")
+				s, err := Open(root, Options{})
+				require.NoError(t, err)
+				if s.Complete() == nil {
+					_, err = NewLoader(s, prep.Defaults(), 0).Load(0)
+					require.Error(t, err, "what the check calls an error training refuses")
+				}
 			}
 		})
 	}

@@ -134,7 +134,7 @@ func (l *Loader) HasLesions(i int) (bool, error) {
 	return has, nil
 }
 
-// ReadMask is a case's lesion mask, several raters' merged.
+// ReadMask is a case's lesion mask, several raters' merged. Each must be binary.
 func ReadMask(c Case) (*volume.Volume, error) {
 	if len(c.Masks) == 0 {
 		return nil, fmt.Errorf("case %s has no lesion mask", c.ID)
@@ -143,7 +143,7 @@ func ReadMask(c Case) (*volume.Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := first.CheckFinite(); err != nil {
+	if err := prep.CheckBinary(first); err != nil {
 		return nil, err
 	}
 	if len(c.Masks) == 1 {
@@ -156,7 +156,7 @@ func ReadMask(c Case) (*volume.Volume, error) {
 			if m, err = volume.Read(p); err != nil {
 				return nil, err
 			}
-			if err := m.CheckFinite(); err != nil {
+			if err := prep.CheckBinary(m); err != nil {
 				return nil, err
 			}
 			if err := volume.SameSpace(first, m); err != nil {

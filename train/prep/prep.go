@@ -130,9 +130,29 @@ func Mask(mask, ref *volume.Volume, grid volume.Grid) ([]bool, error) {
 	return out, nil
 }
 
-// binary is a mask's voxels above 0.5, after a check that it lies where ref does.
-func binary(mask, ref *volume.Volume) ([]bool, error) {
+// CheckBinary refuses a mask that has other values than 0 and one above ½: an image
+// in a mask's place, a map of probabilities, a mask of several classes.
+func CheckBinary(mask *volume.Volume) error {
 	if err := mask.CheckFinite(); err != nil {
+		return err
+	}
+	one := float32(0)
+	for _, x := range mask.Data {
+		switch {
+		case x == 0 || x == one:
+		case one == 0 && x > 0.5:
+			one = x
+		default:
+			return fmt.Errorf("%s: not a binary mask: it has the value %g beside others; make it 0 and 1 first", mask.Name(), x)
+		}
+	}
+	return nil
+}
+
+// binary is a mask's voxels above 0.5, after a check that it is one and lies where
+// ref does.
+func binary(mask, ref *volume.Volume) ([]bool, error) {
+	if err := CheckBinary(mask); err != nil {
 		return nil, err
 	}
 	if err := volume.SameSpace(ref, mask); err != nil {
