@@ -35,6 +35,9 @@ rule they count.`,
 			return err
 		}
 		defer closeDevice()
+		if cmd.Flags().Changed("seed") && len(job.Config.Ablation.Seeds) > 0 {
+			return usagef(cmd, "--seed has no meaning beside ablation.seeds = %d in %s", job.Config.Ablation.Seeds, f.config)
+		}
 		a, err := pipeline.OpenAblation(job)
 		if err != nil {
 			return fmt.Errorf("%s: %w", f.config, err)

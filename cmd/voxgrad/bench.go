@@ -180,7 +180,7 @@ func (b *benchFlags) print(r, earlier *bench.Report) error {
 		to = os.Stderr // standard output is for one thing
 	}
 	fmt.Fprintln(to)
-	if err := changeTable(earlier, changes, b.margin).WriteText(to); err != nil {
+	if err := changeTable(earlier, r, changes, b.margin).WriteText(to); err != nil {
 		return err
 	}
 	if n := len(changes.Regressions()); n > 0 {

@@ -78,8 +78,12 @@ func countTable(r *bench.Report) *report.Table {
 }
 
 // changeTable has what is worse and what is better than the margin.
-func changeTable(was *bench.Report, c bench.Changes, margin float64) *report.Table {
-	t := &report.Table{Title: fmt.Sprintf("Against %s, %s", was.Device, was.Note), Columns: []report.Column{
+func changeTable(was, is *bench.Report, c bench.Changes, margin float64) *report.Table {
+	device := was.Device
+	if device != is.Device {
+		device += " (another device)"
+	}
+	t := &report.Table{Title: fmt.Sprintf("Against %s, %s", device, was.Note), Columns: []report.Column{
 		{Name: "case"}, {Name: "what"}, {Name: "was"}, {Name: "is"}, {Name: "ratio", Unit: report.Unit{Digits: 3}}, {Name: ""},
 	}}
 	same := 0

@@ -77,6 +77,11 @@ func TestBenchOfOps(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "better")
 	require.Contains(t, out, "not measured now")
+	require.NotContains(t, out, "another device")
+	r.Device = "an abacus"
+	out, err = command(t, newBench(), append(conv, "--compare", scaled("abacus.json", 1))...)
+	require.NoError(t, err)
+	require.Contains(t, out, "Against an abacus (another device)")
 
 	out, err = command(t, newBench(), append(conv, "--benchstat")...)
 	require.NoError(t, err)
@@ -121,11 +126,21 @@ func TestWorkOfTheSegmenter(t *testing.T) {
 func TestBenchBadInput(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.json")
 	require.NoError(t, os.WriteFile(file, []byte("{}"), 0o666))
+	damaged := func(name, results string) string {
+		path := filepath.Join(filepath.Dir(file), name)
+		require.NoError(t, os.WriteFile(path, []byte(`{"results": [`+results+`]}`), 0o666))
+		return path
+	}
 	for _, k := range []struct{ args, says string }{
 		{"--filter (", "--filter"}, {"--filter nothing", "no case matches"}, {"--step painter", "segmenter or detector"},
 		{"--patch 12", "multiple of 8"}, {"--width 0", "width 0"}, {"--runs 0", "--runs"}, {"--json --benchstat", "choose one"},
 		{"--compare /nowhere.json", "/nowhere.json"}, {"--compare " + file, "no results"}, {"--margin -1", "--margin"}, {"--margin Inf", "--margin"},
-		{"--step segmenter --up sideways", "sideways"},
+		{"--step segmenter --up sideways", "sideways"}, {"--up trilinear", "--step"},
+		{"--out=", "--out is empty"}, {"--compare=", "--compare is empty"},
+		{"--compare " + damaged("time.json", `{"name": "a"}`), "time.json: a: a time of 0 s"},
+		{"--compare " + damaged("less.json", `{"name": "a", "median_s": -1}`), "a time of -1 s"},
+		{"--compare " + damaged("name.json", `{"median_s": 1}`), "result 1 has no name"},
+		{"--compare " + damaged("twice.json", `{"name": "a", "median_s": 1}, {"name": "a", "median_s": 2}`), "a is there twice"},
 	} {
 		_, err := command(t, newBench(), append(least[2:], strings.Fields(k.args)...)...)
 		require.ErrorContains(t, err, k.says, k.args)
@@ -162,6 +177,12 @@ func TestBenchOnTheEmulatorCounts(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, countTable(r).WriteText(&b))
 	require.Contains(t, b.String(), "accumulate")
+
+	c, err := bench.Compare(r, again, 0)
+	require.NoError(t, err)
+	b.Reset()
+	require.NoError(t, changeTable(r, again, c, 0).WriteText(&b))
+	require.Regexp(t, `\n[1-9]\d* within ±0 %, 0 new`, b.String(), "equal counts were compared")
 }
 
 // A GPU's own clock and ceiling, on the emulator for want of one.

@@ -31,7 +31,7 @@ func (f *pipelineFlags) bind(cmd *cobra.Command) {
 	flags.Uint64Var(&f.seed, "seed", 1, "overrides the file's seed")
 	flags.StringVar(&f.only, "only", "", "do this step alone, for example detector; what it needs must be done")
 	flags.IntVar(&f.fold, "fold", -1, "with --only: the member, from 0; without it all members")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan with expected time and memory, and do nothing")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan with expected time and memory, and do nothing; with --only of these steps alone")
 	flags.BoolVar(&f.asJSON, "json", false, "print the result, or the plan, as JSON")
 	deviceFlag(cmd, &f.device)
 	must(cmd.MarkFlagRequired("config"))
@@ -40,8 +40,13 @@ func (f *pipelineFlags) bind(cmd *cobra.Command) {
 
 // job reads the configuration and opens the device; close gives it back.
 func (f *pipelineFlags) job(cmd *cobra.Command) (job pipeline.Job, closeDevice func(), err error) {
-	if f.fold >= 0 && f.only == "" {
+	switch {
+	case cmd.Flags().Changed("fold") && f.only == "":
 		return job, nil, usagef(cmd, "--fold goes with --only")
+	case cmd.Flags().Changed("fold") && f.fold < 0:
+		return job, nil, usagef(cmd, "--fold %d: the member, from 0", f.fold)
+	case f.only != "" && f.asJSON && !f.dryRun:
+		return job, nil, usagef(cmd, "--json prints the result of all steps, or with --dry-run the plan: a step alone has none")
 	}
 	if f.out == "" {
 		return job, nil, usagef(cmd, "--out is empty: name the folder for everything")
@@ -138,7 +143,13 @@ func (f *pipelineFlags) plan(ctx context.Context, pipelines ...*pipeline.Pipelin
 	rows := []row{}
 	total, unknown := 0.0, 0
 	for n, p := range pipelines {
-		plan, err := p.Plan(ctx, true)
+		var plan []pipeline.Planned
+		var err error
+		if f.only == "" {
+			plan, err = p.Plan(ctx, true)
+		} else {
+			plan, err = p.PlanOnly(ctx, f.only, f.fold, true)
+		}
 		if err != nil {
 			return interrupted(err)
 		}

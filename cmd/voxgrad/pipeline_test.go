@@ -61,6 +61,10 @@ func TestPipelineAndAblation(t *testing.T) {
 	require.Contains(t, plan, "segmenter        has not run")
 	require.Contains(t, plan, "a step timed now")
 	require.NoDirExists(t, out)
+	plan = succeeds(t, with("pipeline", "--dry-run", "--only", "finetune", "--fold", "0")...)
+	require.Contains(t, plan, "finetune/fold_0  after detector/fold_0")
+	require.NotContains(t, plan, "has not run", "steps before it are not listed")
+	require.NotContains(t, plan, "report")
 
 	status, _, errs := voxgrad(t, with("pipeline", "--only", "detector", "--fold", "0")...)
 	require.Equal(t, 1, status)
@@ -96,11 +100,18 @@ func TestPipelineAndAblation(t *testing.T) {
 func TestPipelineMistakes(t *testing.T) {
 	config, dir := tinyPipeline(t)
 	out := filepath.Join(dir, "run")
+	seeds := filepath.Join(dir, "seeds.toml")
+	text, err := os.ReadFile(config)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(seeds, append(text, "seeds = [1, 2]\n"...), 0o666))
 	for want, args := range map[string][]string{
-		"required flag(s) \"config\", \"out\" not set":      {"pipeline"},
-		"--fold goes with --only":                           {"pipeline", "--config", config, "--out", out, "--fold", "1"},
-		"no step \"detektor\" in this plan; there are segm": {"pipeline", "--config", config, "--out", out, "--only", "detektor", "--device", "cpu"},
-		"cannot read the configuration":                     {"ablate", "--config", filepath.Join(dir, "none"), "--out", out},
+		"required flag(s) \"config\", \"out\" not set":        {"pipeline"},
+		"--fold goes with --only":                             {"pipeline", "--config", config, "--out", out, "--fold", "1"},
+		"no step \"detektor\" in this plan; there are segm":   {"pipeline", "--config", config, "--out", out, "--only", "detektor", "--device", "cpu"},
+		"--fold -1: the member, from 0":                       {"pipeline", "--config", config, "--out", out, "--only", "detector", "--fold", "-1"},
+		"a step alone has none":                               {"pipeline", "--config", config, "--out", out, "--only", "segmenter", "--json"},
+		"--seed has no meaning beside ablation.seeds = [1 2]": {"ablate", "--config", seeds, "--out", out, "--seed", "3", "--device", "cpu"},
+		"cannot read the configuration":                       {"ablate", "--config", filepath.Join(dir, "none"), "--out", out},
 	} {
 		status, _, errs := voxgrad(t, args...)
 		require.NotZero(t, status)

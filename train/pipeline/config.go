@@ -176,6 +176,9 @@ func (c Config) Check() error {
 			return errors.New("data.single.folds and data.pairs.folds must not be negative")
 		}
 	}
+	if c.Data.Test.Folds != 0 {
+		return errors.New("data.test.folds has no meaning: every test pair is scored; leave it out")
+	}
 	if len(c.Ablation.Rows) == 0 {
 		return errors.New("ablation.rows is empty")
 	}

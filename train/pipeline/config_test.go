@@ -80,6 +80,7 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		`ablation.rows: "11" is no method`:          func(c *Config) { c.Ablation.Rows = []string{"11"} },
 		`ablation.rows: "21" is no method: want th`: func(c *Config) { c.Ablation.Rows = []string{"21"} },
 		"synthesis.inpainter":                       func(c *Config) { c.Synthesis.Inpainter = "x" },
+		"data.test.folds":                           func(c *Config) { c.Data.Test.Folds = 2 },
 		"hop":                                       func(c *Config) { c.Predict.Hop[0] = 0 },
 		"normalize":                                 func(c *Config) { c.Data.Normalize = "z" },
 	} {

@@ -85,7 +85,7 @@ func (p *Pipeline) Only(ctx context.Context, stage string, fold int) error {
 			return err
 		}
 		if why != "" {
-			return fmt.Errorf("%s needs step %s, which is not done (%s): run it first", steps[0].Name, s.Name, why)
+			return fmt.Errorf("%s needs step %s, which is not done (%s): run it first", needing(steps, s), s.Name, why)
 		}
 	}
 	return p.run(ctx, steps)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"voxgrad/train"
@@ -25,49 +26,78 @@ type Planned struct {
 // stamps of equal work on the same device; with time set, what has none is timed by
 // running one real step on the device.
 func (p *Pipeline) Plan(ctx context.Context, time bool) ([]Planned, error) {
-	if err := p.ready(p.steps); err != nil {
+	return p.plan(ctx, p.steps, time)
+}
+
+// PlanOnly is the plan of what Only would do. Steps that must be done before are
+// looked at, and not listed.
+func (p *Pipeline) PlanOnly(ctx context.Context, stage string, fold int, time bool) ([]Planned, error) {
+	steps, err := choose(p.steps, stage, fold)
+	if err != nil {
+		return nil, err
+	}
+	return p.plan(ctx, steps, time)
+}
+
+func (p *Pipeline) plan(ctx context.Context, steps []*Step, time bool) ([]Planned, error) {
+	if err := p.own(); err != nil {
+		return nil, err
+	}
+	if err := p.ready(steps); err != nil {
 		return nil, err
 	}
 	var out []Planned
 	open := map[*Step]bool{} // steps that will run
 	e := &estimator{p: p, time: time, rates: map[string]rate{}, memory: map[string]int64{}}
+	before := ancestors(p.steps, steps)
 	for _, s := range p.steps {
+		listed := slices.Contains(steps, s)
+		if !listed && !slices.Contains(before, s) {
+			continue
+		}
 		if ctx.Err() != nil {
 			return nil, ErrInterrupted
 		}
-		pl := Planned{Step: s}
-		var after []string
-		for _, n := range s.Needs {
-			if open[n] {
-				after = append(after, n.Name)
-			}
+		why, err := p.why(s, open)
+		if err != nil {
+			return nil, err
 		}
-		if len(after) > 0 {
-			pl.Why = "after " + summary(after)
-			if _, ok := readJSON[Stamp](p.stampFile(s)); ok {
-				pl.Why += ", if what it makes changes"
-			}
-		} else {
-			why, _, err := p.look(s)
-			if err != nil {
-				return nil, err
-			}
-			pl.Why, pl.Done = why, why == ""
+		open[s] = why != ""
+		if !listed {
+			continue
 		}
+		pl := Planned{Step: s, Why: why, Done: why == ""}
 		if !pl.Done {
-			open[s] = true
-			var err error
 			if pl.Seconds, pl.From, err = e.seconds(ctx, s); err != nil {
 				return nil, err
 			}
 		}
-		var err error
 		if pl.Memory, err = e.bytes(s); err != nil {
 			return nil, err
 		}
 		out = append(out, pl)
 	}
 	return out, p.hashes.save()
+}
+
+// why says why a step will run, "" if it is done, where those that open names run
+// before it.
+func (p *Pipeline) why(s *Step, open map[*Step]bool) (string, error) {
+	var after []string
+	for _, n := range s.Needs {
+		if open[n] {
+			after = append(after, n.Name)
+		}
+	}
+	if len(after) == 0 {
+		why, _, err := p.look(s)
+		return why, err
+	}
+	why := "after " + summary(after)
+	if _, ok := readJSON[Stamp](p.stampFile(s)); ok {
+		why += ", if what it makes changes"
+	}
+	return why, nil
 }
 
 func summary(names []string) string {

@@ -65,4 +65,16 @@ func TestPlan(t *testing.T) {
 	require.InDelta(t, st.Seconds, of["detector/fold_1"].Seconds, 1e-9, "as many steps again")
 	require.True(t, math.IsNaN(of["finetune/fold_0"].Seconds), "not timed, not asked to")
 	require.Equal(t, "after finetune/fold_0 and finetune/fold_1", of["predict"].Why)
+
+	// Of steps alone: what has to run before them is looked at, not listed.
+	plan, err = p.PlanOnly(context.Background(), finetune, 1, false)
+	require.NoError(t, err)
+	require.Len(t, plan, 1)
+	require.Equal(t, "finetune/fold_1", plan[0].Step.Name)
+	require.Equal(t, "after detector/fold_1", plan[0].Why)
+	_, err = p.PlanOnly(context.Background(), finetune, 2, false)
+	require.EqualError(t, err, "there is no member 2 of finetune: they are 0 to 1")
+
+	// The member that lacks something is the one that is named.
+	require.ErrorContains(t, p.Only(context.Background(), finetune, -1), "finetune/fold_1 needs step detector/fold_1, which is not done")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -155,6 +156,16 @@ func ancestors(all, of []*Step) []*Step {
 		}
 	}
 	return out
+}
+
+// needing names the first of the steps that needs another one.
+func needing(steps []*Step, other *Step) string {
+	for _, s := range steps {
+		if slices.Contains(ancestors([]*Step{other}, []*Step{s}), other) {
+			return s.Name
+		}
+	}
+	return ""
 }
 
 // choose finds the steps of a stage, those of one member if fold is not negative.
