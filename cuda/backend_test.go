@@ -2,7 +2,6 @@ package cuda
 
 import (
 	"errors"
-	"math"
 	"sync"
 	"testing"
 
@@ -10,7 +9,6 @@ import (
 
 	"voxgrad/cuda/driver"
 	"voxgrad/cuda/emu"
-	"voxgrad/cuda/ptx"
 	"voxgrad/device"
 )
 
@@ -145,86 +143,6 @@ func TestEmulatorFault(t *testing.T) {
 	require.Equal(t, "copy", f.Kernel)
 }
 
-func TestOutOfMemory(t *testing.T) {
-	_, b := onEmulator(t, []emu.Option{emu.Memory(10 << 20)})
-	x := b.Alloc(device.Vec(2 << 20))
-	b.Free(x)
-	x = b.Alloc(device.Vec(2 << 18))
-	y := b.Alloc(device.Vec(1 << 20)) // fits only after the idle 8 MiB have gone back
-	require.NoError(t, b.Sync())
-	z := b.Alloc(device.Vec(2 << 20))
-	b.Fill(z, 1)
-	b.Copy(device.Into{Tensor: z, Mode: device.Set}, z)
-	err := b.Sync()
-	require.ErrorContains(t, err, "cuda: emulator: Alloc: no memory for a tensor of shape [1 1 1 1 2097152]: 8.0 MiB wanted, 6.0 MiB in use")
-	require.ErrorContains(t, err, "use a smaller batch, a smaller patch or a narrower network")
-	for _, t := range []device.Tensor{x, y, z} {
-		b.Free(t)
-	}
-	now, _ := b.Usage()
-	require.Zero(t, now)
-	require.ErrorContains(t, b.Close(), "no memory")
-}
-
-func TestMemoryLimit(t *testing.T) {
-	_, b := onEmulator(t, nil, WithMemoryLimit(3<<20))
-	b.Free(b.Alloc(device.Vec(2 << 18)))
-	b.Free(b.Alloc(device.Vec(3 << 18))) // the first is given back for it
-	require.NoError(t, b.Sync())
-	require.LessOrEqual(t, b.Reserved(), int64(3<<20))
-	b.Alloc(device.Vec(1 << 20))
-	require.ErrorContains(t, b.Sync(), "4.0 MiB wanted, 0 bytes in use, the limit is 3.0 MiB")
-}
-
-// Freed memory of about the same size is used again and the driver left alone.
-func TestPoolReuses(t *testing.T) {
-	f, b, _, _ := onFaulty(t)
-	before := b.Reserved()
-	x := b.Alloc(device.Vec(1000))
-	taken := b.Reserved()
-	require.Greater(t, taken, before)
-	for range 10 {
-		p := x.Mem.(*buffer).ptr
-		b.Free(x)
-		x = b.Alloc(device.Vec(990))
-		require.Equal(t, p, x.Mem.(*buffer).ptr)
-		require.Zero(t, p%256)
-	}
-	require.Equal(t, taken, b.Reserved())
-	require.Zero(t, f.freed)
-
-	// A much smaller tensor does not take a large buffer.
-	b.Free(x)
-	y := b.Alloc(device.Vec(3))
-	require.Greater(t, b.Reserved(), taken)
-	b.Free(y)
-	require.NoError(t, b.Close())
-}
-
-// Workspaces go back at the end of a call, also when a check panics in between.
-func TestWorkspaceGoesBack(t *testing.T) {
-	_, b := onEmulator(t, nil)
-	x, count := b.Alloc(device.Vec(9)), b.Alloc(device.Scalar())
-	b.Fill(x, 1)
-	b.NonFinite(count, x)
-	first := b.Reserved()
-	for range 5 {
-		b.NonFinite(count, x)
-	}
-	require.Equal(t, first, b.Reserved())
-	require.Panics(t, func() {
-		o := b.begin("Test")
-		defer o.end()
-		o.workspace(100)
-		o.want(false, "no")
-	})
-	require.NoError(t, b.Sync())
-	b.Free(x)
-	b.Free(count)
-	require.Equal(t, b.Reserved(), b.pool.idle)
-	require.NoError(t, b.Close())
-}
-
 // The table of Adam's slots goes to the device once, and again when it changes.
 func TestAdamKeepsItsTable(t *testing.T) {
 	f, b, _, _ := onFaulty(t)
@@ -300,75 +218,6 @@ func TestGoroutines(t *testing.T) {
 	}
 	wg.Wait()
 	require.NoError(t, b.Close())
-}
-
-func TestSlot(t *testing.T) {
-	for _, c := range []struct {
-		arg  any
-		t    ptx.Type
-		want uint64
-		ok   bool
-	}{
-		{driver.Ptr(5), "u64", 5, true},
-		{driver.Ptr(5), "u32", 0, false},
-		{-1, "u32", 0xffffffff, true},
-		{-1, "u64", math.MaxUint64, true},
-		{1 << 31, "u32", 0, false},
-		{1 << 31, "u64", 1 << 31, true},
-		{uint32(1 << 31), "u32", 1 << 31, true},
-		{uint32(1 << 31), "s64", 1 << 31, true},
-		{uint32(1), "f32", 0, false},
-		{uint32(1), "f64", 0, false},
-		{uint32(1), "u16", 0, false},
-		{1, "f32", 0, false},
-		{float32(1), "f32", 0x3f800000, true},
-		{float32(1), "f64", 0, false},
-		{1.0, "f64", 0x3ff0000000000000, true},
-		{1.0, "u64", 0, false},
-		{true, "u32", 1, true},
-		{false, "u64", 0, true},
-		{uint64(7), "u32", 0, false},
-		{"x", "u64", 0, false},
-	} {
-		got, ok := slot(c.arg, c.t)
-		require.Equal(t, c.ok, ok, "%T %v for .%s", c.arg, c.arg, c.t)
-		if ok {
-			require.Equal(t, c.want, got, "%T %v for .%s", c.arg, c.arg, c.t)
-		}
-	}
-}
-
-func TestLaunchChecksArguments(t *testing.T) {
-	_, b := onEmulator(t, nil)
-	call := func(l driver.Launch, args ...any) (msg string) {
-		o := b.begin("Test")
-		defer o.end()
-		defer func() { msg, _ = recover().(string) }()
-		o.launch("relu", "relu_grad", l, args...)
-		return ""
-	}
-	p := driver.Ptr(1)
-	require.Equal(t, "cuda: Test: kernel relu_grad has 5 parameters, 2 arguments given", call(blocks(1, 256), p, p))
-	require.Equal(t, "cuda: Test: kernel relu_grad, parameter 4 is a .u32, the argument is float32 1", call(blocks(1, 256), p, p, p, 1, float32(1)))
-	require.Contains(t, call(blocks(1, 1056), p, p, p, 1, 0), "kernel relu_grad cannot be launched with")
-	require.Contains(t, call(driver.Launch{Grid: driver.Dim{X: 1, Y: 65536, Z: 1}, Block: driver.D1(32)}, p, p, p, 1, 0), "cannot be launched")
-	require.NoError(t, b.Sync())
-
-	o := b.begin("Test")
-	o.launch("relu", "absent", blocks(1, 32))
-	o.end()
-	require.ErrorContains(t, b.Sync(), "module relu.sm_61 has no kernel absent")
-}
-
-func TestBadModule(t *testing.T) {
-	_, b := onEmulator(t, nil)
-	b.source = func(string, int) (string, string, error) { return ".version 7.8\n nonsense", "sm_61", nil }
-	x := b.Alloc(device.Vec(1))
-	b.Fill(x, 1)
-	y := b.Alloc(device.Vec(1))
-	b.Softmax(y, x)
-	require.ErrorContains(t, b.Sync(), "module loss.sm_61: ptx: line 2")
-	require.ErrorContains(t, b.Sync(), "update it, or use the cpu")
 }
 
 func TestName(t *testing.T) {

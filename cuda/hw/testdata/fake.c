@@ -117,7 +117,7 @@ int cuDeviceGetAttribute(int *v, int a, int d) {
 }
 
 int cuCtxCreate_v2(void **c, unsigned flags, int d) { BEGIN context = 1; contexts++; *c = &contexts; return 0; }
-int cuCtxDestroy_v2(void *c) { BEGIN if (!context) return NOCONTEXT; context = 0; contexts--; sticky = queued = 0; return 0; }
+int cuCtxDestroy_v2(void *c) { BEGIN if (!context) return NOCONTEXT; context = 0; if (--contexts == 0) used = 0; sticky = queued = 0; return 0; }
 int cuMemGetInfo_v2(size_t *free, size_t *total) { BEGIN_CONTEXT *total = MEMORY; *free = MEMORY - used; return 0; }
 
 int cuMemAllocHost_v2(void **p, size_t n) { BEGIN_CONTEXT *p = aligned_alloc(4096, n); return 0; }

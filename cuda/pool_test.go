@@ -1,0 +1,90 @@
+package cuda
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda/emu"
+	"voxgrad/device"
+)
+
+func TestOutOfMemory(t *testing.T) {
+	_, b := onEmulator(t, []emu.Option{emu.Memory(10 << 20)})
+	x := b.Alloc(device.Vec(2 << 20))
+	b.Free(x)
+	x = b.Alloc(device.Vec(2 << 18))
+	y := b.Alloc(device.Vec(1 << 20)) // fits only after the idle 8 MiB have gone back
+	require.NoError(t, b.Sync())
+	z := b.Alloc(device.Vec(2 << 20))
+	b.Fill(z, 1)
+	b.Copy(device.Into{Tensor: z, Mode: device.Set}, z)
+	err := b.Sync()
+	require.ErrorContains(t, err, "cuda: emulator: Alloc: no memory for a tensor of shape [1 1 1 1 2097152]: 8.0 MiB wanted, 6.0 MiB in use")
+	require.ErrorContains(t, err, "use a smaller batch, a smaller patch or a narrower network")
+	for _, t := range []device.Tensor{x, y, z} {
+		b.Free(t)
+	}
+	now, _ := b.Usage()
+	require.Zero(t, now)
+	require.ErrorContains(t, b.Close(), "no memory")
+}
+
+func TestMemoryLimit(t *testing.T) {
+	_, b := onEmulator(t, nil, WithMemoryLimit(3<<20))
+	b.Free(b.Alloc(device.Vec(2 << 18)))
+	b.Free(b.Alloc(device.Vec(3 << 18))) // the first is given back for it
+	require.NoError(t, b.Sync())
+	require.LessOrEqual(t, b.Reserved(), int64(3<<20))
+	b.Alloc(device.Vec(1 << 20))
+	require.ErrorContains(t, b.Sync(), "4.0 MiB wanted, 0 bytes in use, the limit is 3.0 MiB")
+}
+
+// Freed memory of about the same size is used again and the driver left alone.
+func TestPoolReuses(t *testing.T) {
+	f, b, _, _ := onFaulty(t)
+	before := b.Reserved()
+	x := b.Alloc(device.Vec(1000))
+	taken := b.Reserved()
+	require.Greater(t, taken, before)
+	for range 10 {
+		p := x.Mem.(*buffer).ptr
+		b.Free(x)
+		x = b.Alloc(device.Vec(990))
+		require.Equal(t, p, x.Mem.(*buffer).ptr)
+		require.Zero(t, p%256)
+	}
+	require.Equal(t, taken, b.Reserved())
+	require.Zero(t, f.freed)
+
+	// A much smaller tensor does not take a large buffer.
+	b.Free(x)
+	y := b.Alloc(device.Vec(3))
+	require.Greater(t, b.Reserved(), taken)
+	b.Free(y)
+	require.NoError(t, b.Close())
+}
+
+// Workspaces go back at the end of a call, also when a check panics in between.
+func TestWorkspaceGoesBack(t *testing.T) {
+	_, b := onEmulator(t, nil)
+	x, count := b.Alloc(device.Vec(9)), b.Alloc(device.Scalar())
+	b.Fill(x, 1)
+	b.NonFinite(count, x)
+	first := b.Reserved()
+	for range 5 {
+		b.NonFinite(count, x)
+	}
+	require.Equal(t, first, b.Reserved())
+	require.Panics(t, func() {
+		o := b.begin("Test")
+		defer o.end()
+		o.workspace(100)
+		o.want(false, "no")
+	})
+	require.NoError(t, b.Sync())
+	b.Free(x)
+	b.Free(count)
+	require.Equal(t, b.Reserved(), b.pool.idle)
+	require.NoError(t, b.Close())
+}
