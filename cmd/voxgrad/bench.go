@@ -81,6 +81,15 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	if b.runs < 1 || !(b.seconds >= 0 && b.seconds <= 3600) || b.cacheMiB < 0 || b.cacheMiB > 16<<10 || !(b.margin >= 0) || math.IsInf(b.margin, 0) {
 		return usagef(cmd, "--runs must be at least 1, --seconds from 0 to 3600, --cache from 0 to 16384, --margin a number of at least 0")
 	}
+	// An empty name is a variable of a script that was never set: no comparison would be a pass.
+	for _, name := range []string{"out", "compare"} {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return usagef(cmd, "--%s is empty: give a file", name)
+		}
+	}
+	if cmd.Flags().Changed("up") && b.step == "" {
+		return usagef(cmd, "--up chooses a network: it goes with --step")
+	}
 	o.Most, o.Least, o.Budget = b.runs, min(b.runs, o.Least), time.Duration(b.seconds*float64(time.Second))
 	if b.filter != "" {
 		re, err := regexp.Compile(b.filter)
@@ -201,6 +210,18 @@ func readBench(file string) (*bench.Report, error) {
 	}
 	if len(r.Results) == 0 {
 		return nil, fmt.Errorf("%s has no results", file)
+	}
+	seen := map[string]bool{}
+	for i, x := range r.Results {
+		switch {
+		case x.Name == "":
+			return nil, fmt.Errorf("%s: result %d has no name", file, i+1)
+		case seen[x.Name]:
+			return nil, fmt.Errorf("%s: %s is there twice", file, x.Name)
+		case !r.Counted && x.Median <= 0:
+			return nil, fmt.Errorf("%s: %s: a time of %g s", file, x.Name, x.Median)
+		}
+		seen[x.Name] = true
 	}
 	return r, nil
 }

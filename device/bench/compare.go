@@ -46,7 +46,10 @@ func Compare(was, is *Report, margin float64) (Changes, error) {
 		before[r.Name] = r
 	}
 	change := func(name, what string, a, b float64) {
-		x := Change{Name: name, What: what, Was: a, Is: b, Ratio: b / a}
+		x := Change{Name: name, What: what, Was: a, Is: b, Ratio: 1}
+		if a != b {
+			x.Ratio = b / a
+		}
 		x.Regression = b > a*(1+margin)
 		c.Cases = append(c.Cases, x)
 	}
@@ -77,9 +80,7 @@ func Compare(was, is *Report, margin float64) (Changes, error) {
 				counts[k] = true
 			}
 			for _, k := range slices.Sorted(maps.Keys(counts)) {
-				if a, b := old.Counts[kernel][k], r.Counts[kernel][k]; a != b {
-					change(r.Name, kernel+" "+k, float64(a), float64(b))
-				}
+				change(r.Name, kernel+" "+k, float64(old.Counts[kernel][k]), float64(r.Counts[kernel][k]))
 			}
 		}
 	}
