@@ -13,6 +13,7 @@ import (
 	"voxgrad/device"
 	"voxgrad/device/cpu"
 	"voxgrad/internal/rng"
+	"voxgrad/models"
 	"voxgrad/train/sample"
 )
 
@@ -142,4 +143,22 @@ func TestLostDeviceLeavesTheLastCheckpoint(t *testing.T) {
 		requireSameFiles(t, files(t, whole), files(t, folder))
 	}
 	require.Greater(t, len(kept), 1, "lost in different epochs")
+}
+
+// A mistake that shows before the first step is over leaves nothing in the way of
+// the run that mends it.
+func TestRunThatNeverSteppedLeavesTheFolderFree(t *testing.T) {
+	folder := t.TempDir()
+	c := painter(models.Inpainter)
+	c.Sampler.Patch = [3]int{24, 24, 24}
+	dev := cpu.New()
+	defer dev.Close()
+	_, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: folder})
+	require.ErrorContains(t, err, "no usable patch of [24 24 24] voxels")
+	require.NoFileExists(t, filepath.Join(FoldFolder(folder, 0), LastFile))
+
+	c = painter(models.Inpainter)
+	require.Equal(t, AllEpochs, run(t, context.Background(), c, folder, false, nil).Reason)
+	_, err = Run(context.Background(), Job{Device: dev, Config: c, Folder: folder})
+	require.ErrorContains(t, err, "already holds a run")
 }

@@ -31,10 +31,23 @@ func Run(ctx context.Context, job Job) (*Summary, error) {
 	if closing := t.close(); !errors.Is(err, closing) { // a device that failed says so again
 		err = errors.Join(err, closing)
 	}
-	if err != nil && failed {
+	switch {
+	case err != nil && failed:
 		err = fmt.Errorf("%w; %s", err, t.goOn())
+	case err != nil && reason == Failed && !job.Resume:
+		err = errors.Join(err, t.dropUnused())
 	}
 	return s, err
+}
+
+// dropUnused removes a checkpoint without a single step in it, which a mistake in
+// data or settings leaves: there is nothing to go on from, and the same folder can
+// be used again once the mistake is mended.
+func (t *trainer) dropUnused() error {
+	if last, err := readLast(t.path(LastFile)); err == nil && last.Step == 0 {
+		return os.Remove(t.path(LastFile))
+	}
+	return nil
 }
 
 // goOn says what is left of a run whose device failed.
