@@ -15,7 +15,6 @@ import (
 	"voxgrad/device/cpu"
 	"voxgrad/internal/rng"
 	"voxgrad/models"
-	"voxgrad/models/weights"
 )
 
 // stopAt cancels the run after a step.
@@ -188,12 +187,4 @@ func lastStep(t *testing.T, folder string) string {
 	s, err := readLast(filepath.Join(FoldFolder(folder, 0), LastFile))
 	require.NoError(t, err)
 	return strconv.Itoa(s.Step)
-}
-
-func readLast(path string) (*state, error) {
-	f, err := weights.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	return readState(f)
 }
