@@ -98,8 +98,14 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 		}
 		o.Filter = re
 	}
+	// Before minutes of work.
+	if b.out != "" {
+		if err := atomicfile.Check(b.out); err != nil {
+			return err
+		}
+	}
 	var earlier *bench.Report
-	if b.compare != "" { // before minutes of work
+	if b.compare != "" {
 		var err error
 		if earlier, err = readBench(b.compare); err != nil {
 			return err
@@ -154,13 +160,6 @@ func (b *benchFlags) fit(dev device.Backend, o *bench.Options) {
 }
 
 func (b *benchFlags) print(r, earlier *bench.Report) error {
-	var changes bench.Changes
-	if earlier != nil {
-		var err error
-		if changes, err = bench.Compare(earlier, r, b.margin); err != nil {
-			return fmt.Errorf("%s: %w", b.compare, err)
-		}
-	}
 	if b.out != "" {
 		text, err := json.MarshalIndent(r, "", "  ")
 		if err != nil {
@@ -183,6 +182,10 @@ func (b *benchFlags) print(r, earlier *bench.Report) error {
 	}
 	if err != nil || earlier == nil {
 		return err
+	}
+	changes, err := bench.Compare(earlier, r, b.margin)
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.compare, err)
 	}
 	to := os.Stdout
 	if b.asJSON || b.benchstat {

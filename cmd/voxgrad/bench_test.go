@@ -136,7 +136,7 @@ func TestBenchBadInput(t *testing.T) {
 		{"--patch 12", "multiple of 8"}, {"--width 0", "width 0"}, {"--runs 0", "--runs"}, {"--json --benchstat", "choose one"},
 		{"--compare /nowhere.json", "/nowhere.json"}, {"--compare " + file, "no results"}, {"--margin -1", "--margin"}, {"--margin Inf", "--margin"},
 		{"--step segmenter --up sideways", "sideways"}, {"--up trilinear", "--step"},
-		{"--out=", "--out is empty"}, {"--compare=", "--compare is empty"},
+		{"--out=", "--out is empty"}, {"--filter nothing --out /nowhere/x.json", "cannot write /nowhere/x.json"}, // before the work {"--compare=", "--compare is empty"},
 		{"--compare " + damaged("time.json", `{"name": "a"}`), "time.json: a: a time of 0 s"},
 		{"--compare " + damaged("less.json", `{"name": "a", "median_s": -1}`), "a time of -1 s"},
 		{"--compare " + damaged("name.json", `{"median_s": 1}`), "result 1 has no name"},
@@ -145,6 +145,10 @@ func TestBenchBadInput(t *testing.T) {
 		_, err := command(t, newBench(), append(least[2:], strings.Fields(k.args)...)...)
 		require.ErrorContains(t, err, k.says, k.args)
 	}
+	out := filepath.Join(filepath.Dir(file), "out.json")
+	_, err := command(t, newBench(), append(least, "--filter", "^Copy/", "--out", out, "--compare", damaged("else.json", `{"name": "a", "median_s": 1}`))...)
+	require.ErrorContains(t, err, "no case in common")
+	require.FileExists(t, out, "what was measured is not lost")
 }
 
 func TestBenchOnTheEmulatorCounts(t *testing.T) {
