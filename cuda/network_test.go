@@ -11,16 +11,25 @@ import (
 	"voxgrad/models/weights"
 )
 
-// Networks against PyTorch. Ten updates drive fp32 and float64 apart by more than outputs and gradients
-// differ, see equalSides; so the oracle makes the updates, and the emulator is asked at its weights.
 func TestRecordedNetworks(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short")
 	}
+	recordedNetworks(t, withoutRaces)
+}
+
+func withoutRaces(t testing.TB) *Backend {
+	_, b := onEmulator(t, []emu.Option{emu.SkipRaces()})
+	return b
+}
+
+// recordedNetworks sets networks against PyTorch. Ten updates drive fp32 and float64 apart by more than outputs
+// and gradients differ, see equalSides; so the oracle makes the updates, and the device is asked at its weights.
+func recordedNetworks(t *testing.T, open func(t testing.TB) *Backend) {
 	for _, name := range recordedNames {
 		t.Run(name, func(t *testing.T) {
 			r := readRecorded(t, name)
-			_, b := onEmulator(t, []emu.Option{emu.SkipRaces()})
+			b := open(t)
 			l := newLearner(t, &sides{Backend: b}, r)
 			o := newLearner(t, &sides{Backend: ref.New[float64]()}, r)
 			l.output()
@@ -41,10 +50,10 @@ func TestRecordedNetworks(t *testing.T) {
 	}
 }
 
-// equalSides compares a step at the oracle's weights. Where a ReLU's input is near zero, the emulator and the oracle may be on
+// equalSides compares a step at the oracle's weights. Where a ReLU's input is near zero, the device and the oracle may be on
 // different sides of it, and the gradients below change by a thousandth; Adam makes updates of ±rate of them
 // however small they are. That is why ten updates part by more than rounding: with the oracle on the
-// emulator's sides all gradients agree as far as fp32 goes.
+// device's sides all gradients agree as far as fp32 goes.
 func equalSides(l, o *learner, before *weights.File, want float64) {
 	t := l.t
 	require.NoError(t, l.net.SetTensors(before))
@@ -71,15 +80,19 @@ func equalSides(l, o *learner, before *weights.File, want float64) {
 	o.step() // its own gradients again
 }
 
-// Ten updates made by the emulator itself.
 func TestTenSteps(t *testing.T) {
 	if testing.Short() {
 		t.Skip("short")
 	}
+	tenSteps(t, withoutRaces)
+}
+
+// tenSteps are ten updates made by the device itself.
+func tenSteps(t *testing.T, open func(t testing.TB) *Backend) {
 	for _, name := range recordedNames {
 		t.Run(name, func(t *testing.T) {
 			r := readRecorded(t, name)
-			_, b := onEmulator(t, []emu.Option{emu.SkipRaces()})
+			b := open(t)
 			l := newLearner(t, b, r)
 			adam := l.net.Adam(1e-3)
 			for i, want := range r.losses {

@@ -19,10 +19,12 @@ import (
 // may change twice within one tick of its time stamp.
 const settled = 2 * time.Second
 
-// hashes computes SHA-256 of files and remembers them by path, size and time of
-// the last change, in a file of its own that may be lost without harm.
+// hashes computes SHA-256 of files and remembers them by path, size and times of
+// the last change, in a file of its own that may be lost without harm. The time that
+// programs can set is not enough: archives give all their files one and the same.
 type hashes struct {
-	file string
+	file    string
+	settled time.Duration
 
 	mu    sync.Mutex
 	known map[string]hashed
@@ -32,11 +34,12 @@ type hashes struct {
 type hashed struct {
 	Size int64  `json:"size"`
 	Time int64  `json:"mtime_ns"`
+	Set  int64  `json:"ctime_ns"` // by the system at each change; 0 where it does not tell
 	Hash string `json:"sha256"`
 }
 
 func openHashes(file string) *hashes {
-	h := &hashes{file: file, known: map[string]hashed{}, added: map[string]hashed{}}
+	h := &hashes{file: file, settled: settled, known: map[string]hashed{}, added: map[string]hashed{}}
 	h.merge()
 	return h
 }
@@ -68,11 +71,11 @@ func (h *hashes) of(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	now := hashed{Size: info.Size(), Time: info.ModTime().UnixNano()}
+	now := hashed{Size: info.Size(), Time: info.ModTime().UnixNano(), Set: changeTime(info)}
 	h.mu.Lock()
 	e, ok := h.known[abs]
 	h.mu.Unlock()
-	if ok && e.Size == now.Size && e.Time == now.Time {
+	if now.Hash = e.Hash; ok && e == now {
 		return e.Hash, nil
 	}
 	f, err := os.Open(abs)
@@ -85,7 +88,7 @@ func (h *hashes) of(path string) (string, error) {
 		return "", fmt.Errorf("%s: %w", path, err)
 	}
 	now.Hash = hex.EncodeToString(sum.Sum(nil))
-	if time.Since(info.ModTime()) > settled {
+	if time.Since(time.Unix(0, max(now.Time, now.Set))) > h.settled {
 		h.mu.Lock()
 		h.known[abs], h.added[abs] = now, now
 		h.mu.Unlock()
@@ -94,20 +97,18 @@ func (h *hashes) of(path string) (string, error) {
 }
 
 // save adds what is new to the file, together with what other processes added.
-// Where the folder is not there, as after a mere plan, nothing is kept.
-func (h *hashes) save() error {
+// Where the folder is not there, as after a mere plan, or cannot be written, nothing
+// is kept: that costs time and no result.
+func (h *hashes) save() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, err := os.Stat(filepath.Dir(h.file)); err != nil || len(h.added) == 0 {
-		return nil
+		return
 	}
 	h.merge()
-	b, err := json.MarshalIndent(h.known, "", " ")
-	if err != nil {
-		return err
+	if b, err := json.MarshalIndent(h.known, "", " "); err == nil && atomicfile.WriteBytes(h.file, b) == nil {
+		h.added = map[string]hashed{}
 	}
-	h.added = map[string]hashed{}
-	return atomicfile.WriteBytes(h.file, b)
 }
 
 // hashOf is the hash of named values, whatever their order.

@@ -28,23 +28,33 @@ func TestHashesAreOfTheContent(t *testing.T) {
 	}
 	want := write("one", time.Hour)
 	h := openHashes(cache)
+	h.settled = 0
 	require.Equal(t, want, of(h))
-	require.NoError(t, h.save())
+	h.save()
 
-	// Another process reads the cache and does not read the file: with size and
-	// time as they were, another content is not seen.
+	// Another process takes it from the cache and does not read the file.
+	known := openHashes(cache)
+	for path, e := range known.known {
+		e.Hash = "remembered"
+		known.known[path] = e
+	}
+	require.Equal(t, "remembered", of(known))
+
+	// Other bytes of the same length, with the old time of modification set again.
 	info, err := os.Stat(file)
 	require.NoError(t, err)
-	write("two", 0)
+	want = write("two", 0)
 	require.NoError(t, os.Chtimes(file, info.ModTime(), info.ModTime()))
-	require.Equal(t, want, of(openHashes(cache)))
+	if changeTime(info) != 0 {
+		require.Equal(t, want, of(openHashes(cache)))
+	}
 
 	// A file that has just been written may change again within its time stamp: its
 	// hash is not kept.
 	want = write("abc", 0)
 	h = openHashes(cache)
 	require.Equal(t, want, of(h))
-	require.NoError(t, h.save())
+	h.save()
 	now, err := os.Stat(file)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, []byte("xyz"), 0o666))
@@ -54,6 +64,7 @@ func TestHashesAreOfTheContent(t *testing.T) {
 	// Two processes keep each other's entries, and a broken cache is an empty one.
 	want = write("old again", time.Hour)
 	a, b := openHashes(cache), openHashes(cache)
+	a.settled, b.settled = 0, 0
 	other := filepath.Join(dir, "other")
 	require.NoError(t, os.WriteFile(other, []byte("o"), 0o666))
 	long := time.Now().Add(-time.Hour)
@@ -61,8 +72,8 @@ func TestHashesAreOfTheContent(t *testing.T) {
 	require.Equal(t, want, of(a))
 	_, err = b.of(other)
 	require.NoError(t, err)
-	require.NoError(t, a.save())
-	require.NoError(t, b.save())
+	a.save()
+	b.save()
 	require.Len(t, openHashes(cache).known, 2)
 	require.NoError(t, os.WriteFile(cache, []byte("{"), 0o666))
 	require.Empty(t, openHashes(cache).known)

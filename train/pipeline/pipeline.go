@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -109,10 +110,12 @@ func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
 			if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 				err = ErrInterrupted
 			}
-			return errors.Join(err, p.hashes.save())
+			p.hashes.save()
+			return err
 		}
 	}
-	return p.hashes.save()
+	p.hashes.save()
+	return nil
 }
 
 // own refuses a folder in which something else lies where steps clear and write.
@@ -141,6 +144,9 @@ func (p *Pipeline) writeConfig() error {
 	text, err := p.job.Config.TOML()
 	if err != nil {
 		return err
+	}
+	if old, err := os.ReadFile(p.path(ConfigFile)); err == nil && bytes.Equal(old, text) {
+		return nil // a finished run can be looked at where nothing can be written
 	}
 	return atomicfile.WriteBytes(p.path(ConfigFile), text)
 }

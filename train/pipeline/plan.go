@@ -77,7 +77,8 @@ func (p *Pipeline) plan(ctx context.Context, steps []*Step, time bool) ([]Planne
 		}
 		out = append(out, pl)
 	}
-	return out, p.hashes.save()
+	p.hashes.save()
+	return out, nil
 }
 
 // why says why a step will run, "" if it is done, where those that open names run
