@@ -12,6 +12,13 @@ fi
 here=$(cd "$(dirname "$0")" && pwd)
 export VOXGRAD=${VOXGRAD:-$(command -v voxgrad || echo "$here/../../bin/voxgrad")}
 export CONFIG=$1 OUT=$2
+stop() {
+	echo "submit.sh: $1" >&2
+	exit 1
+}
+[ -r "$CONFIG" ] || stop "cannot read the configuration $CONFIG"
+[[ $3 =~ ^[1-9][0-9]*$ ]] || stop "MEMBERS is $3: want the configuration's number of members"
+[ -x "$VOXGRAD" ] || stop "no program $VOXGRAD: run make build, or name it in VOXGRAD"
 last=$(($3 - 1))
 shift 3
 mkdir -p "$OUT/slurm"
