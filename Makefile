@@ -44,7 +44,7 @@ bench: build ## ops and training steps against the device's ceilings
 	$(BIN) bench
 	$(BIN) bench --step segmenter
 
-gpu: build ## the conformance table, networks and benchmarks on a GPU; says why where there is none
+gpu: build ## the emulator's suite, gradcheck and benchmarks on a GPU; says why where there is none
 	./tools/gpu.sh
 
 ptx: ## compile the CUDA kernels (needs nvcc 11.8)

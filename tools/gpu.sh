@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # The checks of `voxgrad gradcheck` on a GPU (every op, those of augmentation and synthesis
-# too, and whole networks), under compute-sanitizer where it is installed, and the benchmarks. Skips with the reason where there is no GPU.
+# too, and whole networks), also under compute-sanitizer where it is installed; the suite that the emulator passes
+# (guards around tensors, networks against PyTorch's, ten updates, the same bits on two runs); and the
+# benchmarks. Skips with the reason where there is no GPU.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bin=bin/voxgrad
@@ -10,6 +12,7 @@ if ! reason=$("$bin" devices --json | sed -n 's/.*"no_gpu": "\(.*\)".*/\1/p') ||
 fi
 "$bin" devices
 "$bin" gradcheck --device cuda
+CGO_ENABLED=1 go test -tags cuda -count=1 -timeout 30m -run '^TestGPU' ./cuda
 if command -v compute-sanitizer >/dev/null; then
 	for tool in memcheck racecheck; do
 		compute-sanitizer --tool "$tool" --error-exitcode 1 "$bin" gradcheck --device cuda --quick --failures

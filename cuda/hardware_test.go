@@ -1,0 +1,54 @@
+//go:build cuda && cgo && linux && amd64
+
+package cuda
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda/hw"
+	"voxgrad/device"
+	"voxgrad/device/devicetest"
+)
+
+// onGPU opens the first GPU, or skips with the reason.
+func onGPU(t testing.TB) *Backend {
+	t.Helper()
+	if err := hw.Available(); err != nil {
+		t.Skipf("no GPU can be used: %v", err)
+	}
+	d, err := hw.Open(0)
+	require.NoError(t, err)
+	b, err := New(d)
+	require.NoError(t, err)
+	return b
+}
+
+// The table that the emulator passes, with its large cases, and words of a pattern around each tensor.
+func TestGPUConformance(t *testing.T) {
+	require.NoError(t, onGPU(t).Close())
+	devicetest.Run(t, func(t testing.TB) device.Backend { return onGPU(t) }, devicetest.Options{Guarded: true, Large: true})
+}
+
+func TestGPURecordedNetworks(t *testing.T) {
+	require.NoError(t, onGPU(t).Close())
+	recordedNetworks(t, onGPU)
+}
+
+func TestGPUTenSteps(t *testing.T) {
+	require.NoError(t, onGPU(t).Close())
+	tenSteps(t, onGPU)
+}
+
+// Two runs have the same bits, whatever order the card runs the blocks in.
+func TestGPUSameBits(t *testing.T) {
+	a, b := onGPU(t), onGPU(t)
+	for _, c := range devicetest.Cases(devicetest.Options{Large: true}) {
+		if !c.Closes {
+			require.NoError(t, c.SameBits(a, b))
+		}
+	}
+	require.NoError(t, a.Close())
+	require.NoError(t, b.Close())
+}
