@@ -166,6 +166,9 @@ func (j *synthJob) run(cmd *cobra.Command) error {
 	var records []synthRecord
 	for n := range j.count {
 		r, err := j.pair(cmd.Context(), dev, nets, in, n, j.dir(n))
+		if cmd.Context().Err() != nil && err != nil {
+			return stopped{fmt.Errorf("interrupted after %d of %d pairs, which are complete; the same command makes all of them, the same ones", n, j.count)}
+		}
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -257,4 +258,15 @@ func TestSynthKeepsItsInputs(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, before, after)
 	}
+}
+
+func TestSynthInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	root := newRoot()
+	root.SetArgs(append([]string{"synth", "--count", "2", "--out", filepath.Join(dir, "out")}, synthSource(t, dir)...))
+	err := root.ExecuteContext(ctx)
+	require.ErrorIs(t, err, errInterrupted, "exit status 130")
+	require.EqualError(t, err, "interrupted after 0 of 2 pairs, which are complete; the same command makes all of them, the same ones")
 }
