@@ -34,57 +34,77 @@ func main() {
 	dir := flag.String("dir", "cuda/kernels", "folder of the sources")
 	check := flag.Bool("check", false, "compare with the committed files and assemble them")
 	flag.Parse()
-	if err := compiler(); err != nil {
+	if err := run(*dir, *check); err != nil {
 		log.Fatal(err)
 	}
-	sources, err := filepath.Glob(filepath.Join(*dir, "*.cu"))
+}
+
+// run compiles every source of a folder, or checks what is committed of it.
+func run(dir string, check bool) error {
+	if err := compiler(); err != nil {
+		return err
+	}
+	sources, err := filepath.Glob(filepath.Join(dir, "*.cu"))
 	if err != nil || len(sources) == 0 {
-		log.Fatalf("no *.cu in %s", *dir)
+		return fmt.Errorf("no *.cu in %s", dir)
 	}
 	stale := 0
 	var rows []usage
+	made := map[string]bool{}
 	for _, source := range sources {
 		variants, err := variantsOf(source)
 		if err != nil {
-			log.Fatal(err)
+			return err
 		}
 		for _, variant := range variants {
 			path := strings.TrimSuffix(source, ".cu") + "." + variant + ".ptx"
+			made[path] = true
 			ptx, err := compile(source, variant)
 			if err != nil {
-				log.Fatal(err)
+				return err
 			}
 			if bytes.Contains(ptx, []byte("_INTERNAL_")) {
-				log.Fatalf("%s: a static function or variable made a name with a hash of the file's path in it, other on every machine; drop the static", source)
+				return fmt.Errorf("%s: a static function or variable made a name with a hash of the file's path in it, other on every machine; drop the static", source)
 			}
-			if !*check {
+			if !check {
 				if err := atomicfile.WriteBytes(path, ptx); err != nil {
-					log.Fatal(err)
+					return err
 				}
 				continue
 			}
 			have, err := os.ReadFile(path)
 			if err != nil && !errors.Is(err, os.ErrNotExist) {
-				log.Fatal(err)
+				return err
 			}
 			if !bytes.Equal(have, ptx) {
 				log.Printf("%s is not what %s compiles to: run make ptx", path, source)
 				stale++
+				continue
 			}
 			used, err := assemble(path, variant)
 			if err != nil {
-				log.Fatal(err)
+				return err
 			}
 			rows = append(rows, used...)
 		}
 	}
-	if !*check {
-		return
+	if !check {
+		return nil
 	}
-	spills := printTable(rows)
-	if stale > 0 || spills > 0 {
-		log.Fatalf("%d stale files, %d entries spill registers", stale, spills)
+	committed, err := filepath.Glob(filepath.Join(dir, "*.ptx"))
+	if err != nil {
+		return err
 	}
+	for _, path := range committed {
+		if !made[path] {
+			log.Printf("%s is compiled from no source: delete it", path)
+			stale++
+		}
+	}
+	if spills := printTable(rows); stale > 0 || spills > 0 {
+		return fmt.Errorf("%d stale files, %d entries spill registers", stale, spills)
+	}
+	return nil
 }
 
 // compiler checks that nvcc is there and of the right release.
