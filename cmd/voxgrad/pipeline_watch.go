@@ -21,6 +21,8 @@ func (w *pipelineWatch) event(e pipeline.Event) {
 	switch e := e.(type) {
 	case pipeline.Skipped:
 		slog.Info(fmt.Sprintf("step %d of %d is done: %s", e.Number, e.Total, e.Step.Name))
+	case pipeline.Warned:
+		slog.Warn(e.Text)
 	case pipeline.Started:
 		slog.Info(fmt.Sprintf("step %d of %d: %s", e.Number, e.Total, e.Step.Name), "why", e.Why)
 		w.training, w.bar = newTrainWatch(e.Step.Name), nil

@@ -11,6 +11,9 @@ type Skipped struct {
 	Number, Total int // its place in what is asked for, from 1
 }
 
+// Warned is something to look at that does not stop the run.
+type Warned struct{ Text string }
+
 // Started comes before a step's work.
 type Started struct {
 	Step          *Step
@@ -36,6 +39,7 @@ type Finished struct {
 	Seconds float64
 }
 
+func (Warned) event()   {}
 func (Skipped) event()  {}
 func (Started) event()  {}
 func (Training) event() {}

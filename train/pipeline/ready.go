@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 
 	"voxgrad/train/dataset"
 	"voxgrad/volume"
@@ -56,6 +58,9 @@ func (p *Pipeline) ready(steps []*Step) error {
 			return fmt.Errorf("data.%s: %w", name, err)
 		}
 	}
+	if test {
+		p.warnSeen()
+	}
 	if !maps {
 		return nil
 	}
@@ -69,4 +74,39 @@ func (p *Pipeline) ready(steps []*Step) error {
 		return fmt.Errorf("maps of likely places (synthesis.prior, white_matter of data.single): %w", err)
 	}
 	return nil
+}
+
+// warnSeen tells of test images that are also trained on, as far as they are the
+// same files.
+func (p *Pipeline) warnSeen() {
+	trained := map[string]bool{}
+	for _, name := range []string{singleSet, pairsSet} {
+		if d := p.sets[name]; d != nil {
+			for _, c := range d.Cases {
+				for _, f := range c.Times {
+					trained[realPath(f)] = true
+				}
+			}
+		}
+	}
+	var seen []string
+	for _, c := range p.sets[testSet].Cases {
+		if slices.ContainsFunc(c.Times, func(f string) bool { return trained[realPath(f)] }) {
+			seen = append(seen, c.ID)
+		}
+	}
+	if len(seen) > 0 {
+		p.on(Warned{fmt.Sprintf("%d of %d test pairs are also trained on (%s): their scores say nothing about scans that the networks have not seen",
+			len(seen), len(p.sets[testSet].Cases), summary(seen))})
+	}
+}
+
+func realPath(file string) string {
+	if real, err := filepath.EvalSymlinks(file); err == nil {
+		file = real
+	}
+	if abs, err := filepath.Abs(file); err == nil {
+		file = abs
+	}
+	return file
 }

@@ -12,11 +12,20 @@ import (
 	"voxgrad/volume"
 )
 
+// noStep allows no step.
+func noStep(t *testing.T) func(Event) {
+	return func(e Event) {
+		if _, ok := e.(Started); ok {
+			t.Fatal("a step began")
+		}
+	}
+}
+
 // refused runs the pipeline and wants an error before anything began.
 func refused(t *testing.T, c Config, want ...string) {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "run")
-	p := folder(t, c, out, func(Event) { t.Fatal("a step began") })
+	p := folder(t, c, out, noStep(t))
 	err := p.Run(context.Background())
 	for _, w := range want {
 		require.ErrorContains(t, err, w)
@@ -130,7 +139,7 @@ func TestOtherFilesInTheFolderAreKept(t *testing.T) {
 		out := file[:len(file)-len(name)]
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o777))
 		require.NoError(t, os.WriteFile(file, []byte("mine"), 0o666))
-		p := folder(t, tiny(), out, func(Event) { t.Fatal("a step began") })
+		p := folder(t, tiny(), out, noStep(t))
 		require.ErrorContains(t, p.Run(context.Background()), "no pipeline has made it")
 		kept, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -144,4 +153,28 @@ func TestOtherFilesInTheFolderAreKept(t *testing.T) {
 	out := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(out, "notes.txt"), nil, 0o666))
 	require.NoError(t, folder(t, tiny(), out, nil).own())
+}
+
+// Test pairs that a stage has seen are told of; with others there is nothing to tell.
+func TestSeenTestPairsAreToldOf(t *testing.T) {
+	warned := func(c Config) (texts []string) {
+		p := folder(t, c, t.TempDir(), func(e Event) { texts = append(texts, e.(Warned).Text) })
+		require.NoError(t, p.ready(p.Steps()))
+		return texts
+	}
+	texts := warned(tiny())
+	require.Len(t, texts, 1)
+	require.Contains(t, texts[0], "3 of 3 test pairs are also trained on (case0 … case2)")
+
+	root := t.TempDir()
+	require.NoError(t, phantomset.Write(root, 2))
+	c := tiny()
+	c.Data.Test.Root = filepath.Join(root, "pairs")
+	require.Empty(t, warned(c))
+
+	// One of two, by another name.
+	link := filepath.Join(root, "pairs/case1/flair_time01_on_middle_space.nii.gz")
+	require.NoError(t, os.Remove(link))
+	require.NoError(t, os.Symlink(filepath.Join(data, "pairs/case1/flair_time01_on_middle_space.nii.gz"), link))
+	require.Contains(t, warned(c)[0], "1 of 2 test pairs are also trained on (case1)")
 }
