@@ -61,6 +61,16 @@ func (o *op) fail(kernel string, l driver.Launch, err error, advice string) {
 	}
 }
 
+// noMemory keeps the failure of the pool to give memory for what: there is too little, or the device was
+// lost before and says so now.
+func (o *op) noMemory(what string, err error) {
+	if errors.Is(err, driver.ErrOutOfMemory) {
+		o.fail("", driver.Launch{}, fmt.Errorf("no memory for %s: %w", what, err), adviceMemory)
+	} else if o.b.err == nil {
+		o.b.err = o.b.late(err)
+	}
+}
+
 // late is an error that came out of waiting and not of a launch.
 func (b *Backend) late(err error) error {
 	e := &Error{Device: b.info.Name, Err: err, Advice: adviceLost}

@@ -39,7 +39,7 @@ func (b *Backend) alloc(s device.Shape, margin int) device.Tensor {
 	}
 	p, err := b.pool.take(m.Bytes() + 8*int64(margin))
 	if err != nil {
-		o.fail("", driver.Launch{}, fmt.Errorf("no memory for a tensor of shape %v: %w", s, err), adviceMemory)
+		o.noMemory(fmt.Sprintf("a tensor of shape %v", s), err)
 		return t
 	}
 	m.base, m.ptr = p, p+driver.Ptr(4*margin)

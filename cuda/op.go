@@ -100,7 +100,7 @@ func (o *op) workspace(n int) driver.Ptr {
 	}
 	p, err := o.b.pool.take(4 * int64(n))
 	if err != nil {
-		o.fail("", driver.Launch{}, fmt.Errorf("no memory for a workspace: %w", err), adviceMemory)
+		o.noMemory("a workspace", err)
 		return 0
 	}
 	o.spaces = append(o.spaces, p)

@@ -3,7 +3,6 @@ package cuda
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"math"
 
 	"voxgrad/cuda/driver"
@@ -33,7 +32,7 @@ func (o *op) slotTable(table []byte) driver.Ptr {
 		*have = slotTable{}
 		at, err := b.pool.take(int64(len(table)))
 		if err != nil {
-			o.fail("", driver.Launch{}, fmt.Errorf("no memory for a table: %w", err), adviceMemory)
+			o.noMemory("a table", err)
 			return 0
 		}
 		have.at = at

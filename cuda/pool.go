@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"errors"
 	"fmt"
 
 	"voxgrad/cuda/driver"
@@ -56,18 +57,21 @@ func (p *pool) take(bytes int64) (driver.Ptr, error) {
 			return 0, err
 		}
 		if p.reserved+want > p.limit {
-			return 0, fmt.Errorf("%s wanted, %s in use, the limit is %s", size(want), size(p.reserved), size(p.limit))
+			return 0, fmt.Errorf("%w: %s wanted, %s in use, the limit is %s", driver.ErrOutOfMemory, size(want), size(p.reserved), size(p.limit))
 		}
 	}
 	ptr, err := p.drv.Alloc(want)
-	if err != nil && p.idle > 0 {
+	if errors.Is(err, driver.ErrOutOfMemory) && p.idle > 0 {
 		if err := p.trim(); err != nil {
 			return 0, err
 		}
 		ptr, err = p.drv.Alloc(want)
 	}
-	if err != nil {
+	if errors.Is(err, driver.ErrOutOfMemory) {
 		return 0, fmt.Errorf("%s wanted, %s in use: %w", size(want), size(p.reserved), err)
+	}
+	if err != nil {
+		return 0, err
 	}
 	p.all[ptr] = want
 	p.reserved += want

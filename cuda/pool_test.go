@@ -1,10 +1,12 @@
 package cuda
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/cuda/driver"
 	"voxgrad/cuda/emu"
 	"voxgrad/device"
 )
@@ -22,6 +24,7 @@ func TestOutOfMemory(t *testing.T) {
 	err := b.Sync()
 	require.ErrorContains(t, err, "cuda: emulator: Alloc: no memory for a tensor of shape [1 1 1 1 2097152]: 8.0 MiB wanted, 6.0 MiB in use")
 	require.ErrorContains(t, err, "use a smaller batch, a smaller patch or a narrower network")
+	require.ErrorIs(t, err, driver.ErrOutOfMemory)
 	for _, t := range []device.Tensor{x, y, z} {
 		b.Free(t)
 	}
@@ -38,6 +41,8 @@ func TestMemoryLimit(t *testing.T) {
 	require.LessOrEqual(t, b.Reserved(), int64(3<<20))
 	b.Alloc(device.Vec(1 << 20))
 	require.ErrorContains(t, b.Sync(), "4.0 MiB wanted, 0 bytes in use, the limit is 3.0 MiB")
+	require.ErrorContains(t, b.Sync(), "use a smaller batch")
+	require.ErrorIs(t, b.Sync(), driver.ErrOutOfMemory)
 }
 
 // Freed memory of about the same size is used again and the driver left alone.
@@ -87,4 +92,27 @@ func TestWorkspaceGoesBack(t *testing.T) {
 	b.Free(count)
 	require.Equal(t, b.Reserved(), b.pool.idle)
 	require.NoError(t, b.Close())
+}
+
+// A device that is lost answers a request for memory with that. It is no lack of memory.
+func TestAllocOnALostDevice(t *testing.T) {
+	lost := errors.New("CUDA_ERROR_ILLEGAL_ADDRESS")
+	for name, call := range map[string]func(b *Backend, x device.Tensor){
+		"tensor":    func(b *Backend, x device.Tensor) { b.Alloc(device.Vec(7000)) },
+		"workspace": func(b *Backend, x device.Tensor) { b.MSE(b.Alloc(device.Scalar()), x, x) },
+		"table": func(b *Backend, x device.Tensor) {
+			b.Adam([]device.AdamSlot{{W: x, Grad: b.Alloc(x.Shape), M: b.Alloc(x.Shape), V: b.Alloc(x.Shape)}}, device.AdamOptions{Step: 1})
+		},
+	} {
+		f, b, dst, src := onFaulty(t)
+		b.Copy(dst, src)
+		f.alloc = lost
+		call(b, src)
+		err := b.Sync()
+		require.ErrorIs(t, err, lost, name)
+		require.ErrorContains(t, err, "Copy, kernel accumulate (grid (5,1,1)", name)
+		require.ErrorContains(t, err, "start again from the last checkpoint", name)
+		require.NotContains(t, err.Error(), "memory for", name)
+		require.NotContains(t, err.Error(), "smaller", name)
+	}
 }

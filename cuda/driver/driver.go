@@ -4,9 +4,14 @@
 package driver
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
+
+// ErrOutOfMemory is in the error of an Alloc that asked for more than there is. The device
+// can be used on, other than after any other failure of Alloc.
+var ErrOutOfMemory = errors.New("out of memory")
 
 // Ptr is an address in device memory. The zero Ptr is null.
 type Ptr uint64
@@ -71,7 +76,8 @@ type Mark interface{}
 type Driver interface {
 	Info() Info
 
-	// Alloc gives bytes of memory, aligned to 256. What it holds is undefined.
+	// Alloc gives bytes of memory, aligned to 256. What it holds is undefined. Too little
+	// memory is ErrOutOfMemory.
 	Alloc(bytes int64) (Ptr, error)
 	Free(p Ptr) error
 

@@ -79,7 +79,7 @@ func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 		return 0, fmt.Errorf("dry device: Alloc of %d bytes", bytes)
 	}
 	if d.info.Memory > 0 && bytes > d.info.Memory-d.used {
-		return 0, fmt.Errorf("dry device: out of memory: %d bytes wanted, %d in use of %d", bytes, d.used, d.info.Memory)
+		return 0, fmt.Errorf("dry device: %w: %d bytes wanted, %d in use of %d", driver.ErrOutOfMemory, bytes, d.used, d.info.Memory)
 	}
 	p := d.next
 	d.next += driver.Ptr((bytes + align - 1) / align * align)

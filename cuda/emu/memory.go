@@ -69,7 +69,7 @@ func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 		return 0, fmt.Errorf("emulator: Alloc of %d bytes", bytes)
 	}
 	if d.used+bytes > d.opt.memory {
-		return 0, fmt.Errorf("emulator: out of memory: %d bytes asked for, %d of %d are free", bytes, d.opt.memory-d.used, d.opt.memory)
+		return 0, fmt.Errorf("emulator: %w: %d bytes asked for, %d of %d are free", driver.ErrOutOfMemory, bytes, d.opt.memory-d.used, d.opt.memory)
 	}
 	a := d.allocate(uint64(bytes))
 	d.count++

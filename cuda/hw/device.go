@@ -82,11 +82,18 @@ func (d *Device) run(opened chan<- error) {
 }
 
 // refused is an error of the arguments that this package found.
-type refused struct{ msg string }
+type refused struct {
+	msg   string
+	cause error // nil for most
+}
 
 func (r *refused) Error() string { return r.msg }
+func (r *refused) Unwrap() error { return r.cause }
 
-func refuse(format string, a ...any) error { return &refused{fmt.Sprintf(format, a...)} }
+func refuse(format string, a ...any) error {
+	err := fmt.Errorf(format, a...)
+	return &refused{err.Error(), errors.Unwrap(err)}
+}
 
 // setUp makes the context, current on this thread, with all that belongs to it. A
 // waiting thread sleeps: the processor is needed to prepare the next batch.

@@ -73,8 +73,8 @@ func (d *Device) Alloc(bytes int64) (p driver.Ptr, err error) {
 			if err != nil {
 				return err
 			}
-			return refuse("out of memory: %s (%d bytes) asked for, %s of %s are free, this process has %s in %d allocations",
-				size(bytes), bytes, size(free), size(total), size(d.used), len(d.sizes))
+			return refuse("%w: %s (%d bytes) asked for, %s of %s are free, this process has %s in %d allocations",
+				driver.ErrOutOfMemory, size(bytes), bytes, size(free), size(total), size(d.used), len(d.sizes))
 		}
 		if err != nil {
 			return err
