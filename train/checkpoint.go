@@ -128,7 +128,7 @@ func (t *trainer) saveWeights(file string) error {
 func (t *trainer) restore(path string) error {
 	f, err := weights.Read(path)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; training cannot go on from it: remove it to start again", err)
 	}
 	s, err := readState(f)
 	if err != nil {

@@ -113,7 +113,9 @@ func TestOtherSettingsAreNotResumed(t *testing.T) {
 	require.ErrorContains(t, try(c, true), "no training state")
 	// Neither is half of one.
 	require.NoError(t, os.WriteFile(last, []byte(before[LastFile][:2000]), 0o666))
-	require.ErrorContains(t, try(c, true), last)
+	err := try(c, true)
+	require.ErrorContains(t, err, last)
+	require.ErrorContains(t, err, "remove it to start again")
 }
 
 // childConfig is what the child process of the kill test trains.
