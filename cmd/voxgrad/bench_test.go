@@ -224,7 +224,13 @@ func TestDevices(t *testing.T) {
 	require.InDelta(t, 440, g.PeakGBytes, 1e-9)
 	require.Contains(t, g.PTX, "sm_61")
 	require.Empty(t, g.Unusable)
-	require.Contains(t, describeGPU(0, driver.Info{Compute: 52}).Unusable, "5.2")
+	old, good := driver.Info{Compute: 52, DriverVersion: 12040}, driver.Info{Compute: 90, DriverVersion: 12040}
+	require.Contains(t, describeGPU(0, old).Unusable, "5.2")
+	index, err := pickGPU([]driver.Info{old, good, good})
+	require.NoError(t, err)
+	require.Equal(t, 1, index, "the first one that can be used")
+	_, err = pickGPU([]driver.Info{old})
+	require.ErrorContains(t, err, "5.2")
 
 	require.Equal(t, "Some CPU", procField("a: b\nmodel name\t: Some CPU\nmodel name: other\n", "model name"))
 	require.EqualValues(t, 3<<10, kib("3 kB"))

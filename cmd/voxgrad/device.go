@@ -32,11 +32,12 @@ func parseDevice(cmd *cobra.Command, name string) (kind string, index int, err e
 	}
 	switch kind {
 	case "auto":
-		if err := hw.Available(); err != nil {
+		index, err := firstGPU()
+		if err != nil {
 			slog.Debug("no GPU is used", "reason", err)
 			return "cpu", 0, nil
 		}
-		return "cuda", 0, nil
+		return "cuda", index, nil
 	case "cpu", "cuda", "emu":
 		return kind, index, nil
 	}

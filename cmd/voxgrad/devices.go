@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -87,10 +88,37 @@ func describeGPU(index int, i driver.Info) gpu {
 		// Two transfers a clock, as all memory of these cards.
 		PeakGBytes: 2 * float64(i.MemClockKHz) * 1e3 * float64(i.MemBusBits) / 8 / 1e9}
 	var err error
-	if g.PTX, err = bestVariant(i.Compute); err != nil {
-		g.Unusable = err.Error()
+	if g.PTX, err = bestVariant(i.Compute); err == nil {
+		err = hw.Supported(index, i)
+	}
+	if err != nil {
+		g.PTX, g.Unusable = "", err.Error()
 	}
 	return g
+}
+
+// firstGPU is the number of the first GPU that can be used; the error is why none can.
+func firstGPU() (int, error) {
+	if err := hw.Available(); err != nil {
+		return 0, err
+	}
+	infos, err := hw.List()
+	if err != nil {
+		return 0, err
+	}
+	return pickGPU(infos)
+}
+
+func pickGPU(infos []driver.Info) (int, error) {
+	why := "there is none"
+	for i, info := range infos {
+		g := describeGPU(i, info)
+		if g.Unusable == "" {
+			return i, nil
+		}
+		why = g.Unusable
+	}
+	return 0, errors.New(why)
 }
 
 // bestVariant is the PTX variants that a card would run, the best first.
@@ -131,7 +159,7 @@ func (l deviceList) write() error {
 		return err
 	}
 	for _, g := range l.GPUs {
-		t := &report.Table{Title: fmt.Sprintf("\ncuda:%d", g.Index), Columns: []report.Column{{Name: ""}, {Name: ""}}}
+		t := &report.Table{Title: fmt.Sprintf("cuda:%d", g.Index), Columns: []report.Column{{Name: ""}, {Name: ""}}}
 		t.Add("model", g.Name)
 		t.Add("compute capability", g.Compute)
 		t.Add("multiprocessors", fmt.Sprint(g.Multiprocs))
@@ -142,6 +170,7 @@ func (l deviceList) write() error {
 		} else {
 			t.Add("kernels", "PTX for "+g.PTX)
 		}
+		fmt.Println()
 		if err := t.WriteText(os.Stdout); err != nil {
 			return err
 		}

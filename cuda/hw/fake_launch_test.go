@@ -93,6 +93,9 @@ func TestFakeLoad(t *testing.T) {
 	_, err = Open(0)
 	require.EqualError(t, err, "GPU 0 (Fake GPU): the kernels are PTX 7.8, which needs a driver for CUDA 11.8 (520.61 or later); this one is for CUDA 11.4: update the driver")
 	require.ErrorContains(t, Available(), "PTX 7.8, which needs a driver")
+	list, err := List()
+	require.NoError(t, err)
+	require.ErrorContains(t, Supported(0, list[0]), "GPU 0 (Fake GPU): the kernels are PTX 7.8, which needs a driver")
 }
 
 func TestFakeMarks(t *testing.T) {

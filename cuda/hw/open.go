@@ -50,7 +50,7 @@ func Available() error {
 	for i := range n {
 		info, err := describe(i)
 		if err == nil {
-			err = supported(i, info)
+			err = Supported(i, info)
 		}
 		if err == nil {
 			return nil
@@ -97,8 +97,8 @@ func freeMemory(index int) int64 {
 	return <-answer
 }
 
-// supported refuses what the kernels cannot run on.
-func supported(index int, i driver.Info) error {
+// Supported is nil if the kernels run on a GPU that List gives, otherwise the reason.
+func Supported(index int, i driver.Info) error {
 	if i.Compute < minCompute {
 		return fmt.Errorf("GPU %d (%s) has compute capability %s; the kernels need %s or later",
 			index, i.Name, capability(i.Compute), capability(minCompute))
@@ -169,7 +169,7 @@ func Open(index int) (driver.Driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := supported(index, info); err != nil {
+	if err := Supported(index, info); err != nil {
 		return nil, err
 	}
 	d := &Device{index: index, info: info, jobs: make(chan job, queue), ended: make(chan struct{})}

@@ -16,5 +16,8 @@ func Available() error { return errWithout }
 // List says that there is no CUDA support.
 func List() ([]driver.Info, error) { return nil, errWithout }
 
+// Supported is nil: List gives no GPU to ask about.
+func Supported(index int, i driver.Info) error { return nil }
+
 // Open says that there is no CUDA support.
 func Open(index int) (driver.Driver, error) { return nil, errWithout }
