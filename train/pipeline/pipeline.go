@@ -99,8 +99,8 @@ func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
 	if err := p.ready(steps); err != nil {
 		return err
 	}
-	if err := p.writeConfig(); err != nil {
-		return err
+	if err := os.MkdirAll(p.path(stepsFolder), 0o777); err != nil {
+		return fmt.Errorf("cannot make the pipeline's folder: %w", err)
 	}
 	for i, s := range steps {
 		if ctx.Err() != nil {
@@ -115,7 +115,7 @@ func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
 		}
 	}
 	p.hashes.save()
-	return nil
+	return p.writeConfig()
 }
 
 // own refuses a folder in which something else lies where steps clear and write.
@@ -137,10 +137,9 @@ func (p *Pipeline) own() error {
 	return nil
 }
 
+// writeConfig is called once a step is this process's, or all are done: not while
+// another process is at work with its configuration.
 func (p *Pipeline) writeConfig() error {
-	if err := os.MkdirAll(p.path(stepsFolder), 0o777); err != nil {
-		return fmt.Errorf("cannot make the pipeline's folder: %w", err)
-	}
 	text, err := p.job.Config.TOML()
 	if err != nil {
 		return err
@@ -188,6 +187,9 @@ func (p *Pipeline) do(ctx context.Context, s *Step, number, total int) error {
 		return nil
 	}
 	p.on(Started{Step: s, Why: why, Number: number, Total: total})
+	if err := p.writeConfig(); err != nil {
+		return err
+	}
 	begin := time.Now()
 	if err := p.begin(s, in); err != nil {
 		return err
