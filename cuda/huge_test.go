@@ -240,3 +240,14 @@ func (h *huge) optimiser(elements int) {
 	}
 	h.free(g)
 }
+
+// A line of more values than 32 bits count is refused by a kernel whose steps along a line are that wide.
+func TestLinesBeyond32Bits(t *testing.T) {
+	_, b := onEmulator(t, []emu.Option{emu.EndsOnly(1<<20, endBlocks), emu.Memory(1 << 42)}, WithoutPool())
+	x := device.Shape{N: 1, D: 1, H: 1, W: 1 << 28, C: 5}
+	dx, dy := b.Alloc(x), b.Alloc(doubled(x))
+	require.PanicsWithValue(t, "cuda: UpsampleGrad: dy [1 2 2 536870912 5] has lines of more values than a kernel can count", func() {
+		b.UpsampleGrad(set(dx), dy)
+	})
+	require.NoError(t, b.Close())
+}

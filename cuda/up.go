@@ -1,6 +1,10 @@
 package cuda
 
-import "voxgrad/device"
+import (
+	"math"
+
+	"voxgrad/device"
+)
 
 func doubled(x device.Shape) device.Shape {
 	return device.Shape{N: x.N, D: 2 * x.D, H: 2 * x.H, W: 2 * x.W, C: x.C}
@@ -34,6 +38,7 @@ func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
 	defer o.end()
 	dxp, dyp := o.into("dx", dx), o.ptr("dy", dy)
 	o.want(dy.Shape == doubled(dx.Shape), "dx %v, dy %v", dx.Shape, dy.Shape)
+	o.want(dy.W*dy.C <= math.MaxInt32, "dy %v has lines of more values than a kernel can count", dy.Shape)
 	o.apart(dx.Tensor, dy)
 	width := widthOf(dx.C)
 	run := upRun(dx.Len() / width)
