@@ -205,6 +205,6 @@ func (d *demo) job(cmd *cobra.Command) (pipeline.Job, func(), error) {
 	if err := atomicfile.WriteBytes(d.path(demoConfig), []byte(d.config())); err != nil {
 		return pipeline.Job{}, nil, err
 	}
-	f := pipelineFlags{config: d.path(demoConfig), out: d.out, device: d.device, fold: -1}
+	f := pipelineFlags{config: d.path(demoConfig), out: d.out, device: d.device, seed: d.seed, fold: -1}
 	return f.job(cmd)
 }

@@ -57,3 +57,14 @@ func TestDemoFolders(t *testing.T) {
 	d.out = ""
 	require.ErrorContains(t, d.prepare(), "--out is empty")
 }
+
+// The demo's --seed is that of the phantoms and of the networks.
+func TestDemoSeed(t *testing.T) {
+	cmd := newDemo()
+	require.NoError(t, cmd.Flags().Set("seed", "5"))
+	d := demo{out: filepath.Join(t.TempDir(), "demo"), device: "cpu", seed: 5, quick: true}
+	job, closeDevice, err := d.job(cmd)
+	require.NoError(t, err)
+	defer closeDevice()
+	require.EqualValues(t, 5, job.Config.Seed)
+}
