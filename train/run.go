@@ -27,10 +27,7 @@ func Run(ctx context.Context, job Job) (*Summary, error) {
 	reason, err := t.loop(ctx)
 	s := t.summary(reason, err)
 	failed := t.dev.Sync() != nil
-	err = errors.Join(err, s.write(t.dir))
-	if closing := t.close(); !errors.Is(err, closing) { // a device that failed says so again
-		err = errors.Join(err, closing)
-	}
+	err = t.end(errors.Join(err, s.write(t.dir)))
 	switch {
 	case err != nil && failed:
 		err = fmt.Errorf("%w; %s", err, t.goOn())

@@ -77,10 +77,7 @@ func open(job Job) (*trainer, error) {
 		return nil, err
 	}
 	if err := t.start(exists, last); err != nil {
-		if closing := t.close(); closing != nil && !errors.Is(err, closing) { // a device keeps its error
-			err = errors.Join(err, closing)
-		}
-		return nil, err
+		return nil, t.end(err)
 	}
 	return t, nil
 }
@@ -161,6 +158,15 @@ func (t *trainer) openFolder() (err error) {
 		return t.board.Restart(t.state.Step + 1)
 	}
 	return nil
+}
+
+// end closes the run and joins what fails in that to how the run ended, but not the
+// error of a device that failed before and says so again.
+func (t *trainer) end(err error) error {
+	if closing := t.close(); closing != nil && !errors.Is(err, closing) {
+		return errors.Join(err, closing)
+	}
+	return err
 }
 
 func (t *trainer) close() error {

@@ -63,7 +63,7 @@ func (j *synthJob) pair(ctx context.Context, dev device.Backend, nets synth.Netw
 		return nil, err
 	}
 	stream, spoil := j.streams(n)
-	plan, err := j.cfg.Plan(stream, in.scan.Patch(), in.library)
+	plan, err := j.cfg.Plan(stream, in.scan.Patch(), in.shapes)
 	if err != nil {
 		return nil, err
 	}

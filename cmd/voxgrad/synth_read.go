@@ -18,7 +18,7 @@ type synthInput struct {
 	scan    *synth.Scan
 	lesions *volume.Volume // of the scan, as given
 	brain   *volume.Volume
-	library *synth.Library
+	shapes  *synth.Library
 }
 
 // read loads and prepares the scan, the maps and the shapes.
@@ -120,10 +120,10 @@ func (j *synthJob) places(in *synthInput) error {
 // lend collects shapes.
 func (j *synthJob) lend(in *synthInput) error {
 	o := j.cfg.Options
-	in.library = synth.NewLibrary(o)
+	in.shapes = synth.NewLibrary(o)
 	if len(j.shapes) == 0 {
 		p := in.scan.Patch()
-		if _, err := in.library.Add("the scan itself", p.Lesions, p.Size); err != nil {
+		if _, err := in.shapes.Add("the scan itself", p.Lesions, p.Size); err != nil {
 			return err
 		}
 	}
@@ -133,12 +133,12 @@ func (j *synthJob) lend(in *synthInput) error {
 			return err
 		}
 		for _, f := range files {
-			if err := lendFile(in.library, f); err != nil {
+			if err := lendFile(in.shapes, f); err != nil {
 				return err
 			}
 		}
 	}
-	if in.library.Len() == 0 && o.GeneratedMax > 0 {
+	if in.shapes.Len() == 0 && o.GeneratedMax > 0 {
 		from := j.lesions
 		if len(j.shapes) > 0 {
 			from = strings.Join(j.shapes, ", ")
@@ -146,7 +146,7 @@ func (j *synthJob) lend(in *synthInput) error {
 		return fmt.Errorf("%s: no lesion of %d to %d mm³ whose shape a generated one could have: give other masks with --shapes, or --generated-max 0",
 			from, o.ShapeMin, o.ShapeMax)
 	}
-	slog.Debug("shapes of lesions", "number", in.library.Len(), "masks", in.library.Cases())
+	slog.Debug("shapes of lesions", "number", in.shapes.Len(), "masks", in.shapes.Cases())
 	return nil
 }
 

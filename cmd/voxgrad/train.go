@@ -149,11 +149,11 @@ func trainFlags(task string) map[string]string {
 // into the memory given; it is an error if the configuration's does not. It
 // returns the limit, 0 where none was given.
 func planMemory(cmd *cobra.Command, cfg train.Config, dev, vram string) (int64, error) {
-	if vram == "" && cmd.Flags().Changed("vram") {
-		return 0, usagef(cmd, "--vram is empty: name an amount of memory, as in 12GB")
+	if !cmd.Flags().Changed("vram") {
+		return 0, nil
 	}
 	if vram == "" {
-		return 0, nil
+		return 0, usagef(cmd, "--vram is empty: name an amount of memory, as in 12GB")
 	}
 	limit, err := train.ParseBytes(vram)
 	if err != nil {
