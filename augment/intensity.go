@@ -77,6 +77,6 @@ func (b BiasField) valid() error {
 // Apply implements Transform.
 func (b BiasField) Apply(dev Device, y, x device.Tensor) {
 	coef := upload(dev, device.Vec(len(b.Coefficients)), b.Coefficients)
-	dev.Field(y, x, coef, b.Order)
+	dev.BiasField(y, x, coef, b.Order)
 	dev.Free(coef)
 }

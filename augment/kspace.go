@@ -155,14 +155,14 @@ func (s Spike) Apply(dev Device, y, x device.Tensor) {
 	}
 	re, im := spectrum(dev, x)
 	peak := dev.Alloc(device.Vec(2))
-	dev.Peak(peak, re, im)
+	dev.KSpacePeak(peak, re, im)
 	for i, p := range s.Positions {
 		at := p.Bin(x.Grid())
-		dev.Wave(y, x, peak, at, s.Intensity)
+		dev.SpikeInImage(y, x, peak, at, s.Intensity)
 		x = y
 		if !s.FixedMax && i+1 < len(s.Positions) {
-			dev.Spike(re, im, peak, at, s.Intensity)
-			dev.Peak(peak, re, im)
+			dev.KSpaceSpike(re, im, peak, at, s.Intensity)
+			dev.KSpacePeak(peak, re, im)
 		}
 	}
 	dev.Free(peak)

@@ -7,7 +7,7 @@ import "voxgrad/device"
 // x: [N D H W Cin]; w: Weights(K, Cin, Cout); b: Vec(Cout) or nil; result
 // win.Out(x, Cout). With ReLU only the clipped result exists: its zeros are the
 // places where the gradient stops.
-func (t *Tape) Conv(x, w, b *Var, win device.Window, act device.Act) *Var {
+func (t *Tape) Conv(x, w, b *Var, win device.ConvParams, act device.Act) *Var {
 	t.check(x, w, b)
 	y := t.result(win.Out(x.Shape, w.C))
 	t.dev.Conv(y.Tensor, x.Tensor, w.Tensor, tensor(b), win, act)

@@ -6,7 +6,7 @@ import "voxgrad/device"
 //
 // x: [N D H W Cin]; w: Weights(K, Cin, Cout); b: Vec(Cout) or nil; result
 // win.OutT(x, Cout).
-func (t *Tape) ConvT(x, w, b *Var, win device.Window) *Var {
+func (t *Tape) ConvT(x, w, b *Var, win device.ConvParams) *Var {
 	t.check(x, w, b)
 	y := t.result(win.OutT(x.Shape, w.C))
 	t.dev.ConvT(y.Tensor, x.Tensor, w.Tensor, tensor(b), win)

@@ -21,7 +21,7 @@ func Example() {
 
 	t := autograd.New(dev, 0)
 	defer t.Close()
-	y := t.Conv(x, w, nil, device.Window{K: 1, Stride: 1}, device.Linear)
+	y := t.Conv(x, w, nil, device.ConvParams{K: 1, Stride: 1}, device.Linear)
 	loss := t.MSE(y, target)
 	t.Backward(loss)
 	fmt.Println(t.Value(loss), dev.Data(w.Grad()))

@@ -98,12 +98,12 @@ func TestConvGradient(t *testing.T) {
 		b := newBench(t)
 		x, w, bias := b.leaf("x", grid), b.leaf("w", device.Weights(3, 3, 2)), b.leaf("b", device.Vec(2))
 		b.check([]*autograd.Var{x, w, bias}, func(t *autograd.Tape) *autograd.Var {
-			return t.Conv(x, w, bias, device.Same, act)
+			return t.Conv(x, w, bias, device.Conv3x3x3, act)
 		})
 		x.ClearGrad()
 		w.ClearGrad()
 		b.check([]*autograd.Var{x, w}, func(t *autograd.Tape) *autograd.Var {
-			return t.Conv(x, w, nil, device.Same, act)
+			return t.Conv(x, w, nil, device.Conv3x3x3, act)
 		})
 	}
 }
@@ -112,7 +112,7 @@ func TestConvTGradient(t *testing.T) {
 	b := newBench(t)
 	x, w, bias := b.leaf("x", grid), b.leaf("w", device.Weights(2, 3, 2)), b.leaf("b", device.Vec(2))
 	b.check([]*autograd.Var{x, w, bias}, func(t *autograd.Tape) *autograd.Var {
-		return t.ConvT(x, w, bias, device.Double)
+		return t.ConvT(x, w, bias, device.ConvT2x2x2)
 	})
 }
 
@@ -125,9 +125,9 @@ func TestNormGradient(t *testing.T) {
 		b.dev.Fill(variance, 2)
 		b.check([]*autograd.Var{x, gamma, beta}, func(t *autograd.Tape) *autograd.Var {
 			if training {
-				return t.NormTrain(x, gamma, beta, mean, variance, 1e-5, 0.1)
+				return t.BatchNormTrain(x, gamma, beta, mean, variance, 1e-5, 0.1)
 			}
-			return t.NormEval(x, gamma, beta, mean, variance, 1e-5)
+			return t.BatchNormEval(x, gamma, beta, mean, variance, 1e-5)
 		})
 		if !training {
 			require.Equal(t, []float64{2, 2, 2}, b.dev.Data(variance), "evaluation must leave the statistics alone")
@@ -151,7 +151,7 @@ func TestPoolUpConcatDropoutGradients(t *testing.T) {
 
 func TestLossGradients(t *testing.T) {
 	for _, opt := range []device.DiceOptions{
-		{Eps: 0.01}, {Eps: 0.01, LesionOnly: true}, {Eps: 1, CrossEntropy: 0.7},
+		{Eps: 0.01}, {Eps: 0.01, ForegroundOnly: true}, {Eps: 1, CrossEntropy: 0.7},
 	} {
 		b := newBench(t)
 		x := b.leaf("logits", grid.WithC(2))
@@ -181,9 +181,9 @@ func TestSharedAndHeldGradients(t *testing.T) {
 	gamma, beta := b.leaf("gamma", device.Vec(2)), b.leaf("beta", device.Vec(2))
 	leaves := []*autograd.Var{x, z, w, bias, gamma, beta}
 	body := func(t *autograd.Tape, x *autograd.Var) *autograd.Var {
-		skip := t.Conv(x, w, bias, device.Same, device.ReLU)
+		skip := t.Conv(x, w, bias, device.Conv3x3x3, device.ReLU)
 		low := t.Dropout(t.MaxPool(t.Hold(skip)), 0.4, uint64(3+t.Draw("drop")))
-		low = t.NormTrain(low, gamma, beta, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+		low = t.BatchNormTrain(low, gamma, beta, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
 		t.MaxPool(t.Hold(skip)) // unused
 		return t.Concat(t.Upsample(low), skip)
 	}
@@ -200,7 +200,7 @@ func TestGradientsAccumulate(t *testing.T) {
 	step := func(scale float32) {
 		tape := autograd.New(b.dev, 0)
 		defer tape.Close()
-		y := tape.Conv(autograd.Input(x.Tensor), w, nil, device.Same, device.Linear)
+		y := tape.Conv(autograd.Input(x.Tensor), w, nil, device.Conv3x3x3, device.Linear)
 		tape.BackwardScaled(tape.MSE(y, autograd.Input(g.Tensor)), scale)
 	}
 	step(1)

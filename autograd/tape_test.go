@@ -16,12 +16,12 @@ type counting struct {
 	gradX, gradW []device.Mode
 }
 
-func (c *counting) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (c *counting) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	c.gradX = append(c.gradX, dx.Mode)
 	c.Backend.ConvGradX(dx, dy, w, win)
 }
 
-func (c *counting) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (c *counting) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	c.gradW = append(c.gradW, dw.Mode, db.Mode)
 	c.Backend.ConvGradW(dw, db, x, dy, win)
 }
@@ -36,8 +36,8 @@ func TestOnlyWantedGradientsAreAskedFor(t *testing.T) {
 		dev.gradX, dev.gradW = nil, nil
 		tape := autograd.New(dev, 0)
 		defer tape.Close()
-		y := tape.Conv(x, w, bias, device.Same, device.ReLU)
-		tape.BackwardFrom(tape.Conv(y, w, nil, device.Same, device.Linear), seed.Tensor)
+		y := tape.Conv(x, w, bias, device.Conv3x3x3, device.ReLU)
+		tape.BackwardFrom(tape.Conv(y, w, nil, device.Conv3x3x3, device.Linear), seed.Tensor)
 	}
 	run()
 	require.Equal(t, []device.Mode{device.Set, device.Skip}, dev.gradX, "the image wants no gradient")
@@ -66,8 +66,8 @@ func TestInferenceFreesAsItGoes(t *testing.T) {
 	tape := autograd.NewInference(b.dev)
 	y := autograd.Input(x.Tensor)
 	for range 5 {
-		y = tape.Conv(y, w, nil, device.Same, device.ReLU)
-		y = tape.NormEval(y, gamma, beta, mean.Tensor, variance.Tensor, 1e-5)
+		y = tape.Conv(y, w, nil, device.Conv3x3x3, device.ReLU)
+		y = tape.BatchNormEval(y, gamma, beta, mean.Tensor, variance.Tensor, 1e-5)
 	}
 	now, peak := b.dev.Usage()
 	one := int64(s.Len() * 8)
@@ -87,8 +87,8 @@ func TestNormHandsItsGradientOver(t *testing.T) {
 	gamma, beta := b.leaf("gamma", device.Vec(2)), b.leaf("beta", device.Vec(2))
 	tape := autograd.New(b.dev, 0)
 	defer tape.Close()
-	y := tape.Conv(autograd.Input(x.Tensor), w, nil, device.Same, device.Linear)
-	z := tape.NormTrain(y, gamma, beta, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+	y := tape.Conv(autograd.Input(x.Tensor), w, nil, device.Conv3x3x3, device.Linear)
+	z := tape.BatchNormTrain(y, gamma, beta, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
 	forward, _ := b.dev.Usage()
 	b.dev.ResetPeak()
 	tape.BackwardFrom(z, dz.Tensor)
@@ -121,8 +121,8 @@ func TestTraceNamesTheFirstBadOp(t *testing.T) {
 		tape := autograd.New(b.dev, 0)
 		defer tape.Close()
 		tape.Trace()
-		y := tape.At("conv1").Conv(x, one, nil, device.Same, device.Linear)
-		y = tape.At("conv2").Conv(y, w, nil, device.Same, device.Linear)
+		y := tape.At("conv1").Conv(x, one, nil, device.Conv3x3x3, device.Linear)
+		y = tape.At("conv2").Conv(y, w, nil, device.Conv3x3x3, device.Linear)
 		y = tape.Upsample(y)
 		seed := b.dev.Alloc(y.Shape)
 		defer b.dev.Free(seed)

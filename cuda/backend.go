@@ -86,7 +86,7 @@ func (b *Backend) Name() string {
 	if b.info.Emulated {
 		kind = "emu"
 	}
-	return fmt.Sprintf("%s (%s, sm_%d)", kind, b.info.Name, b.info.Compute)
+	return fmt.Sprintf("%s (%s, sm_%d)", kind, b.info.Name, b.info.ComputeCapability)
 }
 
 // Info describes the device as it was when the backend was made.

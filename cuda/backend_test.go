@@ -72,9 +72,9 @@ func (oldDriver) Load(string) (driver.Module, error) {
 }
 
 func TestNewRefuses(t *testing.T) {
-	_, err := New(emu.New(emu.Compute(52)))
+	_, err := New(emu.New(emu.ComputeCapability(52)))
 	require.EqualError(t, err, "cuda: emulator: kernels: the card has compute capability 5.2, the kernels need 6.1 or newer; use the cpu")
-	_, err = New(emu.New(emu.Compute(60)))
+	_, err = New(emu.New(emu.ComputeCapability(60)))
 	require.EqualError(t, err, "cuda: emulator: kernels: the card has compute capability 6.0, the kernels need 6.1 or newer; use the cpu")
 	_, err = New(oldDriver{emu.New()})
 	require.EqualError(t, err, "cuda: emulator: module memory.sm_61: GPU 0: Load: the kernels are PTX 7.8; use the cpu")
@@ -221,7 +221,7 @@ func TestGoroutines(t *testing.T) {
 }
 
 func TestName(t *testing.T) {
-	_, b := onEmulator(t, []emu.Option{emu.Compute(86)})
+	_, b := onEmulator(t, []emu.Option{emu.ComputeCapability(86)})
 	require.Equal(t, "emu (emulator, sm_86)", b.Name())
 	require.True(t, b.Info().Emulated)
 }

@@ -9,13 +9,13 @@ import (
 
 // checkConv holds what x, w and y of a convolution must satisfy, and the sizes
 // that the kernels count in 32 bits.
-func (o *op) checkConv(x, w, y device.Shape, win device.Window) {
+func (o *op) checkConv(x, w, y device.Shape, win device.ConvParams) {
 	o.want(win.K > 0 && win.Stride > 0 && win.Pad >= 0, "no such window: %+v", win)
 	o.want(w == device.Weights(win.K, x.C, w.C) && y == win.Out(x, w.C), "x %v, w %v, y %v, window %+v", x, w, y, win)
 	o.checkSizes(x, y, win)
 }
 
-func (o *op) checkSizes(x, y device.Shape, win device.Window) {
+func (o *op) checkSizes(x, y device.Shape, win device.ConvParams) {
 	for _, s := range []device.Shape{x, y} {
 		// From the first to the last position of a window in x, at most.
 		step := (win.K-1)*(s.H*s.W+s.W+1)*s.C + roundUp(s.C, 8)
@@ -25,7 +25,7 @@ func (o *op) checkSizes(x, y device.Shape, win device.Window) {
 }
 
 // Conv gathers x.
-func (b *Backend) Conv(y, x, w, bias device.Tensor, win device.Window, act device.Act) {
+func (b *Backend) Conv(y, x, w, bias device.Tensor, win device.ConvParams, act device.Act) {
 	o := b.begin("Conv")
 	if o == nil {
 		return
@@ -41,7 +41,7 @@ func (b *Backend) Conv(y, x, w, bias device.Tensor, win device.Window, act devic
 }
 
 // ConvGradX scatters dy with the channels of w exchanged.
-func (b *Backend) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (b *Backend) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	if dx.Mode == device.Skip {
 		return
 	}
@@ -58,7 +58,7 @@ func (b *Backend) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Wind
 }
 
 // ConvGradW gathers x.
-func (b *Backend) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (b *Backend) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	if dw.Mode == device.Skip && db.Mode == device.Skip {
 		return
 	}
@@ -121,7 +121,7 @@ func tileFor(cols int) tile {
 type product struct {
 	y, x, w, bias driver.Ptr
 	in, out       device.Shape
-	win           device.Window
+	win           device.ConvParams
 	scattered     bool // input voxel u meets output u·Stride − Pad + k; else output v meets input v·Stride − Pad + k
 	swapped       bool // w is [k, output channel, input channel]
 	relu, add     bool

@@ -17,7 +17,7 @@ func TestConvRefusesWhatItCannotCount(t *testing.T) {
 	w := b.Alloc(device.Weights(1, 1, 1))
 	y := b.Alloc(device.Shape{N: 1, D: 1, H: 1, W: 1, C: 1})
 	require.PanicsWithValue(t, "cuda: Conv: a stride of 50 is too large", func() {
-		b.Conv(y, x, w, device.Tensor{}, device.Window{K: 1, Stride: 50}, device.Linear)
+		b.Conv(y, x, w, device.Tensor{}, device.ConvParams{K: 1, Stride: 50}, device.Linear)
 	})
 	require.NoError(t, b.Sync(), "the backend is not left locked")
 	require.NoError(t, b.Close())
@@ -28,7 +28,7 @@ func TestConvRefusesWhatItCannotCount(t *testing.T) {
 func TestConvSizesAtTheLimit(t *testing.T) {
 	small := device.Shape{N: 1, D: 1, H: 1, W: 1, C: 1}
 	check := func(s device.Shape, k int) {
-		(&op{b: &Backend{}, name: "Test"}).checkSizes(s, small, device.Window{K: k, Stride: 1, Pad: k / 2})
+		(&op{b: &Backend{}, name: "Test"}).checkSizes(s, small, device.ConvParams{K: k, Stride: 1, Pad: k / 2})
 	}
 	for _, s := range []device.Shape{{N: 1, D: 1, H: 1, W: 1, C: 1}, {N: 1, D: 9, H: 1, W: 1, C: 1}, {N: 1, D: 9, H: 1, W: 7, C: 1}, {N: 1, D: 9, H: 5, W: 7, C: 1}} {
 		for _, k := range []int{2, 3, 5, 7} {

@@ -33,15 +33,15 @@ func TestConvTiles(t *testing.T) {
 	for _, g := range []struct {
 		x    device.Shape
 		cout int
-		win  device.Window
+		win  device.ConvParams
 	}{
-		{device.Shape{N: 1, D: 3, H: 7, W: 9, C: 12}, 96, device.Same},
-		{device.Shape{N: 2, D: 2, H: 5, W: 7, C: 4}, 192, device.Same},
-		{device.Shape{N: 1, D: 5, H: 6, W: 7, C: 20}, 144, device.Window{K: 1, Stride: 1}},
-		{device.Shape{N: 1, D: 7, H: 8, W: 9, C: 8}, 4, device.Same},
-		{device.Shape{N: 1, D: 7, H: 8, W: 9, C: 3}, 4, device.Same},
-		{device.Shape{N: 1, D: 6, H: 7, W: 9, C: 5}, 50, device.Window{K: 2, Stride: 2}},
-		{device.Shape{N: 1, D: 4, H: 3, W: 4, C: 2}, 300, device.Window{K: 1, Stride: 1}},
+		{device.Shape{N: 1, D: 3, H: 7, W: 9, C: 12}, 96, device.Conv3x3x3},
+		{device.Shape{N: 2, D: 2, H: 5, W: 7, C: 4}, 192, device.Conv3x3x3},
+		{device.Shape{N: 1, D: 5, H: 6, W: 7, C: 20}, 144, device.ConvParams{K: 1, Stride: 1}},
+		{device.Shape{N: 1, D: 7, H: 8, W: 9, C: 8}, 4, device.Conv3x3x3},
+		{device.Shape{N: 1, D: 7, H: 8, W: 9, C: 3}, 4, device.Conv3x3x3},
+		{device.Shape{N: 1, D: 6, H: 7, W: 9, C: 5}, 50, device.ConvParams{K: 2, Stride: 2}},
+		{device.Shape{N: 1, D: 4, H: 3, W: 4, C: 2}, 300, device.ConvParams{K: 1, Stride: 1}},
 	} {
 		for _, transposed := range []bool{false, true} {
 			name := fmt.Sprintf("%v→%d %+v transposed %v", g.x, g.cout, g.win, transposed)
@@ -94,7 +94,7 @@ func TestConvReLUKeepsNaN(t *testing.T) {
 	s := device.Shape{N: 1, D: 2, H: 2, W: 2, C: 4}
 	x, wt, y := w.normal(s), w.normal(device.Weights(1, 4, 4)), w.normal(s)
 	w.b.Fill(wt.dev, float32(math.NaN()))
-	w.b.Conv(y.dev, x.dev, wt.dev, device.Tensor{}, device.Window{K: 1, Stride: 1}, device.ReLU)
+	w.b.Conv(y.dev, x.dev, wt.dev, device.Tensor{}, device.ConvParams{K: 1, Stride: 1}, device.ReLU)
 	count := w.b.Alloc(device.Scalar())
 	w.b.NonFinite(count, y.dev)
 	got := make([]float32, 1)

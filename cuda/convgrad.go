@@ -12,7 +12,7 @@ import (
 type outer struct {
 	dw, gathered, plain driver.Ptr
 	g, p                device.Shape
-	win                 device.Window
+	win                 device.ConvParams
 	swapped             bool // the gathered tensor's channels are dw's output channels
 	add                 bool
 }

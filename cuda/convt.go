@@ -4,14 +4,14 @@ import (
 	"voxgrad/device"
 )
 
-func (o *op) checkConvT(x, w, y device.Shape, win device.Window) {
+func (o *op) checkConvT(x, w, y device.Shape, win device.ConvParams) {
 	o.want(win.K > 0 && win.Stride > 0 && win.Pad >= 0, "no such window: %+v", win)
 	o.want(w == device.Weights(win.K, x.C, w.C) && y == win.OutT(x, w.C), "x %v, w %v, y %v, window %+v", x, w, y, win)
 	o.checkSizes(x, y, win)
 }
 
 // ConvT scatters x.
-func (b *Backend) ConvT(y, x, w, bias device.Tensor, win device.Window) {
+func (b *Backend) ConvT(y, x, w, bias device.Tensor, win device.ConvParams) {
 	o := b.begin("ConvT")
 	if o == nil {
 		return
@@ -26,7 +26,7 @@ func (b *Backend) ConvT(y, x, w, bias device.Tensor, win device.Window) {
 }
 
 // ConvTGradX gathers dy with the channels of w exchanged.
-func (b *Backend) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (b *Backend) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	if dx.Mode == device.Skip {
 		return
 	}
@@ -43,7 +43,7 @@ func (b *Backend) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.Win
 }
 
 // ConvTGradW gathers dy.
-func (b *Backend) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (b *Backend) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	if dw.Mode == device.Skip && db.Mode == device.Skip {
 		return
 	}

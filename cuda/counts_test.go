@@ -47,18 +47,18 @@ func (c counted) convolution(cin, cout int) {
 	xs := device.Shape{N: 1, D: 4, H: 6, W: 11, C: cin}
 	ys, ws := xs.WithC(cout), device.Weights(3, cin, cout)
 	x, dy, w := c.x(xs), c.x(ys), c.x(ws)
-	c.Conv(c.x(ys), x, w, c.vec(cout), device.Same, device.ReLU)
-	c.ConvGradX(c.into(xs, device.Add), dy, w, device.Same)
-	c.ConvGradW(c.into(ws, device.Set), c.into(device.Vec(cout), device.Set), x, dy, device.Same)
+	c.Conv(c.x(ys), x, w, c.vec(cout), device.Conv3x3x3, device.ReLU)
+	c.ConvGradX(c.into(xs, device.Add), dy, w, device.Conv3x3x3)
+	c.ConvGradW(c.into(ws, device.Set), c.into(device.Vec(cout), device.Set), x, dy, device.Conv3x3x3)
 }
 
 func (c counted) transposed(ch int) {
 	xs, ws := device.Shape{N: 1, D: 2, H: 3, W: 9, C: ch}, device.Weights(2, ch, ch)
-	ys := device.Double.OutT(xs, ch)
+	ys := device.ConvT2x2x2.OutT(xs, ch)
 	x, dy, w := c.x(xs), c.x(ys), c.x(ws)
-	c.ConvT(c.x(ys), x, w, c.vec(ch), device.Double)
-	c.ConvTGradX(c.into(xs, device.Set), dy, w, device.Double)
-	c.ConvTGradW(c.into(ws, device.Set), c.into(device.Vec(ch), device.Set), x, dy, device.Double)
+	c.ConvT(c.x(ys), x, w, c.vec(ch), device.ConvT2x2x2)
+	c.ConvTGradX(c.into(xs, device.Set), dy, w, device.ConvT2x2x2)
+	c.ConvTGradW(c.into(ws, device.Set), c.into(device.Vec(ch), device.Set), x, dy, device.ConvT2x2x2)
 }
 
 func (c counted) streaming(ch int) {
@@ -68,10 +68,10 @@ func (c counted) streaming(ch int) {
 	gamma, beta, mean, invstd, rm, rv := c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch)
 	vec := device.Vec(ch)
 	c.Fill(rv, 1)
-	c.NormStats(mean, invstd, x, rm, rv, 1e-5, 0.1)
-	c.NormInvStd(invstd, rv, 1e-5)
-	c.NormApply(c.x(s), x, gamma, beta, mean, invstd)
-	c.NormGrad(c.into(s, device.Set), c.into(vec, device.Set), c.into(vec, device.Set), dy, x, gamma, mean, invstd, false)
+	c.BatchNormStats(mean, invstd, x, rm, rv, 1e-5, 0.1)
+	c.BatchNormInvStd(invstd, rv, 1e-5)
+	c.BatchNormApply(c.x(s), x, gamma, beta, mean, invstd)
+	c.BatchNormGrad(c.into(s, device.Set), c.into(vec, device.Set), c.into(vec, device.Set), dy, x, gamma, mean, invstd, false)
 	y := c.x(half)
 	c.MaxPool(y, x)
 	c.MaxPoolGrad(c.into(s, device.Set), c.x(half), x, y)
@@ -120,7 +120,7 @@ func (c counted) imaging(ch int) {
 	c.Resample(y, x, c.vec(1), [3][4]float64{{0.9, 0.1, 0, 0.2}, {-0.1, 0.9, 0, 0.5}, {0, 0, 0.8, 1}})
 	c.Blend(y, x, mask, 0.7, 0.3)
 	c.Min(c.vec(1), x)
-	c.Field(y, x, c.vec(20), 3)
+	c.BiasField(y, x, c.vec(20), 3)
 	c.Noise(y, x, 0.1, 7)
 	c.RegionStats(c.vec(2), x, mask)
 	c.RegionNoise(y, x, mask, c.vec(2), 7)
@@ -132,9 +132,9 @@ func (c counted) imaging(ch int) {
 	batch = c.x(device.Shape{N: 2, D: 1, H: 1, W: 4801, C: 1})
 	c.TakeSample(c.x(odd), batch, 1)
 	if ch == 1 {
-		c.Peak(c.vec(2), x, y)
-		c.Spike(x, y, c.vec(2), [3]int{1, 2, 3}, 0.1)
-		c.Wave(y, x, c.vec(2), [3]int{1, 2, 3}, 0.1)
+		c.KSpacePeak(c.vec(2), x, y)
+		c.KSpaceSpike(x, y, c.vec(2), [3]int{1, 2, 3}, 0.1)
+		c.SpikeInImage(y, x, c.vec(2), [3]int{1, 2, 3}, 0.1)
 	}
 }
 

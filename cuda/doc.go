@@ -1,5 +1,5 @@
 // Package cuda implements device.Backend with hand-written kernels, over any
-// driver.Driver: a GPU (package cuda/hw) or the emulator (package cuda/emu).
+// driver.Driver: a GPU (package cuda/gpu) or the emulator (package cuda/emu).
 // Kernels are CUDA C++ in cuda/kernels, compiled to PTX that is embedded; the
 // driver's assembler makes machine code of it when an operation is first used.
 //

@@ -14,7 +14,7 @@ import (
 
 // streaming are the methods that are bound by memory: everything but convolutions.
 var streaming = []string{
-	"NormStats", "NormInvStd", "NormApply", "NormGrad", "MaxPool", "MaxPoolGrad", "Upsample", "UpsampleGrad", "Concat", "Split",
+	"BatchNormStats", "BatchNormInvStd", "BatchNormApply", "BatchNormGrad", "MaxPool", "MaxPoolGrad", "Upsample", "UpsampleGrad", "Concat", "Split",
 	"Softmax", "DiceLoss", "DiceLossGrad", "MSE", "MSEGrad", "Adam", "Dropout", "DropoutGrad",
 }
 

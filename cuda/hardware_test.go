@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"voxgrad/cuda/hw"
+	"voxgrad/cuda/gpu"
 	"voxgrad/device"
 	"voxgrad/device/devicetest"
 )
@@ -15,10 +15,10 @@ import (
 // onGPU opens the first GPU, or skips with the reason.
 func onGPU(t testing.TB) *Backend {
 	t.Helper()
-	if err := hw.Available(); err != nil {
+	if err := gpu.Available(); err != nil {
 		t.Skipf("no GPU can be used: %v", err)
 	}
-	d, err := hw.Open(0)
+	d, err := gpu.Open(0)
 	require.NoError(t, err)
 	b, err := New(d)
 	require.NoError(t, err)

@@ -25,12 +25,12 @@ func TestCutOffsets(t *testing.T) {
 		{"norm", "norm_apply_v4", func(b *Backend, y, x device.Tensor) {
 			v := b.Alloc(device.Vec(x.C))
 			b.Fill(v, 1)
-			b.NormApply(y, x, v, v, v, v)
+			b.BatchNormApply(y, x, v, v, v, v)
 		}},
 		{"conv", "conv_slim", func(b *Backend, y, x device.Tensor) {
 			w := b.Alloc(device.Weights(3, x.C, x.C))
 			b.Fill(w, 1)
-			b.Conv(y, x, w, device.Tensor{}, device.Same, device.Linear)
+			b.Conv(y, x, w, device.Tensor{}, device.Conv3x3x3, device.Linear)
 		}},
 		{"shuffle", "concat_v4", func(b *Backend, y, x device.Tensor) { b.Concat(b.Alloc(x.WithC(2*x.C)), x, x) }},
 		{"spatial", "along_lines", func(b *Backend, y, x device.Tensor) {

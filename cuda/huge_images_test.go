@@ -67,9 +67,9 @@ func (h *huge) images(s device.Shape) {
 			b.Resample(y, of(x), of(one), [3][4]float64{{0.9, 0.1, 0, 0}, {0, 0.9, 0, 0.4}, {0, 0, 1, -0.25}})
 		}},
 		{"Blend", func(b *Backend, of func(ends) device.Tensor, y device.Tensor) { b.Blend(y, of(x), of(z), 0.3, 2) }},
-		{"Field", func(b *Backend, of func(ends) device.Tensor, y device.Tensor) { b.Field(y, of(x), of(coef), 3) }},
-		{"Wave", func(b *Backend, of func(ends) device.Tensor, y device.Tensor) {
-			b.Wave(y, of(x), of(peak), [3]int{1, 2, 3}, 2)
+		{"BiasField", func(b *Backend, of func(ends) device.Tensor, y device.Tensor) { b.BiasField(y, of(x), of(coef), 3) }},
+		{"SpikeInImage", func(b *Backend, of func(ends) device.Tensor, y device.Tensor) {
+			b.SpikeInImage(y, of(x), of(peak), [3]int{1, 2, 3}, 2)
 		}},
 		{"Select", func(b *Backend, of func(ends) device.Tensor, y device.Tensor) { b.Select(y, of(z), of(x), of(z)) }},
 	} {

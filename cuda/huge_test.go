@@ -136,20 +136,26 @@ func (h *huge) convolutions(s device.Shape) {
 	x, dy, w, b := h.normal(s), h.normal(s), h.normal(device.Weights(3, c, c)), h.normal(device.Vec(c))
 	y := h.result(s)
 	h.both("Conv", func(b2 *Backend, of func(ends) device.Tensor) {
-		b2.Conv(of(y), of(x), of(w), of(b), device.Same, device.ReLU)
+		b2.Conv(of(y), of(x), of(w), of(b), device.Conv3x3x3, device.ReLU)
 	})
 	h.same(y)
 	y = h.result(s)
-	h.both("ConvGradX", func(b *Backend, of func(ends) device.Tensor) { b.ConvGradX(set(of(y)), of(dy), of(w), device.Same) })
+	h.both("ConvGradX", func(b *Backend, of func(ends) device.Tensor) {
+		b.ConvGradX(set(of(y)), of(dy), of(w), device.Conv3x3x3)
+	})
 	h.same(y)
 
 	half := pooled(s)
 	xh, w2 := h.normal(half), h.normal(device.Weights(2, c, c))
 	y = h.result(s)
-	h.both("ConvT", func(b2 *Backend, of func(ends) device.Tensor) { b2.ConvT(of(y), of(xh), of(w2), of(b), device.Double) })
+	h.both("ConvT", func(b2 *Backend, of func(ends) device.Tensor) {
+		b2.ConvT(of(y), of(xh), of(w2), of(b), device.ConvT2x2x2)
+	})
 	h.same(y)
 	y = h.result(half)
-	h.both("ConvTGradX", func(b *Backend, of func(ends) device.Tensor) { b.ConvTGradX(set(of(y)), of(dy), of(w2), device.Double) })
+	h.both("ConvTGradX", func(b *Backend, of func(ends) device.Tensor) {
+		b.ConvTGradX(set(of(y)), of(dy), of(w2), device.ConvT2x2x2)
+	})
 	h.same(y)
 	h.free(x, xh, dy, w, w2, b)
 
@@ -157,7 +163,7 @@ func (h *huge) convolutions(s device.Shape) {
 	x, w = h.normal(odd), h.normal(device.Weights(3, 5, c))
 	y = h.result(s)
 	h.both("Conv of 5 channels", func(b *Backend, of func(ends) device.Tensor) {
-		b.Conv(of(y), of(x), of(w), device.Tensor{}, device.Same, device.Linear)
+		b.Conv(of(y), of(x), of(w), device.Tensor{}, device.Conv3x3x3, device.Linear)
 	})
 	h.same(y)
 	h.free(x, w)
@@ -185,11 +191,11 @@ func (h *huge) streaming(s device.Shape) {
 			b.Copy(device.Into{Tensor: y, Mode: device.Add}, of(dy))
 		}},
 		{"ReLUGrad", s, func(b *Backend, of func(ends) device.Tensor, y device.Tensor) { b.ReLUGrad(set(y), of(dy), of(x)) }},
-		{"NormApply", s, func(b *Backend, of func(ends) device.Tensor, y device.Tensor) {
-			b.NormApply(y, of(x), of(gamma), of(beta), of(mean), of(invstd))
+		{"BatchNormApply", s, func(b *Backend, of func(ends) device.Tensor, y device.Tensor) {
+			b.BatchNormApply(y, of(x), of(gamma), of(beta), of(mean), of(invstd))
 		}},
-		{"NormGrad", s, func(b *Backend, of func(ends) device.Tensor, y device.Tensor) {
-			b.NormGrad(set(y), device.Into{}, device.Into{}, of(dy), of(x), of(gamma), of(mean), of(invstd), true)
+		{"BatchNormGrad", s, func(b *Backend, of func(ends) device.Tensor, y device.Tensor) {
+			b.BatchNormGrad(set(y), device.Into{}, device.Into{}, of(dy), of(x), of(gamma), of(mean), of(invstd), true)
 		}},
 		{"MaxPool", half, func(b *Backend, of func(ends) device.Tensor, y device.Tensor) { b.MaxPool(y, of(x)) }},
 		{"Upsample", s, func(b *Backend, of func(ends) device.Tensor, y device.Tensor) { b.Upsample(y, of(xh)) }},

@@ -176,8 +176,8 @@ func TestFieldOrders(t *testing.T) {
 		for order := range 5 {
 			x := w.normal(s)
 			coef := w.values(device.Vec((order+1)*(order+2)*(order+3)/6), func() float64 { return w.draw.Uniform(-0.5, 0.5) })
-			w.b.Field(x.dev, x.dev, coef.dev, order)
-			w.ref.Field(x.ref, x.ref, coef.ref, order)
+			w.b.BiasField(x.dev, x.dev, coef.dev, order)
+			w.ref.BiasField(x.ref, x.ref, coef.ref, order)
 			w.near(x, 1e-7, fmt.Sprint(s, order))
 			w.free(x, coef)
 		}
@@ -211,7 +211,7 @@ func TestReductionsOfImages(t *testing.T) {
 		want := im[n/3] // where n is 1, the last one written
 		w.b.Upload(x.dev, re)
 		w.b.Upload(mask.dev, im)
-		w.b.Peak(stats.dev, x.dev, mask.dev)
+		w.b.KSpacePeak(stats.dev, x.dev, mask.dev)
 		require.Equal(t, []float32{3, want}, w.download(stats))
 		x0 := w.download(x)
 		x0[n-1] = float32(math.NaN())
@@ -229,11 +229,11 @@ func TestWaves(t *testing.T) {
 	peak := w.values(device.Vec(2), w.draw.Normal)
 	for _, at := range [][3]int{{0, 0, 0}, {2, 3, 18}, {4, 5, 36}, {1, 4, 2}} {
 		x, im := w.normal(s), w.normal(s)
-		w.b.Wave(x.dev, x.dev, peak.dev, at, 300)
-		w.ref.Wave(x.ref, x.ref, peak.ref, at, 300)
+		w.b.SpikeInImage(x.dev, x.dev, peak.dev, at, 300)
+		w.ref.SpikeInImage(x.ref, x.ref, peak.ref, at, 300)
 		w.near(x, 1e-6, "wave")
-		w.b.Spike(x.dev, im.dev, peak.dev, at, 0.3)
-		w.ref.Spike(x.ref, im.ref, peak.ref, at, 0.3)
+		w.b.KSpaceSpike(x.dev, im.dev, peak.dev, at, 0.3)
+		w.ref.KSpaceSpike(x.ref, im.ref, peak.ref, at, 0.3)
 		w.near(x, 1e-6, "real part")
 		w.near(im, 1e-6, "imaginary part")
 		w.free(x, im)
@@ -274,13 +274,13 @@ func TestImagingRefuses(t *testing.T) {
 		"Resample: y [1 2 3 4 1], x":        func() { b.Resample(y, x, v2, [3][4]float64{}) },
 		"Blend: y":                          func() { b.Blend(y, x, m, 1, 1) },
 		"Min: least [1 1 1 1 2]":            func() { b.Min(v2, x) },
-		"Field: order 5 is not":             func() { b.Field(y, x, v2, 5) },
-		"Field: y":                          func() { b.Field(y, x, v2, 1) },
+		"Field: order 5 is not":             func() { b.BiasField(y, x, v2, 5) },
+		"Field: y":                          func() { b.BiasField(y, x, v2, 1) },
 		"Noise: y":                          func() { b.Noise(y, m, 1, 1) },
-		"Peak: [2 2 3 4 1] is not one":      func() { b.Peak(v2, two, two) },
-		"Spike: position [0 3 0] is out":    func() { b.Spike(x, y, v2, [3]int{0, 3, 0}, 1) },
-		"Spike: an output":                  func() { b.Spike(x, x, v2, [3]int{}, 1) },
-		"Wave: position [-1 0 0] is":        func() { b.Wave(y, x, v2, [3]int{-1, 0, 0}, 1) },
+		"Peak: [2 2 3 4 1] is not one":      func() { b.KSpacePeak(v2, two, two) },
+		"Spike: position [0 3 0] is out":    func() { b.KSpaceSpike(x, y, v2, [3]int{0, 3, 0}, 1) },
+		"Spike: an output":                  func() { b.KSpaceSpike(x, x, v2, [3]int{}, 1) },
+		"Wave: position [-1 0 0] is":        func() { b.SpikeInImage(y, x, v2, [3]int{-1, 0, 0}, 1) },
 		"RegionStats: stats [1 1 1 1 1]":    func() { b.RegionStats(one, x, y) },
 		"RegionNoise: an output":            func() { b.RegionNoise(y, x, y, v2, 1) },
 		"Select: y":                         func() { b.Select(y, m, x, x) },

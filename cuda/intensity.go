@@ -41,9 +41,9 @@ func (o *op) perLine(s device.Shape) (l driver.Launch, lines int) {
 	return blocks(ceil(lines, threads/32), threads), lines
 }
 
-// Field is computed in float64 up to the exponential.
-func (b *Backend) Field(y, x, coef device.Tensor, order int) {
-	o := b.begin("Field")
+// BiasField is computed in float64 up to the exponential.
+func (b *Backend) BiasField(y, x, coef device.Tensor, order int) {
+	o := b.begin("BiasField")
 	if o == nil {
 		return
 	}

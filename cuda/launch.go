@@ -28,7 +28,7 @@ func (b *Backend) module(name string) (*module, error) {
 	if m := b.modules[name]; m != nil {
 		return m, nil
 	}
-	text, variant, err := b.source(name, b.info.Compute)
+	text, variant, err := b.source(name, b.info.ComputeCapability)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func (b *Backend) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.Dice
 	l := summed(x.Shape, 1)
 	part, total := o.doubles(4*x.C, l), o.workspace(2*4*x.C)
 	o.launch("loss", "dice_sums", l.launch(), part, pp, xp, gp, x.Rows(), l.per, x.C, l.tx, l.ty)
-	o.launch("loss", "dice_finish", blocks(1, threads), lp, sp, total, part, l.parts, x.Rows(), x.C, opt.Eps, opt.CrossEntropy, opt.LesionOnly)
+	o.launch("loss", "dice_finish", blocks(1, threads), lp, sp, total, part, l.parts, x.Rows(), x.C, opt.Eps, opt.CrossEntropy, opt.ForegroundOnly)
 }
 
 // DiceLossGrad: with D = P + G + Eps and the channel's weight s in the mean,
@@ -58,7 +58,7 @@ func (b *Backend) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, 
 	o.apart(dx.Tensor, dloss, sums, x, g)
 
 	factors := o.workspace(2*x.C + 1)
-	o.launch("loss_grad", "dice_factors", o.perElement(x.C, 1), factors, dl, sp, x.Rows(), x.C, opt.Eps, opt.CrossEntropy, opt.LesionOnly)
+	o.launch("loss_grad", "dice_factors", o.perElement(x.C, 1), factors, dl, sp, x.Rows(), x.C, opt.Eps, opt.CrossEntropy, opt.ForegroundOnly)
 	o.launch("loss_grad", "dice_grad", o.perElement(x.Rows(), 1), dxp, xp, gp, factors, x.Rows(), x.C, dx.Mode == device.Add)
 }
 

@@ -86,7 +86,7 @@ func newLearner(t *testing.T, dev device.Backend, r recorded) *learner {
 		return autograd.Input(y)
 	}
 	all, s := l.values("x")
-	for i := range net.Times() {
+	for i := range net.TimePoints() {
 		var part []float32
 		for r := range s.Rows() {
 			part = append(part, all[r*s.C+i*net.Cin:r*s.C+(i+1)*net.Cin]...)

@@ -10,10 +10,10 @@ package device
 type Backend interface {
 	Memory
 	Conv
-	Norm
+	BatchNorm
 	Pool
 	Up
-	Shuffle
+	Channels
 	Loss
 	Optimizer
 	Random
@@ -73,40 +73,40 @@ type Conv interface {
 	//	    z = (d,h,w)·Stride + (kd,kh,kw) − Pad
 	//	    if z inside x: s += x[n,z,i] · w[kd,kh,kw,i,o]
 	//	y[n,d,h,w,o] = act(s)
-	Conv(y, x, w, b Tensor, win Window, act Act)
+	Conv(y, x, w, b Tensor, win ConvParams, act Act)
 
 	// ConvGradX, the adjoint of Conv in x (act is the caller's affair, see ReLUGrad):
 	//
 	//	dx[n,z,i] += dy[n,d,h,w,o] · w[kd,kh,kw,i,o]   over the same index set
-	ConvGradX(dx Into, dy, w Tensor, win Window)
+	ConvGradX(dx Into, dy, w Tensor, win ConvParams)
 
 	// ConvGradW, the adjoint in w and b:
 	//
 	//	dw[kd,kh,kw,i,o] += x[n,z,i] · dy[n,d,h,w,o]
 	//	db[o]            += dy[n,d,h,w,o]
-	ConvGradW(dw, db Into, x, dy Tensor, win Window)
+	ConvGradW(dw, db Into, x, dy Tensor, win ConvParams)
 
 	// ConvT is the transposed convolution. For every n, input voxel (d,h,w),
 	// kernel position and channels i, o (y starts as b[o] everywhere):
 	//
 	//	z = (d,h,w)·Stride + (kd,kh,kw) − Pad
 	//	if z inside y: y[n,z,o] += x[n,d,h,w,i] · w[kd,kh,kw,i,o]
-	ConvT(y, x, w, b Tensor, win Window)
+	ConvT(y, x, w, b Tensor, win ConvParams)
 
 	// ConvTGradX:  dx[n,d,h,w,i] += dy[n,z,o] · w[kd,kh,kw,i,o]
-	ConvTGradX(dx Into, dy, w Tensor, win Window)
+	ConvTGradX(dx Into, dy, w Tensor, win ConvParams)
 
 	// ConvTGradW:  dw[kd,kh,kw,i,o] += x[n,d,h,w,i] · dy[n,z,o];  db[o] += dy[n,z,o], each voxel of y once
-	ConvTGradW(dw, db Into, x, dy Tensor, win Window)
+	ConvTGradW(dw, db Into, x, dy Tensor, win ConvParams)
 
 	// ReLUGrad: dx[i] = dy[i] if y[i] > 0, else 0. dx may be dy with mode Set.
 	ReLUGrad(dx Into, dy, y Tensor)
 }
 
-// Norm is batch normalisation, split so that training, evaluation and frozen
+// BatchNorm is batch normalisation, split so that training, evaluation and frozen
 // statistics are combinations of the same four calls. All vectors are Vec(C).
-type Norm interface {
-	// NormStats, over the M = N·D·H·W values of each channel:
+type BatchNorm interface {
+	// BatchNormStats, over the M = N·D·H·W values of each channel:
 	//
 	//	mean[c]   = Σ x / M
 	//	var       = Σ (x − mean[c])² / M
@@ -116,15 +116,15 @@ type Norm interface {
 	//
 	// The running tensors are changed in place; both may be none. With M = 1 the
 	// running variance takes var itself.
-	NormStats(mean, invstd, x, runMean, runVar Tensor, eps, momentum float64)
+	BatchNormStats(mean, invstd, x, runMean, runVar Tensor, eps, momentum float64)
 
-	// NormInvStd: invstd[c] = 1/√(variance[c] + eps)
-	NormInvStd(invstd, variance Tensor, eps float64)
+	// BatchNormInvStd: invstd[c] = 1/√(variance[c] + eps)
+	BatchNormInvStd(invstd, variance Tensor, eps float64)
 
-	// NormApply: y = (x − mean[c])·invstd[c]·gamma[c] + beta[c]. y may be x.
-	NormApply(y, x, gamma, beta, mean, invstd Tensor)
+	// BatchNormApply: y = (x − mean[c])·invstd[c]·gamma[c] + beta[c]. y may be x.
+	BatchNormApply(y, x, gamma, beta, mean, invstd Tensor)
 
-	// NormGrad, with x̂ = (x − mean[c])·invstd[c]:
+	// BatchNormGrad, with x̂ = (x − mean[c])·invstd[c]:
 	//
 	//	dbeta[c]  = Σ dy
 	//	dgamma[c] = Σ dy·x̂
@@ -132,7 +132,7 @@ type Norm interface {
 	//
 	// If fixed, the statistics did not depend on x (evaluation mode) and the two
 	// subtracted terms are absent. dx may be dy with mode Set.
-	NormGrad(dx, dgamma, dbeta Into, dy, x, gamma, mean, invstd Tensor, fixed bool)
+	BatchNormGrad(dx, dgamma, dbeta Into, dy, x, gamma, mean, invstd Tensor, fixed bool)
 }
 
 // Pool is max-pooling over 2³ voxels with stride 2; a trailing odd plane is dropped.
@@ -159,8 +159,8 @@ type Up interface {
 	UpsampleGrad(dx Into, dy Tensor)
 }
 
-// Shuffle joins and splits channels.
-type Shuffle interface {
+// Channels joins and splits channels.
+type Channels interface {
 	// Concat: y[...,c] = a[...,c] for c < a.C, else b[...,c−a.C].
 	Concat(y, a, b Tensor)
 
@@ -170,9 +170,9 @@ type Shuffle interface {
 
 // DiceOptions chooses among the segmentation losses.
 type DiceOptions struct {
-	Eps          float64 // e in the formula
-	LesionOnly   bool    // mean over the last channel alone instead of all
-	CrossEntropy float64 // weight of the added cross-entropy
+	Eps            float64 // e in the formula
+	ForegroundOnly bool    // mean over the last channel alone instead of all
+	CrossEntropy   float64 // weight of the added cross-entropy
 }
 
 // Loss turns a network's output into one number and back. loss and dloss are

@@ -6,7 +6,7 @@ package device
 type Imaging interface {
 	Spatial
 	Intensity
-	Spectrum
+	KSpace
 	Region
 	Batch
 }
@@ -50,7 +50,7 @@ type Intensity interface {
 	// Min: least[0] = the smallest element of x, all samples and channels; NaN if one is NaN.
 	Min(least, x Tensor)
 
-	// Field multiplies x by the exponential of a polynomial of the position:
+	// BiasField multiplies x by the exponential of a polynomial of the position:
 	//
 	//	u[a] = (i[a] − (n[a]−1)/2) / ((n[a]−1)/2), 0 where n[a] = 1
 	//	y[i] = x[i] · exp(Σ coef[k] · u[0]^p · u[1]^q · u[2]^r)
@@ -58,32 +58,32 @@ type Intensity interface {
 	// over p = 0..order, q = 0..order−p, r = 0..order−p−q, r fastest, k counting along.
 	// coef is Vec((order+1)(order+2)(order+3)/6), order 0..4. The sum is computed in float64.
 	// y may be x.
-	Field(y, x, coef Tensor, order int)
+	BiasField(y, x, coef Tensor, order int)
 
 	// Noise: y[i] = x[i] + sd · z(key, i), z standard normal: rng.Normal32, the same
 	// bits on every device. i is the linear index. y may be x.
 	Noise(y, x Tensor, sd float64, key uint64)
 }
 
-// Spectrum is for transforms that look at single frequencies. Positions count
+// KSpace is for transforms that look at single frequencies. Positions count
 // from the lowest frequency: position q along an axis of n holds frequency q − n/2
 // (rounded down). re and im have one sample and one channel; the image of Wave may have more.
-type Spectrum interface {
-	// Peak: peak, Vec(2), is the largest element of the complex array re + i·im: the one with
+type KSpace interface {
+	// KSpacePeak: peak, Vec(2), is the largest element of the complex array re + i·im: the one with
 	// the largest real part and, of those, with the largest imaginary part.
-	Peak(peak, re, im Tensor)
+	KSpacePeak(peak, re, im Tensor)
 
-	// Spike: re[at] += ratio·peak[0], im[at] += ratio·peak[1].
-	Spike(re, im, peak Tensor, at [3]int, ratio float64)
+	// KSpaceSpike: re[at] += ratio·peak[0], im[at] += ratio·peak[1].
+	KSpaceSpike(re, im, peak Tensor, at [3]int, ratio float64)
 
-	// Wave adds what a spike of ratio·peak at a position becomes in each image, with M = D·H·W
+	// SpikeInImage adds what a spike of ratio·peak at a position becomes in each image, with M = D·H·W
 	// and f[a] = at[a] − n[a]/2 (rounded down):
 	//
 	//	φ = 2π · Σ_a f[a]·i[a]/n[a]
 	//	y[i] = x[i] + ratio/M · (peak[0]·cos φ − peak[1]·sin φ)
 	//
 	// y may be x. Every phase is reduced to one turn in integers before it is rounded.
-	Wave(y, x, peak Tensor, at [3]int, ratio float64)
+	SpikeInImage(y, x, peak Tensor, at [3]int, ratio float64)
 }
 
 // Region works on the voxels where a mask is above one half; a NaN is not. mask has x's shape.

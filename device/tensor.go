@@ -82,20 +82,20 @@ const (
 	ReLU       // max(0, ·)
 )
 
-// Window is the geometry of a convolution or of a transposed one: a cubic
+// ConvParams is the geometry of a convolution or of a transposed one: a cubic
 // kernel of edge K, a stride, and zero padding on every side.
-type Window struct{ K, Stride, Pad int }
+type ConvParams struct{ K, Stride, Pad int }
 
-// Same is the 3³ window that keeps the grid.
-var Same = Window{K: 3, Stride: 1, Pad: 1}
+// Conv3x3x3 is the 3³ window that keeps the grid.
+var Conv3x3x3 = ConvParams{K: 3, Stride: 1, Pad: 1}
 
-// Double is the 2³ stride 2 window of the transposed convolution that doubles
+// ConvT2x2x2 is the 2³ stride 2 window of the transposed convolution that doubles
 // the grid.
-var Double = Window{K: 2, Stride: 2, Pad: 0}
+var ConvT2x2x2 = ConvParams{K: 2, Stride: 2, Pad: 0}
 
 // Out is the shape of a convolution's result on x: empty if the window is larger
 // than the padded x.
-func (w Window) Out(x Shape, cout int) Shape {
+func (w ConvParams) Out(x Shape, cout int) Shape {
 	e := func(n int) int {
 		if n+2*w.Pad < w.K {
 			return 0 // division would round up to one
@@ -106,7 +106,7 @@ func (w Window) Out(x Shape, cout int) Shape {
 }
 
 // OutT is the shape of a transposed convolution's result on x.
-func (w Window) OutT(x Shape, cout int) Shape {
+func (w ConvParams) OutT(x Shape, cout int) Shape {
 	e := func(n int) int { return (n-1)*w.Stride - 2*w.Pad + w.K }
 	return Shape{x.N, e(x.D), e(x.H), e(x.W), cout}
 }

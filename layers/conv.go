@@ -15,7 +15,7 @@ type Conv struct {
 // NewConv makes s.weight and s.bias. Weights start He-normal, for a ReLU if act
 // is one, the bias at 0.
 func NewConv(s Scope, cin, cout int, act device.Act) *Conv {
-	win := device.Same
+	win := device.Conv3x3x3
 	std := he(win.K*win.K*win.K*cin, act == device.ReLU)
 	return &Conv{
 		path: s.path,
@@ -27,5 +27,5 @@ func NewConv(s Scope, cin, cout int, act device.Act) *Conv {
 
 // Forward: [N D H W Cin] → [N D H W Cout].
 func (c *Conv) Forward(t *autograd.Tape, x *autograd.Var) *autograd.Var {
-	return t.At(c.path).Conv(x, c.w, c.b, device.Same, c.act)
+	return t.At(c.path).Conv(x, c.w, c.b, device.Conv3x3x3, c.act)
 }

@@ -16,7 +16,7 @@ func Example() {
 	net := layers.NewNet(dev)
 	s := net.Scope(&mode).In("block")
 	conv := layers.NewConv(s.In("conv"), 1, 4, device.ReLU)
-	norm := layers.NewNorm(s.In("bn"), 4)
+	norm := layers.NewBatchNorm(s.In("bn"), 4)
 	net.Init(1)
 	for _, p := range net.Params {
 		fmt.Println(p)

@@ -8,14 +8,14 @@ import (
 // Fuse makes one feature map of two, of the same place at two times:
 // ReLU(conv(norm(cat(a, b)))), 2·C channels to C.
 type Fuse struct {
-	norm *Norm
+	norm *BatchNorm
 	conv *Conv
 }
 
 // NewFuse makes a norm at path s + "_bn" and a convolution at s.
 func NewFuse(s Scope, name string, c int) *Fuse {
 	return &Fuse{
-		norm: NewNorm(s.In(name+"_bn"), 2*c),
+		norm: NewBatchNorm(s.In(name+"_bn"), 2*c),
 		conv: NewConv(s.In(name), 2*c, c, device.ReLU),
 	}
 }

@@ -27,7 +27,7 @@ func TestNormModes(t *testing.T) {
 	dev := ref.New[float64]()
 	var mode Mode
 	net := NewNet(dev)
-	n := NewNorm(net.Scope(&mode).In("bn"), 2)
+	n := NewBatchNorm(net.Scope(&mode).In("bn"), 2)
 	net.Init(1)
 	x := image(dev)
 	stats := func(y device.Tensor, c int) (mean, variance float64) {

@@ -28,7 +28,7 @@ func NewUp(s Scope, kind string, c int) *Up {
 	case Transposed:
 		return &Up{
 			path: s.path,
-			w:    s.normal("weight", device.Weights(device.Double.K, c, c), ConvTWeights, he(c, false)),
+			w:    s.normal("weight", device.Weights(device.ConvT2x2x2.K, c, c), ConvTWeights, he(c, false)),
 			b:    s.constant("bias", device.Vec(c), 0),
 		}
 	}
@@ -41,5 +41,5 @@ func (u *Up) Forward(t *autograd.Tape, x *autograd.Var) *autograd.Var {
 	if u.w == nil {
 		return t.Upsample(x)
 	}
-	return t.ConvT(x, u.w, u.b, device.Double)
+	return t.ConvT(x, u.w, u.b, device.ConvT2x2x2)
 }

@@ -34,9 +34,9 @@ func authors(f *weights.File) bool {
 	return a || b
 }
 
-// FromAuthors renames the tensors of the authors' networks. A detector is given
+// FromPublishedNames renames the tensors of the authors' networks. A detector is given
 // as two files, the decoder and the segmenter whose encoder it uses, in either order.
-func FromAuthors(files ...*weights.File) (*weights.File, error) {
+func FromPublishedNames(files ...*weights.File) (*weights.File, error) {
 	ours := map[string]string{}
 	for our, their := range authorsNames {
 		ours[their] = our
@@ -77,10 +77,10 @@ func FromAuthors(files ...*weights.File) (*weights.File, error) {
 	return f, nil
 }
 
-// ToAuthors renames the tensors of a network to the authors' names. A detector
+// ToPublishedNames renames the tensors of a network to the authors' names. A detector
 // becomes two lists: rest, the decoder with the fusion layers, and encoder, the part
 // of a segmenter that it uses. For other networks encoder is empty.
-func ToAuthors(f *weights.File) (rest, encoder []weights.Tensor, err error) {
+func ToPublishedNames(f *weights.File) (rest, encoder []weights.Tensor, err error) {
 	c, err := ConfigOf(f)
 	if err != nil {
 		return nil, nil, err

@@ -56,8 +56,8 @@ func (c Config) Head() string {
 	return Softmax
 }
 
-// Times is the number of images Forward takes.
-func (c Config) Times() int {
+// TimePoints is the number of images Forward takes.
+func (c Config) TimePoints() int {
 	if c.Kind == Detector {
 		return 2
 	}

@@ -8,9 +8,9 @@ import (
 
 // decoder is the way up, shared by all models.
 type decoder struct {
-	up   [levels]*layers.Up   // up1, up2, up3
-	norm [levels]*layers.Norm // bn10, bn9, bn8
-	conv [levels]*layers.Conv // conv10, conv9, conv8
+	up   [levels]*layers.Up        // up1, up2, up3
+	norm [levels]*layers.BatchNorm // bn10, bn9, bn8
+	conv [levels]*layers.Conv      // conv10, conv9, conv8
 	out  *layers.Conv
 }
 
@@ -22,7 +22,7 @@ func newDecoder(s layers.Scope, c Config) *decoder {
 		skip := w << (l + 1)
 		out := max(skip, 4*w) // conv10 keeps the 4w channels of conv9
 		d.up[l] = layers.NewUp(s.In(name("up", l+1)), c.Up, below)
-		d.norm[l] = layers.NewNorm(s.In(name("bn", 10-l)), below+skip)
+		d.norm[l] = layers.NewBatchNorm(s.In(name("bn", 10-l)), below+skip)
 		d.conv[l] = layers.NewConv(s.In(name("conv", 10-l)), below+skip, out, device.ReLU)
 		below = out
 	}

@@ -12,8 +12,8 @@ import (
 // encoder is the way down, shared by all models. Features come from four
 // levels: 2w, 4w, 8w and 16w channels on the full, half, quarter and eighth grid.
 type encoder struct {
-	first, second [levels]*layers.Conv // conv1, conv3, conv5; conv2, conv4, conv6
-	mid, below    [levels]*layers.Norm // bn1, bn3, bn5; bn2, bn4, bn6
+	first, second [levels]*layers.Conv      // conv1, conv3, conv5; conv2, conv4, conv6
+	mid, below    [levels]*layers.BatchNorm // bn1, bn3, bn5; bn2, bn4, bn6
 	drop          [levels]*layers.Dropout
 	bottom        *layers.Conv // conv7
 }
@@ -30,10 +30,10 @@ func newEncoder(s layers.Scope, c Config) *encoder {
 		a, b := 2*l+1, 2*l+2
 		mid, out := c.Width<<l, c.Width<<(l+1)
 		e.first[l] = layers.NewConv(s.In(name("conv", a)), in, mid, device.ReLU)
-		e.mid[l] = layers.NewNorm(s.In(name("bn", a)), mid)
+		e.mid[l] = layers.NewBatchNorm(s.In(name("bn", a)), mid)
 		e.second[l] = layers.NewConv(s.In(name("conv", b)), mid, out, device.ReLU)
 		e.drop[l] = layers.NewDropout(s.In(name("dropout", b)), c.Dropout)
-		e.below[l] = layers.NewNorm(s.In(name("bn", b)), out)
+		e.below[l] = layers.NewBatchNorm(s.In(name("bn", b)), out)
 		in = out
 	}
 	e.bottom = layers.NewConv(s.In("conv7"), in, 2*in, device.ReLU)

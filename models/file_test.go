@@ -234,7 +234,7 @@ func TestAuthorsNames(t *testing.T) {
 		net := build(t, dev, small(kind, layers.Trilinear), 3)
 		ours, err := weights.Make("ours", net.Tensors(), nil)
 		require.NoError(t, err)
-		rest, encoder, err := models.ToAuthors(ours)
+		rest, encoder, err := models.ToPublishedNames(ours)
 		require.NoError(t, err)
 		theirs, err := weights.Make("theirs", rest, nil)
 		require.NoError(t, err)
@@ -246,13 +246,13 @@ func TestAuthorsNames(t *testing.T) {
 			}
 			_, ok := theirs.Get("conv1.weight")
 			require.False(t, ok, "the encoder is another file")
-			_, err = models.FromAuthors(theirs)
+			_, err = models.FromPublishedNames(theirs)
 			require.ErrorContains(t, err, "give the segmenter")
 
 			// The encoder comes with the rest of a segmenter, and with PyTorch's counters.
 			seg := build(t, dev, small(models.Segmenter, layers.Trilinear), 4)
 			sf, _ := weights.Make("seg", seg.Tensors(), nil)
-			whole, _, err := models.ToAuthors(sf)
+			whole, _, err := models.ToPublishedNames(sf)
 			require.NoError(t, err)
 			byName := map[string]weights.Tensor{}
 			for _, x := range encoder {
@@ -272,12 +272,12 @@ func TestAuthorsNames(t *testing.T) {
 			_, ok := theirs.Get("concat1_bn.running_mean")
 			require.True(t, ok)
 		}
-		back, err := models.FromAuthors(files...)
+		back, err := models.FromPublishedNames(files...)
 		require.NoError(t, err)
 		got, err := models.FromFile(dev, back, kind)
 		require.NoError(t, err)
 		require.Equal(t, allTensors(net), allTensors(got))
-		_, err = models.FromAuthors(ours)
+		_, err = models.FromPublishedNames(ours)
 		require.ErrorContains(t, err, "does not have the layer names")
 	}
 }

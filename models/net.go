@@ -49,8 +49,8 @@ func build(dev device.Backend, c Config) (*Net, error) {
 // gives [N D H W Cout]: logits (head softmax) or intensities (head linear).
 // Extents must be multiples of Multiple (see CheckGrid).
 func (n *Net) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
-	if len(x) != n.Times() {
-		panic(fmt.Sprintf("models: %s takes %d images, got %d", article(n.Kind), n.Times(), len(x)))
+	if len(x) != n.TimePoints() {
+		panic(fmt.Sprintf("models: %s takes %d images, got %d", article(n.Kind), n.TimePoints(), len(x)))
 	}
 	for _, v := range x {
 		if err := CheckGrid(v.D, v.H, v.W); err != nil || v.C != n.Cin {

@@ -29,7 +29,7 @@ func build(t *testing.T, dev device.Backend, c models.Config, seed uint64) *mode
 
 // noise are images for net that depend on nothing.
 func noise(net *models.Net, s device.Shape) (x []*autograd.Var) {
-	for i := range net.Times() {
+	for i := range net.TimePoints() {
 		v := make([]float32, s.Rows()*net.Cin)
 		for j := range v {
 			v[j] = float32((j*7919+i*104729)%1009) / 1009

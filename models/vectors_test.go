@@ -73,7 +73,7 @@ func channelsLast(t *testing.T, x weights.Tensor) ([]float32, device.Shape) {
 func images(t *testing.T, net *models.Net, x weights.Tensor) []*autograd.Var {
 	t.Helper()
 	all, s := channelsLast(t, x)
-	times := net.Times()
+	times := net.TimePoints()
 	require.Equal(t, net.Cin*times, s.C)
 	var in []*autograd.Var
 	for i := range times {

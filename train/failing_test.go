@@ -80,7 +80,7 @@ type sick struct {
 	left int
 }
 
-func (d *sick) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (d *sick) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	d.Backend.ConvGradW(dw, db, x, dy, win)
 	if d.left--; d.left < 0 {
 		d.Fill(db.Tensor, float32(math.Inf(1)))

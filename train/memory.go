@@ -5,7 +5,7 @@ import (
 	"fmt"
 
 	"voxgrad/device"
-	"voxgrad/device/dry"
+	"voxgrad/device/meta"
 )
 
 // DryDevice is a backend that computes nothing and counts memory.
@@ -22,7 +22,7 @@ type DryDevice struct {
 type OpenDry func(limit int64) (DryDevice, error)
 
 // DryTensors counts tensors alone, as every backend's Usage does.
-func DryTensors(limit int64) (DryDevice, error) { return DryDevice{Backend: dry.New(limit)}, nil }
+func DryTensors(limit int64) (DryDevice, error) { return DryDevice{Backend: meta.New(limit)}, nil }
 
 // Memory is what training needs on a device, in bytes.
 type Memory struct {

@@ -74,7 +74,7 @@ func (t *trainer) dice(tape *autograd.Tape, in inputs) answer {
 		x[i] = autograd.Input(im)
 	}
 	loss, sums := tape.DiceLoss(t.net.Forward(tape, x...), autograd.Input(in.target), device.DiceOptions{
-		Eps: t.cfg.Loss.Eps, LesionOnly: t.cfg.Loss.LesionOnly, CrossEntropy: t.cfg.Loss.CrossEntropy,
+		Eps: t.cfg.Loss.Eps, ForegroundOnly: t.cfg.Loss.LesionOnly, CrossEntropy: t.cfg.Loss.CrossEntropy,
 	})
 	return answer{loss: loss, sums: sums}
 }

@@ -4,8 +4,8 @@ import (
 	"time"
 
 	"voxgrad/cuda"
-	"voxgrad/cuda/ceiling"
 	"voxgrad/cuda/driver"
+	"voxgrad/cuda/peak"
 	"voxgrad/device/bench"
 )
 
@@ -29,17 +29,17 @@ func newOnGPU(d driver.Driver, opts ...cuda.Option) (onGPU, error) {
 
 // Time is how long the device took for the calls that f makes, by its own clock.
 func (g onGPU) Time(f func()) (time.Duration, error) {
-	from, err := g.drv.Mark()
+	from, err := g.drv.RecordEvent()
 	if err != nil {
 		return 0, err
 	}
 	f()
-	to, err := g.drv.Mark()
+	to, err := g.drv.RecordEvent()
 	if err != nil {
 		return 0, err
 	}
-	return g.drv.Since(from, to)
+	return g.drv.Elapsed(from, to)
 }
 
 // MeasureFMA is the ceiling of arithmetic.
-func (g onGPU) MeasureFMA() (float64, error) { return ceiling.FMA(g.drv) }
+func (g onGPU) MeasureFMA() (float64, error) { return peak.FMA(g.drv) }

@@ -65,7 +65,7 @@ func openStep(dev device.Backend, c models.Config, s bench.Shapes) (*stepNet, er
 	for i := range values {
 		values[i] = float32(i*2654435761>>8&0xffff) / (1 << 16)
 	}
-	for range c.Times() {
+	for range c.TimePoints() {
 		image := dev.Alloc(x)
 		dev.Upload(image, values)
 		n.images = append(n.images, image)

@@ -16,7 +16,7 @@ import (
 	"voxgrad/cuda/emu"
 	"voxgrad/device"
 	"voxgrad/device/bench"
-	"voxgrad/device/dry"
+	"voxgrad/device/meta"
 	"voxgrad/models"
 	"voxgrad/train"
 )
@@ -112,7 +112,7 @@ func TestBenchOfSteps(t *testing.T) {
 func TestWorkOfTheSegmenter(t *testing.T) {
 	c := models.Default(models.Segmenter)
 	c.Up = "trilinear"
-	d := dry.New(0)
+	d := meta.New(0)
 	run, closeCase, err := stepCases(c, bench.Shapes{Width: 24, Patch: 16, Batch: 1})[0].Open(d)
 	require.NoError(t, err)
 	d.ResetWork()
@@ -191,14 +191,14 @@ func TestBenchOnTheEmulatorCounts(t *testing.T) {
 
 // A GPU's own clock and ceiling, on the emulator for want of one.
 func TestOnGPU(t *testing.T) {
-	dev, err := newOnGPU(emu.New(emu.Compute(61)))
+	dev, err := newOnGPU(emu.New(emu.ComputeCapability(61)))
 	require.NoError(t, err)
 	r, err := bench.Run(t.Context(), dev, bench.Ops(bench.Shapes{Width: 1, Patch: 8, Batch: 1})[:1], bench.Options{Least: 2, CopyBytes: 4096})
 	require.NoError(t, err)
 	require.Equal(t, "device", r.Timing)
 	require.Len(t, r.Results[0].Seconds, 2)
 	require.NoError(t, dev.Close())
-	_, err = newOnGPU(emu.New(emu.Compute(50)))
+	_, err = newOnGPU(emu.New(emu.ComputeCapability(50)))
 	require.ErrorContains(t, err, "5.0")
 }
 
@@ -218,13 +218,13 @@ func TestDevices(t *testing.T) {
 		require.NotEmpty(t, l.NoGPU, "it says why")
 	}
 
-	g := describeGPU(1, driver.Info{Name: "X", Compute: 61, Memory: 12 << 30, MemClockKHz: 5_000_000, MemBusBits: 352, DriverVersion: 12040})
+	g := describeGPU(1, driver.Info{Name: "X", ComputeCapability: 61, Memory: 12 << 30, MemClockKHz: 5_000_000, MemBusBits: 352, DriverVersion: 12040})
 	require.Equal(t, "12.4", g.Driver)
 	require.Equal(t, "6.1", g.Compute)
 	require.InDelta(t, 440, g.PeakGBytes, 1e-9)
 	require.Contains(t, g.PTX, "sm_61")
 	require.Empty(t, g.Unusable)
-	old, good := driver.Info{Compute: 52, DriverVersion: 12040}, driver.Info{Compute: 90, DriverVersion: 12040}
+	old, good := driver.Info{ComputeCapability: 52, DriverVersion: 12040}, driver.Info{ComputeCapability: 90, DriverVersion: 12040}
 	require.Contains(t, describeGPU(0, old).Unusable, "5.2")
 	index, err := pickGPU([]driver.Info{old, good, good})
 	require.NoError(t, err)
@@ -242,7 +242,7 @@ func TestMemoryPlanOfACard(t *testing.T) {
 	c := train.Defaults("segmenter")
 	c.Network.Width, c.Run.Batch = 4, 2
 	c.Sampler.Patch, c.Sampler.Jitter = [3]int{16, 16, 16}, 4
-	open := dryCUDA(driver.Info{Name: "card", Compute: 61, Multiprocs: 20, SharedPerCTA: 48 << 10, SharedOptIn: 99 << 10})
+	open := dryCUDA(driver.Info{Name: "card", ComputeCapability: 61, Multiprocs: 20, SharedPerCTA: 48 << 10, SharedOptIn: 99 << 10})
 	m, err := train.MemoryOf(c, open)
 	require.NoError(t, err)
 	tensors, err := train.MemoryOf(c, train.DryTensors)

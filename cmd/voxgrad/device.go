@@ -10,7 +10,7 @@ import (
 
 	"voxgrad/cuda"
 	"voxgrad/cuda/emu"
-	"voxgrad/cuda/hw"
+	"voxgrad/cuda/gpu"
 	"voxgrad/device"
 	"voxgrad/device/cpu"
 	"voxgrad/train"
@@ -61,7 +61,7 @@ func openLimited(cmd *cobra.Command, name string, limit int64) (device.Backend, 
 	}
 	switch kind {
 	case "cuda":
-		d, err := hw.Open(index)
+		d, err := gpu.Open(index)
 		if err != nil {
 			return nil, fmt.Errorf("--device %s: %w; 'voxgrad devices' lists what there is", name, err)
 		}
@@ -92,7 +92,7 @@ func dryDevice(cmd *cobra.Command, name string) (train.OpenDry, error) {
 	}
 	switch kind {
 	case "cuda":
-		gpus, err := hw.List()
+		gpus, err := gpu.List()
 		if err != nil {
 			return nil, fmt.Errorf("--device %s: %w", name, err)
 		}

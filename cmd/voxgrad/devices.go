@@ -10,9 +10,9 @@ import (
 
 	"voxgrad/cuda"
 	"voxgrad/cuda/driver"
-	"voxgrad/cuda/dry"
-	"voxgrad/cuda/hw"
+	"voxgrad/cuda/gpu"
 	"voxgrad/cuda/kernels"
+	"voxgrad/cuda/memplan"
 	"voxgrad/device/cpu"
 	"voxgrad/report"
 	"voxgrad/train"
@@ -20,14 +20,14 @@ import (
 
 // deviceList is what devices found.
 type deviceList struct {
-	CPU   hostCPU  `json:"cpu"`
-	GPUs  []gpu    `json:"gpus"`
-	NoGPU string   `json:"no_gpu,omitempty"` // why none can be used
-	PTX   []string `json:"ptx_modules"`
+	CPU   hostCPU   `json:"cpu"`
+	GPUs  []gpuInfo `json:"gpus"`
+	NoGPU string    `json:"no_gpu,omitempty"` // why none can be used
+	PTX   []string  `json:"ptx_modules"`
 }
 
-// gpu is a CUDA device.
-type gpu struct {
+// gpuInfo is a CUDA device.
+type gpuInfo struct {
 	Index      int     `json:"index"`
 	Name       string  `json:"name"`
 	Compute    string  `json:"compute_capability"`
@@ -63,14 +63,14 @@ can be used, the reason.`,
 }
 
 func findDevices() deviceList {
-	l := deviceList{CPU: findCPU(), GPUs: []gpu{}, PTX: kernels.Names()}
+	l := deviceList{CPU: findCPU(), GPUs: []gpuInfo{}, PTX: kernels.Names()}
 	dev := cpu.New()
 	l.CPU.Backend = dev.Name()
 	_ = dev.Close()
-	if err := hw.Available(); err != nil {
+	if err := gpu.Available(); err != nil {
 		l.NoGPU = err.Error()
 	}
-	infos, err := hw.List() // also those that are too old, where there is a driver
+	infos, err := gpu.List() // also those that are too old, where there is a driver
 	if err == nil {
 		for i, info := range infos {
 			l.GPUs = append(l.GPUs, describeGPU(i, info))
@@ -81,15 +81,15 @@ func findDevices() deviceList {
 	return l
 }
 
-func describeGPU(index int, i driver.Info) gpu {
-	g := gpu{Index: index, Name: i.Name, Compute: fmt.Sprintf("%d.%d", i.Compute/10, i.Compute%10), Multiprocs: i.Multiprocs,
+func describeGPU(index int, i driver.Info) gpuInfo {
+	g := gpuInfo{Index: index, Name: i.Name, Compute: fmt.Sprintf("%d.%d", i.ComputeCapability/10, i.ComputeCapability%10), Multiprocs: i.Multiprocs,
 		Memory: i.Memory, Free: i.FreeMemory, L2: i.L2,
 		Driver: fmt.Sprintf("%d.%d", i.DriverVersion/1000, i.DriverVersion%1000/10),
 		// Two transfers a clock, as all memory of these cards.
 		PeakGBytes: 2 * float64(i.MemClockKHz) * 1e3 * float64(i.MemBusBits) / 8 / 1e9}
 	var err error
-	if g.PTX, err = bestVariant(i.Compute); err == nil {
-		err = hw.Supported(index, i)
+	if g.PTX, err = bestVariant(i.ComputeCapability); err == nil {
+		err = gpu.Supported(index, i)
 	}
 	if err != nil {
 		g.PTX, g.Unusable = "", err.Error()
@@ -99,10 +99,10 @@ func describeGPU(index int, i driver.Info) gpu {
 
 // firstGPU is the number of the first GPU that can be used; the error is why none can.
 func firstGPU() (int, error) {
-	if err := hw.Available(); err != nil {
+	if err := gpu.Available(); err != nil {
 		return 0, err
 	}
-	infos, err := hw.List()
+	infos, err := gpu.List()
 	if err != nil {
 		return 0, err
 	}
@@ -194,7 +194,7 @@ func dryCUDA(info driver.Info) train.OpenDry {
 	return func(limit int64) (train.DryDevice, error) {
 		i := info
 		i.Memory = limit
-		d := dry.New(i)
+		d := memplan.New(i)
 		b, err := cuda.New(d)
 		return train.DryDevice{Backend: b, Taken: d.Peak}, err
 	}

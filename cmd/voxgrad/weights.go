@@ -135,7 +135,7 @@ the input of this command.`,
 				}
 				files = append(files, f)
 			}
-			f, err := models.FromAuthors(files...)
+			f, err := models.FromPublishedNames(files...)
 			if err != nil {
 				return err
 			}
@@ -158,7 +158,7 @@ func newWeightsToAuthors() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rest, enc, err := models.ToAuthors(f)
+			rest, enc, err := models.ToPublishedNames(f)
 			if err != nil {
 				return err
 			}

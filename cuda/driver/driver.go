@@ -1,5 +1,5 @@
 // Package driver is what the CUDA backend needs of a GPU: a dozen calls. One
-// implementation talks to the hardware (cuda/hw), another executes PTX on the CPU
+// implementation talks to the hardware (cuda/gpu), another executes PTX on the CPU
 // and refuses what hardware would silently do (cuda/emu).
 package driver
 
@@ -18,20 +18,20 @@ type Ptr uint64
 
 // Info describes a device.
 type Info struct {
-	Name          string // "NVIDIA H100 80GB HBM3", "emulator"
-	Compute       int    // compute capability times ten: 90 for 9.0
-	Multiprocs    int    // streaming multiprocessors
-	Memory        int64  // bytes in all
-	FreeMemory    int64  // bytes free when asked
-	SharedPerMP   int    // bytes of shared memory of one multiprocessor
-	SharedPerCTA  int    // bytes a block may use without opting in
-	SharedOptIn   int    // bytes a block may use after opting in
-	L2            int    // bytes
-	ClockKHz      int    // of the multiprocessors
-	MemClockKHz   int    // of the memory
-	MemBusBits    int    // width of the memory bus
-	DriverVersion int    // CUDA version of the driver: 12040 for 12.4
-	Emulated      bool
+	Name              string // "NVIDIA H100 80GB HBM3", "emulator"
+	ComputeCapability int    // compute capability times ten: 90 for 9.0
+	Multiprocs        int    // streaming multiprocessors
+	Memory            int64  // bytes in all
+	FreeMemory        int64  // bytes free when asked
+	SharedPerMP       int    // bytes of shared memory of one multiprocessor
+	SharedPerCTA      int    // bytes a block may use without opting in
+	SharedOptIn       int    // bytes a block may use after opting in
+	L2                int    // bytes
+	ClockKHz          int    // of the multiprocessors
+	MemClockKHz       int    // of the memory
+	MemBusBits        int    // width of the memory bus
+	DriverVersion     int    // CUDA version of the driver: 12040 for 12.4
+	Emulated          bool
 }
 
 // Dim is the extent of a grid (in blocks) or of a block (in threads).
@@ -66,8 +66,8 @@ type Module interface {
 	Kernel(name string) (Kernel, error)
 }
 
-// Mark is a place in the stream of work, for timing.
-type Mark interface{}
+// Event is a place in the stream of work, for timing.
+type Event interface{}
 
 // Driver is one device. Work is done in the order of the calls; Launch, Fill32 and
 // ToDevice may return before it is done, ToHost and Sync return after all earlier
@@ -98,10 +98,10 @@ type Driver interface {
 	// into.
 	Launch(k Kernel, l Launch, args ...uint64) error
 
-	// Mark notes a place in the stream; Since waits for both and returns the time
+	// RecordEvent notes a place in the stream; Since waits for both and returns the time
 	// between them as the device measured it.
-	Mark() (Mark, error)
-	Since(from, to Mark) (time.Duration, error)
+	RecordEvent() (Event, error)
+	Elapsed(from, to Event) (time.Duration, error)
 
 	Sync() error
 	Close() error

@@ -7,7 +7,7 @@ import (
 	"voxgrad/cuda/emu"
 )
 
-// A kernel on any Driver: the emulator here, a GPU with package cuda/hw.
+// A kernel on any Driver: the emulator here, a GPU with package cuda/gpu.
 func Example() {
 	var d driver.Driver = emu.New()
 	m, err := d.Load(`

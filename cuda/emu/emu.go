@@ -57,9 +57,9 @@ type options struct {
 // Option changes a Device made by New.
 type Option func(*options)
 
-// Compute sets the compute capability times ten that Info reports; 61 without it.
+// ComputeCapability sets the compute capability times ten that Info reports; 61 without it.
 // Any PTX is executed whatever it is, the backend chooses its variant by it.
-func Compute(capability int) Option { return func(o *options) { o.compute = capability } }
+func ComputeCapability(capability int) Option { return func(o *options) { o.compute = capability } }
 
 // Memory sets the bytes of device memory; 16 GiB without it. The host's memory
 // is taken as it is allocated, twice as much as asked for.
@@ -117,7 +117,7 @@ func (d *Device) Info() driver.Info {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return driver.Info{
-		Name: "emulator", Compute: d.opt.compute, Multiprocs: 1,
+		Name: "emulator", ComputeCapability: d.opt.compute, Multiprocs: 1,
 		Memory: d.opt.memory, FreeMemory: d.opt.memory - d.used,
 		SharedPerMP: d.opt.sharedIn + 1<<10, SharedPerCTA: d.opt.shared, SharedOptIn: d.opt.sharedIn,
 		Emulated: true,
@@ -135,15 +135,15 @@ func (d *Device) usable() error {
 
 type mark time.Time
 
-// Mark notes a time: everything before is done.
-func (d *Device) Mark() (driver.Mark, error) {
+// RecordEvent notes a time: everything before is done.
+func (d *Device) RecordEvent() (driver.Event, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return mark(time.Now()), d.usable()
 }
 
-// Since is the time between two marks as the host measured it.
-func (d *Device) Since(from, to driver.Mark) (time.Duration, error) {
+// Elapsed is the time between two marks as the host measured it.
+func (d *Device) Elapsed(from, to driver.Event) (time.Duration, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a, ok := from.(mark)

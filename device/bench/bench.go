@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"voxgrad/device"
-	"voxgrad/device/dry"
+	"voxgrad/device/meta"
 )
 
 // Case is something to measure.
@@ -160,11 +160,11 @@ func share(res Result, r *Report) float64 {
 }
 
 // work counts a case's operations and bytes.
-func work(c Case) (dry.Work, error) {
-	d := dry.New(0)
+func work(c Case) (meta.Work, error) {
+	d := meta.New(0)
 	run, closeCase, err := c.Open(d)
 	if err != nil {
-		return dry.Work{}, err
+		return meta.Work{}, err
 	}
 	defer closeCase()
 	run() // a step finds its gradients allocated the second time

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/device"
-	"voxgrad/device/dry"
+	"voxgrad/device/meta"
 	"voxgrad/device/ref"
 )
 
@@ -69,7 +69,7 @@ func TestWorkOfTheLargestConvolution(t *testing.T) {
 
 // Every op on images is measured, and those with a mask or a band on one that is like theirs.
 func TestImagingIsCovered(t *testing.T) {
-	all := dry.New(0)
+	all := meta.New(0)
 	for _, c := range small.imaging() {
 		run, done, err := c.Open(all)
 		require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestImagingIsCovered(t *testing.T) {
 
 // slow is a device that takes a known time.
 type slow struct {
-	*dry.Backend
+	*meta.Backend
 	takes []time.Duration
 	i     int
 }
@@ -125,7 +125,7 @@ func noop(dev device.Backend) (run, close func(), err error) {
 }
 
 func TestQuartilesAndRoofline(t *testing.T) {
-	s := &slow{Backend: dry.New(0), takes: []time.Duration{8000, 2000, 4000, 6000, 1000}}
+	s := &slow{Backend: meta.New(0), takes: []time.Duration{8000, 2000, 4000, 6000, 1000}}
 	r, err := Run(context.Background(), s, []Case{{"x", noop}}, Options{Least: 5, Most: 5})
 	require.NoError(t, err)
 	require.Equal(t, "device", r.Timing)
@@ -150,7 +150,7 @@ func TestQuartilesAndRoofline(t *testing.T) {
 
 // counting is a device that only counts.
 type counting struct {
-	*dry.Backend
+	*meta.Backend
 	n uint64
 }
 
@@ -161,7 +161,7 @@ func (c *counting) Counts() map[string]Counts {
 func (c *counting) ResetCounts() { c.n = 0 }
 
 func TestCountsInsteadOfTimes(t *testing.T) {
-	r, err := Run(context.Background(), &counting{Backend: dry.New(0)}, []Case{{"x", noop}}, Defaults())
+	r, err := Run(context.Background(), &counting{Backend: meta.New(0)}, []Case{{"x", noop}}, Defaults())
 	require.NoError(t, err)
 	require.True(t, r.Counted)
 	require.Empty(t, r.Results[0].Seconds)
@@ -207,17 +207,17 @@ func TestCompare(t *testing.T) {
 }
 
 func TestErrors(t *testing.T) {
-	_, err := Run(context.Background(), dry.New(0), Ops(small), Options{Filter: regexp.MustCompile("nothing")})
+	_, err := Run(context.Background(), meta.New(0), Ops(small), Options{Filter: regexp.MustCompile("nothing")})
 	require.ErrorContains(t, err, "no case matches")
 	broken := errors.New("broken")
-	_, err = Run(context.Background(), dry.New(0), []Case{{"x", func(device.Backend) (func(), func(), error) { return nil, nil, broken }}}, Options{})
+	_, err = Run(context.Background(), meta.New(0), []Case{{"x", func(device.Backend) (func(), func(), error) { return nil, nil, broken }}}, Options{})
 	require.ErrorIs(t, err, broken)
 	// A device that is too small.
-	_, err = Run(context.Background(), dry.New(1000), []Case{{"x", noop}}, Options{Least: 1})
+	_, err = Run(context.Background(), meta.New(1000), []Case{{"x", noop}}, Options{Least: 1})
 	require.ErrorContains(t, err, "x: dry: no memory")
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = Run(ctx, dry.New(0), []Case{{"x", noop}}, Options{Least: 1})
+	_, err = Run(ctx, meta.New(0), []Case{{"x", noop}}, Options{Least: 1})
 	require.ErrorIs(t, err, context.Canceled)
 	for _, s := range []Shapes{{0, 64, 1}, {24, 12, 1}, {24, 64, 0}, {24, 0, 1}} {
 		require.Error(t, s.Check())
@@ -238,7 +238,7 @@ func TestHostFMA(t *testing.T) {
 }
 
 func TestReportSurvivesJSON(t *testing.T) {
-	r, err := Run(context.Background(), dry.New(0), []Case{{"x", noop}}, Options{Least: 2})
+	r, err := Run(context.Background(), meta.New(0), []Case{{"x", noop}}, Options{Least: 2})
 	require.NoError(t, err)
 	text, err := json.Marshal(r)
 	require.NoError(t, err)

@@ -6,7 +6,7 @@ import (
 	"slices"
 
 	"voxgrad/device"
-	"voxgrad/device/dry"
+	"voxgrad/device/meta"
 )
 
 // Shapes scale the cases of Ops.
@@ -71,27 +71,27 @@ func Ops(s Shapes) []Case {
 	for _, l := range s.convs() {
 		x, y, w, bias := s.shape(l.cin, l.down), s.shape(l.cout, l.down), device.Weights(3, l.cin, l.cout), device.Vec(l.cout)
 		add("Conv/fwd", l.down, pair(l), []device.Shape{y, x, w, bias}, func(b device.Backend, t []device.Tensor) {
-			b.Conv(t[0], t[1], t[2], t[3], device.Same, device.ReLU)
+			b.Conv(t[0], t[1], t[2], t[3], device.Conv3x3x3, device.ReLU)
 		})
 		if l.cin > 1 { // an image wants no gradient
 			add("Conv/gradX", l.down, pair(l), []device.Shape{x, y, w}, func(b device.Backend, t []device.Tensor) {
-				b.ConvGradX(set(t[0]), t[1], t[2], device.Same)
+				b.ConvGradX(set(t[0]), t[1], t[2], device.Conv3x3x3)
 			})
 		}
 		add("Conv/gradW", l.down, pair(l), []device.Shape{w, bias, x, y}, func(b device.Backend, t []device.Tensor) {
-			b.ConvGradW(set(t[0]), set(t[1]), t[2], t[3], device.Same)
+			b.ConvGradW(set(t[0]), set(t[1]), t[2], t[3], device.Conv3x3x3)
 		})
 	}
 	for _, l := range s.ups() {
 		x, y, w, bias := s.shape(l.cin, l.down), s.shape(l.cout, l.down-1), device.Weights(2, l.cin, l.cout), device.Vec(l.cout)
 		add("ConvT/fwd", l.down, pair(l), []device.Shape{y, x, w, bias}, func(b device.Backend, t []device.Tensor) {
-			b.ConvT(t[0], t[1], t[2], t[3], device.Double)
+			b.ConvT(t[0], t[1], t[2], t[3], device.ConvT2x2x2)
 		})
 		add("ConvT/gradX", l.down, pair(l), []device.Shape{x, y, w}, func(b device.Backend, t []device.Tensor) {
-			b.ConvTGradX(set(t[0]), t[1], t[2], device.Double)
+			b.ConvTGradX(set(t[0]), t[1], t[2], device.ConvT2x2x2)
 		})
 		add("ConvT/gradW", l.down, pair(l), []device.Shape{w, bias, x, y}, func(b device.Backend, t []device.Tensor) {
-			b.ConvTGradW(set(t[0]), set(t[1]), t[2], t[3], device.Double)
+			b.ConvTGradW(set(t[0]), set(t[1]), t[2], t[3], device.ConvT2x2x2)
 		})
 		c := fmt.Sprintf("c=%d", l.cin)
 		add("Upsample/fwd", l.down, c, []device.Shape{y, x}, func(b device.Backend, t []device.Tensor) { b.Upsample(t[0], t[1]) })
@@ -129,7 +129,7 @@ func filled(name string, args []device.Shape, fill []func(device.Shape) []float3
 				closeCase()
 				return nil, nil, err
 			}
-			if _, counts := dev.(*dry.Backend); counts {
+			if _, counts := dev.(*meta.Backend); counts {
 				continue
 			}
 			if i < len(fill) && fill[i] != nil {

@@ -37,12 +37,12 @@ func (s Shapes) imaging() []Case {
 	add("Resample", []device.Shape{x, x, one}, func(b device.Backend, t []device.Tensor) { b.Resample(t[0], t[1], t[2], to) })
 	add("Blend", []device.Shape{x, x, x}, func(b device.Backend, t []device.Tensor) { b.Blend(t[0], t[1], t[2], 2, -1) })
 	add("Min", []device.Shape{one, x}, func(b device.Backend, t []device.Tensor) { b.Min(t[0], t[1]) })
-	add("Field/order=3", []device.Shape{x, x, device.Vec(20)}, func(b device.Backend, t []device.Tensor) { b.Field(t[0], t[1], t[2], 3) })
+	add("BiasField/order=3", []device.Shape{x, x, device.Vec(20)}, func(b device.Backend, t []device.Tensor) { b.BiasField(t[0], t[1], t[2], 3) })
 	add("Noise", []device.Shape{x, x}, func(b device.Backend, t []device.Tensor) { b.Noise(t[0], t[1], 0.05, 1) })
-	add("Peak", []device.Shape{two, x, x}, func(b device.Backend, t []device.Tensor) { b.Peak(t[0], t[1], t[2]) })
+	add("KSpacePeak", []device.Shape{two, x, x}, func(b device.Backend, t []device.Tensor) { b.KSpacePeak(t[0], t[1], t[2]) })
 	at := [3]int{e - 1, e / 3, e / 4}
-	add("Spike", []device.Shape{x, x, two}, func(b device.Backend, t []device.Tensor) { b.Spike(t[0], t[1], t[2], at, 1e-6) })
-	add("Wave", []device.Shape{x, x, two}, func(b device.Backend, t []device.Tensor) { b.Wave(t[0], t[1], t[2], at, 0.1) })
+	add("KSpaceSpike", []device.Shape{x, x, two}, func(b device.Backend, t []device.Tensor) { b.KSpaceSpike(t[0], t[1], t[2], at, 1e-6) })
+	add("SpikeInImage", []device.Shape{x, x, two}, func(b device.Backend, t []device.Tensor) { b.SpikeInImage(t[0], t[1], t[2], at, 0.1) })
 	ball := func(op string, args []device.Shape, mask int, call func(b device.Backend, t []device.Tensor)) {
 		fill := make([]func(device.Shape) []float32, mask+1)
 		fill[mask] = lesion

@@ -20,13 +20,13 @@ func (s Shapes) memoryBound() []Case {
 	for _, l := range []level{{w, 0, 0}, {2 * w, 0, 1}, {4 * w, 0, 2}, {8 * w, 0, 3}, {24 * w, 0, 2}, {12 * w, 0, 1}, {6 * w, 0, 0}} {
 		x, v := s.shape(l.cin, l.down), device.Vec(l.cin)
 		add("Norm/stats", l.cin, l.down, []device.Shape{v, v, x, v, v}, func(b device.Backend, t []device.Tensor) {
-			b.NormStats(t[0], t[1], t[2], t[3], t[4], 1e-5, 0.1)
+			b.BatchNormStats(t[0], t[1], t[2], t[3], t[4], 1e-5, 0.1)
 		})
 		add("Norm/apply", l.cin, l.down, []device.Shape{x, x, v, v, v, v}, func(b device.Backend, t []device.Tensor) {
-			b.NormApply(t[0], t[1], t[2], t[3], t[4], t[5])
+			b.BatchNormApply(t[0], t[1], t[2], t[3], t[4], t[5])
 		})
 		add("Norm/grad", l.cin, l.down, []device.Shape{x, v, v, x, x, v, v, v}, func(b device.Backend, t []device.Tensor) {
-			b.NormGrad(set(t[0]), set(t[1]), set(t[2]), t[3], t[4], t[5], t[6], t[7], false)
+			b.BatchNormGrad(set(t[0]), set(t[1]), set(t[2]), t[3], t[4], t[5], t[6], t[7], false)
 		})
 	}
 	for _, l := range []level{{2 * w, 0, 0}, {4 * w, 0, 1}, {8 * w, 0, 2}} {

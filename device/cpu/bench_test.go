@@ -64,17 +64,17 @@ func BenchmarkConv(b *testing.B) {
 		name := fmt.Sprintf("cin=%d/cout=%d/n=%d", l.cin, l.cout, l.n)
 		work := 2 * 27 * float64(x.Len()*l.cout)
 		b.Run("fwd/"+name, func(b *testing.B) {
-			best(b, work, "GFLOP/s", func() { d.Conv(y, x, w, bias, device.Same, device.ReLU) })
+			best(b, work, "GFLOP/s", func() { d.Conv(y, x, w, bias, device.Conv3x3x3, device.ReLU) })
 		})
 		b.Run("gradx/"+name, func(b *testing.B) {
 			dx := d.Alloc(x.Shape)
-			best(b, work, "GFLOP/s", func() { d.ConvGradX(device.Into{Tensor: dx, Mode: device.Set}, y, w, device.Same) })
+			best(b, work, "GFLOP/s", func() { d.ConvGradX(device.Into{Tensor: dx, Mode: device.Set}, y, w, device.Conv3x3x3) })
 			d.Free(dx)
 		})
 		b.Run("gradw/"+name, func(b *testing.B) {
 			dw, db := d.Alloc(w.Shape), d.Alloc(bias.Shape)
 			best(b, work, "GFLOP/s", func() {
-				d.ConvGradW(device.Into{Tensor: dw, Mode: device.Set}, device.Into{Tensor: db, Mode: device.Set}, x, y, device.Same)
+				d.ConvGradW(device.Into{Tensor: dw, Mode: device.Set}, device.Into{Tensor: db, Mode: device.Set}, x, y, device.Conv3x3x3)
 			})
 			d.Free(dw)
 			d.Free(db)
@@ -87,23 +87,23 @@ func BenchmarkConvT(b *testing.B) {
 	for _, l := range []struct{ c, n int }{{384, 8}, {192, 16}, {96, 32}} {
 		d := New()
 		x := random(d, device.Shape{N: 1, D: l.n, H: l.n, W: l.n, C: l.c}, 1)
-		y := random(d, device.Double.OutT(x.Shape, l.c), 2)
+		y := random(d, device.ConvT2x2x2.OutT(x.Shape, l.c), 2)
 		w := random(d, device.Weights(2, l.c, l.c), 3)
 		bias := random(d, device.Vec(l.c), 4)
 		name := fmt.Sprintf("c=%d/n=%d", l.c, l.n)
 		work := 2 * 8 * float64(x.Len()*l.c)
 		b.Run("fwd/"+name, func(b *testing.B) {
-			best(b, work, "GFLOP/s", func() { d.ConvT(y, x, w, bias, device.Double) })
+			best(b, work, "GFLOP/s", func() { d.ConvT(y, x, w, bias, device.ConvT2x2x2) })
 		})
 		b.Run("gradx/"+name, func(b *testing.B) {
 			dx := d.Alloc(x.Shape)
-			best(b, work, "GFLOP/s", func() { d.ConvTGradX(device.Into{Tensor: dx, Mode: device.Set}, y, w, device.Double) })
+			best(b, work, "GFLOP/s", func() { d.ConvTGradX(device.Into{Tensor: dx, Mode: device.Set}, y, w, device.ConvT2x2x2) })
 			d.Free(dx)
 		})
 		b.Run("gradw/"+name, func(b *testing.B) {
 			dw, db := d.Alloc(w.Shape), d.Alloc(bias.Shape)
 			best(b, work, "GFLOP/s", func() {
-				d.ConvTGradW(device.Into{Tensor: dw, Mode: device.Set}, device.Into{Tensor: db, Mode: device.Set}, x, y, device.Double)
+				d.ConvTGradW(device.Into{Tensor: dw, Mode: device.Set}, device.Into{Tensor: db, Mode: device.Set}, x, y, device.ConvT2x2x2)
 			})
 			d.Free(dw)
 			d.Free(db)
@@ -137,10 +137,10 @@ func BenchmarkMemory(b *testing.B) {
 		{"copy", 2 * one, func() { d.Copy(set(y), x) }},
 		{"add", 3 * one, func() { d.Copy(device.Into{Tensor: y, Mode: device.Add}, x) }},
 		{"relugrad", 3 * one, func() { d.ReLUGrad(set(g), g, x) }},
-		{"normstats", one, func() { d.NormStats(v[0], v[1], x, device.Tensor{}, device.Tensor{}, 1e-5, 0.1) }},
-		{"normapply", 2 * one, func() { d.NormApply(y, x, v[2], v[3], v[0], v[1]) }},
-		{"normgrad", 5 * one, func() { d.NormGrad(set(y), set(v[4]), set(v[5]), g, x, v[2], v[0], v[1], false) }},
-		{"channelsums", one, func() { d.ConvGradW(device.Into{}, set(v[4]), x, x, device.Window{K: 1, Stride: 1}) }},
+		{"normstats", one, func() { d.BatchNormStats(v[0], v[1], x, device.Tensor{}, device.Tensor{}, 1e-5, 0.1) }},
+		{"normapply", 2 * one, func() { d.BatchNormApply(y, x, v[2], v[3], v[0], v[1]) }},
+		{"normgrad", 5 * one, func() { d.BatchNormGrad(set(y), set(v[4]), set(v[5]), g, x, v[2], v[0], v[1], false) }},
+		{"channelsums", one, func() { d.ConvGradW(device.Into{}, set(v[4]), x, x, device.ConvParams{K: 1, Stride: 1}) }},
 		{"maxpool", 1.125 * one, func() { d.MaxPool(small, x) }},
 		{"maxpoolgrad", 2.25 * one, func() { d.MaxPoolGrad(set(y), sg, x, small) }},
 		{"upsample", 1.125 * one, func() { d.Upsample(y, small) }},

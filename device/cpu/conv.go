@@ -5,18 +5,18 @@ import (
 )
 
 // checkConv holds what x, w and y of a convolution must satisfy.
-func checkConv(op string, x, w, y device.Shape, win device.Window) {
+func checkConv(op string, x, w, y device.Shape, win device.ConvParams) {
 	want(op, win.K > 0 && win.Stride > 0 && win.Pad >= 0, "no such window: %+v", win)
 	want(op, w == device.Weights(win.K, x.C, w.C) && y == win.Out(x, w.C), "x %v, w %v, y %v, window %+v", x, w, y, win)
 }
 
-func checkConvT(op string, x, w, y device.Shape, win device.Window) {
+func checkConvT(op string, x, w, y device.Shape, win device.ConvParams) {
 	want(op, win.K > 0 && win.Stride > 0 && win.Pad >= 0, "no such window: %+v", win)
 	want(op, w == device.Weights(win.K, x.C, w.C) && y == win.OutT(x, w.C), "x %v, w %v, y %v, window %+v", x, w, y, win)
 }
 
 // Conv is one correlation.
-func (b *Backend) Conv(y, x, w, bias device.Tensor, win device.Window, act device.Act) {
+func (b *Backend) Conv(y, x, w, bias device.Tensor, win device.ConvParams, act device.Act) {
 	if b.failed() {
 		return
 	}
@@ -31,7 +31,7 @@ func (b *Backend) Conv(y, x, w, bias device.Tensor, win device.Window, act devic
 }
 
 // ConvGradX is a transposed convolution of dy with the channels exchanged.
-func (b *Backend) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (b *Backend) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	if dx.Mode == device.Skip || b.failed() {
 		return
 	}
@@ -44,7 +44,7 @@ func (b *Backend) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Wind
 }
 
 // ConvT works by classes of output positions, see scatterTaps.
-func (b *Backend) ConvT(y, x, w, bias device.Tensor, win device.Window) {
+func (b *Backend) ConvT(y, x, w, bias device.Tensor, win device.ConvParams) {
 	if b.failed() {
 		return
 	}
@@ -57,7 +57,7 @@ func (b *Backend) ConvT(y, x, w, bias device.Tensor, win device.Window) {
 }
 
 // ConvTGradX is a convolution of dy with the channels exchanged.
-func (b *Backend) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (b *Backend) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	if dx.Mode == device.Skip || b.failed() {
 		return
 	}
@@ -73,7 +73,7 @@ func (b *Backend) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.Win
 // roles of x and dy are exchanged, so that lanes are not left empty:
 //
 //	dw[k,i,o] = Σ over u of dy[u + (K−1−k) − (K−1−Pad), o] · x[u, i]
-func (b *Backend) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (b *Backend) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	if dw.Mode == device.Skip && db.Mode == device.Skip || b.failed() {
 		return
 	}
@@ -81,7 +81,7 @@ func (b *Backend) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.
 	xd, dyd := b.get(op, "x", x), b.get(op, "dy", dy)
 	checkGradW(op, dw, db, x, dy, win, checkConv)
 	if dwd := b.into(op, "dw", dw); dwd != nil {
-		mirrored := device.Window{K: win.K, Stride: 1, Pad: win.K - 1 - win.Pad}
+		mirrored := device.ConvParams{K: win.K, Stride: 1, Pad: win.K - 1 - win.Pad}
 		if win.Stride == 1 && mirrored.Pad >= 0 && lanesUsed(dy.C) < lanesUsed(x.C) {
 			b.gradW(dwd, dw.Mode, newOuterSum(dyd, xd, dy.Shape, x.Shape, mirrored), true, true)
 		} else {
@@ -92,7 +92,7 @@ func (b *Backend) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.
 }
 
 // ConvTGradW is ConvGradW with x and dy exchanged.
-func (b *Backend) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (b *Backend) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	if dw.Mode == device.Skip && db.Mode == device.Skip || b.failed() {
 		return
 	}
@@ -105,8 +105,8 @@ func (b *Backend) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device
 	b.channelSums(b.into(op, "db", db), db.Mode, dyd, dy.C)
 }
 
-func checkGradW(op string, dw, db device.Into, x, dy device.Tensor, win device.Window,
-	check func(op string, x, w, y device.Shape, win device.Window)) {
+func checkGradW(op string, dw, db device.Into, x, dy device.Tensor, win device.ConvParams,
+	check func(op string, x, w, y device.Shape, win device.ConvParams)) {
 	ws := device.Weights(win.K, x.C, dy.C)
 	check(op, x.Shape, ws, dy.Shape, win)
 	want(op, fits(dw, ws) && fits(db, device.Vec(dy.C)), "dw %v, db %v, x %v, dy %v", dw.Shape, db.Shape, x.Shape, dy.Shape)
@@ -127,7 +127,7 @@ func (b *Backend) gradW(dw []float32, mode device.Mode, o *outerSum, swap, flip 
 
 // gatherTaps runs j as a convolution: output v reads v·Stride + k − Pad.
 // swap exchanges the channels of w.
-func (b *Backend) gatherTaps(j *correlation, w []float32, win device.Window, swap bool) {
+func (b *Backend) gatherTaps(j *correlation, w []float32, win device.ConvParams, swap bool) {
 	taps := make([]int, win.K*win.K*win.K)
 	for t := range taps {
 		taps[t] = t
@@ -142,7 +142,7 @@ func (b *Backend) gatherTaps(j *correlation, w []float32, win device.Window, swa
 // v·Stride + k − Pad. Output positions z that are equal modulo Stride see the
 // same taps k = first, first + Stride, …, and are one correlation over
 // v = (z + Pad − k)/Stride with the taps in reverse.
-func (b *Backend) scatterTaps(j *correlation, w []float32, win device.Window, swap bool) {
+func (b *Backend) scatterTaps(j *correlation, w []float32, win device.ConvParams, swap bool) {
 	s := win.Stride
 	var class [3]int
 	for class[0] = range s {

@@ -41,9 +41,9 @@ func everything(b *Backend) []uint32 {
 		}
 	}
 	for _, c := range []struct {
-		win       device.Window
+		win       device.ConvParams
 		cin, cout int
-	}{{device.Same, 50, 35}, {device.Same, 20, 2}, {device.Same, 1, 24}, {device.Window{K: 3, Stride: 2, Pad: 1}, 7, 9}} {
+	}{{device.Conv3x3x3, 50, 35}, {device.Conv3x3x3, 20, 2}, {device.Conv3x3x3, 1, 24}, {device.ConvParams{K: 3, Stride: 2, Pad: 1}, 7, 9}} {
 		s := device.Shape{N: 2, D: 9, H: 8, W: 11, C: c.cin}
 		x, w, bias := noise(b, s, 1), noise(b, device.Weights(c.win.K, c.cin, c.cout), 2), noise(b, device.Vec(c.cout), 3)
 		y := b.Alloc(c.win.Out(s, c.cout))
@@ -58,19 +58,19 @@ func everything(b *Backend) []uint32 {
 	}
 	s := device.Shape{N: 2, D: 8, H: 9, W: 10, C: 21}
 	x, w, bias := noise(b, s, 4), noise(b, device.Weights(2, 21, 18), 5), noise(b, device.Vec(18), 6)
-	y := b.Alloc(device.Double.OutT(s, 18))
-	b.ConvT(y, x, w, bias, device.Double)
+	y := b.Alloc(device.ConvT2x2x2.OutT(s, 18))
+	b.ConvT(y, x, w, bias, device.ConvT2x2x2)
 	dx, dw, db := b.Alloc(s), b.Alloc(w.Shape), b.Alloc(bias.Shape)
-	b.ConvTGradX(set(dx), y, w, device.Double)
-	b.ConvTGradW(set(dw), set(db), x, y, device.Double)
+	b.ConvTGradX(set(dx), y, w, device.ConvT2x2x2)
+	b.ConvTGradW(set(dw), set(db), x, y, device.ConvT2x2x2)
 	keep(y, dx, dw, db, w, bias)
 
 	big := noise(b, device.Shape{N: 1, D: 10, H: 30, W: 30, C: 13}, 7)
 	vec := func() device.Tensor { return b.Alloc(device.Vec(13)) }
 	mean, invstd, gamma, dgamma, dbeta := vec(), vec(), noise(b, device.Vec(13), 8), vec(), vec()
-	b.NormStats(mean, invstd, big, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+	b.BatchNormStats(mean, invstd, big, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
 	grad := b.Alloc(big.Shape)
-	b.NormGrad(set(grad), set(dgamma), set(dbeta), big, big, gamma, mean, invstd, false)
+	b.BatchNormGrad(set(grad), set(dgamma), set(dbeta), big, big, gamma, mean, invstd, false)
 	g, loss, sums := noise(b, big.Shape, 9), b.Alloc(device.Scalar()), b.Alloc(device.Vec(39))
 	b.DiceLoss(loss, sums, device.Tensor{}, big, g, device.DiceOptions{Eps: 0.01, CrossEntropy: 1})
 	mse := b.Alloc(device.Scalar())
@@ -108,10 +108,10 @@ func images(b *Backend) (out []device.Tensor) {
 	b.Min(least, x)
 	b.Resample(into(s), x, least, [3][4]float64{{1, 0.1, -0.2, 0.3}, {0, 0.9, 0, 2}, {0.1, 0.2, 1, -3}})
 	b.Blend(into(s), x, z, 2, -1)
-	b.Field(into(s), x, coef, 3)
+	b.BiasField(into(s), x, coef, 3)
 	b.Noise(into(s), x, 0.1, 5)
-	b.Peak(two, x, z)
-	b.Wave(into(s), x, two, [3]int{30, 2, 20}, 5)
+	b.KSpacePeak(two, x, z)
+	b.SpikeInImage(into(s), x, two, [3]int{30, 2, 20}, 5)
 	stats := into(device.Vec(2))
 	b.RegionStats(stats, x, z)
 	b.RegionNoise(into(s), x, z, stats, 6)
@@ -222,7 +222,7 @@ func TestOutOfMemorySticks(t *testing.T) {
 	b.Fill(x, 2)
 	b.Fill(y, 2)
 	b.Copy(set(y), x)
-	b.Conv(y, y, y, y, device.Same, device.Linear)
+	b.Conv(y, y, y, y, device.Conv3x3x3, device.Linear)
 	require.EqualValues(t, 1, x.Mem.(*buffer).data[0])
 	require.Equal(t, err, b.Sync())
 	b.Free(y)
@@ -277,7 +277,7 @@ func TestNaNIsNotHidden(t *testing.T) {
 				v[len(v)-1] = nan
 				x, w, y := b.Alloc(s), noise(b, device.Weights(3, c, cout), 1), b.Alloc(s.WithC(cout))
 				b.Upload(x, v)
-				b.Conv(y, x, w, device.Tensor{}, device.Same, device.ReLU)
+				b.Conv(y, x, w, device.Tensor{}, device.Conv3x3x3, device.ReLU)
 				count := b.Alloc(device.Scalar())
 				b.NonFinite(count, y)
 				n := []float32{0}

@@ -17,7 +17,7 @@ func Example() {
 	w := b.Alloc(device.Weights(3, 1, 1))
 	b.Fill(x, 1)
 	b.Fill(w, 1)
-	b.Conv(y, x, w, device.Tensor{}, device.Same, device.Linear)
+	b.Conv(y, x, w, device.Tensor{}, device.Conv3x3x3, device.Linear)
 
 	sums := make([]float32, y.Len())
 	b.Download(sums, y)

@@ -47,12 +47,12 @@ func (b *Backend) Min(least, x device.Tensor) {
 	l[0] = m
 }
 
-// Field turns the polynomial into one of u[2] for each line.
-func (b *Backend) Field(y, x, coef device.Tensor, order int) {
+// BiasField turns the polynomial into one of u[2] for each line.
+func (b *Backend) BiasField(y, x, coef device.Tensor, order int) {
 	if b.failed() {
 		return
 	}
-	const op = "Field"
+	const op = "BiasField"
 	yd, xd, cd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "coef", coef)
 	want(op, 0 <= order && order <= maxOrder, "order %d is not 0 … %d", order, maxOrder)
 	want(op, y.Shape == x.Shape && coef.Shape == device.Vec((order+1)*(order+2)*(order+3)/6),

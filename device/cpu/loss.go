@@ -90,7 +90,7 @@ func (b *Backend) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.Dice
 	})
 	l := 1.0
 	for i := range c {
-		l -= share(i, c, opt.LesionOnly) * (2*s[i] + opt.Eps) / (s[c+i] + s[2*c+i] + opt.Eps)
+		l -= share(i, c, opt.ForegroundOnly) * (2*s[i] + opt.Eps) / (s[c+i] + s[2*c+i] + opt.Eps)
 	}
 	if opt.CrossEntropy != 0 {
 		l += opt.CrossEntropy * s[3*c] / float64(x.Rows())
@@ -123,7 +123,7 @@ func (b *Backend) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, 
 	for i := range c {
 		num := 2*float64(sd[i]) + opt.Eps
 		den := float64(sd[c+i]) + float64(sd[2*c+i]) + opt.Eps
-		w := share(i, c, opt.LesionOnly) * float64(dl[0])
+		w := share(i, c, opt.ForegroundOnly) * float64(dl[0])
 		offset[i], slope[i] = w*num/(den*den), -2*w/den
 	}
 	ce := float64(dl[0]) * opt.CrossEntropy / float64(x.Rows())

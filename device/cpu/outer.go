@@ -16,7 +16,7 @@ import (
 type outerSum struct {
 	a, b    []float32
 	as, bs  device.Shape
-	win     device.Window
+	win     device.ConvParams
 	aBlock  int // channels of A at a time
 	group   int // panels of B at a time
 	parts   int
@@ -31,7 +31,7 @@ const (
 	sumFloats   = 32 << 10 // sums of a piece, kept in L2
 )
 
-func newOuterSum(a, b []float32, as, bs device.Shape, win device.Window) *outerSum {
+func newOuterSum(a, b []float32, as, bs device.Shape, win device.ConvParams) *outerSum {
 	o := &outerSum{a: a, b: b, as: as, bs: bs, win: win, taps: win.K * win.K * win.K}
 	o.aBlock = even(as.C, max(24, 648/o.taps))
 	o.group = even(o.panels(), max(1, sumFloats/(o.rows(o.aBlock)*panel)))

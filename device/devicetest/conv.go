@@ -11,7 +11,7 @@ import (
 type geometry struct {
 	x     device.Shape
 	cout  int
-	win   device.Window
+	win   device.ConvParams
 	full  bool
 	large bool
 }
@@ -27,27 +27,27 @@ func shape(n, d, h, w, c int) device.Shape { return device.Shape{N: n, D: d, H: 
 
 func convGeometries() []geometry {
 	gs := []geometry{
-		{x: shape(2, 5, 6, 7, 3), cout: 5, win: device.Same, full: true},
-		{x: shape(1, 5, 5, 5, 1), cout: 1, win: device.Same},
-		{x: shape(3, 7, 5, 6, 1), cout: 8, win: device.Same},
-		{x: shape(1, 6, 9, 5, 3), cout: 17, win: device.Same},
-		{x: shape(2, 5, 7, 9, 8), cout: 3, win: device.Same},
-		{x: shape(1, 5, 5, 8, 17), cout: 24, win: device.Same},
-		{x: shape(1, 5, 6, 5, 24), cout: 48, win: device.Same},
-		{x: shape(1, 6, 5, 5, 48), cout: 17, win: device.Same},
-		{x: shape(2, 5, 5, 9, 24), cout: 2, win: device.Same},
-		{x: shape(2, 1, 1, 1, 8), cout: 8, win: device.Same},   // every tap but one is outside
-		{x: shape(1, 1, 2, 3, 24), cout: 24, win: device.Same}, // thinner than the kernel
-		{x: shape(1, 2, 3, 40, 8), cout: 8, win: device.Same},  // long rows
+		{x: shape(2, 5, 6, 7, 3), cout: 5, win: device.Conv3x3x3, full: true},
+		{x: shape(1, 5, 5, 5, 1), cout: 1, win: device.Conv3x3x3},
+		{x: shape(3, 7, 5, 6, 1), cout: 8, win: device.Conv3x3x3},
+		{x: shape(1, 6, 9, 5, 3), cout: 17, win: device.Conv3x3x3},
+		{x: shape(2, 5, 7, 9, 8), cout: 3, win: device.Conv3x3x3},
+		{x: shape(1, 5, 5, 8, 17), cout: 24, win: device.Conv3x3x3},
+		{x: shape(1, 5, 6, 5, 24), cout: 48, win: device.Conv3x3x3},
+		{x: shape(1, 6, 5, 5, 48), cout: 17, win: device.Conv3x3x3},
+		{x: shape(2, 5, 5, 9, 24), cout: 2, win: device.Conv3x3x3},
+		{x: shape(2, 1, 1, 1, 8), cout: 8, win: device.Conv3x3x3},   // every tap but one is outside
+		{x: shape(1, 1, 2, 3, 24), cout: 24, win: device.Conv3x3x3}, // thinner than the kernel
+		{x: shape(1, 2, 3, 40, 8), cout: 8, win: device.Conv3x3x3},  // long rows
 		// Tiles of 96 columns over a sum of 12 channels, half a step of eight left: forward and
 		// weights, then the gradient of x.
-		{x: shape(1, 1, 2, 3, 12), cout: 96, win: device.Same},
-		{x: shape(1, 1, 2, 3, 96), cout: 12, win: device.Same},
-		{x: shape(2, 5, 6, 7, 8), cout: 3, win: device.Window{K: 1, Stride: 1}},
-		{x: shape(1, 5, 7, 6, 3), cout: 8, win: device.Window{K: 3, Stride: 1}}, // no padding
-		{x: shape(2, 6, 7, 9, 3), cout: 8, win: device.Window{K: 3, Stride: 2, Pad: 1}},
-		{x: shape(1, 7, 6, 8, 8), cout: 3, win: device.Window{K: 2, Stride: 2}}, // the last plane of D unused
-		{x: shape(1, 5, 6, 7, 2), cout: 3, win: device.Window{K: 5, Stride: 1, Pad: 2}},
+		{x: shape(1, 1, 2, 3, 12), cout: 96, win: device.Conv3x3x3},
+		{x: shape(1, 1, 2, 3, 96), cout: 12, win: device.Conv3x3x3},
+		{x: shape(2, 5, 6, 7, 8), cout: 3, win: device.ConvParams{K: 1, Stride: 1}},
+		{x: shape(1, 5, 7, 6, 3), cout: 8, win: device.ConvParams{K: 3, Stride: 1}}, // no padding
+		{x: shape(2, 6, 7, 9, 3), cout: 8, win: device.ConvParams{K: 3, Stride: 2, Pad: 1}},
+		{x: shape(1, 7, 6, 8, 8), cout: 3, win: device.ConvParams{K: 2, Stride: 2}}, // the last plane of D unused
+		{x: shape(1, 5, 6, 7, 2), cout: 3, win: device.ConvParams{K: 5, Stride: 1, Pad: 2}},
 	}
 	for _, g := range []geometry{
 		{x: shape(1, 17, 20, 33, 24), cout: 24},
@@ -56,7 +56,7 @@ func convGeometries() []geometry {
 		{x: shape(1, 5, 5, 5, 144), cout: 96},
 		{x: shape(1, 13, 32, 65, 8), cout: 2},
 	} {
-		g.win, g.large = device.Same, true
+		g.win, g.large = device.Conv3x3x3, true
 		gs = append(gs, g)
 	}
 	return gs
@@ -64,17 +64,17 @@ func convGeometries() []geometry {
 
 func convTGeometries() []geometry {
 	return []geometry{
-		{x: shape(2, 3, 4, 5, 3), cout: 5, win: device.Double, full: true},
-		{x: shape(1, 5, 5, 5, 1), cout: 1, win: device.Double},
-		{x: shape(3, 2, 5, 3, 8), cout: 8, win: device.Double},
-		{x: shape(1, 5, 3, 6, 17), cout: 24, win: device.Double},
-		{x: shape(1, 4, 5, 3, 48), cout: 48, win: device.Double},
-		{x: shape(2, 1, 1, 1, 24), cout: 17, win: device.Double},
-		{x: shape(2, 3, 4, 5, 3), cout: 8, win: device.Same},
-		{x: shape(1, 3, 4, 5, 8), cout: 3, win: device.Window{K: 3, Stride: 2, Pad: 1}},
-		{x: shape(1, 4, 3, 5, 3), cout: 3, win: device.Window{K: 2, Stride: 3}}, // voxels of y that nothing reaches
-		{x: shape(1, 9, 8, 17, 96), cout: 96, win: device.Double, large: true},
-		{x: shape(2, 13, 16, 16, 24), cout: 24, win: device.Double, large: true},
+		{x: shape(2, 3, 4, 5, 3), cout: 5, win: device.ConvT2x2x2, full: true},
+		{x: shape(1, 5, 5, 5, 1), cout: 1, win: device.ConvT2x2x2},
+		{x: shape(3, 2, 5, 3, 8), cout: 8, win: device.ConvT2x2x2},
+		{x: shape(1, 5, 3, 6, 17), cout: 24, win: device.ConvT2x2x2},
+		{x: shape(1, 4, 5, 3, 48), cout: 48, win: device.ConvT2x2x2},
+		{x: shape(2, 1, 1, 1, 24), cout: 17, win: device.ConvT2x2x2},
+		{x: shape(2, 3, 4, 5, 3), cout: 8, win: device.Conv3x3x3},
+		{x: shape(1, 3, 4, 5, 8), cout: 3, win: device.ConvParams{K: 3, Stride: 2, Pad: 1}},
+		{x: shape(1, 4, 3, 5, 3), cout: 3, win: device.ConvParams{K: 2, Stride: 3}}, // voxels of y that nothing reaches
+		{x: shape(1, 9, 8, 17, 96), cout: 96, win: device.ConvT2x2x2, large: true},
+		{x: shape(2, 13, 16, 16, 24), cout: 24, win: device.ConvT2x2x2, large: true},
 	}
 }
 
@@ -185,9 +185,9 @@ func reluTrials() []*trial {
 func convGradients() []*gradient {
 	var gs []*gradient
 	for _, g := range []geometry{
-		{x: shape(2, 5, 6, 7, 2), cout: 3, win: device.Same},
-		{x: shape(1, 5, 6, 7, 2), cout: 3, win: device.Window{K: 3, Stride: 2, Pad: 1}},
-		{x: shape(1, 5, 4, 6, 2), cout: 2, win: device.Window{K: 2, Stride: 2}},
+		{x: shape(2, 5, 6, 7, 2), cout: 3, win: device.Conv3x3x3},
+		{x: shape(1, 5, 6, 7, 2), cout: 3, win: device.ConvParams{K: 3, Stride: 2, Pad: 1}},
+		{x: shape(1, 5, 4, 6, 2), cout: 2, win: device.ConvParams{K: 2, Stride: 2}},
 	} {
 		gs = append(gs, &gradient{
 			name: "Conv/" + g.name(), methods: []string{"ConvGradX", "ConvGradW"},
@@ -203,8 +203,8 @@ func convGradients() []*gradient {
 		})
 	}
 	for _, g := range []geometry{
-		{x: shape(2, 3, 4, 5, 2), cout: 3, win: device.Double},
-		{x: shape(1, 3, 4, 5, 2), cout: 3, win: device.Window{K: 3, Stride: 2, Pad: 1}},
+		{x: shape(2, 3, 4, 5, 2), cout: 3, win: device.ConvT2x2x2},
+		{x: shape(1, 3, 4, 5, 2), cout: 3, win: device.ConvParams{K: 3, Stride: 2, Pad: 1}},
 	} {
 		gs = append(gs, &gradient{
 			name: "ConvT/" + g.name(), methods: []string{"ConvTGradX", "ConvTGradW"},
@@ -227,7 +227,7 @@ func convGradients() []*gradient {
 		work:   []leaf{{"one", device.Weights(1, 1, 1), constant(1)}},
 		out:    s,
 		forward: func(b device.Backend, t tensors) {
-			b.Conv(t.at["y"], t.at["x"], t.at["one"], device.Tensor{}, device.Window{K: 1, Stride: 1}, device.ReLU)
+			b.Conv(t.at["y"], t.at["x"], t.at["one"], device.Tensor{}, device.ConvParams{K: 1, Stride: 1}, device.ReLU)
 		},
 		backward: func(b device.Backend, t tensors) { b.ReLUGrad(t.into("dx"), t.at["dy"], t.at["y"]) },
 	})

@@ -25,17 +25,17 @@ func imagingCases() []Case {
 	}
 	field := func(what string, terms, order int) call {
 		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) {
-			b.Field(t(x), t(x), t(device.Vec(terms)), order)
+			b.BiasField(t(x), t(x), t(device.Vec(terms)), order)
 		}}
 	}
 	peak := func(what string, s device.Shape) call {
-		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.Peak(t(two), t(s), t(s)) }}
+		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.KSpacePeak(t(two), t(s), t(s)) }}
 	}
 	spike := func(what string, s device.Shape, at [3]int) call {
-		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.Spike(t(s), t(s), t(two), at, 1) }}
+		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.KSpaceSpike(t(s), t(s), t(two), at, 1) }}
 	}
 	wave := func(what string, s device.Shape, at [3]int) call {
-		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.Wave(t(s), t(s), t(two), at, 1) }}
+		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.SpikeInImage(t(s), t(s), t(two), at, 1) }}
 	}
 	put := func(what string, n int) call {
 		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) {
@@ -81,18 +81,18 @@ func imagingCases() []Case {
 				b.Resample(t(channels), x, t(one), [3][4]float64{})
 			}),
 		}},
-		{"Field", []call{
+		{"BiasField", []call{
 			field("order −1", 1, -1), field("order 5", 56, 5), field("too few coefficients", 19, 3), field("too many coefficients", 21, 3),
 		}},
-		{"Peak", []call{peak("two channels", channels), peak("two samples", samples)}},
-		{"Spike", []call{
+		{"KSpacePeak", []call{peak("two channels", channels), peak("two samples", samples)}},
+		{"KSpaceSpike", []call{
 			spike("two channels", channels, [3]int{}), spike("two samples", samples, [3]int{}),
 			spike("behind the end", x, [3]int{0, 4, 0}), spike("before the start", x, [3]int{0, 0, -1}),
 			same("im in re", func(b device.Backend, x device.Tensor, t func(device.Shape) device.Tensor) {
-				b.Spike(x, x, t(two), [3]int{}, 1)
+				b.KSpaceSpike(x, x, t(two), [3]int{}, 1)
 			}),
 		}},
-		{"Wave", []call{
+		{"SpikeInImage", []call{
 			wave("behind the end", x, [3]int{0, 0, 5}), wave("before the start", x, [3]int{-1, 0, 0}),
 		}},
 		{"RegionNoise", []call{same("y in the mask", func(b device.Backend, x device.Tensor, t func(device.Shape) device.Tensor) {

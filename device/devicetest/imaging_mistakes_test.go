@@ -46,32 +46,32 @@ func imagingMistakes() []mistake {
 		{"Blend", "a sum of one", image(imageMistake{blend: func(b *oracle, y, x, z device.Tensor, p, q float64) { b.Blend(y, x, z, p, 1-p) }}), false},
 		{"Min", "NaN passed over", image(imageMistake{least: minBy(func(x []float32) float32 { return x[0] }, below)}), false},
 		{"Min", "from zero", image(imageMistake{least: minBy(func([]float32) float32 { return 0 }, func(a, b float32) bool { return a < b || a != a })}), false},
-		{"Field", "right", field(fieldMistake{at: centred}), true},
-		{"Field", "off centre", field(fieldMistake{at: offCentre}), false},
-		{"Field", "−1 where there is one voxel", field(fieldMistake{at: firstOfOne}), false},
-		{"Field", "p fastest", field(fieldMistake{at: centred, reversed: true}), false},
-		{"Field", "sum in float32", field(fieldMistake{at: centred, single: true}), false},
+		{"BiasField", "right", field(fieldMistake{at: centred}), true},
+		{"BiasField", "off centre", field(fieldMistake{at: offCentre}), false},
+		{"BiasField", "−1 where there is one voxel", field(fieldMistake{at: firstOfOne}), false},
+		{"BiasField", "p fastest", field(fieldMistake{at: centred, reversed: true}), false},
+		{"BiasField", "sum in float32", field(fieldMistake{at: centred, single: true}), false},
 		{"Noise", "right", image(imageMistake{noise: noiseBy(rng.Word, rng.Normal32)}), true},
 		{"Noise", "a block for each element", image(imageMistake{noise: noiseBy(func(key, i uint64) uint32 { return rng.Philox(key, i)[0] }, rng.Normal32)}), false},
 		{"Noise", "half a key", image(imageMistake{noise: noiseBy(func(key, i uint64) uint32 { return rng.Word(key&math.MaxUint32, i) }, rng.Normal32)}), false},
 		{"Noise", "other bits of the same numbers", image(imageMistake{noise: noiseBy(rng.Word, inverseError)}), false},
-		{"Peak", "right", image(imageMistake{peak: peakBy(higher, start, start)}), true},
-		{"Peak", "by magnitude", image(imageMistake{peak: peakBy(func(re, im, r, i float32) bool {
+		{"KSpacePeak", "right", image(imageMistake{peak: peakBy(higher, start, start)}), true},
+		{"KSpacePeak", "by magnitude", image(imageMistake{peak: peakBy(func(re, im, r, i float32) bool {
 			return r == start || re*re+im*im > r*r+i*i
 		}, start, start)}), false},
-		{"Peak", "the first of equal real parts", image(imageMistake{peak: peakBy(func(re, _, r, i float32) bool { return re > r || i == start }, start, start)}), false},
-		{"Peak", "from zero", image(imageMistake{peak: peakBy(higher, 0, 0)}), false},
-		{"Spike", "lowest frequency at the front", image(imageMistake{spike: spikeAt(func(s device.Shape, at [3]int) [3]int {
+		{"KSpacePeak", "the first of equal real parts", image(imageMistake{peak: peakBy(func(re, _, r, i float32) bool { return re > r || i == start }, start, start)}), false},
+		{"KSpacePeak", "from zero", image(imageMistake{peak: peakBy(higher, 0, 0)}), false},
+		{"KSpaceSpike", "lowest frequency at the front", image(imageMistake{spike: spikeAt(func(s device.Shape, at [3]int) [3]int {
 			return [3]int{(at[0] + (s.D+1)/2) % s.D, (at[1] + (s.H+1)/2) % s.H, (at[2] + (s.W+1)/2) % s.W}
 		})}), false},
-		{"Spike", "once more at the partner", image(imageMistake{spike: func(b *oracle, re, im, peak device.Tensor, at [3]int, ratio float64) {
-			b.Spike(re, im, peak, at, ratio)
-			b.Spike(re, im, peak, [3]int{re.D - 1 - at[0], re.H - 1 - at[1], re.W - 1 - at[2]}, ratio)
+		{"KSpaceSpike", "once more at the partner", image(imageMistake{spike: func(b *oracle, re, im, peak device.Tensor, at [3]int, ratio float64) {
+			b.KSpaceSpike(re, im, peak, at, ratio)
+			b.KSpaceSpike(re, im, peak, [3]int{re.D - 1 - at[0], re.H - 1 - at[1], re.W - 1 - at[2]}, ratio)
 		}}), false},
-		{"Wave", "right", image(imageMistake{wave: waveBy(half, rightPhase, 1)}), true},
-		{"Wave", "the sine's sign", image(imageMistake{wave: waveBy(half, rightPhase, -1)}), false},
-		{"Wave", "half an extent rounded up", image(imageMistake{wave: waveBy(func(at, n int) int { return at - (n+1)/2 }, rightPhase, 1)}), false},
-		{"Wave", "phases not reduced", image(imageMistake{wave: waveBy(half, roundedPhase, 1)}), false},
+		{"SpikeInImage", "right", image(imageMistake{wave: waveBy(half, rightPhase, 1)}), true},
+		{"SpikeInImage", "the sine's sign", image(imageMistake{wave: waveBy(half, rightPhase, -1)}), false},
+		{"SpikeInImage", "half an extent rounded up", image(imageMistake{wave: waveBy(func(at, n int) int { return at - (n+1)/2 }, rightPhase, 1)}), false},
+		{"SpikeInImage", "phases not reduced", image(imageMistake{wave: waveBy(half, roundedPhase, 1)}), false},
 		{"RegionStats", "one half inside", image(imageMistake{stats: statsBy(fromHalf, spread)}), false},
 		{"RegionStats", "deviation of a sample", image(imageMistake{stats: statsBy(aboveHalf, spreadOfSample)}), false},
 		{"RegionStats", "squares in float32", image(imageMistake{stats: statsBy(aboveHalf, spreadInSingle)}), false},

@@ -79,7 +79,7 @@ func fieldTrials() []*trial {
 			// Large coefficients nearly cancel: a sum in float32 would show.
 			for _, size := range []float64{0.3, 3} {
 				ts = append(ts, &trial{
-					method: "Field", name: fmt.Sprintf("%v/order=%d/size=%g", s, order, size), full: i == 0 && order == 2 && size < 1,
+					method: "BiasField", name: fmt.Sprintf("%v/order=%d/size=%g", s, order, size), full: i == 0 && order == 2 && size < 1,
 					alias: [][2]string{{"y", "x"}},
 					args: []arg{
 						{name: "y", shape: s, role: output, terms: 4},
@@ -87,7 +87,7 @@ func fieldTrials() []*trial {
 						{name: "coef", shape: device.Vec((order + 1) * (order + 2) * (order + 3) / 6), make: uniform(-size, size)},
 					},
 					call: func(b device.Backend, t tensors) {
-						b.Field(t.at["y"], t.at["x"], t.at["coef"], order)
+						b.BiasField(t.at["y"], t.at["x"], t.at["coef"], order)
 					},
 				})
 			}

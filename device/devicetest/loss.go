@@ -39,9 +39,9 @@ func softmaxTrials() []*trial {
 func diceOptions() map[string]device.DiceOptions {
 	return map[string]device.DiceOptions{
 		"mean":      {Eps: 0.5},
-		"lesion":    {Eps: 0.5, LesionOnly: true},
+		"lesion":    {Eps: 0.5, ForegroundOnly: true},
 		"mean+ce":   {Eps: 0.5, CrossEntropy: 0.7},
-		"lesion+ce": {Eps: 0.5, LesionOnly: true, CrossEntropy: 1.5},
+		"lesion+ce": {Eps: 0.5, ForegroundOnly: true, CrossEntropy: 1.5},
 	}
 }
 

@@ -15,7 +15,7 @@ type convMistake struct {
 	at func(s device.Shape, d, h, w int) (voxel int, inside bool)
 }
 
-func (b convMistake) Conv(y, x, w, bs device.Tensor, win device.Window, act device.Act) {
+func (b convMistake) Conv(y, x, w, bs device.Tensor, win device.ConvParams, act device.Act) {
 	b.oracle.Conv(y, x, w, bs, win, act) // checks the shapes
 	yd, xd, wd := b.Data(y), b.Data(x), b.Data(w)
 	for p := range y.Rows() {
@@ -64,7 +64,7 @@ func shortBorder(s device.Shape, d, h, w int) (int, bool) {
 // missedTap leaves out the last kernel position.
 type missedTap struct{ *oracle }
 
-func (b missedTap) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (b missedTap) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	v := b.Alloc(w.Shape)
 	defer b.Free(v)
 	copy(b.Data(v), b.Data(w))
@@ -75,7 +75,7 @@ func (b missedTap) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Win
 // forgottenRow leaves the last voxel out of the weights' gradient.
 type forgottenRow struct{ *oracle }
 
-func (b forgottenRow) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (b forgottenRow) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	v := b.Alloc(dy.Shape)
 	defer b.Free(v)
 	copy(b.Data(v), b.Data(dy))
@@ -86,7 +86,7 @@ func (b forgottenRow) ConvGradW(dw, db device.Into, x, dy device.Tensor, win dev
 // noReLU forgets the activation; zeroPasses lets the gradient through where y is 0.
 type noReLU struct{ *oracle }
 
-func (b noReLU) Conv(y, x, w, bs device.Tensor, win device.Window, _ device.Act) {
+func (b noReLU) Conv(y, x, w, bs device.Tensor, win device.ConvParams, _ device.Act) {
 	b.oracle.Conv(y, x, w, bs, win, device.Linear)
 }
 

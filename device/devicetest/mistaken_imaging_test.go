@@ -26,11 +26,11 @@ func (b imageMistake) Min(least, x device.Tensor)                { b.least(b.ora
 func (b imageMistake) Noise(y, x device.Tensor, sd float64, key uint64) {
 	b.noise(b.oracle, y, x, sd, key)
 }
-func (b imageMistake) Peak(peak, re, im device.Tensor) { b.peak(b.oracle, peak, re, im) }
-func (b imageMistake) Spike(re, im, peak device.Tensor, at [3]int, ratio float64) {
+func (b imageMistake) KSpacePeak(peak, re, im device.Tensor) { b.peak(b.oracle, peak, re, im) }
+func (b imageMistake) KSpaceSpike(re, im, peak device.Tensor, at [3]int, ratio float64) {
 	b.spike(b.oracle, re, im, peak, at, ratio)
 }
-func (b imageMistake) Wave(y, x, peak device.Tensor, at [3]int, ratio float64) {
+func (b imageMistake) SpikeInImage(y, x, peak device.Tensor, at [3]int, ratio float64) {
 	b.wave(b.oracle, y, x, peak, at, ratio)
 }
 func (b imageMistake) RegionStats(stats, x, mask device.Tensor) { b.stats(b.oracle, stats, x, mask) }
@@ -76,7 +76,7 @@ func inverseError(w uint32) float32 {
 // peakBy has its own order.
 func peakBy(above func(re, im, r, i float32) bool, r, i float32) func(*oracle, device.Tensor, device.Tensor, device.Tensor) {
 	return func(b *oracle, peak, re, im device.Tensor) {
-		b.Peak(peak, re, im) // checks the shapes
+		b.KSpacePeak(peak, re, im) // checks the shapes
 		r, i := r, i
 		for k, v := range b.Data(re) {
 			if w := b.Data(im)[k]; above(v, w, r, i) {
@@ -90,7 +90,7 @@ func peakBy(above func(re, im, r, i float32) bool, r, i float32) func(*oracle, d
 // spikeAt puts the spike elsewhere.
 func spikeAt(other func(s device.Shape, at [3]int) [3]int) func(*oracle, device.Tensor, device.Tensor, device.Tensor, [3]int, float64) {
 	return func(b *oracle, re, im, peak device.Tensor, at [3]int, ratio float64) {
-		b.Spike(re, im, peak, other(re.Shape, at), ratio)
+		b.KSpaceSpike(re, im, peak, other(re.Shape, at), ratio)
 	}
 }
 
@@ -98,7 +98,7 @@ func spikeAt(other func(s device.Shape, at [3]int) [3]int) func(*oracle, device.
 func waveBy(f func(at, n int) int, phase func(f, i, n int) float64, sign float64) func(*oracle, device.Tensor, device.Tensor, device.Tensor, [3]int, float64) {
 	return func(b *oracle, y, x, peak device.Tensor, at [3]int, ratio float64) {
 		kept := append([]float32(nil), b.Data(x)...)
-		b.Wave(y, x, peak, at, ratio) // checks the shapes
+		b.SpikeInImage(y, x, peak, at, ratio) // checks the shapes
 		g := x.Grid()
 		for k, v := range kept {
 			p := k / x.C
@@ -201,9 +201,9 @@ type fieldMistake struct {
 	single   bool
 }
 
-func (b fieldMistake) Field(y, x, coef device.Tensor, order int) {
+func (b fieldMistake) BiasField(y, x, coef device.Tensor, order int) {
 	kept := append([]float32(nil), b.Data(x)...)
-	b.oracle.Field(y, x, coef, order) // checks the shapes
+	b.oracle.BiasField(y, x, coef, order) // checks the shapes
 	for k, v := range kept {
 		i := k / x.C
 		u := [3]float64{b.at(i/(x.H*x.W)%x.D, x.D), b.at(i/x.W%x.H, x.H), b.at(i%x.W, x.W)}

@@ -9,12 +9,12 @@ import (
 // biasedVariance keeps Σ/M in the running variance.
 type biasedVariance struct{ *oracle }
 
-func (b biasedVariance) NormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
+func (b biasedVariance) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
 	var before []float32
 	if !runVar.None() {
 		before = append(before, b.Data(runVar)...)
 	}
-	b.oracle.NormStats(mean, invstd, x, runMean, runVar, eps, momentum)
+	b.oracle.BatchNormStats(mean, invstd, x, runMean, runVar, eps, momentum)
 	for c, old := range before {
 		is := float64(b.Data(invstd)[c])
 		b.Data(runVar)[c] = float32((1-momentum)*float64(old) + momentum*(1/(is*is)-eps))
@@ -24,15 +24,15 @@ func (b biasedVariance) NormStats(mean, invstd, x, runMean, runVar device.Tensor
 // oldMomentum takes momentum for the share of the old value.
 type oldMomentum struct{ *oracle }
 
-func (b oldMomentum) NormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
-	b.oracle.NormStats(mean, invstd, x, runMean, runVar, eps, 1-momentum)
+func (b oldMomentum) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
+	b.oracle.BatchNormStats(mean, invstd, x, runMean, runVar, eps, 1-momentum)
 }
 
 // onePass computes the variance as E[x²] − mean² in float32.
 type onePass struct{ *oracle }
 
-func (b onePass) NormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
-	b.oracle.NormStats(mean, invstd, x, runMean, runVar, eps, momentum)
+func (b onePass) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
+	b.oracle.BatchNormStats(mean, invstd, x, runMean, runVar, eps, momentum)
 	s, s2 := make([]float32, x.C), make([]float32, x.C)
 	for i, v := range b.Data(x) {
 		s[i%x.C] += v
@@ -47,13 +47,13 @@ func (b onePass) NormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, 
 // addedSums takes what dgamma holds after Add for the sum over this batch.
 type addedSums struct{ *oracle }
 
-func (b addedSums) NormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
+func (b addedSums) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
 	if dgamma.Mode != device.Add || dx.Mode != device.Set || fixed {
-		b.oracle.NormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, invstd, fixed)
+		b.oracle.BatchNormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, invstd, fixed)
 		return
 	}
 	old := append([]float32(nil), b.Data(dgamma.Tensor)...)
-	b.oracle.NormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, invstd, fixed)
+	b.oracle.BatchNormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, invstd, fixed)
 	for i, v := range b.Data(x) {
 		c := i % x.C
 		is := b.Data(invstd)[c]
@@ -64,8 +64,8 @@ func (b addedSums) NormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, i
 // alwaysFixed treats training as evaluation.
 type alwaysFixed struct{ *oracle }
 
-func (b alwaysFixed) NormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, _ bool) {
-	b.oracle.NormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, invstd, true)
+func (b alwaysFixed) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, _ bool) {
+	b.oracle.BatchNormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, invstd, true)
 }
 
 // fromZero starts the maximum at 0.

@@ -22,24 +22,24 @@ func (s *spy[F]) Min(least, x device.Tensor) {
 	s.do("Min", outs{&least}, nil, ins{&x}, func() { s.ref.Min(least, x) })
 }
 
-func (s *spy[F]) Field(y, x, coef device.Tensor, order int) {
-	s.do("Field", outs{&y}, nil, ins{&x, &coef}, func() { s.ref.Field(y, x, coef, order) })
+func (s *spy[F]) BiasField(y, x, coef device.Tensor, order int) {
+	s.do("BiasField", outs{&y}, nil, ins{&x, &coef}, func() { s.ref.BiasField(y, x, coef, order) })
 }
 
 func (s *spy[F]) Noise(y, x device.Tensor, sd float64, key uint64) {
 	s.do("Noise", outs{&y}, nil, ins{&x}, func() { s.ref.Noise(y, x, sd, key) })
 }
 
-func (s *spy[F]) Peak(peak, re, im device.Tensor) {
-	s.do("Peak", outs{&peak}, nil, ins{&re, &im}, func() { s.ref.Peak(peak, re, im) })
+func (s *spy[F]) KSpacePeak(peak, re, im device.Tensor) {
+	s.do("KSpacePeak", outs{&peak}, nil, ins{&re, &im}, func() { s.ref.KSpacePeak(peak, re, im) })
 }
 
-func (s *spy[F]) Spike(re, im, peak device.Tensor, at [3]int, ratio float64) {
-	s.do("Spike", outs{&re, &im}, nil, ins{&peak}, func() { s.ref.Spike(re, im, peak, at, ratio) })
+func (s *spy[F]) KSpaceSpike(re, im, peak device.Tensor, at [3]int, ratio float64) {
+	s.do("KSpaceSpike", outs{&re, &im}, nil, ins{&peak}, func() { s.ref.KSpaceSpike(re, im, peak, at, ratio) })
 }
 
-func (s *spy[F]) Wave(y, x, peak device.Tensor, at [3]int, ratio float64) {
-	s.do("Wave", outs{&y}, nil, ins{&x, &peak}, func() { s.ref.Wave(y, x, peak, at, ratio) })
+func (s *spy[F]) SpikeInImage(y, x, peak device.Tensor, at [3]int, ratio float64) {
+	s.do("SpikeInImage", outs{&y}, nil, ins{&x, &peak}, func() { s.ref.SpikeInImage(y, x, peak, at, ratio) })
 }
 
 func (s *spy[F]) RegionStats(stats, x, mask device.Tensor) {

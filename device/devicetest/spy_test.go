@@ -100,27 +100,27 @@ func (s *spy[F]) Close() (err error) {
 	return err
 }
 
-func (s *spy[F]) Conv(y, x, w, b device.Tensor, win device.Window, act device.Act) {
+func (s *spy[F]) Conv(y, x, w, b device.Tensor, win device.ConvParams, act device.Act) {
 	s.do("Conv", outs{&y}, nil, ins{&x, &w, &b}, func() { s.ref.Conv(y, x, w, b, win, act) })
 }
 
-func (s *spy[F]) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (s *spy[F]) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	s.do("ConvGradX", nil, intos{&dx}, ins{&dy, &w}, func() { s.ref.ConvGradX(dx, dy, w, win) })
 }
 
-func (s *spy[F]) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (s *spy[F]) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	s.do("ConvGradW", nil, intos{&dw, &db}, ins{&x, &dy}, func() { s.ref.ConvGradW(dw, db, x, dy, win) })
 }
 
-func (s *spy[F]) ConvT(y, x, w, b device.Tensor, win device.Window) {
+func (s *spy[F]) ConvT(y, x, w, b device.Tensor, win device.ConvParams) {
 	s.do("ConvT", outs{&y}, nil, ins{&x, &w, &b}, func() { s.ref.ConvT(y, x, w, b, win) })
 }
 
-func (s *spy[F]) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (s *spy[F]) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	s.do("ConvTGradX", nil, intos{&dx}, ins{&dy, &w}, func() { s.ref.ConvTGradX(dx, dy, w, win) })
 }
 
-func (s *spy[F]) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (s *spy[F]) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	s.do("ConvTGradW", nil, intos{&dw, &db}, ins{&x, &dy}, func() { s.ref.ConvTGradW(dw, db, x, dy, win) })
 }
 
@@ -128,25 +128,25 @@ func (s *spy[F]) ReLUGrad(dx device.Into, dy, y device.Tensor) {
 	s.do("ReLUGrad", nil, intos{&dx}, ins{&dy, &y}, func() { s.ref.ReLUGrad(dx, dy, y) })
 }
 
-func (s *spy[F]) NormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
-	s.do("NormStats", outs{&mean, &invstd, &runMean, &runVar}, nil, ins{&x}, func() {
-		s.ref.NormStats(mean, invstd, x, runMean, runVar, eps, momentum)
+func (s *spy[F]) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
+	s.do("BatchNormStats", outs{&mean, &invstd, &runMean, &runVar}, nil, ins{&x}, func() {
+		s.ref.BatchNormStats(mean, invstd, x, runMean, runVar, eps, momentum)
 	})
 }
 
-func (s *spy[F]) NormInvStd(invstd, variance device.Tensor, eps float64) {
-	s.do("NormInvStd", outs{&invstd}, nil, ins{&variance}, func() { s.ref.NormInvStd(invstd, variance, eps) })
+func (s *spy[F]) BatchNormInvStd(invstd, variance device.Tensor, eps float64) {
+	s.do("BatchNormInvStd", outs{&invstd}, nil, ins{&variance}, func() { s.ref.BatchNormInvStd(invstd, variance, eps) })
 }
 
-func (s *spy[F]) NormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
-	s.do("NormApply", outs{&y}, nil, ins{&x, &gamma, &beta, &mean, &invstd}, func() {
-		s.ref.NormApply(y, x, gamma, beta, mean, invstd)
+func (s *spy[F]) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
+	s.do("BatchNormApply", outs{&y}, nil, ins{&x, &gamma, &beta, &mean, &invstd}, func() {
+		s.ref.BatchNormApply(y, x, gamma, beta, mean, invstd)
 	})
 }
 
-func (s *spy[F]) NormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
-	s.do("NormGrad", nil, intos{&dx, &dgamma, &dbeta}, ins{&dy, &x, &gamma, &mean, &invstd}, func() {
-		s.ref.NormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, invstd, fixed)
+func (s *spy[F]) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
+	s.do("BatchNormGrad", nil, intos{&dx, &dgamma, &dbeta}, ins{&dy, &x, &gamma, &mean, &invstd}, func() {
+		s.ref.BatchNormGrad(dx, dgamma, dbeta, dy, x, gamma, mean, invstd, fixed)
 	})
 }
 

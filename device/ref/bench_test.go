@@ -21,9 +21,9 @@ func BenchmarkConv(b *testing.B) {
 			name string
 			run  func()
 		}{
-			{"forward", func() { o.Conv(y, x, w, device.Tensor{}, device.Same, device.Linear) }},
-			{"gradx", func() { o.ConvGradX(device.Into{Tensor: x, Mode: device.Set}, y, w, device.Same) }},
-			{"gradw", func() { o.ConvGradW(device.Into{Tensor: w, Mode: device.Set}, device.Into{}, x, y, device.Same) }},
+			{"forward", func() { o.Conv(y, x, w, device.Tensor{}, device.Conv3x3x3, device.Linear) }},
+			{"gradx", func() { o.ConvGradX(device.Into{Tensor: x, Mode: device.Set}, y, w, device.Conv3x3x3) }},
+			{"gradw", func() { o.ConvGradW(device.Into{Tensor: w, Mode: device.Set}, device.Into{}, x, y, device.Conv3x3x3) }},
 		} {
 			b.Run(fmt.Sprintf("cin=%d/cout=%d/%s", c.cin, c.cout, op.name), func(b *testing.B) {
 				for b.Loop() {

@@ -2,24 +2,24 @@ package ref
 
 import "voxgrad/device"
 
-func checkWindow(op string, win device.Window) {
+func checkWindow(op string, win device.ConvParams) {
 	want(op, win.K > 0 && win.Stride > 0 && win.Pad >= 0, "no such window: %+v", win)
 }
 
 // checkConv holds what x, w and y of a convolution must satisfy; b's shape is
 // that of a vector with w.C elements.
-func checkConv(op string, x, w, y device.Shape, win device.Window) {
+func checkConv(op string, x, w, y device.Shape, win device.ConvParams) {
 	checkWindow(op, win)
 	want(op, w == device.Weights(win.K, x.C, w.C) && y == win.Out(x, w.C), "x %v, w %v, y %v, window %+v", x, w, y, win)
 }
 
-func checkConvT(op string, x, w, y device.Shape, win device.Window) {
+func checkConvT(op string, x, w, y device.Shape, win device.ConvParams) {
 	checkWindow(op, win)
 	want(op, w == device.Weights(win.K, x.C, w.C) && y == win.OutT(x, w.C), "x %v, w %v, y %v, window %+v", x, w, y, win)
 }
 
 // Conv implements device.Conv.
-func (b *Backend[F]) Conv(y, x, w, bs device.Tensor, win device.Window, act device.Act) {
+func (b *Backend[F]) Conv(y, x, w, bs device.Tensor, win device.ConvParams, act device.Act) {
 	const op = "Conv"
 	yd, xd, wd, bd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "w", w), b.opt(op, "b", bs)
 	checkConv(op, x.Shape, w.Shape, y.Shape, win)
@@ -39,7 +39,7 @@ func (b *Backend[F]) Conv(y, x, w, bs device.Tensor, win device.Window, act devi
 }
 
 // ConvGradX implements device.Conv.
-func (b *Backend[F]) ConvGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (b *Backend[F]) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	const op = "ConvGradX"
 	if dx.Mode == device.Skip {
 		return
@@ -55,7 +55,7 @@ func (b *Backend[F]) ConvGradX(dx device.Into, dy, w device.Tensor, win device.W
 }
 
 // ConvGradW implements device.Conv.
-func (b *Backend[F]) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (b *Backend[F]) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	const op = "ConvGradW"
 	if dw.Mode == device.Skip && db.Mode == device.Skip {
 		return
@@ -77,7 +77,7 @@ func (b *Backend[F]) ConvGradW(dw, db device.Into, x, dy device.Tensor, win devi
 }
 
 // ConvT implements device.Conv.
-func (b *Backend[F]) ConvT(y, x, w, bs device.Tensor, win device.Window) {
+func (b *Backend[F]) ConvT(y, x, w, bs device.Tensor, win device.ConvParams) {
 	const op = "ConvT"
 	yd, xd, wd, bd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "w", w), b.opt(op, "b", bs)
 	checkConvT(op, x.Shape, w.Shape, y.Shape, win)
@@ -93,7 +93,7 @@ func (b *Backend[F]) ConvT(y, x, w, bs device.Tensor, win device.Window) {
 }
 
 // ConvTGradX implements device.Conv.
-func (b *Backend[F]) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.Window) {
+func (b *Backend[F]) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	const op = "ConvTGradX"
 	if dx.Mode == device.Skip {
 		return
@@ -109,7 +109,7 @@ func (b *Backend[F]) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.
 }
 
 // ConvTGradW implements device.Conv.
-func (b *Backend[F]) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.Window) {
+func (b *Backend[F]) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	const op = "ConvTGradW"
 	if dw.Mode == device.Skip && db.Mode == device.Skip {
 		return

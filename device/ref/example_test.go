@@ -14,7 +14,7 @@ func ExampleNew() {
 	w := b.Alloc(device.Weights(3, 1, 1))
 	b.Upload(x, []float32{1, 2, 3})
 	b.Fill(w, 1)
-	b.Conv(y, x, w, device.Tensor{}, device.Same, device.Linear)
+	b.Conv(y, x, w, device.Tensor{}, device.Conv3x3x3, device.Linear)
 	fmt.Println(b.Data(y))
 	// Output: [3 6 5]
 }

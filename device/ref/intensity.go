@@ -30,9 +30,9 @@ func (b *Backend[F]) Min(least, x device.Tensor) {
 	l[0] = m
 }
 
-// Field implements device.Intensity.
-func (b *Backend[F]) Field(y, x, coef device.Tensor, order int) {
-	const op = "Field"
+// BiasField implements device.Intensity.
+func (b *Backend[F]) BiasField(y, x, coef device.Tensor, order int) {
+	const op = "BiasField"
 	yd, xd, cd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "coef", coef)
 	want(op, 0 <= order && order <= 4, "order %d is not 0 … 4", order)
 	want(op, y.Shape == x.Shape && coef.Shape == device.Vec((order+1)*(order+2)*(order+3)/6),

@@ -77,7 +77,7 @@ func (b *Backend[F]) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.D
 	}
 	l := 1.0
 	for c := range x.C {
-		l -= share(c, x.C, opt.LesionOnly) * (2*sumI[c] + opt.Eps) / (sumP[c] + sumG[c] + opt.Eps)
+		l -= share(c, x.C, opt.ForegroundOnly) * (2*sumI[c] + opt.Eps) / (sumP[c] + sumG[c] + opt.Eps)
 	}
 	if opt.CrossEntropy != 0 {
 		l += opt.CrossEntropy * ce / float64(x.Rows())
@@ -115,7 +115,7 @@ func (b *Backend[F]) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tenso
 		for c := range n {
 			num := 2*float64(sd[c]) + opt.Eps
 			den := float64(sd[n+c]) + float64(sd[2*n+c]) + opt.Eps
-			dp[c] = -share(c, n, opt.LesionOnly) * (2*float64(gr[c])*den - num) / (den * den)
+			dp[c] = -share(c, n, opt.ForegroundOnly) * (2*float64(gr[c])*den - num) / (den * den)
 			sumPD += p[c] * dp[c]
 			sumG += float64(gr[c])
 		}

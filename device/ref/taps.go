@@ -6,7 +6,7 @@ import "voxgrad/device"
 // grid walked with the stride, k the kernel position, q the voxel
 // (n, (d,h,w)·Stride + (kd,kh,kw) − Pad) of the other grid, where inside. The
 // kernel position is outermost so that its weights stay in the cache.
-func taps(win device.Window, walked, other device.Shape, visit func(p, q, k int)) {
+func taps(win device.ConvParams, walked, other device.Shape, visit func(p, q, k int)) {
 	for k := range win.K * win.K * win.K {
 		kd, kh, kw := k/(win.K*win.K), k/win.K%win.K, k%win.K
 		for n := range walked.N {

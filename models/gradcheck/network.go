@@ -77,7 +77,7 @@ func (n network) on(dev device.Backend) (*example, error) {
 	}
 	e := &example{dev: dev, net: net}
 	draw := rng.New(seed, n.String())
-	for i := range net.Times() {
+	for i := range net.TimePoints() {
 		x := values(grid.WithC(net.Cin), func(int) float64 { return 1 + 0.5*draw.Normal() })
 		image := autograd.Parameter(fmt.Sprint("image ", i+1), dev.Alloc(grid.WithC(net.Cin)))
 		dev.Upload(image.Tensor, x)

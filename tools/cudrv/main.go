@@ -1,5 +1,5 @@
 // Command cudrv lists the CUDA driver functions that gorgonia.org/cu calls into
-// cuda/hw/internal/cudrv/symbols.h, from which the trampolines are made. It needs
+// cuda/gpu/internal/cudrv/symbols.h, from which the trampolines are made. It needs
 // cuda.h, a C compiler and nm. Run it from the root of the module after a change of
 // cu's version:
 //
@@ -20,7 +20,7 @@ import (
 	"strings"
 )
 
-const file = "cuda/hw/internal/cudrv/symbols.h"
+const file = "cuda/gpu/internal/cudrv/symbols.h"
 
 // others are the names that other headers than those of CUDA 11.8 give to
 // functions of the list (12: the graph node and the stream's values, 13: all).

@@ -41,7 +41,7 @@ func main() {
 	}
 	shape := device.Shape{N: *batch, D: *patch, H: *patch, W: *patch, C: 1}
 	var images []device.Tensor
-	for n := range net.Times() {
+	for n := range net.TimePoints() {
 		images = append(images, upload(dev, shape, noise(shape.Len(), n)))
 	}
 	target := upload(dev, shape.WithC(2), sparse(shape.Len()))

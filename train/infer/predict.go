@@ -143,8 +143,8 @@ func Canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Opti
 
 // runMember adds one network's probabilities of all windows.
 func runMember(ctx context.Context, net *models.Net, images []*volume.Volume, windows []Window, acc *accumulator, opt Options, progress func(int)) error {
-	if net.Times() != len(images) {
-		return fmt.Errorf("a %s takes %d image(s) per case, got %d", net.Kind, net.Times(), len(images))
+	if net.TimePoints() != len(images) {
+		return fmt.Errorf("a %s takes %d image(s) per case, got %d", net.Kind, net.TimePoints(), len(images))
 	}
 	if net.Head() != models.Softmax || net.Cout != 2 {
 		return fmt.Errorf("a %s does not segment", net.Kind)

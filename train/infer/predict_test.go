@@ -95,7 +95,7 @@ func TestPredictIsItsDefinition(t *testing.T) {
 			members = append(members, Keep(nets[len(nets)-1]))
 		}
 		var images []*volume.Volume
-		for i := range nets[0].Times() {
+		for i := range nets[0].TimePoints() {
 			images = append(images, noise(uint64(i), c.size))
 		}
 		brain := ball(images[0].Grid, [3]float64{10, 9, 12}, 8)

@@ -152,7 +152,7 @@ func predictWindow(net *models.Net, patch [3]int) error {
 	shape := device.Shape{N: 1, D: patch[0], H: patch[1], W: patch[2], C: 1}
 	zeros := make([]float32, shape.Len())
 	var x []*autograd.Var
-	for range net.Times() {
+	for range net.TimePoints() {
 		in := dev.Alloc(shape)
 		defer dev.Free(in)
 		dev.Upload(in, zeros)

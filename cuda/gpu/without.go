@@ -1,0 +1,23 @@
+//go:build !(cuda && cgo && linux && amd64)
+
+package gpu
+
+import (
+	"errors"
+
+	"voxgrad/cuda/driver"
+)
+
+var errWithout = errors.New("this binary was built without CUDA support (build with -tags cuda, with cgo, on linux/amd64)")
+
+// Available says that there is no CUDA support.
+func Available() error { return errWithout }
+
+// List says that there is no CUDA support.
+func List() ([]driver.Info, error) { return nil, errWithout }
+
+// Supported is nil: List gives no GPU to ask about.
+func Supported(index int, i driver.Info) error { return nil }
+
+// Open says that there is no CUDA support.
+func Open(index int) (driver.Driver, error) { return nil, errWithout }

@@ -1,0 +1,58 @@
+package memplan_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda"
+	"voxgrad/cuda/driver"
+	"voxgrad/cuda/memplan"
+	"voxgrad/device"
+)
+
+func TestAccounts(t *testing.T) {
+	d := memplan.New(driver.Info{Name: "none", ComputeCapability: 61, Memory: 1000})
+	a, err := d.Alloc(300)
+	require.NoError(t, err)
+	b, err := d.Alloc(700)
+	require.NoError(t, err)
+	require.NotEqual(t, a, b)
+	require.Zero(t, uint64(b)%256)
+	_, err = d.Alloc(1)
+	require.ErrorContains(t, err, "1 bytes wanted, 1000 in use of 1000")
+	require.NoError(t, d.Free(a))
+	require.Error(t, d.Free(a))
+	require.EqualValues(t, 1000, d.Peak())
+	require.EqualValues(t, 300, d.Info().FreeMemory)
+	require.NoError(t, d.Close())
+	_, err = d.Alloc(1)
+	require.Error(t, err)
+	require.Error(t, d.Sync())
+	require.Error(t, d.Close())
+}
+
+// The backend on it takes workspaces and rounding too, and is out of memory where
+// it would be.
+func TestBackend(t *testing.T) {
+	run := func(memory int64) (d *memplan.Device, reserved int64, err error) {
+		d = memplan.New(driver.Info{Name: "none", ComputeCapability: 61, Multiprocs: 20, Memory: memory, SharedPerCTA: 48 << 10, SharedOptIn: 99 << 10})
+		b, err := cuda.New(d)
+		require.NoError(t, err)
+		defer b.Close()
+		x := b.Alloc(device.Shape{N: 1, D: 8, H: 8, W: 8, C: 5})
+		dw, db := b.Alloc(device.Weights(3, 5, 5)), b.Alloc(device.Vec(5))
+		b.ConvGradW(device.Into{Tensor: dw, Mode: device.Set}, device.Into{Tensor: db, Mode: device.Set}, x, x, device.Conv3x3x3)
+		_, peak := b.Usage()
+		require.LessOrEqual(t, peak, b.Reserved())
+		return d, b.Reserved(), b.Sync()
+	}
+	d, reserved, err := run(0)
+	require.NoError(t, err)
+	require.Equal(t, reserved, d.Peak())
+	require.Positive(t, d.Launches())
+	_, _, err = run(reserved)
+	require.NoError(t, err)
+	_, _, err = run(reserved - 1)
+	require.ErrorContains(t, err, "out of memory")
+}
