@@ -26,8 +26,8 @@ func (b *Backend) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor,
 
 	l := summed(x.Shape, widthOf(x.C))
 	part := o.doubles(2*x.C, l)
-	o.launch("norm", entry("norm_stats", l.width), l.launch(), part, xp, x.Rows(), l.per, x.C, l.tx, l.ty)
-	o.launch("norm", "norm_stats_finish", blocks(x.C, threads), m, is, rm, rv, part, l.parts, x.Rows(), l.per, eps, momentum)
+	o.launch("batchnorm", entry("batchnorm_stats", l.width), l.launch(), part, xp, x.Rows(), l.per, x.C, l.tx, l.ty)
+	o.launch("batchnorm", "batchnorm_stats_finish", blocks(x.C, threads), m, is, rm, rv, part, l.parts, x.Rows(), l.per, eps, momentum)
 }
 
 // BatchNormInvStd works in float64.
@@ -40,7 +40,7 @@ func (b *Backend) BatchNormInvStd(invstd, variance device.Tensor, eps float64) {
 	is, v := o.ptr("invstd", invstd), o.ptr("variance", variance)
 	o.want(invstd.Shape == variance.Shape && invstd.Shape == device.Vec(invstd.C), "invstd %v, variance %v", invstd.Shape, variance.Shape)
 	o.apart(invstd, variance)
-	o.launch("norm", "norm_invstd", o.perElement(invstd.C, 1), is, v, invstd.C, eps)
+	o.launch("batchnorm", "batchnorm_invstd", o.perElement(invstd.C, 1), is, v, invstd.C, eps)
 }
 
 // BatchNormApply multiplies invstd and gamma first.
@@ -58,11 +58,11 @@ func (b *Backend) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) 
 		"x %v, gamma %v, beta %v, mean %v, invstd %v", x.Shape, gamma.Shape, beta.Shape, mean.Shape, invstd.Shape)
 	o.apart(y, gamma, beta, mean, invstd)
 	l := streamed(x.Shape, widthOf(x.C))
-	o.launch("norm", entry("norm_apply", l.width), l.launch(), yp, xp, g, be, m, is, x.Rows(), l.per, x.C, l.tx, l.ty)
+	o.launch("batchnorm", entry("batchnorm_apply", l.width), l.launch(), yp, xp, g, be, m, is, x.Rows(), l.per, x.C, l.tx, l.ty)
 }
 
 // BatchNormGrad takes both sums in one pass and applies them in another; see
-// kernels/norm_grad.cu.
+// kernels/batchnorm_grad.cu.
 func (b *Backend) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
 	if dx.Mode == device.Skip && dgamma.Mode == device.Skip && dbeta.Mode == device.Skip {
 		return
@@ -88,15 +88,15 @@ func (b *Backend) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mea
 	parts := 0
 	if !fixed || dgamma.Mode != device.Skip || dbeta.Mode != device.Skip {
 		part, parts = o.doubles(2*x.C, l), l.parts
-		o.launch("norm_grad", entry("norm_grad_sums", l.width), l.launch(), part, dyp, xp, m, x.Rows(), l.per, x.C, l.tx, l.ty)
+		o.launch("batchnorm_grad", entry("batchnorm_grad_sums", l.width), l.launch(), part, dyp, xp, m, x.Rows(), l.per, x.C, l.tx, l.ty)
 	}
 	factors := o.workspace(3 * x.C)
-	o.launch("norm_grad", "norm_grad_finish", blocks(x.C, threads),
+	o.launch("batchnorm_grad", "batchnorm_grad_finish", blocks(x.C, threads),
 		dg, dgamma.Mode == device.Add, db, dbeta.Mode == device.Add, factors, part, parts, g, is, x.Rows(), fixed)
 	if dx.Mode == device.Skip {
 		return
 	}
 	l = streamed(x.Shape, l.width)
-	o.launch("norm_grad", entry("norm_grad_apply", l.width), l.launch(),
+	o.launch("batchnorm_grad", entry("batchnorm_grad_apply", l.width), l.launch(),
 		dxp, dyp, xp, m, factors, x.Rows(), l.per, x.C, l.tx, l.ty, dx.Mode == device.Add)
 }

@@ -13,7 +13,7 @@ func (b *Backend) Concat(y, a, bb device.Tensor) {
 	o.want(a.Shape == y.WithC(a.C) && bb.Shape == y.WithC(bb.C) && y.C == a.C+bb.C, "y %v, a %v, b %v", y.Shape, a.Shape, bb.Shape)
 	o.apart(y, a, bb)
 	l := streamed(y.Shape, widthOf(a.C, bb.C))
-	o.launch("shuffle", entry("concat", l.width), l.launch(), yp, ap, bp, a.C, bb.C, y.Rows(), l.per, l.tx, l.ty)
+	o.launch("channels", entry("concat", l.width), l.launch(), yp, ap, bp, a.C, bb.C, y.Rows(), l.per, l.tx, l.ty)
 }
 
 // Split copies both parts in one launch. Where one of da and db is skipped, it
@@ -40,6 +40,6 @@ func (b *Backend) Split(da, db device.Into, dy device.Tensor) {
 	o.apartInto(da, dy, dy, db.Tensor)
 	o.apartInto(db, dy, dy)
 	l := streamed(dy.Shape, widthOf(ca, cb))
-	o.launch("shuffle", entry("split", l.width), l.launch(),
+	o.launch("channels", entry("split", l.width), l.launch(),
 		ap, da.Mode == device.Add, bp, db.Mode == device.Add, dyp, ca, cb, dy.Rows(), l.per, l.tx, l.ty)
 }

@@ -174,7 +174,7 @@ func TestCounts(t *testing.T) {
 			s := stats[k]
 			seen[k] = true
 			require.Zero(t, s.LocalLoads+s.LocalStores, "%s uses local memory", k)
-			fmt.Fprintf(&b, "%-12s %-20s %d %d %d %d  %d %d  %d %d %d  %d\n", call.name, k, s.Launches, s.Blocks, s.WarpInstructions, s.Flops,
+			fmt.Fprintf(&b, "%-12s %-24s %d %d %d %d  %d %d  %d %d %d  %d\n", call.name, k, s.Launches, s.Blocks, s.WarpInstructions, s.Flops,
 				s.GlobalLoadSectors, s.GlobalStoreSectors, s.SharedLoads, s.SharedStores, s.BankConflicts, s.Barriers)
 		}
 		require.NoError(t, dev.Close())

@@ -49,7 +49,7 @@ func TestLargeCases(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.GreaterOrEqual(t, n, 5)
-	require.Greater(t, d.Stats()["norm_stats_v4"].Blocks, uint64(20))
+	require.Greater(t, d.Stats()["batchnorm_stats_v4"].Blocks, uint64(20))
 	require.NoError(t, b.Close())
 }
 

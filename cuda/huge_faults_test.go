@@ -22,7 +22,7 @@ func TestCutOffsets(t *testing.T) {
 		{"memory", "copy", func(b *Backend, y, x device.Tensor) { b.Copy(set(y), x) }},
 		{"relu", "relu_grad", func(b *Backend, y, x device.Tensor) { b.ReLUGrad(set(y), x, x) }},
 		{"random", "dropout", func(b *Backend, y, x device.Tensor) { b.Dropout(y, x, 0.5, 1) }},
-		{"norm", "norm_apply_v4", func(b *Backend, y, x device.Tensor) {
+		{"batchnorm", "batchnorm_apply_v4", func(b *Backend, y, x device.Tensor) {
 			v := b.Alloc(device.Vec(x.C))
 			b.Fill(v, 1)
 			b.BatchNormApply(y, x, v, v, v, v)
@@ -32,7 +32,7 @@ func TestCutOffsets(t *testing.T) {
 			b.Fill(w, 1)
 			b.Conv(y, x, w, device.Tensor{}, device.Conv3x3x3, device.Linear)
 		}},
-		{"shuffle", "concat_v4", func(b *Backend, y, x device.Tensor) { b.Concat(b.Alloc(x.WithC(2*x.C)), x, x) }},
+		{"channels", "concat_v4", func(b *Backend, y, x device.Tensor) { b.Concat(b.Alloc(x.WithC(2*x.C)), x, x) }},
 		{"spatial", "along_lines", func(b *Backend, y, x device.Tensor) {
 			m := b.Alloc(device.Matrix(8, 8))
 			b.Fill(m, 1)

@@ -29,8 +29,8 @@ func (b *Backend) Min(least, x device.Tensor) {
 	o.apart(least, x)
 	l := o.shares(x.Len(), 4)
 	part := o.workspace(l.Grid.X)
-	o.launch("intensity", "least_part", l, part, xp, x.Len())
-	o.launch("intensity", "least_finish", blocks(1, threads), lp, part, l.Grid.X)
+	o.launch("intensity", "min_part", l, part, xp, x.Len())
+	o.launch("intensity", "min_finish", blocks(1, threads), lp, part, l.Grid.X)
 }
 
 // perLine is the launch of a kernel with a warp for every line along W.
@@ -53,7 +53,7 @@ func (b *Backend) BiasField(y, x, coef device.Tensor, order int) {
 	o.want(y.Shape == x.Shape && coef.Shape == device.Vec((order+1)*(order+2)*(order+3)/6), "y %v, x %v, coef %v, order %d", y.Shape, x.Shape, coef.Shape, order)
 	o.apart(y, coef)
 	l, lines := o.perLine(x.Shape)
-	o.launch("intensity", "field", l, yp, xp, cp, lines, x.D, x.H, x.W, x.C, order)
+	o.launch("intensity", "bias_field", l, yp, xp, cp, lines, x.D, x.H, x.W, x.C, order)
 }
 
 // Noise draws four words a thread.

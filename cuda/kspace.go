@@ -28,8 +28,8 @@ func (b *Backend) KSpacePeak(peak, re, im device.Tensor) {
 	o.apart(peak, re, im)
 	l := o.shares(re.Len(), 4)
 	part := o.workspace(2 * l.Grid.X)
-	o.launch("spectrum", "peak_part", l, part, rp, ip, re.Len())
-	o.launch("spectrum", "peak_finish", blocks(1, threads), pp, part, l.Grid.X)
+	o.launch("kspace", "kspace_peak_part", l, part, rp, ip, re.Len())
+	o.launch("kspace", "kspace_peak_finish", blocks(1, threads), pp, part, l.Grid.X)
 }
 
 // KSpaceSpike changes two elements.
@@ -44,7 +44,7 @@ func (b *Backend) KSpaceSpike(re, im, peak device.Tensor, at [3]int, ratio float
 	o.single(re.Shape)
 	o.apart(re, im, peak)
 	o.apart(im, peak)
-	o.launch("spectrum", "spike", blocks(1, 1), rp, ip, pp, o.place(re.Shape, at), float32(ratio))
+	o.launch("kspace", "kspace_spike", blocks(1, 1), rp, ip, pp, o.place(re.Shape, at), float32(ratio))
 }
 
 // SpikeInImage adds up turns in float64.
@@ -63,5 +63,5 @@ func (b *Backend) SpikeInImage(y, x, peak device.Tensor, at [3]int, ratio float6
 		turns[a] = (at[a] - n/2 + n) % n
 	}
 	l, lines := o.perLine(x.Shape)
-	o.launch("spectrum", "wave", l, yp, xp, pp, lines, x.D, x.H, x.W, x.C, turns[0], turns[1], turns[2], float32(ratio/float64(x.Voxels())))
+	o.launch("kspace", "spike_in_image", l, yp, xp, pp, lines, x.D, x.H, x.W, x.C, turns[0], turns[1], turns[2], float32(ratio/float64(x.Voxels())))
 }

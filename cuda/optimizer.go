@@ -79,7 +79,7 @@ func (b *Backend) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 	if len(slots) == 0 {
 		return
 	}
-	o.launch("adam", "adam", blocks(grid, threads), o.slotTable(table), len(slots),
+	o.launch("optimizer", "adam", blocks(grid, threads), o.slotTable(table), len(slots),
 		float32(opt.Beta1), float32(1-opt.Beta1), float32(opt.Beta2), float32(1-opt.Beta2),
 		float32(opt.LR/(1-math.Pow(opt.Beta1, float64(opt.Step)))), float32(1/math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step)))), float32(opt.Eps))
 }

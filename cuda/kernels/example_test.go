@@ -9,7 +9,7 @@ import (
 
 // The entries of a module, in the form that a GeForce RTX 30xx would run.
 func ExampleSource() {
-	text, variant, err := kernels.Source("shuffle", 86)
+	text, variant, err := kernels.Source("channels", 86)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -22,7 +22,7 @@ func ExampleSource() {
 	for _, e := range m.Entries() {
 		fmt.Println(variant, e.Name, len(e.Params), "parameters")
 	}
-	_, _, err = kernels.Source("shuffle", 60)
+	_, _, err = kernels.Source("channels", 60)
 	fmt.Println(err)
 	// Output:
 	// sm_61 concat_v1 9 parameters

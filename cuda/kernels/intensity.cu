@@ -2,9 +2,9 @@
 //
 // blend, noise: one block of 256 threads per 1024 elements, four consecutive ones a thread by 16-byte accesses, the
 // last ones singly; 12 and 8 bytes moved per element. No shared memory. noise draws as dropout does.
-// least_part, least_finish: at most 1024 blocks take the minimum of a grid-stride share each,
+// min_part, min_finish: at most 1024 blocks take the minimum of a grid-stride share each,
 // one block the minimum of theirs; 4 bytes read per element, 32 bytes of shared memory.
-// field: a warp per line along W; its lanes find the line's polynomial in W alone first. 8 bytes moved
+// bias_field: a warp per line along W; its lanes find the line's polynomial in W alone first. 8 bytes moved
 // per element. No shared memory.
 #include "normal.cuh"
 #include "vec.cuh"
@@ -51,7 +51,7 @@ __device__ __forceinline__ float block_least(float m) {
 	return m;
 }
 
-extern "C" __global__ void __launch_bounds__(256) least_part(float *part, const float *x, i64 n) {
+extern "C" __global__ void __launch_bounds__(256) min_part(float *part, const float *x, i64 n) {
 	float m = *x;
 #pragma unroll 1
 	for (i64 i = 4 * thread_index(); i < n; i += 4 * thread_count()) {
@@ -69,7 +69,7 @@ extern "C" __global__ void __launch_bounds__(256) least_part(float *part, const 
 		part[blockIdx.x] = m;
 }
 
-extern "C" __global__ void __launch_bounds__(256) least_finish(float *least, const float *part, int parts) {
+extern "C" __global__ void __launch_bounds__(256) min_finish(float *least, const float *part, int parts) {
 	float m = part[0];
 #pragma unroll 1
 	for (int i = threadIdx.x; i < parts; i += 256)
@@ -88,7 +88,7 @@ static __device__ __forceinline__ double centred(u32 i, u32 n) {
 constexpr int ORDERS = 5;
 
 // y = x*exp(polynomial). coef is by powers of D, H and W, the last fastest. y may be x.
-extern "C" __global__ void __launch_bounds__(256) field(float *y, const float *x, const float *coef, i64 lines, u32 d, u32 h, u32 w, u32 c, int order) {
+extern "C" __global__ void __launch_bounds__(256) bias_field(float *y, const float *x, const float *coef, i64 lines, u32 d, u32 h, u32 w, u32 c, int order) {
 	i64 at = (i64)blockIdx.x * 8 + (threadIdx.x >> 5);
 	if (at >= lines)
 		return;

@@ -1,8 +1,8 @@
 // Single frequencies of a complex array in two tensors.
 //
-// peak_part, peak_finish: at most 1024 blocks find the largest element of a grid-stride share each, one block
+// kspace_peak_part, kspace_peak_finish: at most 1024 blocks find the largest element of a grid-stride share each, one block
 // the largest of theirs; 8 bytes read per element, 64 bytes of shared memory.
-// spike: one thread changes two elements, 24 bytes moved. wave: a warp per line along W; 8 bytes moved per
+// kspace_spike: one thread changes two elements, 24 bytes moved. spike_in_image: a warp per line along W; 8 bytes moved per
 // element. Both take no shared memory.
 #include "common.cuh"
 
@@ -24,7 +24,7 @@ __device__ __forceinline__ float2 block_largest(float2 m) {
 	return m;
 }
 
-extern "C" __global__ void __launch_bounds__(256) peak_part(float2 *part, const float *re, const float *im, i64 n) {
+extern "C" __global__ void __launch_bounds__(256) kspace_peak_part(float2 *part, const float *re, const float *im, i64 n) {
 	float2 m = make_float2(*re, *im);
 #pragma unroll 1
 	for (i64 i = thread_index(); i < n; i += thread_count())
@@ -34,7 +34,7 @@ extern "C" __global__ void __launch_bounds__(256) peak_part(float2 *part, const 
 		part[blockIdx.x] = m;
 }
 
-extern "C" __global__ void __launch_bounds__(256) peak_finish(float2 *peak, const float2 *part, int parts) {
+extern "C" __global__ void __launch_bounds__(256) kspace_peak_finish(float2 *peak, const float2 *part, int parts) {
 	float2 m = part[0];
 #pragma unroll 1
 	for (int i = threadIdx.x; i < parts; i += 256)
@@ -44,7 +44,7 @@ extern "C" __global__ void __launch_bounds__(256) peak_finish(float2 *peak, cons
 		*peak = m;
 }
 
-extern "C" __global__ void spike(float *re, float *im, const float *peak, i64 at, float ratio) {
+extern "C" __global__ void kspace_spike(float *re, float *im, const float *peak, i64 at, float ratio) {
 	re[at] = fmaf(ratio, peak[0], re[at]);
 	im[at] = fmaf(ratio, peak[1], im[at]);
 }
@@ -55,7 +55,7 @@ static __device__ __forceinline__ double turn(u32 f, u32 i, u32 n) { return (dou
 // y = x + Re(scale*peak*exp(2πi·turns)); f0, f1, f2 are the frequencies modulo the extents
 // d, h, w. y may be x.
 extern "C" __global__ void __launch_bounds__(256)
-	wave(float *y, const float *x, const float *peak, i64 lines, u32 d, u32 h, u32 w, u32 c, u32 f0, u32 f1, u32 f2, float scale) {
+	spike_in_image(float *y, const float *x, const float *peak, i64 lines, u32 d, u32 h, u32 w, u32 c, u32 f0, u32 f1, u32 f2, float scale) {
 	i64 at = (i64)blockIdx.x * 8 + (threadIdx.x >> 5);
 	if (at >= lines)
 		return;

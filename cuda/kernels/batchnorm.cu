@@ -1,13 +1,13 @@
 // Batch normalisation. x is a matrix, rows of c channels (columns.cuh has the work
 // split); v4 kernels handle four channels a thread and need c divisible by 4.
 //
-// norm_stats: up to 1024 blocks, each with its share of the rows. A thread adds four
+// batchnorm_stats: up to 1024 blocks, each with its share of the rows. A thread adds four
 // rows in fp32, of values from which the block's first one was subtracted, and these
 // sums in double; a tree over the block and one pair of doubles per channel and
 // block follow. 4 bytes read per element; shared memory 4 KiB (v1) or 16 KiB (v4).
-// norm_stats_finish: a block per channel adds the pairs, 16 bytes read each; 64 bytes of shared memory.
-// norm_apply: 8 rows a thread; 8 bytes moved per element, no shared memory.
-// norm_invstd: a thread per channel, 8 bytes moved, no shared memory.
+// batchnorm_stats_finish: a block per channel adds the pairs, 16 bytes read each; 64 bytes of shared memory.
+// batchnorm_apply: 8 rows a thread; 8 bytes moved per element, no shared memory.
+// batchnorm_invstd: a thread per channel, 8 bytes moved, no shared memory.
 #include "columns.cuh"
 
 static __device__ __forceinline__ double inverse_deviation(double variance, double eps) {
@@ -17,7 +17,7 @@ static __device__ __forceinline__ double inverse_deviation(double variance, doub
 // part[channel][block]: the block's mean; behind all of them, its sum of squared
 // deviations from that mean.
 template <int V>
-static __device__ __forceinline__ void norm_stats(double *part, const float *x, i64 all, int per, int c, int tx, int ty) {
+static __device__ __forceinline__ void batchnorm_stats(double *part, const float *x, i64 all, int per, int c, int tx, int ty) {
 	Columns<V> my(all, per, c, tx, ty);
 	double sum[2 * V] = {};
 	vec<V> shift = zero<V>();
@@ -56,11 +56,11 @@ static __device__ __forceinline__ void norm_stats(double *part, const float *x, 
 	}
 }
 
-BOTH_WIDTHS(norm_stats, (double *part, const float *x, i64 all, int per, int c, int tx, int ty), (part, x, all, per, c, tx, ty))
+BOTH_WIDTHS(batchnorm_stats, (double *part, const float *x, i64 all, int per, int c, int tx, int ty), (part, x, all, per, c, tx, ty))
 
 // run_mean and run_var may be null.
 extern "C" __global__ void __launch_bounds__(256)
-	norm_stats_finish(float *mean, float *invstd, float *run_mean, float *run_var, const double *part, int parts, i64 all, int per, double eps, double momentum) {
+	batchnorm_stats_finish(float *mean, float *invstd, float *run_mean, float *run_var, const double *part, int parts, i64 all, int per, double eps, double momentum) {
 	int c = blockIdx.x;
 	const double *m = part + (i64)c * parts, *squares = m + (i64)gridDim.x * parts;
 	double origin = m[0], s = 0, q = 0;
@@ -86,7 +86,7 @@ extern "C" __global__ void __launch_bounds__(256)
 	run_var[c] = (float)((1 - momentum) * run_var[c] + momentum * unbiased);
 }
 
-extern "C" __global__ void __launch_bounds__(256) norm_invstd(float *invstd, const float *variance, int c, double eps) {
+extern "C" __global__ void __launch_bounds__(256) batchnorm_invstd(float *invstd, const float *variance, int c, double eps) {
 	int i = blockIdx.x * 256 + threadIdx.x;
 	if (i < c)
 		invstd[i] = (float)inverse_deviation(variance[i], eps);
@@ -94,7 +94,7 @@ extern "C" __global__ void __launch_bounds__(256) norm_invstd(float *invstd, con
 
 // y = (x - mean)*(invstd*gamma) + beta. y may be x.
 template <int V>
-static __device__ __forceinline__ void norm_apply(float *y, const float *x, const float *gamma, const float *beta, const float *mean, const float *invstd, i64 all, int per,
+static __device__ __forceinline__ void batchnorm_apply(float *y, const float *x, const float *gamma, const float *beta, const float *mean, const float *invstd, i64 all, int per,
 												  int c, int tx, int ty) {
 	Columns<V> my(all, per, c, tx, ty);
 	if (!my.active)
@@ -122,6 +122,6 @@ static __device__ __forceinline__ void norm_apply(float *y, const float *x, cons
 	}
 }
 
-BOTH_WIDTHS(norm_apply,
+BOTH_WIDTHS(batchnorm_apply,
 			(float *y, const float *x, const float *gamma, const float *beta, const float *mean, const float *invstd, i64 all, int per, int c, int tx, int ty),
 			(y, x, gamma, beta, mean, invstd, all, per, c, tx, ty))

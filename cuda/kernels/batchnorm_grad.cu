@@ -2,15 +2,15 @@
 //
 //	dx = k0*dy - k1*(x - mean) - k2
 //
-// norm_grad_sums: as norm_stats in norm.cu, 8 bytes read per element; shared memory
-// 4 KiB (v1) or 16 KiB (v4). norm_grad_finish: a block per channel adds the pairs and
-// makes the factors; 64 bytes of shared memory. norm_grad_apply: 8 rows a thread, 12
+// batchnorm_grad_sums: as batchnorm_stats in batchnorm.cu, 8 bytes read per element; shared memory
+// 4 KiB (v1) or 16 KiB (v4). batchnorm_grad_finish: a block per channel adds the pairs and
+// makes the factors; 64 bytes of shared memory. batchnorm_grad_apply: 8 rows a thread, 12
 // (Set) or 16 (Add) bytes moved per element, no shared memory.
 #include "columns.cuh"
 
 // part[channel][block]: sum of dy; behind all of them, sum of dy*(x - mean).
 template <int V>
-static __device__ __forceinline__ void norm_grad_sums(double *part, const float *dy, const float *x, const float *mean, i64 all, int per, int c, int tx, int ty) {
+static __device__ __forceinline__ void batchnorm_grad_sums(double *part, const float *dy, const float *x, const float *mean, i64 all, int per, int c, int tx, int ty) {
 	Columns<V> my(all, per, c, tx, ty);
 	double sum[2 * V] = {};
 	if (my.active) {
@@ -49,13 +49,13 @@ static __device__ __forceinline__ void norm_grad_sums(double *part, const float 
 	}
 }
 
-BOTH_WIDTHS(norm_grad_sums, (double *part, const float *dy, const float *x, const float *mean, i64 all, int per, int c, int tx, int ty),
+BOTH_WIDTHS(batchnorm_grad_sums, (double *part, const float *dy, const float *x, const float *mean, i64 all, int per, int c, int tx, int ty),
 			(part, dy, x, mean, all, per, c, tx, ty))
 
 // dgamma and dbeta, null where not wanted, and the factors of dx, one vector behind
 // the other. Without parts the sums are 0.
 extern "C" __global__ void __launch_bounds__(256)
-	norm_grad_finish(float *dgamma, int add_gamma, float *dbeta, int add_beta, float *factors, const double *part, int parts, const float *gamma, const float *invstd, i64 all,
+	batchnorm_grad_finish(float *dgamma, int add_gamma, float *dbeta, int add_beta, float *factors, const double *part, int parts, const float *gamma, const float *invstd, i64 all,
 					 int fixed) {
 	int c = blockIdx.x, channels = gridDim.x;
 	double s = 0, q = 0;
@@ -80,7 +80,7 @@ extern "C" __global__ void __launch_bounds__(256)
 
 // dx may be dy.
 template <int V>
-static __device__ __forceinline__ void norm_grad_apply(float *dx, const float *dy, const float *x, const float *mean, const float *factors, i64 all, int per, int c, int tx,
+static __device__ __forceinline__ void batchnorm_grad_apply(float *dx, const float *dy, const float *x, const float *mean, const float *factors, i64 all, int per, int c, int tx,
 													   int ty, int add) {
 	Columns<V> my(all, per, c, tx, ty);
 	if (!my.active)
@@ -106,6 +106,6 @@ static __device__ __forceinline__ void norm_grad_apply(float *dx, const float *d
 	}
 }
 
-BOTH_WIDTHS(norm_grad_apply,
+BOTH_WIDTHS(batchnorm_grad_apply,
 			(float *dx, const float *dy, const float *x, const float *mean, const float *factors, i64 all, int per, int c, int tx, int ty, int add),
 			(dx, dy, x, mean, factors, all, per, c, tx, ty, add))
