@@ -27,7 +27,7 @@ type Component struct {
 // with the smaller run as the root), so that its time is one pass over the mask
 // plus a little per run.
 func Components(mask []bool, size [3]int, connectivity int) (labels []int32, comps []Component, err error) {
-	if err := checkMask(mask, size); err != nil {
+	if err := checkMask(len(mask), size); err != nil {
 		return nil, nil, fmt.Errorf("connected components: %w", err)
 	}
 	if connectivity != 6 && connectivity != 18 && connectivity != 26 {
@@ -104,18 +104,16 @@ func (v *Volume) FromMask(mask []bool) *Volume {
 	return out
 }
 
-// checkMask says what is wrong with a mask of that size, if anything.
-func checkMask(mask []bool, size [3]int) error {
-	for _, n := range size {
-		if n < 1 {
-			return fmt.Errorf("size %d×%d×%d: every side must be at least 1", size[0], size[1], size[2])
-		}
+// checkMask is what is wrong with n voxels as a mask of that size, if anything.
+func checkMask(n int, size [3]int) error {
+	if size[0] < 1 || size[1] < 1 || size[2] < 1 {
+		return fmt.Errorf("size %s: every side must be at least 1", times(size))
 	}
-	if len(mask) != size[0]*size[1]*size[2] {
-		return fmt.Errorf("a mask of %d voxels does not have the size %d×%d×%d", len(mask), size[0], size[1], size[2])
+	if n != size[0]*size[1]*size[2] {
+		return fmt.Errorf("a mask of %d voxels does not have the size %s", n, times(size))
 	}
-	if len(mask) > math.MaxInt32 {
-		return fmt.Errorf("a mask of %d voxels: more than %d are not supported", len(mask), math.MaxInt32)
+	if n > math.MaxInt32 {
+		return fmt.Errorf("a mask of %d voxels: more than %d are not supported", n, math.MaxInt32)
 	}
 	return nil
 }

@@ -106,7 +106,7 @@ func squareLimit(radius float64) float32 { return float32(radius * radius * (1 +
 // squaredDistance is the square of Distance. border is the squared distance that
 // voxels one step outside the image have: 0 if they count as true, +Inf if not.
 func squaredDistance(mask []bool, size [3]int, spacing [3]float64, border float64) ([]float32, error) {
-	if err := checkMask(mask, size); err != nil {
+	if err := checkMask(len(mask), size); err != nil {
 		return nil, err
 	}
 	for _, s := range spacing {

@@ -17,7 +17,7 @@ import (
 const module = "voxgrad"
 
 // may says what each package may import of this module; "internal" stands for
-// the small helpers (par, rng, atomicfile, infile, settings). A package that is not listed may be
+// the small helpers (par, rng, atomicfile, infile, settings, warn). A package that is not listed may be
 // imported by nobody but the program.
 var may = map[string][]string{
 	"internal/par":        {},
@@ -25,6 +25,7 @@ var may = map[string][]string{
 	"internal/atomicfile": {},
 	"internal/infile":     {},
 	"internal/settings":   {"internal"},
+	"internal/warn":       {},
 	"internal/arch":       {},
 	"device":              {},
 	"device/ref":          {"device", "internal"},
