@@ -53,6 +53,10 @@ func FromFile(dev device.Backend, f *weights.File, kinds ...string) (*Net, error
 	if err != nil {
 		return nil, err
 	}
+	prepared, err := PreparationOf(f)
+	if err != nil {
+		return nil, err
+	}
 	if len(kinds) > 0 && !slices.Contains(kinds, c.Kind) {
 		return nil, fmt.Errorf("%s holds %s; %s is needed here", f.Path, article(c.Kind), article(strings.Join(kinds, " or ")))
 	}
@@ -64,6 +68,7 @@ func FromFile(dev device.Backend, f *weights.File, kinds ...string) (*Net, error
 		n.Free()
 		return nil, err
 	}
+	n.Preparation = prepared
 	return n, nil
 }
 

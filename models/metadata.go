@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 
 	"voxgrad/layers"
@@ -16,6 +17,14 @@ func (c Config) Metadata() map[string]string {
 		"cin": strconv.Itoa(c.Cin), "cout": strconv.Itoa(c.Cout), "head": c.Head(),
 		"dropout": strconv.FormatFloat(c.Dropout, 'g', -1, 64),
 	}
+}
+
+// Metadata describes the network and its input in a weights file: Config's and
+// Preparation's.
+func (n *Net) Metadata() map[string]string {
+	m := n.Config.Metadata()
+	maps.Copy(m, n.Preparation.Metadata())
+	return m
 }
 
 // ConfigOf says which network a file holds. Names and shapes of the tensors tell

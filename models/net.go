@@ -11,6 +11,8 @@ import (
 // Net is a network on a device.
 type Net struct {
 	Config
+	Preparation Preparation // of its input, as its weights file says; kept when it is saved
+
 	layers *layers.Net
 
 	body interface {
