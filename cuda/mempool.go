@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"voxgrad/cuda/driver"
+	"voxgrad/internal/text"
 )
 
 // pool keeps freed memory for reuse: asking the driver costs much more than a
@@ -57,7 +58,7 @@ func (p *pool) take(bytes int64) (driver.Ptr, error) {
 			return 0, err
 		}
 		if p.reserved+want > p.limit {
-			return 0, fmt.Errorf("%w: %s wanted, %s in use, the limit is %s", driver.ErrOutOfMemory, size(want), size(p.reserved), size(p.limit))
+			return 0, fmt.Errorf("%w: %s wanted, %s in use, the limit is %s", driver.ErrOutOfMemory, text.Bytes(want), text.Bytes(p.reserved), text.Bytes(p.limit))
 		}
 	}
 	ptr, err := p.drv.Alloc(want)
@@ -68,7 +69,7 @@ func (p *pool) take(bytes int64) (driver.Ptr, error) {
 		ptr, err = p.drv.Alloc(want)
 	}
 	if errors.Is(err, driver.ErrOutOfMemory) {
-		return 0, fmt.Errorf("%s wanted, %s in use: %w", size(want), size(p.reserved), err)
+		return 0, fmt.Errorf("%s wanted, %s in use: %w", text.Bytes(want), text.Bytes(p.reserved), err)
 	}
 	if err != nil {
 		return 0, err
@@ -137,15 +138,4 @@ func (p *pool) close() {
 	}
 	clear(p.free)
 	p.idle = 0
-}
-
-// size writes bytes for people.
-func size(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%d bytes", n)
 }

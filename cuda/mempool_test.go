@@ -40,7 +40,7 @@ func TestMemoryLimit(t *testing.T) {
 	require.NoError(t, b.Sync())
 	require.LessOrEqual(t, b.Reserved(), int64(3<<20))
 	b.Alloc(device.Vec(1 << 20))
-	require.ErrorContains(t, b.Sync(), "4.0 MiB wanted, 0 bytes in use, the limit is 3.0 MiB")
+	require.ErrorContains(t, b.Sync(), "4.0 MiB wanted, 0 B in use, the limit is 3.0 MiB")
 	require.ErrorContains(t, b.Sync(), "use a smaller batch")
 	require.ErrorIs(t, b.Sync(), driver.ErrOutOfMemory)
 }

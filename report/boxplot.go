@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"math"
 	"slices"
+	"voxgrad/internal/text"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -112,7 +113,7 @@ func (b *BoxPlot) draw(dc draw.Canvas) {
 	at := func(v float64) vg.Length { return left + (right-left)*vg.Length((v-low)/(high-low)) }
 	top, bottom := dc.Max.Y-b.header(), dc.Min.Y+boxesAxis
 
-	dc.FillText(textStyle(12, inkColor, true), vg.Point{X: dc.Min.X + 4, Y: dc.Max.Y - boxesHeader + 9}, plain(b.title()))
+	dc.FillText(textStyle(12, inkColor, true), vg.Point{X: dc.Min.X + 4, Y: dc.Max.Y - boxesHeader + 9}, text.Clean(b.title()))
 	if len(b.Methods) > 1 {
 		b.legend(dc, dc.Min.X+4, top+9)
 	}
@@ -132,7 +133,7 @@ func (b *BoxPlot) draw(dc draw.Canvas) {
 	y := top - boxRowGap/2
 	for _, r := range b.Rows {
 		height := vg.Length(len(b.Methods)) * boxLane
-		dc.FillText(name, vg.Point{X: dc.Min.X + 4, Y: y - height/2}, plain(r.Name))
+		dc.FillText(name, vg.Point{X: dc.Min.X + 4, Y: y - height/2}, text.Clean(r.Name))
 		for m, values := range r.Values {
 			drawBox(dc, at, finite(values), y-boxLane*(vg.Length(m)+0.5), methodColors[m])
 		}
@@ -160,7 +161,7 @@ func (b *BoxPlot) legend(dc draw.Canvas, x, y vg.Length) {
 	room := (dc.Max.X - x) / vg.Length(len(b.Methods))
 	for m, name := range b.Methods {
 		dc.FillPolygon(methodColors[m], rectangle(x, y, x+9, y+9))
-		r := []rune(plain(name))
+		r := []rune(text.Clean(name))
 		for len(r) > 1 && 1.15*style.Width(string(r)) > room-24 { // a page's font may be wider
 			r = append(r[:len(r)-2], '…')
 		}

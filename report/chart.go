@@ -6,12 +6,13 @@ import (
 	"image/png"
 	"io"
 	"math"
+	"voxgrad/internal/text"
 
 	"golang.org/x/image/font"
 	"gonum.org/v1/plot"
 	plotfont "gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
+	plottext "gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -96,12 +97,12 @@ func (c *Chart) svg() ([]byte, error) {
 	return b.Bytes(), err
 }
 
-func textStyle(size vg.Length, c color.RGBA, bold bool) text.Style {
+func textStyle(size vg.Length, c color.RGBA, bold bool) plottext.Style {
 	f := plotfont.Font{Typeface: "Liberation", Variant: "Sans"}
 	if bold {
 		f.Weight = font.WeightBold
 	}
-	return text.Style{Color: c, Font: plotfont.From(f, size), Handler: plot.DefaultTextHandler}
+	return plottext.Style{Color: c, Font: plotfont.From(f, size), Handler: plot.DefaultTextHandler}
 }
 
 func (c *Chart) draw(dc draw.Canvas) {
@@ -112,7 +113,7 @@ func (c *Chart) draw(dc draw.Canvas) {
 	if c.title != "" {
 		style := textStyle(14, inkColor, true)
 		style.XAlign, style.YAlign = draw.XCenter, draw.YTop
-		dc.FillText(style, vg.Point{X: dc.Center().X, Y: dc.Max.Y - 6}, plain(c.title))
+		dc.FillText(style, vg.Point{X: dc.Center().X, Y: dc.Max.Y - 6}, text.Clean(c.title))
 		dc = draw.Crop(dc, 0, 0, 0, -titleHeight)
 	}
 	dc = draw.Crop(dc, 10, -14, 8, 0)

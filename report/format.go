@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // Missing is printed where there is no number: NaN, nil, not defined for the case.
@@ -130,34 +129,4 @@ func Duration(d time.Duration) string {
 		n := int(math.Round(s / 60))
 		return fmt.Sprintf("%d h %02d min", n/60, n%60)
 	}
-}
-
-// Bytes prints a size with a binary prefix: "512 B", "1.2 GiB".
-func Bytes(n int64) string {
-	if n > -1024 && n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	x := float64(n)
-	for _, p := range []string{"KiB", "MiB", "GiB", "TiB"} {
-		x /= 1024
-		if math.Abs(x) < 1023.95 || p == "TiB" {
-			return fmt.Sprintf("%.1f %s", x, p)
-		}
-	}
-	return "" // not reached: the loop returns at TiB
-}
-
-// plain makes text from outside safe to show on one line of a terminal or a
-// picture: line breaks become spaces, other control and direction-changing characters become �, and
-// what is not UTF-8 too.
-func plain(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case unicode.IsControl(r), unicode.Is(unicode.Bidi_Control, r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
 }

@@ -69,15 +69,3 @@ func TestDuration(t *testing.T) {
 		require.Equal(t, want, Duration(d))
 	}
 }
-
-func TestBytes(t *testing.T) {
-	for n, want := range map[int64]string{
-		0: "0 B", 1023: "1023 B", 1024: "1.0 KiB", 1<<20 - 1: "1.0 MiB", 3 << 29: "1.5 GiB", 1 << 62: "4194304.0 TiB",
-	} {
-		require.Equal(t, want, Bytes(n))
-	}
-}
-
-func TestPlainShowsNothingUnseen(t *testing.T) {
-	require.Equal(t, "a b\uFFFD[31mc\uFFFDd\uFFFDe", plain("a\nb\x1b[31mc\u202ed\xffe"))
-}

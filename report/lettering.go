@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/color"
 	"sync"
+	"voxgrad/internal/text"
 
 	"codeberg.org/go-fonts/liberation/liberationsansbold"
 	"codeberg.org/go-fonts/liberation/liberationsansregular"
@@ -43,12 +44,12 @@ func newLettering(f *opentype.Font, pixels float64, c color.RGBA) lettering {
 }
 
 // width is that of s in pixels.
-func (l lettering) width(s string) int { return font.MeasureString(l.face, plain(s)).Ceil() }
+func (l lettering) width(s string) int { return font.MeasureString(l.face, text.Clean(s)).Ceil() }
 
 // write puts s with its left end at x and its base line at y, and returns where it ends.
 func (l lettering) write(img *image.RGBA, x, y int, s string) int {
 	d := font.Drawer{Dst: img, Src: image.NewUniform(l.color), Face: l.face, Dot: fixed.P(x, y)}
-	d.DrawString(plain(s))
+	d.DrawString(text.Clean(s))
 	return d.Dot.X.Ceil()
 }
 
@@ -57,7 +58,7 @@ func (l lettering) fit(s string, width int) string {
 	if l.width(s) <= width {
 		return s
 	}
-	r := []rune(plain(s))
+	r := []rune(text.Clean(s))
 	for len(r) > 0 && l.width(string(r)+"…") > width {
 		r = r[:len(r)-1]
 	}

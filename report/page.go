@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/text"
 )
 
 // Page is an HTML page in one file: text, tables, charts and pictures in the
@@ -97,11 +98,11 @@ func (p *Page) note(s string) { p.blocks = append(p.blocks, block{Note: s}) }
 func (p *Page) Facts(facts ...Fact) {
 	var lines [][2]string
 	for _, f := range facts {
-		text, _ := Unit{}.cell(f.Value)
+		value, _ := Unit{}.cell(f.Value)
 		if x, ok := f.Value.(float64); ok && !math.IsNaN(x) {
-			text = strconv.FormatFloat(x, 'g', 6, 64)
+			value = strconv.FormatFloat(x, 'g', 6, 64)
 		}
-		lines = append(lines, [2]string{f.Name, plain(text)})
+		lines = append(lines, [2]string{f.Name, text.Clean(value)})
 	}
 	p.blocks = append(p.blocks, block{Facts: lines})
 }

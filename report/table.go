@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"voxgrad/internal/text"
 
 	"github.com/rivo/uniseg"
 )
@@ -69,16 +70,16 @@ type printed struct {
 func (t *Table) print() printed {
 	p := printed{right: make([]bool, len(t.Columns))}
 	for i, c := range t.Columns {
-		p.head = append(p.head, plain(c.head()))
+		p.head = append(p.head, text.Clean(c.head()))
 		p.right[i] = len(t.Rows)+len(t.Summary) > 0
 	}
 	rows := func(in [][]any) (out [][]string) {
 		for _, r := range in {
 			line := make([]string, len(r))
 			for i, v := range r {
-				text, number := t.Columns[i].Unit.cell(v)
-				line[i] = plain(text)
-				p.right[i] = p.right[i] && (number || text == "")
+				s, number := t.Columns[i].Unit.cell(v)
+				line[i] = text.Clean(s)
+				p.right[i] = p.right[i] && (number || s == "")
 			}
 			out = append(out, line)
 		}
@@ -121,7 +122,7 @@ func (t *Table) WriteText(w io.Writer) error {
 	}
 	rule := strings.Repeat("─", total) + "\n"
 	if t.Title != "" {
-		b.WriteString(plain(t.Title) + "\n")
+		b.WriteString(text.Clean(t.Title) + "\n")
 	}
 	write(p.head)
 	b.WriteString(rule)
@@ -135,7 +136,7 @@ func (t *Table) WriteText(w io.Writer) error {
 		write(line)
 	}
 	if t.Note != "" {
-		b.WriteString(wrap(plain(t.Note), noteWidth))
+		b.WriteString(wrap(text.CleanTo(t.Note, text.MaxMessage), noteWidth))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

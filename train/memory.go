@@ -6,6 +6,7 @@ import (
 
 	"voxgrad/device"
 	"voxgrad/device/meta"
+	"voxgrad/internal/text"
 )
 
 // DryDevice is a backend that computes nothing and counts memory.
@@ -136,13 +137,13 @@ func (p *MemoryPlan) Check() error {
 	if p.Fits {
 		return nil
 	}
-	need := fmt.Sprintf("not enough memory: a %s needs %s at batch %d, there are %s", p.what, Bytes(p.Asked.Taken), p.Asked.Batch, Bytes(p.Limit))
+	need := fmt.Sprintf("not enough memory: a %s needs %s at batch %d, there are %s", p.what, text.Bytes(p.Asked.Taken), p.Asked.Batch, text.Bytes(p.Limit))
 	if p.Largest.Batch == 0 {
 		return fmt.Errorf("%s; even batch 1 needs %s (%s of it for weights, gradients and moments): use a smaller width or smaller patches",
-			need, Bytes(p.one.Taken), Bytes(p.one.Kept))
+			need, text.Bytes(p.one.Taken), text.Bytes(p.one.Kept))
 	}
 	return fmt.Errorf("%s; batch %d fits and needs %s: set run.batch = %d (--batch)",
-		need, p.Largest.Batch, Bytes(p.Largest.Taken), p.Largest.Batch)
+		need, p.Largest.Batch, text.Bytes(p.Largest.Taken), p.Largest.Batch)
 }
 
 // String is the plan in one line.
@@ -152,7 +153,7 @@ func (p *MemoryPlan) String() string {
 		at = "at least "
 	}
 	return fmt.Sprintf("%s at batch %d: %s of tensors at the peak, %s between steps, %s taken from the device; the largest batch in %s is %s%d",
-		p.what, p.Asked.Batch, Bytes(p.Asked.Peak), Bytes(p.Asked.Kept), Bytes(p.Asked.Taken), Bytes(p.Limit), at, p.Largest.Batch)
+		p.what, p.Asked.Batch, text.Bytes(p.Asked.Peak), text.Bytes(p.Asked.Kept), text.Bytes(p.Asked.Taken), text.Bytes(p.Limit), at, p.Largest.Batch)
 }
 
 // resolveWidth does what opening a run does for a width of 0.

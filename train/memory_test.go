@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/device/cpu"
+	"voxgrad/internal/text"
 	"voxgrad/layers"
 )
 
@@ -92,7 +93,7 @@ func TestPlanMemory(t *testing.T) {
 			require.Equal(t, need[4], p.Asked.Peak)
 			require.Equal(t, b >= 4, p.Fits)
 			if b < 4 {
-				require.ErrorContains(t, p.Check(), fmt.Sprintf("batch %d fits and needs %s", b, Bytes(need[b])))
+				require.ErrorContains(t, p.Check(), fmt.Sprintf("batch %d fits and needs %s", b, text.Bytes(need[b])))
 			} else {
 				require.NoError(t, p.Check())
 			}
@@ -101,7 +102,7 @@ func TestPlanMemory(t *testing.T) {
 	p, err := PlanMemory(c, need[1]-1, DryTensors)
 	require.NoError(t, err)
 	require.Zero(t, p.Largest.Batch)
-	require.ErrorContains(t, p.Check(), "even batch 1 needs "+Bytes(need[1]))
+	require.ErrorContains(t, p.Check(), "even batch 1 needs "+text.Bytes(need[1]))
 
 	// A device that takes a quarter more has the last word.
 	more := func(limit int64) (DryDevice, error) {
@@ -157,26 +158,4 @@ func TestPublishedDetectorFitsTwelveGB(t *testing.T) {
 	t.Logf("%+v", m)
 	require.Equal(t, 4, m.Batch)
 	require.Less(t, m.Peak, int64(12e9))
-}
-
-func TestParseBytes(t *testing.T) {
-	for text, want := range map[string]int64{"12GB": 12e9, "12 gb": 12e9, "11.5GiB": 23 << 29, "800MB": 8e8, "4096": 4096, "1KiB": 1024, "7b": 7} {
-		got, err := ParseBytes(text)
-		require.NoError(t, err, text)
-		require.Equal(t, want, got, text)
-	}
-	for _, text := range []string{"", "GB", "-1GB", "0", "1.2.3GB", "12XB", "NaN", "1e30", "9999999999GB", "0x10"} {
-		_, err := ParseBytes(text)
-		require.Error(t, err, text)
-	}
-}
-
-func FuzzParseBytes(f *testing.F) {
-	f.Add("12GB")
-	f.Add("1.5 MiB")
-	f.Fuzz(func(t *testing.T, text string) {
-		if n, err := ParseBytes(text); err == nil {
-			require.Positive(t, n)
-		}
-	})
 }

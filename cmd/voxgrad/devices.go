@@ -14,6 +14,7 @@ import (
 	"voxgrad/cuda/kernels"
 	"voxgrad/cuda/memplan"
 	"voxgrad/device/cpu"
+	"voxgrad/internal/text"
 	"voxgrad/report"
 	"voxgrad/train"
 )
@@ -153,7 +154,7 @@ func (l deviceList) write() error {
 	}
 	t.Add("cores", fmt.Sprintf("%d, %d of them used", c.Cores, c.Threads))
 	t.Add("memory", memoryText(c.Memory, c.Available))
-	t.Add("cache", fmt.Sprintf("%.1f MiB", float64(c.Cache)/(1<<20)))
+	t.Add("cache", text.Bytes(c.Cache))
 	t.Add("backend", c.Backend)
 	if err := t.WriteText(os.Stdout); err != nil {
 		return err
@@ -183,9 +184,9 @@ func (l deviceList) write() error {
 
 func memoryText(total, free int64) string {
 	if free == 0 {
-		return train.Bytes(total)
+		return text.Bytes(total)
 	}
-	return fmt.Sprintf("%s, %s of it free", train.Bytes(total), train.Bytes(free))
+	return fmt.Sprintf("%s, %s of it free", text.Bytes(total), text.Bytes(free))
 }
 
 // dryCUDA opens the CUDA backend on a device like info that does nothing, for

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"voxgrad/internal/text"
 	"voxgrad/report"
 	"voxgrad/train/pipeline"
 )
@@ -169,7 +170,7 @@ func (f *pipelineFlags) plan(ctx context.Context, pipelines ...*pipeline.Pipelin
 				took, total, r.Seconds = seconds(s.Seconds), total+s.Seconds, &s.Seconds
 			}
 			if s.Memory > 0 {
-				memory = report.Bytes(s.Memory)
+				memory = text.Bytes(s.Memory)
 			}
 			rows = append(rows, r)
 			t.Add(name, state, took, s.From, memory)

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"voxgrad/augment"
+	"voxgrad/internal/text"
 	"voxgrad/models"
 	"voxgrad/report"
 	"voxgrad/synth"
@@ -155,7 +156,7 @@ func planMemory(cmd *cobra.Command, cfg train.Config, dev, vram string) (int64, 
 	if vram == "" {
 		return 0, usagef(cmd, "--vram is empty: name an amount of memory, as in 12GB")
 	}
-	limit, err := train.ParseBytes(vram)
+	limit, err := text.ParseBytes(vram)
 	if err != nil {
 		return 0, usagef(cmd, "--vram: %v", err)
 	}

@@ -84,14 +84,3 @@ func (d *Device) usable() error {
 	}
 	return nil
 }
-
-// size writes bytes for people.
-func size(n int64) string {
-	switch f := float64(n); {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.2f GiB", f/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.2f MiB", f/(1<<20))
-	}
-	return fmt.Sprintf("%d bytes", n)
-}

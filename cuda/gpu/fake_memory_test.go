@@ -56,7 +56,7 @@ func TestFakeMemory(t *testing.T) {
 	p, err := d.Alloc(32 << 20)
 	require.NoError(t, err)
 	_, err = d.Alloc(48 << 20)
-	require.ErrorContains(t, err, "out of memory: 48.00 MiB (50331648 bytes) asked for, 32.00 MiB of 64.00 MiB are free, this process has 32.00 MiB in 1 allocations")
+	require.ErrorContains(t, err, "out of memory: 48.0 MiB (50331648 bytes) asked for, 32.0 MiB of 64.0 MiB are free, this process has 32.0 MiB in 1 allocations")
 	require.ErrorIs(t, err, driver.ErrOutOfMemory)
 	require.ErrorContains(t, d.Free(p+4), "nothing is allocated")
 	require.NoError(t, d.Free(p), "none of these failures was the device's")

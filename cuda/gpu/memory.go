@@ -7,6 +7,7 @@ import (
 
 	"voxgrad/cuda/driver"
 	"voxgrad/cuda/gpu/internal/cudrv"
+	"voxgrad/internal/text"
 
 	"gorgonia.org/cu"
 )
@@ -74,7 +75,7 @@ func (d *Device) Alloc(bytes int64) (p driver.Ptr, err error) {
 				return err
 			}
 			return refuse("%w: %s (%d bytes) asked for, %s of %s are free, this process has %s in %d allocations",
-				driver.ErrOutOfMemory, size(bytes), bytes, size(free), size(total), size(d.used), len(d.sizes))
+				driver.ErrOutOfMemory, text.Bytes(bytes), bytes, text.Bytes(free), text.Bytes(total), text.Bytes(d.used), len(d.sizes))
 		}
 		if err != nil {
 			return err

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"voxgrad/internal/text"
 )
 
 // pool keeps freed memory for reuse. A training step asks for the same sizes
@@ -48,7 +49,8 @@ func (p *pool) take(n int) ([]float32, error) {
 		p.limit = p.used + p.held + availableMemory() // others may have left since
 	}
 	if bytes > p.limit-p.used {
-		return nil, fmt.Errorf("%s wanted, %s in use, limit %s (use smaller patches or a smaller batch)", size(bytes), size(p.used), size(p.limit))
+		return nil, fmt.Errorf("%s wanted, %s in use, limit %s (use smaller patches or a smaller batch)",
+			text.Bytes(bytes), text.Bytes(p.used), text.Bytes(p.limit))
 	}
 	// Keep unused memory to half of what the work has needed so far.
 	room := min(p.limit, max(p.high, p.used+bytes)/2*3)
@@ -81,19 +83,6 @@ func (p *pool) give(x []float32) {
 	}
 	p.free[cap(x)] = append(p.free[cap(x)], x[:cap(x)])
 	p.held += int64(cap(x)) * 4
-}
-
-// size writes bytes for people.
-func size(n int64) string {
-	switch {
-	case n >= math.MaxInt64/4:
-		return "none"
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%d bytes", n)
 }
 
 // availableMemory is what Linux says can be used without swapping, or what is
