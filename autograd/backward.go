@@ -2,6 +2,7 @@ package autograd
 
 import (
 	"fmt"
+	"slices"
 
 	"voxgrad/device"
 )
@@ -37,20 +38,64 @@ func (t *Tape) BackwardFrom(y *Var, dy device.Tensor) {
 func (t *Tape) reverse() {
 	for i := len(t.steps) - 1; i >= 0; i-- {
 		s := &t.steps[i]
-		if s.y.has {
-			s.back(s.y.grad)
+		if s.reached() {
+			dy, dx := t.gradients(s)
+			s.reverse(s.saved, dy, dx)
+			t.addRepeated(s, dx)
 			t.traceGradients(s)
 		}
-		t.freeGrad(s.y)
-		for _, v := range s.saved {
-			if v != nil && !v.leaf {
-				v.saved--
-				t.freeUnused(v)
-			}
+		for _, y := range s.out {
+			t.freeGrad(y)
+		}
+		for _, v := range s.keeps {
+			v.saved--
+			t.freeUnused(v)
 		}
 		*s = step{}
 	}
 	t.steps = nil
+}
+
+// reached reports whether the loss depends on the step.
+func (s *step) reached() bool {
+	return slices.ContainsFunc(s.out, func(y *Var) bool { return y.has })
+}
+
+// gradients are those of the step's results, and where its arguments' go.
+func (t *Tape) gradients(s *step) (dy []device.Tensor, dx []device.Into) {
+	for _, y := range s.out {
+		if !y.has { // another result of the op was used, this one was not
+			t.dev.Fill(t.into(y).Tensor, 0)
+		}
+		dy = append(dy, y.grad)
+	}
+	for i, x := range s.in {
+		switch {
+		case s.repeated(i):
+			dx = append(dx, device.Into{Tensor: t.dev.Alloc(x.Shape), Mode: device.Set})
+		case i == 0 && s.inPlace && !slices.Contains(s.in[1:], x):
+			dx = append(dx, t.handOver(x, s.out[0]))
+		default:
+			dx = append(dx, t.into(x))
+		}
+	}
+	return dy, dx
+}
+
+// repeated reports whether argument i is an earlier one again. Its gradient needs
+// a place of its own, for an op writes all of its gradients at once.
+func (s *step) repeated(i int) bool {
+	x := s.in[i]
+	return x != nil && x.wants && slices.Contains(s.in[:i], x)
+}
+
+func (t *Tape) addRepeated(s *step, dx []device.Into) {
+	for i, x := range s.in {
+		if s.repeated(i) {
+			t.dev.Copy(t.into(x), dx[i].Tensor)
+			t.dev.Free(dx[i].Tensor)
+		}
+	}
 }
 
 // into is where the next contribution to v's gradient goes.
@@ -71,7 +116,7 @@ func (t *Tape) into(v *Var) device.Into {
 // handOver is into(x) for ops whose dx may be dy: if it is the first
 // contribution to x, the gradient of y changes in place and becomes x's.
 func (t *Tape) handOver(x, y *Var) device.Into {
-	if x.leaf || !x.wants || !x.grad.None() {
+	if x == nil || x.leaf || !x.wants || !x.grad.None() || x.Shape != y.Shape {
 		return t.into(x)
 	}
 	x.grad, x.has = y.grad, true

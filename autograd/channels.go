@@ -4,10 +4,9 @@ import "voxgrad/device"
 
 // Concat joins the channels of a and b, a first.
 func (t *Tape) Concat(a, b *Var) *Var {
-	t.check(a, b)
-	y := t.result(a.WithC(a.C + b.C))
-	t.dev.Concat(y.Tensor, a.Tensor, b.Tensor)
-	return t.done("concat", y, []*Var{a, b}, nil, func(dy device.Tensor) {
-		t.dev.Split(t.into(a), t.into(b), dy)
-	})
+	return t.Apply(Op{
+		Name: "concat", In: []*Var{a, b}, Out: []device.Shape{a.WithC(a.C + b.C)},
+		Forward: func(out, in []device.Tensor) { t.dev.Concat(out[0], in[0], in[1]) },
+		Reverse: func(_ Saved, dy []device.Tensor, dx []device.Into) { t.dev.Split(dx[0], dx[1], dy[0]) },
+	})[0]
 }

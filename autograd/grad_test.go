@@ -169,6 +169,9 @@ func TestLossGradients(t *testing.T) {
 	b := newBench(t)
 	x, g := b.leaf("x", grid), b.leaf("g", grid)
 	b.check([]*autograd.Var{x}, func(t *autograd.Tape) *autograd.Var { return t.MSE(x, autograd.Input(g.Tensor)) })
+	x.ClearGrad()
+	b.check([]*autograd.Var{x, g}, func(t *autograd.Tape) *autograd.Var { return t.MSE(x, g) })
+	require.Panics(t, func() { autograd.New(b.dev, 0).DiceLoss(x, g, device.DiceOptions{}) }, "no gradient in the target")
 }
 
 // Everything at once: a skip connection, weights used twice, gradients changed in
@@ -182,7 +185,7 @@ func TestSharedAndHeldGradients(t *testing.T) {
 	leaves := []*autograd.Var{x, z, w, bias, gamma, beta}
 	body := func(t *autograd.Tape, x *autograd.Var) *autograd.Var {
 		skip := t.Conv(x, w, bias, device.Conv3x3x3, device.ReLU)
-		low := t.Dropout(t.MaxPool(t.Hold(skip)), 0.4, uint64(3+t.Draw("drop")))
+		low := t.Dropout(t.MaxPool(t.Hold(skip)), 0.4, t.RandomKey("dropout", "drop"))
 		low = t.BatchNormTrain(low, gamma, beta, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
 		t.MaxPool(t.Hold(skip)) // unused
 		return t.Concat(t.Upsample(low), skip)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"voxgrad/device"
+	"voxgrad/internal/rng"
 )
 
 // Tape runs ops on a device and, unless it is made for inference, remembers how
@@ -20,15 +21,6 @@ type Tape struct {
 
 	at, last string // layer of the next op; of the last one that had a name
 	trace    *tracer
-}
-
-// step is one recorded op.
-type step struct {
-	op, at string
-	y      *Var
-	in     []*Var
-	saved  []*Var // values that reverse reads
-	back   func(dy device.Tensor)
 }
 
 // New is a tape that records. key feeds everything random in this forward pass
@@ -48,18 +40,18 @@ func (t *Tape) Device() device.Backend { return t.dev }
 // Recording is false for inference.
 func (t *Tape) Recording() bool { return t.record }
 
-// Key is the key given to New.
-func (t *Tape) Key() uint64 { return t.key }
-
-// Draw counts the random ops of one layer within this pass, from 0: a layer that
-// runs twice (an encoder shared by two time points) draws twice.
-func (t *Tape) Draw(layer string) int {
+// RandomKey is the key of the random numbers that an op draws in one layer: a
+// function of the tape's key, of both names, and of how often the layer has asked
+// on this tape, so that a layer that runs twice (an encoder shared by two time
+// points) draws twice. It depends on nothing else: adding a random layer changes no
+// other's numbers.
+func (t *Tape) RandomKey(op, layer string) uint64 {
 	if t.draws == nil {
 		t.draws = map[string]int{}
 	}
 	n := t.draws[layer]
 	t.draws[layer] = n + 1
-	return n
+	return rng.Key(t.key, op, layer, n)
 }
 
 // At names the layer that the next op belongs to, for messages.
@@ -71,7 +63,7 @@ func (t *Tape) At(layer string) *Tape {
 // Hold lets one more op use the result x, and returns x.
 func (t *Tape) Hold(x *Var) *Var {
 	if !x.leaf {
-		t.alive(x)
+		t.alive(x, 1)
 		x.uses++
 	}
 	return x
@@ -83,7 +75,7 @@ func (t *Tape) Release(x *Var) {
 	if x == nil || x.leaf {
 		return
 	}
-	t.alive(x)
+	t.alive(x, 1)
 	x.uses--
 	t.freeUnused(x)
 }
@@ -115,60 +107,28 @@ func (t *Tape) Close() {
 	t.owned, t.steps = nil, nil
 }
 
-// result is a new, unwritten result of shape s.
-func (t *Tape) result(s device.Shape) *Var { return t.own(t.dev.Alloc(s)) }
-
 func (t *Tape) own(x device.Tensor) *Var {
 	v := &Var{Tensor: x, uses: 1}
 	t.owned = append(t.owned, v)
 	return v
 }
 
-// inPlace is a result that takes over x's memory if nobody else will read it,
-// and a new one of the same shape otherwise. Only for ops that will not be
-// recorded, on devices' ops that allow y to be x.
-func (t *Tape) inPlace(x *Var) *Var {
-	if x.leaf || x.uses != 1 || x.saved != 0 {
-		return t.result(x.Shape)
-	}
-	y := t.own(x.Tensor)
-	x.Mem, x.uses = nil, 0
-	return y
-}
-
 // alive catches the use of a result that has been used up.
-func (t *Tape) alive(x *Var) {
-	if x.uses < 1 {
-		panic(fmt.Sprintf("autograd: a result of shape %v was used up by an earlier op: Hold it before passing it to two", x.Shape))
+func (t *Tape) alive(x *Var, times int) {
+	switch {
+	case x.uses >= times:
+	case x.uses > 0:
+		panic(fmt.Sprintf("autograd: a result of %s, of shape %v, is passed %d times: Hold it once for each time but the first", x.op, x.Shape, times))
+	case x.user == "":
+		panic(fmt.Sprintf("autograd: a result of %s, of shape %v, has been released", x.op, x.Shape))
+	default:
+		panic(fmt.Sprintf("autograd: a result of %s, of shape %v, was used up by %s: Hold it before passing it to two", x.op, x.Shape, x.user))
 	}
 }
 
-// check panics unless every argument may still be used.
-func (t *Tape) check(in ...*Var) {
-	for _, v := range in {
-		if v != nil && !v.leaf {
-			t.alive(v)
-		}
-	}
-}
-
-// wants reports whether an op on these arguments must be recorded.
-func (t *Tape) wants(in ...*Var) bool {
-	if !t.record {
-		return false
-	}
-	for _, v := range in {
-		if v != nil && v.wants {
-			return true
-		}
-	}
-	return false
-}
-
-// done ends an op: it remembers the reverse step if some argument wants a
-// gradient, keeping the values in saved for it, and uses the arguments up.
-// saved may hold nils. The reverse step gets dy, the gradient of y, and may overwrite it.
-func (t *Tape) done(op string, y *Var, in, saved []*Var, back func(dy device.Tensor)) *Var {
+// layer is the layer that the op now run belongs to: the one named by At, "after"
+// the last one named, or "".
+func (t *Tape) layer() string {
 	at := t.at
 	if at != "" {
 		t.last = at
@@ -176,20 +136,5 @@ func (t *Tape) done(op string, y *Var, in, saved []*Var, back func(dy device.Ten
 		at = "after " + t.last
 	}
 	t.at = ""
-	t.traceOutput(op, at, y)
-	if t.wants(in...) {
-		y.wants = true
-		for _, v := range saved {
-			if v != nil && !v.leaf {
-				v.saved++
-			}
-		}
-		t.steps = append(t.steps, step{op: op, at: at, y: y, in: in, saved: saved, back: back})
-	}
-	for _, v := range in {
-		if v != nil && !v.leaf && v.Mem != nil { // no memory: taken over in place
-			t.Release(v)
-		}
-	}
-	return y
+	return at
 }

@@ -19,6 +19,8 @@ type Var struct {
 	leaf  bool // not the tape's memory
 	uses  int  // results: ops still to come that may read the value
 	saved int  // results: recorded reverse steps that will read it
+
+	op, user string // results: what made it, and what has used it up
 }
 
 // Input is a leaf that wants no gradient: an image, a target, a running mean.
@@ -59,14 +61,6 @@ func (v *Var) FreeGrad(dev device.Backend) {
 		dev.Free(v.grad)
 	}
 	v.grad, v.has = device.Tensor{}, false
-}
-
-// tensor is v's tensor, or none for an optional argument that is absent.
-func tensor(v *Var) device.Tensor {
-	if v == nil {
-		return device.Tensor{}
-	}
-	return v.Tensor
 }
 
 func (v *Var) String() string {

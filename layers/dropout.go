@@ -1,9 +1,6 @@
 package layers
 
-import (
-	"voxgrad/autograd"
-	"voxgrad/internal/rng"
-)
+import "voxgrad/autograd"
 
 // Dropout sets single elements to zero in Train and does nothing otherwise.
 type Dropout struct {
@@ -17,12 +14,10 @@ func NewDropout(s Scope, p float64) *Dropout {
 	return &Dropout{path: s.path, p: p, mode: s.mode}
 }
 
-// Forward draws under a key made of the tape's key, the layer's path and how
-// often the layer has run on this tape.
+// Forward draws under the tape's RandomKey of the layer's path.
 func (d *Dropout) Forward(t *autograd.Tape, x *autograd.Var) *autograd.Var {
 	if d.p == 0 || *d.mode != Train {
 		return x
 	}
-	key := rng.Key(t.Key(), "dropout", d.path, t.Draw(d.path))
-	return t.At(d.path).Dropout(x, d.p, key)
+	return t.At(d.path).Dropout(x, d.p, t.RandomKey("dropout", d.path))
 }
