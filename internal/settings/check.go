@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"voxgrad/internal/text"
 )
 
 // OneOf is an error unless s is one of the known words.
@@ -13,7 +15,7 @@ func OneOf(name, s string, known ...string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("%s = %q: want %s%s", name, s, strings.Join(known, " or "), didYouMean(s, known))
+	return fmt.Errorf("%s = %q: want %s%s", name, s, strings.Join(known, " or "), text.DidYouMean(s, known))
 }
 
 // Within is an error unless lo ≤ x ≤ hi.

@@ -11,6 +11,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"voxgrad/internal/infile"
+	"voxgrad/internal/text"
 )
 
 // MaxFile bounds a file of settings in bytes.
@@ -120,7 +121,7 @@ func suggest(key []string, into any) string {
 			same = append(same, k.Path)
 		}
 	})
-	if s := didYouMean(table+name, near); s != "" || len(same) == 0 {
+	if s := text.DidYouMean(table+name, near); s != "" || len(same) == 0 {
 		return s
 	}
 	return fmt.Sprintf("; did you mean %s?", same[0])

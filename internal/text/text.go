@@ -192,12 +192,12 @@ func escaped(s string, lines bool) []string {
 }
 
 // DidYouMean returns the end of a message about an unknown word, `; did you mean
-// "patch"?`, or nothing where no known word is near it: letters that differ, are
+// patch?`, or nothing where no known word is near it: letters that differ, are
 // missing, too many or exchanged, up to a third of the word, or only case, hyphens
 // and underscores.
 func DidYouMean(word string, known []string) string {
 	if best := Nearest(word, known); best != "" {
-		return fmt.Sprintf("; did you mean %q?", best)
+		return fmt.Sprintf("; did you mean %s?", best)
 	}
 	return ""
 }

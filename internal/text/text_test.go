@@ -119,7 +119,7 @@ func TestDidYouMean(t *testing.T) {
 	} {
 		require.Equal(t, want, Nearest(word, known), word)
 	}
-	require.Equal(t, `; did you mean "seed"?`, DidYouMean("sede", known))
+	require.Equal(t, `; did you mean seed?`, DidYouMean("sede", known))
 	require.Empty(t, DidYouMean(strings.Repeat("s", 1<<20), known))
 	require.Empty(t, DidYouMean("b", []string{"a"}))
 }
