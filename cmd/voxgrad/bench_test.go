@@ -3,43 +3,18 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
-	"voxgrad/cuda/driver"
-	"voxgrad/cuda/emu"
 	"voxgrad/device"
 	"voxgrad/device/bench"
 	"voxgrad/device/meta"
 	"voxgrad/models"
-	"voxgrad/train"
 )
-
-// command runs a command by itself in this process and gives its standard output.
-func command(t *testing.T, cmd *cobra.Command, args ...string) (string, error) {
-	t.Helper()
-	cmd.SetArgs(args)
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	r, w, err := os.Pipe()
-	require.NoError(t, err)
-	stdout := os.Stdout
-	os.Stdout = w
-	defer func() { os.Stdout = stdout }()
-	text := make(chan string)
-	go func() {
-		b, _ := io.ReadAll(r)
-		text <- string(b)
-	}()
-	err = cmd.ExecuteContext(t.Context())
-	w.Close()
-	return <-text, err
-}
 
 // least are flags of a bench that takes a moment.
 var least = []string{"--width", "1", "--patch", "8", "--runs", "2", "--seconds", "0", "--cache", "1"}
@@ -187,77 +162,6 @@ func TestBenchOnTheEmulatorCounts(t *testing.T) {
 	b.Reset()
 	require.NoError(t, changeTable(r, again, c, 0).WriteText(&b))
 	require.Regexp(t, `\n[1-9]\d* within ±0 %, 0 new`, b.String(), "equal counts were compared")
-}
-
-// A GPU's own clock and ceiling, on the emulator for want of one.
-func TestOnGPU(t *testing.T) {
-	dev, err := newOnGPU(emu.New(emu.ComputeCapability(61)))
-	require.NoError(t, err)
-	r, err := bench.Run(t.Context(), dev, bench.Ops(bench.Shapes{Width: 1, Patch: 8, Batch: 1})[:1], bench.Options{Least: 2, CopyBytes: 4096})
-	require.NoError(t, err)
-	require.Equal(t, "device", r.Timing)
-	require.Len(t, r.Results[0].Seconds, 2)
-	require.NoError(t, dev.Close())
-	_, err = newOnGPU(emu.New(emu.ComputeCapability(50)))
-	require.ErrorContains(t, err, "5.0")
-}
-
-func TestDevices(t *testing.T) {
-	out, err := command(t, newDevices())
-	require.NoError(t, err)
-	require.Contains(t, out, "model")
-	require.Contains(t, out, "cpu (")
-	out, err = command(t, newDevices(), "--json")
-	require.NoError(t, err)
-	var l deviceList
-	require.NoError(t, json.Unmarshal([]byte(out), &l))
-	require.Positive(t, l.CPU.Cores)
-	require.Positive(t, l.CPU.Cache)
-	require.NotEmpty(t, l.PTX)
-	if len(l.GPUs) == 0 {
-		require.NotEmpty(t, l.NoGPU, "it says why")
-	}
-
-	g := describeGPU(1, driver.Info{Name: "X", ComputeCapability: 61, Memory: 12 << 30, MemClockKHz: 5_000_000, MemBusBits: 352, DriverVersion: 12040})
-	require.Equal(t, "12.4", g.Driver)
-	require.Equal(t, "6.1", g.Compute)
-	require.InDelta(t, 440, g.PeakGBytes, 1e-9)
-	require.Contains(t, g.PTX, "sm_61")
-	require.Empty(t, g.Unusable)
-	old, good := driver.Info{ComputeCapability: 52, DriverVersion: 12040}, driver.Info{ComputeCapability: 90, DriverVersion: 12040}
-	require.Contains(t, describeGPU(0, old).Unusable, "5.2")
-	index, err := pickGPU([]driver.Info{old, good, good})
-	require.NoError(t, err)
-	require.Equal(t, 1, index, "the first one that can be used")
-	_, err = pickGPU([]driver.Info{old})
-	require.ErrorContains(t, err, "5.2")
-
-	require.Equal(t, "Some CPU", procField("a: b\nmodel name\t: Some CPU\nmodel name: other\n", "model name"))
-	require.EqualValues(t, 3<<10, kib("3 kB"))
-	require.Zero(t, kib("x"))
-}
-
-// What a card would give is more than the tensors take, and not much.
-func TestMemoryPlanOfACard(t *testing.T) {
-	c := train.Defaults("segmenter")
-	c.Network.Width, c.Run.Batch = 4, 2
-	c.Sampler.Patch, c.Sampler.Jitter = [3]int{16, 16, 16}, 4
-	open := dryCUDA(driver.Info{Name: "card", ComputeCapability: 61, Multiprocs: 20, SharedPerCTA: 48 << 10, SharedOptIn: 99 << 10})
-	m, err := train.MemoryOf(c, open)
-	require.NoError(t, err)
-	tensors, err := train.MemoryOf(c, train.DryTensors)
-	require.NoError(t, err)
-	require.Equal(t, tensors.Peak, m.Peak)
-	require.Greater(t, m.Taken, m.Peak)
-	p, err := train.PlanMemory(c, m.Taken, open)
-	require.NoError(t, err)
-	require.True(t, p.Fits)
-	require.GreaterOrEqual(t, p.Largest.Batch, 2)
-	p, err = train.PlanMemory(c, tensors.Peak, open)
-	require.NoError(t, err)
-	require.False(t, p.Fits, "the tensors alone fill it")
-	require.ErrorContains(t, p.Check(), "not enough memory")
-	t.Logf("%v", p)
 }
 
 // The dry driver's accounts are those of a device that works, to the byte.

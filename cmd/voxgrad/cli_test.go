@@ -1,17 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/train/dataset"
 	"voxgrad/volume"
 )
 
@@ -24,53 +22,6 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// voxgrad runs one command line.
-func voxgrad(t *testing.T, args ...string) (status int, stdout, stderr string) {
-	t.Helper()
-	cmd := exec.Command(os.Args[0], args...)
-	cmd.Env = append(os.Environ(), "VOXGRAD_AS_PROGRAM=1")
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited {
-		require.NoError(t, err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
-}
-
-// succeeds runs a command line that must work, and returns its standard output.
-func succeeds(t *testing.T, args ...string) string {
-	t.Helper()
-	status, out, errs := voxgrad(t, args...)
-	require.Zero(t, status, "voxgrad %s\n%s", strings.Join(args, " "), errs)
-	return out
-}
-
-// trained is a folder with phantoms and tiny networks, made once.
-var trained = sync.OnceValue(func() string {
-	dir, err := os.MkdirTemp("", "voxgrad-cli")
-	must(err)
-	return dir
-})
-
-// tiny are the settings of a network that trains in a second.
-var tiny = []string{"--width", "2", "--patch", "16x16x16", "--jitter", "4", "--batch", "1", "--steps", "2", "--epochs", "1", "--valid-patches", "1", "--folds", "2"}
-
-func setup(t *testing.T) string {
-	t.Helper()
-	dir := trained()
-	if _, err := os.Stat(filepath.Join(dir, "ready")); err == nil {
-		return dir
-	}
-	data := filepath.Join(dir, "data")
-	succeeds(t, "phantom", "--out", data, "--count", "2", "--size", "32x32x32", "--seed", "3")
-	succeeds(t, append([]string{"train", "segmenter", "--data", filepath.Join(data, "single.csv"), "--out", filepath.Join(dir, "seg")}, tiny...)...)
-	detector := append([]string{"train", "detector", "--data", data, "--out", filepath.Join(dir, "det"), "--encoder", filepath.Join(dir, "seg/fold_0/checkpoint_best.safetensors")}, tiny[2:]...)
-	succeeds(t, detector...)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600))
-	return dir
-}
-
 func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
 	dir := setup(t)
 	for _, f := range []string{"checkpoint_best.safetensors", "checkpoint_last.safetensors", "checkpoint_final.safetensors", "metrics.csv", "summary.json", "config.toml", "progress.png"} {
@@ -78,7 +29,7 @@ func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
 		require.FileExists(t, filepath.Join(dir, "det/fold_0", f))
 	}
 	one := filepath.Join(dir, "data/phantom001")
-	t1, t2, truth := filepath.Join(one, challengeTime1), filepath.Join(one, challengeTime2), filepath.Join(one, challengeTruth)
+	t1, t2, truth := filepath.Join(one, dataset.PhantomTime1), filepath.Join(one, dataset.PhantomTime2), filepath.Join(one, dataset.PhantomTruth)
 	mask, prob, picture, table := filepath.Join(dir, "m.nii.gz"), filepath.Join(dir, "p.nii.gz"), filepath.Join(dir, "m.png"), filepath.Join(dir, "m.csv")
 
 	succeeds(t, "segment", "--model", filepath.Join(dir, "seg/fold_0/checkpoint_best.safetensors"), "--flair", t1, "--out", mask, "--prob", prob,
@@ -109,7 +60,7 @@ func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
 		lists[i] = succeeds(t, "predict", "--model", w, "--model", w, "--time1", t1, "--time2", t2, "--out", mask, "--patch", "16", "--json")
 	}
 	require.Equal(t, lists[0], lists[1], "a plain weights file predicts what its checkpoint predicts")
-	var lesions struct{ Lesions []lesionRow }
+	var lesions struct{ Lesions []map[string]any }
 	require.NoError(t, json.Unmarshal([]byte(lists[0]), &lesions))
 
 	var scores map[string]*float64
@@ -121,7 +72,7 @@ func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
 	preds := filepath.Join(dir, "preds")
 	require.NoError(t, os.MkdirAll(preds, 0o777))
 	for _, name := range []string{"phantom001", "phantom002"} {
-		v, err := volume.Read(filepath.Join(dir, "data", name, challengeTruth))
+		v, err := volume.Read(filepath.Join(dir, "data", name, dataset.PhantomTruth))
 		require.NoError(t, err)
 		require.NoError(t, volume.Write(filepath.Join(preds, name+".nii.gz"), v, volume.Uint8))
 	}
@@ -146,9 +97,9 @@ func TestTransformsMoveScansInAndResultsOut(t *testing.T) {
 	det := filepath.Join(dir, "det/fold_0/checkpoint_best.safetensors")
 	args := []string{"predict", "--model", det, "--patch", "16", "--out", filepath.Join(dir, "o.nii.gz")}
 	plain, shifted := filepath.Join(dir, "plain.nii.gz"), filepath.Join(dir, "shifted.nii.gz")
-	succeeds(t, append(args, "--prob", plain, "--time1", filepath.Join(one, challengeTime1), "--time2", filepath.Join(one, challengeTime2))...)
-	succeeds(t, append(args, "--prob", shifted, "--time1", moved(challengeTime1), "--time2", moved(challengeTime2),
-		"--transform1", itk, "--transform2", itk, "--space", filepath.Join(one, challengeTime1))...)
+	succeeds(t, append(args, "--prob", plain, "--time1", filepath.Join(one, dataset.PhantomTime1), "--time2", filepath.Join(one, dataset.PhantomTime2))...)
+	succeeds(t, append(args, "--prob", shifted, "--time1", moved(dataset.PhantomTime1), "--time2", moved(dataset.PhantomTime2),
+		"--transform1", itk, "--transform2", itk, "--space", filepath.Join(one, dataset.PhantomTime1))...)
 	a, err := volume.Read(plain)
 	require.NoError(t, err)
 	b, err := volume.Read(shifted)
@@ -160,7 +111,7 @@ func TestTransformsMoveScansInAndResultsOut(t *testing.T) {
 func TestExitStatusAndMessages(t *testing.T) {
 	dir := setup(t)
 	one := filepath.Join(dir, "data/phantom001")
-	t1, t2, truth := filepath.Join(one, challengeTime1), filepath.Join(one, challengeTime2), filepath.Join(one, challengeTruth)
+	t1, t2, truth := filepath.Join(one, dataset.PhantomTime1), filepath.Join(one, dataset.PhantomTime2), filepath.Join(one, dataset.PhantomTruth)
 	seg, det := filepath.Join(dir, "seg/fold_0/checkpoint_best.safetensors"), filepath.Join(dir, "det/fold_0/checkpoint_best.safetensors")
 	out := filepath.Join(dir, "never.nii.gz")
 	damage := func(name string, change func(v *volume.Volume)) string {

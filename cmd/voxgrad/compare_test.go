@@ -30,7 +30,7 @@ func methodFolders(t *testing.T) (truth, a, b string) {
 	}
 	writeMask(t, filepath.Join(truth, "clean.nii.gz"))
 	writeMask(t, filepath.Join(a, "clean.nii.gz"))
-	writeMask(t, filepath.Join(b, "clean.nii.gz"), alarm)
+	writeMask(t, filepath.Join(b, "clean.nii.gz"), block{[3]int{12, 1, 1}, [3]int{2, 2, 2}})
 	return truth, a, b
 }
 
@@ -111,9 +111,4 @@ func TestCompareRefuses(t *testing.T) {
 	status, _, errs := voxgrad(t, "compare", a, b, "--truth", truth)
 	require.Equal(t, 1, status)
 	require.Contains(t, errs, "no prediction in "+b+" for case3")
-}
-
-func TestMethodNames(t *testing.T) {
-	require.Equal(t, [2]string{"ours", "theirs"}, methodNames([2]string{"x/ours/", "y/theirs"}))
-	require.Equal(t, [2]string{"x/masks", "y/masks"}, methodNames([2]string{"x/masks", "y/masks"}))
 }

@@ -14,6 +14,7 @@ import (
 
 	"voxgrad/internal/atomicfile"
 	"voxgrad/report"
+	"voxgrad/train/dataset"
 	"voxgrad/train/pipeline"
 	"voxgrad/volume"
 )
@@ -182,17 +183,19 @@ func (d *demo) size() [3]int {
 func (d *demo) makeData(ctx context.Context) error {
 	begin := time.Now()
 	size := d.size()
-	job := phantomJob{dir: d.path(demoTrain), prefix: "train", count: d.trainPairs, seed: d.seed, size: size, fresh: volume.Range{Min: 1, Max: 6}}
-	if err := job.run(); err != nil {
+	job := dataset.Phantoms{Folder: d.path(demoTrain), Prefix: "train", Count: d.trainPairs, Seed: d.seed, Size: size, New: volume.Range{Min: 1, Max: 6}}
+	if err := job.Write(); err != nil {
 		return err
 	}
+	slog.Info("phantoms written", "pairs", job.Count, "folder", job.Folder)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	job.dir, job.prefix, job.count, job.seed = d.path(demoHeld), "held", d.heldOut, d.seed+1<<32
-	if err := job.run(); err != nil {
+	job.Folder, job.Prefix, job.Count, job.Seed = d.path(demoHeld), "held", d.heldOut, d.seed+1<<32
+	if err := job.Write(); err != nil {
 		return err
 	}
+	slog.Info("phantoms written", "pairs", job.Count, "folder", job.Folder)
 	slog.Info("done: phantom data", "seconds", int(time.Since(begin).Seconds()+0.5))
 	return nil
 }
@@ -205,6 +208,5 @@ func (d *demo) job(cmd *cobra.Command) (pipeline.Job, func(), error) {
 	if err := atomicfile.WriteBytes(d.path(demoConfig), []byte(d.config())); err != nil {
 		return pipeline.Job{}, nil, err
 	}
-	f := pipelineFlags{config: d.path(demoConfig), out: d.out, device: d.device, seed: d.seed, fold: -1}
-	return f.job(cmd)
+	return openPipeline(cmd, d.path(demoConfig), d.out, d.device, nil)
 }

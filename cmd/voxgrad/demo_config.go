@@ -1,6 +1,9 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"voxgrad/train/dataset"
+)
 
 // demoFolds are the parts of the training pairs; two of them have a member.
 const demoFolds = 5
@@ -72,5 +75,5 @@ root = %[4]q
 root = %[5]q
 [data.test]
 root = %[7]q
-`, d.seed, d.out, demoFolds, d.path(demoTrain, singleTable), d.path(demoTrain), demoConfig, d.path(demoHeld), d.trainPairs, d.heldOut) + stages
+`, d.seed, d.out, demoFolds, d.path(demoTrain, dataset.PhantomTable), d.path(demoTrain), demoConfig, d.path(demoHeld), d.trainPairs, d.heldOut) + stages
 }

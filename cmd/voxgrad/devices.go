@@ -1,18 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"voxgrad/cuda"
 	"voxgrad/cuda/driver"
 	"voxgrad/cuda/gpu"
 	"voxgrad/cuda/kernels"
-	"voxgrad/cuda/memplan"
 	"voxgrad/device/cpu"
 	"voxgrad/internal/text"
 	"voxgrad/report"
@@ -89,60 +86,10 @@ func describeGPU(index int, i driver.Info) gpuInfo {
 		// Two transfers a clock, as all memory of these cards.
 		PeakGBytes: 2 * float64(i.MemClockKHz) * 1e3 * float64(i.MemBusBits) / 8 / 1e9}
 	var err error
-	if g.PTX, err = bestVariant(i.ComputeCapability); err == nil {
-		err = gpu.Supported(index, i)
-	}
-	if err != nil {
+	if g.PTX, err = kernelsFor(index, i); err != nil {
 		g.PTX, g.Unusable = "", err.Error()
 	}
 	return g
-}
-
-// firstGPU is the number of the first GPU that can be used; the error is why none can.
-func firstGPU() (int, error) {
-	if err := gpu.Available(); err != nil {
-		return 0, err
-	}
-	infos, err := gpu.List()
-	if err != nil {
-		return 0, err
-	}
-	return pickGPU(infos)
-}
-
-func pickGPU(infos []driver.Info) (int, error) {
-	why := "there is none"
-	for i, info := range infos {
-		g := describeGPU(i, info)
-		if g.Unusable == "" {
-			return i, nil
-		}
-		why = g.Unusable
-	}
-	return 0, errors.New(why)
-}
-
-// bestVariant is the PTX variants that a card would run, the best first.
-func bestVariant(compute int) (string, error) {
-	count := map[string]int{}
-	var order []string
-	for _, name := range kernels.Names() {
-		_, variant, err := kernels.Source(name, compute)
-		if err != nil {
-			return "", err
-		}
-		if count[variant] == 0 {
-			order = append(order, variant)
-		}
-		count[variant]++
-	}
-	if len(order) == 1 {
-		return order[0], nil
-	}
-	for i, v := range order {
-		order[i] = fmt.Sprintf("%s (%d of %d modules)", v, count[v], len(kernels.Names()))
-	}
-	return strings.Join(order, ", "), nil
 }
 
 func (l deviceList) write() error {
@@ -187,16 +134,4 @@ func memoryText(total, free int64) string {
 		return text.Bytes(total)
 	}
 	return fmt.Sprintf("%s, %s of it free", text.Bytes(total), text.Bytes(free))
-}
-
-// dryCUDA opens the CUDA backend on a device like info that does nothing, for
-// planning: what it takes is what the card would give.
-func dryCUDA(info driver.Info) train.OpenDry {
-	return func(limit int64) (train.DryDevice, error) {
-		i := info
-		i.Memory = limit
-		d := memplan.New(i)
-		b, err := cuda.New(d)
-		return train.DryDevice{Backend: b, Taken: d.Peak}, err
-	}
 }

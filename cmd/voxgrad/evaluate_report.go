@@ -45,26 +45,6 @@ func (j *evaluateJob) writeReport(list []evaluateFiles, cases []metrics.Case, su
 	return p.Write(j.report)
 }
 
-// pageFooter says what made a page.
-func pageFooter() string {
-	return "voxgrad " + buildVersion() + ". For research only: not a medical device."
-}
-
-// scoringFacts are the parameters of the measures as facts.
-func scoringFacts(o metrics.Options) []report.Fact {
-	facts := []report.Fact{
-		{Name: "lesions are larger than", Value: report.CubicMillimetres.Text(o.MinLesionMM3)},
-		{Name: "connectivity", Value: "6 (voxels that share a face)"},
-		{Name: "alpha: covered by more than", Value: report.Percent.Text(o.Alpha)},
-		{Name: "beta: outside by at most", Value: report.Percent.Text(o.Beta)},
-		{Name: "gamma: overlap looked at", Value: report.Percent.Text(o.Gamma)},
-	}
-	if o.AnimaQuirks {
-		facts = append(facts, report.Fact{Name: "average surface distance", Value: "as the challenge's tool prints it"})
-	}
-	return facts
-}
-
 // scored reads the images of a case.
 func (f *evaluateFiles) scored(r metrics.Result, o metrics.Options) (*report.Scored, error) {
 	c := &report.Case{Title: f.name}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -14,9 +13,6 @@ import (
 	"voxgrad/metrics"
 	"voxgrad/volume"
 )
-
-// outside finds what a page would load or link to beyond itself.
-var outside = regexp.MustCompile(`(?i)(src|href)="([^d#]|d[^a])|url\(|@import|<script|<link|<iframe`)
 
 func TestEvaluateReport(t *testing.T) {
 	dir, truth, pred := evaluationFolder(t)

@@ -1,14 +1,9 @@
 package main
 
 import (
-	"encoding/csv"
 	"fmt"
-	"io"
-	"math"
 	"os"
-	"strconv"
 
-	"voxgrad/internal/atomicfile"
 	"voxgrad/metrics"
 	"voxgrad/report"
 )
@@ -46,40 +41,4 @@ func jsonCases(cases []metrics.Case) []any {
 		rows = append(rows, map[string]any{"case": c.Name, "measures": c.Result})
 	}
 	return rows
-}
-
-// scoreRow is a line of a table of measures: names of what was measured, and the
-// result.
-type scoreRow struct {
-	names  []string
-	result *metrics.Result
-}
-
-func scoreRows(cases []metrics.Case, names ...string) (rows []scoreRow) {
-	for n := range cases {
-		rows = append(rows, scoreRow{append([]string{cases[n].Name}, names...), &cases[n].Result})
-	}
-	return rows
-}
-
-// writeScoreCSV writes all measures with all their digits: nan where one is
-// undefined, nothing where it does not belong to the case.
-func writeScoreCSV(path string, head []string, rows []scoreRow) error {
-	keys := metrics.Keys()
-	lines := [][]string{append(head[:len(head):len(head)], keys...)}
-	for _, r := range rows {
-		line := r.names
-		for _, key := range keys {
-			cell := ""
-			if v, ok := r.result.Value(key); ok {
-				cell = "nan"
-				if !math.IsNaN(v) {
-					cell = strconv.FormatFloat(v, 'g', -1, 64)
-				}
-			}
-			line = append(line, cell)
-		}
-		lines = append(lines, line)
-	}
-	return atomicfile.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(lines) })
 }

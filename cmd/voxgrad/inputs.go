@@ -2,11 +2,9 @@ package main
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
-	"os"
 	"strconv"
 
 	"voxgrad/internal/atomicfile"
@@ -149,11 +147,4 @@ func writeLesionCSV(path string, list []report.Lesion) error {
 			text(l.VolumeMM3), strconv.Itoa(l.Voxels), text(l.MeanProb)})
 	}
 	return atomicfile.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
-}
-
-// printJSON prints v indented on standard output.
-func printJSON(v any) error {
-	e := json.NewEncoder(os.Stdout)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
 }

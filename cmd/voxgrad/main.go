@@ -13,17 +13,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"voxgrad/internal/par"
 )
-
-// version is set by the linker (see the Makefile); build info serves otherwise.
-var version = ""
 
 func main() { os.Exit(run(os.Args[1:])) }
 
@@ -54,19 +49,6 @@ func run(args []string) int {
 		return 130 // what shells report for a program that SIGINT ended
 	}
 	return 1
-}
-
-// usageError is a wrong command line, as opposed to wrong input.
-type usageError struct {
-	err error
-	cmd *cobra.Command
-}
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-func usagef(cmd *cobra.Command, format string, a ...any) error {
-	return usageError{fmt.Errorf(format, a...), cmd}
 }
 
 func newRoot() *cobra.Command {
@@ -114,61 +96,4 @@ Not a medical device: for research only.`,
 		newGradcheck(), newWeights(), newBench(), newDevices(),
 	)
 	return root
-}
-
-// exactArgs is cobra's check of the number of arguments, reported as wrong usage.
-func exactArgs(n int, names string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != n {
-			if n == 0 {
-				return usagef(cmd, "unexpected argument %q", args[0])
-			}
-			return usagef(cmd, "expected %s, got %d arguments", names, len(args))
-		}
-		return nil
-	}
-}
-
-// group makes a command that only holds others.
-func group(use, short string, subs ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, Args: onlyCommands,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	c.AddCommand(subs...)
-	return c
-}
-
-// onlyCommands refuses what is not the name of a command below.
-func onlyCommands(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	hint := ""
-	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		hint = "; did you mean " + strings.Join(similar, " or ") + "?"
-	}
-	return usagef(cmd, "unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)
-}
-
-// buildVersion is the release or commit the program was built from, with the
-// Go version and the platform.
-func buildVersion() string {
-	v := version
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
-	}
-	set := map[string]string{}
-	for _, s := range info.Settings {
-		set[s.Key] = s.Value
-	}
-	if v == "" {
-		v = info.Main.Version
-		if r := set["vcs.revision"]; len(r) >= 12 {
-			v = r[:12]
-			if set["vcs.modified"] == "true" {
-				v += "-dirty"
-			}
-		}
-	}
-	return fmt.Sprintf("%s (%s %s/%s)", v, info.GoVersion, set["GOOS"], set["GOARCH"])
 }

@@ -52,24 +52,11 @@ func (f *pipelineFlags) job(cmd *cobra.Command) (job pipeline.Job, closeDevice f
 	if f.out == "" {
 		return job, nil, usagef(cmd, "--out is empty: name the folder for everything")
 	}
-	text, err := os.ReadFile(f.config)
-	if err != nil {
-		return job, nil, fmt.Errorf("cannot read the configuration: %w", err)
-	}
-	job = pipeline.Job{Config: pipeline.Defaults(), Out: f.out, Version: buildVersion(), Events: newPipelineWatch().event}
-	if err := job.Config.ParseTOML(text); err != nil {
-		return job, nil, fmt.Errorf("%s: %w (docs/pipeline.md lists the settings)", f.config, err)
-	}
+	var seed *uint64
 	if cmd.Flags().Changed("seed") {
-		job.Config.Seed = f.seed
+		seed = &f.seed
 	}
-	if job.OpenDry, err = dryDevice(cmd, f.device); err != nil {
-		return job, nil, err
-	}
-	if job.Device, err = openDevice(cmd, f.device); err != nil {
-		return job, nil, err
-	}
-	return job, func() { job.Device.Close() }, nil
+	return openPipeline(cmd, f.config, f.out, f.device, seed)
 }
 
 func newPipeline() *cobra.Command {

@@ -39,12 +39,6 @@ func (w *pipelineWatch) event(e pipeline.Event) {
 	}
 }
 
-// stopped is the end of a pipeline by a signal. It counts as errInterrupted, for the
-// exit status, but says what to do in the engine's words.
-type stopped struct{ error }
-
-func (stopped) Is(target error) bool { return target == errInterrupted }
-
 func interrupted(err error) error {
 	if errors.Is(err, pipeline.ErrInterrupted) {
 		return stopped{err}

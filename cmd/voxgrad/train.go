@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -36,9 +35,6 @@ func newTrain() *cobra.Command {
 			"  voxgrad train generator --data cases.csv --out runs/generator"),
 	)
 }
-
-// errInterrupted ends a run that a signal stopped: saved, but not finished.
-var errInterrupted = errors.New("interrupted; everything is saved, and --resume goes on from here")
 
 func newTrainTask(task, short, example string) *cobra.Command {
 	cfg := train.Defaults(task)

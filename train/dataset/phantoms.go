@@ -1,0 +1,110 @@
+package dataset
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/rng"
+	"voxgrad/volume"
+)
+
+// Files of a phantom, in the challenge's layout, and the lesions of each time point beside them.
+const (
+	PhantomTime1   = "flair_time01_on_middle_space.nii.gz"
+	PhantomTime2   = "flair_time02_on_middle_space.nii.gz"
+	PhantomTruth   = "ground_truth.nii.gz"
+	PhantomBrain   = "brain_mask.nii.gz"
+	PhantomLesion1 = "lesions_time01.nii.gz"
+	PhantomLesion2 = "lesions_time02.nii.gz"
+	PhantomTable   = "single.csv" // of the single time points
+)
+
+// Phantoms is a data set of pairs of phantoms to write.
+type Phantoms struct {
+	Folder, Prefix string
+	Count          int
+	Seed           uint64
+	Size           [3]int
+	New            volume.Range // new lesions per pair; the zero Range means the phantom's default
+}
+
+// Write writes the pairs, each a folder, and the table of single time points.
+func (j Phantoms) Write() error {
+	if err := os.MkdirAll(j.Folder, 0o777); err != nil {
+		return fmt.Errorf("cannot make the output folder: %w", err)
+	}
+	rows := [][]string{{"case", "patient", "flair", "mask", "brainmask"}}
+	for n := range j.Count {
+		o := volume.DefaultPhantom(rng.Key(j.Seed, "phantom", n))
+		o.Size = j.Size
+		if j.New != (volume.Range{}) {
+			o.New = j.New
+		}
+		p, err := volume.NewPhantom(o)
+		if err != nil {
+			return err
+		}
+		name := fmt.Sprintf("%s%03d", j.Prefix, n+1)
+		if err := writePhantom(filepath.Join(j.Folder, name), p); err != nil {
+			return err
+		}
+		for t, files := range [][2]string{{PhantomTime1, PhantomLesion1}, {PhantomTime2, PhantomLesion2}} {
+			rows = append(rows, []string{fmt.Sprintf("%s_time%02d", name, t+1), name,
+				name + "/" + files[0], name + "/" + files[1], name + "/" + PhantomBrain})
+		}
+		slog.Debug("phantom written", "case", name, "lesions", len(p.Lesions))
+	}
+	return atomicfile.Write(filepath.Join(j.Folder, PhantomTable), func(w io.Writer) error {
+		return csv.NewWriter(w).WriteAll(rows)
+	})
+}
+
+// writePhantom writes one pair in the challenge's layout.
+func writePhantom(dir string, p *volume.Phantom) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return fmt.Errorf("cannot make the case's folder: %w", err)
+	}
+	for _, f := range []struct {
+		name string
+		v    *volume.Volume
+		t    volume.DType
+	}{
+		{PhantomTime1, p.Time1, volume.Float32},
+		{PhantomTime2, p.Time2, volume.Float32},
+		{PhantomTruth, p.NewLesions, volume.Uint8},
+		{PhantomBrain, p.BrainMask, volume.Uint8},
+		{PhantomLesion1, p.Lesions1, volume.Uint8},
+		{PhantomLesion2, p.Lesions2, volume.Uint8},
+	} {
+		if err := volume.Write(filepath.Join(dir, f.name), f.v, f.t); err != nil {
+			return err
+		}
+	}
+	b, err := json.MarshalIndent(phantomRecord(p), "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteBytes(filepath.Join(dir, "record.json"), append(b, '\n'))
+}
+
+// phantomLesion is a lesion in record.json.
+type phantomLesion struct {
+	Kind       volume.LesionKind `json:"kind"`
+	Voxels     [2]int            `json:"voxels"`
+	MM3        [2]float64        `json:"mm3"`
+	CentroidMM [3]float64        `json:"centroid_mm"`
+}
+
+func phantomRecord(p *volume.Phantom) any {
+	list := []phantomLesion{}
+	for _, l := range p.Lesions {
+		list = append(list, phantomLesion{l.Kind, l.Voxels, l.MM3, p.Time1.Affine.Apply(l.Centroid)})
+	}
+	return map[string]any{"lesions": list}
+}
