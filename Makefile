@@ -2,7 +2,7 @@
 GO      ?= go
 BIN     := bin/voxgrad
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION)
+LDFLAGS := -X voxgrad/cmd/voxgrad/internal/cli.release=$(VERSION)
 DEMO    ?= demo
 
 # The GPU's driver is compiled in where there are a C compiler and cuda.h; nothing

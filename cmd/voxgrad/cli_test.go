@@ -9,21 +9,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/cmd/voxgrad/internal/clitest"
 	"voxgrad/train/dataset"
 	"voxgrad/volume"
 )
 
-// TestMain lets the test binary be the program: the tests run command lines as
-// users do and see the exit status, standard output and standard error.
-func TestMain(m *testing.M) {
-	if os.Getenv("VOXGRAD_AS_PROGRAM") == "1" {
-		os.Exit(run(os.Args[1:]))
-	}
-	os.Exit(m.Run())
-}
-
 func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
-	dir := setup(t)
+	dir := clitest.Trained(t)
 	for _, f := range []string{"checkpoint_best.safetensors", "checkpoint_last.safetensors", "checkpoint_final.safetensors", "metrics.csv", "summary.json", "config.toml", "progress.png"} {
 		require.FileExists(t, filepath.Join(dir, "seg/fold_0", f))
 		require.FileExists(t, filepath.Join(dir, "det/fold_0", f))
@@ -32,7 +24,7 @@ func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
 	t1, t2, truth := filepath.Join(one, dataset.PhantomTime1), filepath.Join(one, dataset.PhantomTime2), filepath.Join(one, dataset.PhantomTruth)
 	mask, prob, picture, table := filepath.Join(dir, "m.nii.gz"), filepath.Join(dir, "p.nii.gz"), filepath.Join(dir, "m.png"), filepath.Join(dir, "m.csv")
 
-	succeeds(t, "segment", "--model", filepath.Join(dir, "seg/fold_0/checkpoint_best.safetensors"), "--flair", t1, "--out", mask, "--prob", prob,
+	clitest.Succeeds(t, "segment", "--model", filepath.Join(dir, "seg/fold_0/checkpoint_best.safetensors"), "--flair", t1, "--out", mask, "--prob", prob,
 		"--patch", "16x16x16", "--hop", "8x8x8", "--picture", picture, "--table", table)
 	m, err := volume.Read(mask)
 	require.NoError(t, err)
@@ -52,19 +44,19 @@ func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
 
 	det := filepath.Join(dir, "det/fold_0/checkpoint_last.safetensors")
 	stripped := filepath.Join(dir, "plain.safetensors")
-	succeeds(t, "weights", "strip", det, stripped)
-	require.Contains(t, succeeds(t, "weights", "check", stripped, det), "detector")
-	require.Contains(t, succeeds(t, "weights", "show", stripped), "fuse4_bn.running_var")
+	clitest.Succeeds(t, "weights", "strip", det, stripped)
+	require.Contains(t, clitest.Succeeds(t, "weights", "check", stripped, det), "detector")
+	require.Contains(t, clitest.Succeeds(t, "weights", "show", stripped), "fuse4_bn.running_var")
 	var lists [2]string
 	for i, w := range []string{det, stripped} {
-		lists[i] = succeeds(t, "predict", "--model", w, "--model", w, "--time1", t1, "--time2", t2, "--out", mask, "--patch", "16", "--json")
+		lists[i] = clitest.Succeeds(t, "predict", "--model", w, "--model", w, "--time1", t1, "--time2", t2, "--out", mask, "--patch", "16", "--json")
 	}
 	require.Equal(t, lists[0], lists[1], "a plain weights file predicts what its checkpoint predicts")
 	var lesions struct{ Lesions []map[string]any }
 	require.NoError(t, json.Unmarshal([]byte(lists[0]), &lesions))
 
 	var scores map[string]*float64
-	require.NoError(t, json.Unmarshal([]byte(succeeds(t, "evaluate", "--truth", truth, "--pred", truth, "--json")), &scores))
+	require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, "evaluate", "--truth", truth, "--pred", truth, "--json")), &scores))
 	for _, key := range []string{"dice", "lesion_sensitivity", "lesion_ppv", "lesion_f1", "truth_lesions", "pred_lesions"} {
 		require.Contains(t, scores, key)
 	}
@@ -76,11 +68,11 @@ func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, volume.Write(filepath.Join(preds, name+".nii.gz"), v, volume.Uint8))
 	}
-	require.Contains(t, succeeds(t, "evaluate", "--truth", filepath.Join(dir, "data"), "--pred", preds), "phantom002")
+	require.Contains(t, clitest.Succeeds(t, "evaluate", "--truth", filepath.Join(dir, "data"), "--pred", preds), "phantom002")
 }
 
 func TestTransformsMoveScansInAndResultsOut(t *testing.T) {
-	dir := setup(t)
+	dir := clitest.Trained(t)
 	one := filepath.Join(dir, "data/phantom001")
 	itk := filepath.Join(dir, "shift.txt")
 	// Points of the space to points of the scan: 4 mm along x. ITK counts x to the left.
@@ -97,8 +89,8 @@ func TestTransformsMoveScansInAndResultsOut(t *testing.T) {
 	det := filepath.Join(dir, "det/fold_0/checkpoint_best.safetensors")
 	args := []string{"predict", "--model", det, "--patch", "16", "--out", filepath.Join(dir, "o.nii.gz")}
 	plain, shifted := filepath.Join(dir, "plain.nii.gz"), filepath.Join(dir, "shifted.nii.gz")
-	succeeds(t, append(args, "--prob", plain, "--time1", filepath.Join(one, dataset.PhantomTime1), "--time2", filepath.Join(one, dataset.PhantomTime2))...)
-	succeeds(t, append(args, "--prob", shifted, "--time1", moved(dataset.PhantomTime1), "--time2", moved(dataset.PhantomTime2),
+	clitest.Succeeds(t, append(args, "--prob", plain, "--time1", filepath.Join(one, dataset.PhantomTime1), "--time2", filepath.Join(one, dataset.PhantomTime2))...)
+	clitest.Succeeds(t, append(args, "--prob", shifted, "--time1", moved(dataset.PhantomTime1), "--time2", moved(dataset.PhantomTime2),
 		"--transform1", itk, "--transform2", itk, "--space", filepath.Join(one, dataset.PhantomTime1))...)
 	a, err := volume.Read(plain)
 	require.NoError(t, err)
@@ -109,7 +101,7 @@ func TestTransformsMoveScansInAndResultsOut(t *testing.T) {
 }
 
 func TestExitStatusAndMessages(t *testing.T) {
-	dir := setup(t)
+	dir := clitest.Trained(t)
 	one := filepath.Join(dir, "data/phantom001")
 	t1, t2, truth := filepath.Join(one, dataset.PhantomTime1), filepath.Join(one, dataset.PhantomTime2), filepath.Join(one, dataset.PhantomTruth)
 	seg, det := filepath.Join(dir, "seg/fold_0/checkpoint_best.safetensors"), filepath.Join(dir, "det/fold_0/checkpoint_best.safetensors")
@@ -167,13 +159,13 @@ func TestExitStatusAndMessages(t *testing.T) {
 		{1, []string{"detector"}, []string{"predict", "--model", seg, "--time1", t1, "--time2", t2, "--out", out}},
 		{1, []string{"safetensors"}, segment("--model", t1, "--flair", t1)},
 		{1, []string{"bad.toml", "epoch"}, []string{"train", "segmenter", "--data", dir, "--out", filepath.Join(dir, "x"), "--config", config}},
-		{1, []string{"file"}, append([]string{"train", "segmenter", "--data", filepath.Join(dir, "data/single.csv"), "--out", filepath.Join(file, "run")}, tiny...)},
-		{1, []string{"resume"}, append([]string{"train", "segmenter", "--data", filepath.Join(dir, "data/single.csv"), "--out", filepath.Join(dir, "seg")}, tiny...)},
+		{1, []string{"file"}, append([]string{"train", "segmenter", "--data", filepath.Join(dir, "data/single.csv"), "--out", filepath.Join(file, "run")}, clitest.Tiny...)},
+		{1, []string{"resume"}, append([]string{"train", "segmenter", "--data", filepath.Join(dir, "data/single.csv"), "--out", filepath.Join(dir, "seg")}, clitest.Tiny...)},
 		{1, []string{"turned.nii.gz"}, []string{"evaluate", "--truth", truth, "--pred", turned}},
 		{1, []string{"no such file"}, segment("--model", seg, "--flair", t1, "--out", filepath.Join(dir, "no/where.nii.gz"))},
 		{1, []string{"--space"}, []string{"predict", "--model", det, "--time1", t1, "--time2", t2, "--out", out, "--transform1", file}},
 	} {
-		status, stdout, stderr := voxgrad(t, c.args...)
+		status, stdout, stderr := clitest.Run(t, c.args...)
 		what := strings.Join(c.args, " ") + "\n" + stderr
 		require.Equal(t, c.status, status, what)
 		require.NotContains(t, stderr, "goroutine", what)
@@ -189,16 +181,16 @@ func TestFullDiskLeavesNothing(t *testing.T) {
 	if _, err := os.Stat("/dev/full"); err != nil {
 		t.Skip("no /dev/full here")
 	}
-	status, _, stderr := voxgrad(t, "phantom", "--out", "/dev/full/x", "--size", "32")
+	status, _, stderr := clitest.Run(t, "phantom", "--out", "/dev/full/x", "--size", "32")
 	require.Equal(t, 1, status, stderr)
 	require.Contains(t, stderr, "/dev/full")
 }
 
 func TestVersionAndHelp(t *testing.T) {
-	require.Contains(t, succeeds(t, "--version"), "voxgrad ")
-	help := succeeds(t, "--help")
+	require.Contains(t, clitest.Succeeds(t, "--version"), "voxgrad ")
+	help := clitest.Succeeds(t, "--help")
 	for _, c := range []string{"demo", "predict", "segment", "train", "evaluate", "gradcheck", "weights", "phantom", "data"} {
 		require.Contains(t, help, c)
 	}
-	require.Contains(t, succeeds(t, "train", "detector", "--help"), "--learning-rate")
+	require.Contains(t, clitest.Succeeds(t, "train", "detector", "--help"), "--learning-rate")
 }

@@ -78,18 +78,25 @@ func owner(path string) string {
 	}
 }
 
-func TestImportsPointUpward(t *testing.T) {
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", module+"/...").Output()
+// packages are those that match a pattern.
+func packages(t *testing.T, pattern string) (list []pkg) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", pattern).Output()
 	require.NoError(t, err)
 	d := json.NewDecoder(bytes.NewReader(out))
-	n := 0
 	for {
 		var p pkg
-		if err := d.Decode(&p); err == io.EOF {
-			break
-		} else {
-			require.NoError(t, err)
+		err := d.Decode(&p)
+		if err == io.EOF {
+			return list
 		}
+		require.NoError(t, err)
+		list = append(list, p)
+	}
+}
+
+func TestImportsPointUpward(t *testing.T) {
+	n := 0
+	for _, p := range packages(t, module+"/...") {
 		n++
 		self := strings.TrimPrefix(p.ImportPath, module+"/")
 		from := owner(self)
@@ -107,4 +114,33 @@ func TestImportsPointUpward(t *testing.T) {
 		}
 	}
 	require.Greater(t, n, 10, "go list found too few packages for this test to mean anything")
+}
+
+// shared are the packages below the program's folder that are no command, and what they may
+// import there: the commands stand beside each other, and the root alone knows them.
+var shared = map[string][]string{
+	"cli":     {},
+	"runs":    {"cli"},
+	"scoring": {"cli"},
+	"clitest": {"cli", "root"},
+	"root":    {"*"},
+}
+
+func TestCommandsDoNotImportEachOther(t *testing.T) {
+	const program = module + "/cmd/voxgrad/internal/"
+	commands := 0
+	for _, p := range packages(t, program+"...") {
+		self := strings.TrimPrefix(p.ImportPath, program)
+		may, ok := shared[self]
+		if !ok {
+			commands++
+			may = []string{"cli", "runs", "scoring"}
+		}
+		for _, imp := range p.Imports {
+			if target, ours := strings.CutPrefix(imp, program); ours && !slices.Contains(may, "*") {
+				require.Contains(t, may, target, "%s imports %s: what two commands need goes into a package of its own", self, target)
+			}
+		}
+	}
+	require.Greater(t, commands, 10, "go list found too few commands for this test to mean anything")
 }

@@ -1,0 +1,5 @@
+package augment
+
+type Record = augmentRecord
+
+var ApplyRecipe = applyRecipe

@@ -1,0 +1,233 @@
+// Package bench is the command bench.
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/cuda/driver"
+	"voxgrad/device"
+	"voxgrad/device/bench"
+	"voxgrad/device/cpu"
+	"voxgrad/internal/atomicfile"
+	"voxgrad/layers"
+	"voxgrad/models"
+)
+
+// benchFlags are the flags of bench.
+type benchFlags struct {
+	device, filter, step, up string
+	asJSON, benchstat        bool
+	out, compare             string
+	margin                   float64
+	shapes                   bench.Shapes
+	runs, cacheMiB           int
+	seconds                  float64
+}
+
+// New returns the command.
+func New() *cobra.Command {
+	b := benchFlags{shapes: bench.Published}
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure ops and training steps against what the device can do at most",
+		Long: `Measures every op at the shapes of the networks' layers, or with --step whole passes of a
+network. Caches are flushed before each sample. The table has the median and the quartiles,
+the direct-equivalent rate of arithmetic (the operations of a convolution's definition,
+whatever the algorithm), the rate of memory traffic (the least that there is to move),
+and the share of the roofline: the time that the device's ceilings allow, divided by the
+median. The ceilings, of fused multiply-adds and of copying, are measured in the same run.
+
+On the emulator it prints what each kernel did instead of times.
+
+With --compare it exits with 1 if a median, or a count, is worse by more than --margin.`,
+		Example: `  voxgrad bench --filter '^Conv/' --json > before.json
+  voxgrad bench --filter '^Conv/' --compare before.json
+  voxgrad bench --step segmenter --patch 32`,
+		Args: cli.ExactArgs(0, ""),
+		RunE: b.run,
+	}
+	f := cmd.Flags()
+	f.StringVar(&b.filter, "filter", "", "only cases whose name matches this regular expression")
+	f.StringVar(&b.step, "step", "", "passes of a whole network instead of ops: segmenter or detector")
+	f.IntVar(&b.shapes.Width, "width", b.shapes.Width, "width of the networks")
+	f.IntVar(&b.shapes.Patch, "patch", b.shapes.Patch, "edge of the patch")
+	f.IntVar(&b.shapes.Batch, "batch", b.shapes.Batch, "patches at once")
+	f.StringVar(&b.up, "up", layers.Transposed, "with --step: transposed or trilinear")
+	f.IntVar(&b.runs, "runs", 50, "samples of a case at most; at least five, or as many if that is less")
+	f.Float64Var(&b.seconds, "seconds", 0.5, "time for a case, beyond the least number of samples")
+	f.IntVar(&b.cacheMiB, "cache", 0, "MiB of cache to flush between samples; 0: what the device has")
+	f.BoolVar(&b.asJSON, "json", false, "print JSON, with all samples")
+	f.BoolVar(&b.benchstat, "benchstat", false, "print the samples as Go benchmarks, for benchstat")
+	f.StringVar(&b.out, "out", "", "also write the JSON to this file")
+	f.StringVar(&b.compare, "compare", "", "JSON of an earlier run to compare with")
+	f.Float64Var(&b.margin, "margin", 0.10, "with --compare: how much worse is a regression")
+	cli.DeviceFlag(cmd, &b.device)
+	return cmd
+}
+
+func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
+	o := bench.Defaults()
+	if err := b.shapes.Check(); err != nil {
+		return cli.Usagef(cmd, "%v", err)
+	}
+	if b.asJSON && b.benchstat {
+		return cli.Usagef(cmd, "--json and --benchstat: choose one")
+	}
+	if b.runs < 1 || !(b.seconds >= 0 && b.seconds <= 3600) || b.cacheMiB < 0 || b.cacheMiB > 16<<10 || !(b.margin >= 0) || math.IsInf(b.margin, 0) {
+		return cli.Usagef(cmd, "--runs must be at least 1, --seconds from 0 to 3600, --cache from 0 to 16384, --margin a number of at least 0")
+	}
+	// An empty name is a variable of a script that was never set: no comparison would be a pass.
+	for _, name := range []string{"out", "compare"} {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return cli.Usagef(cmd, "--%s is empty: give a file", name)
+		}
+	}
+	if cmd.Flags().Changed("up") && b.step == "" {
+		return cli.Usagef(cmd, "--up chooses a network: it goes with --step")
+	}
+	o.Most, o.Least, o.Budget = b.runs, min(b.runs, o.Least), time.Duration(b.seconds*float64(time.Second))
+	if b.filter != "" {
+		re, err := regexp.Compile(b.filter)
+		if err != nil {
+			return cli.Usagef(cmd, "--filter: %v", err)
+		}
+		o.Filter = re
+	}
+	// Before minutes of work.
+	if b.out != "" {
+		if err := atomicfile.Check(b.out); err != nil {
+			return err
+		}
+	}
+	var earlier *bench.Report
+	if b.compare != "" {
+		var err error
+		if earlier, err = readBench(b.compare); err != nil {
+			return err
+		}
+	}
+	cases := bench.Ops(b.shapes)
+	if b.step != "" {
+		if b.step != models.Segmenter && b.step != models.Detector {
+			return cli.Usagef(cmd, "--step %q: want segmenter or detector", b.step)
+		}
+		c := models.Default(b.step)
+		c.Width, c.Up = b.shapes.Width, b.up
+		if err := c.Validate(); err != nil {
+			return cli.Usagef(cmd, "%v", err)
+		}
+		cases = stepCases(c, b.shapes)
+	}
+	dev, err := cli.OpenDevice(cmd, b.device)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	b.fit(dev, &o)
+	bar := cli.NewProgress("measuring", len(cases))
+	o.Progress = func(name string, done, of int) { bar.Set(done, " "+name) }
+	r, err := bench.Run(cmd.Context(), dev, cases, o)
+	bar.Shut()
+	if err != nil {
+		return err
+	}
+	r.Note = "voxgrad " + cli.Version()
+	return b.print(r, earlier)
+}
+
+// fit chooses what depends on the device: what to flush, and who knows its
+// ceiling of arithmetic.
+func (b *benchFlags) fit(dev device.Backend, o *bench.Options) {
+	cache := int64(b.cacheMiB) << 20
+	if d, ok := dev.(interface{ Info() driver.Info }); ok && cache == 0 {
+		cache = int64(d.Info().L2)
+	} else if cache == 0 {
+		cache = cli.HostCache()
+	}
+	o.Flush = 2 * cache
+	o.CopyBytes = max(8<<20, 4*cache)
+	switch d := dev.(type) {
+	case *cpu.Backend:
+		o.FMA = func() (float64, error) { return bench.HostFMA(true) }
+	case interface{ MeasureFMA() (float64, error) }:
+		o.FMA = d.MeasureFMA
+	}
+}
+
+func (b *benchFlags) print(r, earlier *bench.Report) error {
+	if b.out != "" {
+		text, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := atomicfile.WriteBytes(b.out, append(text, '\n')); err != nil {
+			return err
+		}
+	}
+	var err error
+	switch {
+	case b.asJSON:
+		err = cli.PrintJSON(r)
+	case b.benchstat:
+		err = r.WriteBenchstat(os.Stdout)
+	case r.Counted:
+		err = countTable(r).WriteText(os.Stdout)
+	default:
+		err = timeTable(r).WriteText(os.Stdout)
+	}
+	if err != nil || earlier == nil {
+		return err
+	}
+	changes, err := bench.Compare(earlier, r, b.margin)
+	if err != nil {
+		return fmt.Errorf("%s: %w", b.compare, err)
+	}
+	to := os.Stdout
+	if b.asJSON || b.benchstat {
+		to = os.Stderr // standard output is for one thing
+	}
+	fmt.Fprintln(to)
+	if err := changeTable(earlier, r, changes, b.margin).WriteText(to); err != nil {
+		return err
+	}
+	if n := len(changes.Regressions()); n > 0 {
+		return fmt.Errorf("%d regressions of more than %g %% against %s", n, 100*b.margin, b.compare)
+	}
+	return nil
+}
+
+// readBench reads what --json wrote.
+func readBench(file string) (*bench.Report, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the earlier report: %w", err)
+	}
+	r := &bench.Report{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("%s is not the JSON of a bench: %w", file, err)
+	}
+	if len(r.Results) == 0 {
+		return nil, fmt.Errorf("%s has no results", file)
+	}
+	seen := map[string]bool{}
+	for i, x := range r.Results {
+		switch {
+		case x.Name == "":
+			return nil, fmt.Errorf("%s: result %d has no name", file, i+1)
+		case seen[x.Name]:
+			return nil, fmt.Errorf("%s: %s is there twice", file, x.Name)
+		case !r.Counted && x.Median <= 0:
+			return nil, fmt.Errorf("%s: %s: a time of %g s", file, x.Name, x.Median)
+		}
+		seen[x.Name] = true
+	}
+	return r, nil
+}

@@ -1,0 +1,49 @@
+package demo
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// An earlier demo is replaced, or gone on with by the same options alone.
+func TestDemoFolders(t *testing.T) {
+	d := demo{out: t.TempDir(), quick: true, trainPairs: 5, heldOut: 1, seed: 1}
+	require.NoError(t, d.prepare())
+	require.NoError(t, os.WriteFile(d.path(demoConfig), []byte(d.config()), 0o666))
+	for _, name := range []string{demoData, "detector", "mine"} {
+		require.NoError(t, os.MkdirAll(d.path(name), 0o777))
+	}
+
+	d.resume = true
+	require.NoError(t, d.prepare())
+	require.DirExists(t, d.path(demoData))
+	for _, change := range []func(*demo){func(d *demo) { d.seed = 2 }, func(d *demo) { d.quick = false }, func(d *demo) { d.trainPairs = 6 }, func(d *demo) { d.heldOut = 2 }} {
+		other := d
+		change(&other)
+		require.ErrorContains(t, other.prepare(), "is of a demo with other options")
+	}
+
+	d.resume = false
+	require.NoError(t, d.prepare())
+	require.NoDirExists(t, d.path(demoData))
+	require.NoDirExists(t, d.path("detector"))
+	require.NoFileExists(t, d.path(demoConfig))
+	require.DirExists(t, d.path("mine"))
+
+	d.out = ""
+	require.ErrorContains(t, d.prepare(), "--out is empty")
+}
+
+// The demo's --seed is that of the phantoms and of the networks.
+func TestDemoSeed(t *testing.T) {
+	cmd := New()
+	require.NoError(t, cmd.Flags().Set("seed", "5"))
+	d := demo{out: filepath.Join(t.TempDir(), "demo"), device: "cpu", seed: 5, quick: true}
+	job, closeDevice, err := d.job(cmd)
+	require.NoError(t, err)
+	defer closeDevice()
+	require.EqualValues(t, 5, job.Config.Seed)
+}

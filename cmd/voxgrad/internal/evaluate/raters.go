@@ -1,0 +1,197 @@
+package evaluate
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/cmd/voxgrad/internal/scoring"
+	"voxgrad/metrics"
+	"voxgrad/report"
+	"voxgrad/volume"
+)
+
+// raterMasks are the masks of several experts.
+type raterMasks struct {
+	raters, cases []string
+	path          map[[2]string]string // by rater and case
+}
+
+// agreementMeasures are what raters are compared by: Dice and the lesion scores.
+var agreementMeasures = report.DetectionMeasures[:4]
+
+// runRaters scores every rater against every other.
+func (j *evaluateJob) runRaters() error {
+	masks, err := findRaters(j.raters)
+	if err != nil {
+		return err
+	}
+	boot := metrics.DefaultBootstrap()
+	load := func(rater, name string) (*volume.Volume, error) {
+		return volume.Read(masks.path[[2]string{rater, name}])
+	}
+	pairs, err := metrics.Raters(masks.raters, masks.cases, load, j.opt, boot)
+	if err != nil {
+		return err
+	}
+	var keys []string
+	for _, k := range agreementMeasures {
+		keys = append(keys, k.Key)
+	}
+	means, err := metrics.AgainstOthers(pairs, keys, boot)
+	if err != nil {
+		return err
+	}
+	if j.csv != "" {
+		var rows []scoring.Row
+		for _, p := range pairs {
+			rows = append(rows, scoring.Rows(p.Cases, p.Truth, p.Pred)...)
+		}
+		if err := scoring.WriteCSV(j.csv, []string{"case", "truth", "prediction"}, rows); err != nil {
+			return err
+		}
+	}
+	tables := []*report.Table{raterMeansTable(means, len(masks.cases)), raterPairsTable(pairs)}
+	if j.report != "" {
+		p := report.NewPage(fmt.Sprintf("%d raters against each other", len(masks.raters)))
+		p.Footer = cli.PageFooter()
+		p.Section("Agreement")
+		for _, t := range tables {
+			p.Table(t)
+		}
+		p.Section("Settings")
+		p.Facts(scoring.Facts(j.opt)...)
+		if err := p.Write(j.report); err != nil {
+			return err
+		}
+	}
+	if j.asJSON {
+		return cli.PrintJSON(ratersJSON(means, pairs))
+	}
+	return writeTables(tables...)
+}
+
+// findRaters looks for DIR/CASE/ground_truth_expertN.nii.gz and, if there are
+// none, for DIR/EXPERT/CASE.nii.gz.
+func findRaters(dir string) (*raterMasks, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &raterMasks{path: map[[2]string]string{}}
+	add := func(rater, name, path string) {
+		if !slices.Contains(m.raters, rater) {
+			m.raters = append(m.raters, rater)
+		}
+		if !slices.Contains(m.cases, name) {
+			m.cases = append(m.cases, name)
+		}
+		m.path[[2]string{rater, name}] = path
+	}
+	for _, e := range entries {
+		for n := 1; n <= 9; n++ {
+			if path := scoring.FirstImage(filepath.Join(dir, e.Name()), []string{fmt.Sprintf("ground_truth_expert%d", n)}); path != "" {
+				add(fmt.Sprintf("expert %d", n), e.Name(), path)
+			}
+		}
+	}
+	if len(m.raters) == 0 {
+		for _, e := range entries {
+			if info, err := os.Stat(filepath.Join(dir, e.Name())); err != nil || !info.IsDir() {
+				continue
+			}
+			images, err := scoring.ImagesIn(filepath.Join(dir, e.Name()), nil)
+			if err != nil {
+				return nil, err
+			}
+			for name, path := range images {
+				add(e.Name(), name, path)
+			}
+		}
+	}
+	slices.Sort(m.raters)
+	slices.Sort(m.cases)
+	if len(m.raters) < 2 {
+		return nil, fmt.Errorf("%s: masks of %d raters: looked for CASE/ground_truth_expertN.nii.gz and EXPERT/CASE.nii.gz", dir, len(m.raters))
+	}
+	var missing []string
+	for _, name := range m.cases {
+		for _, rater := range m.raters {
+			if m.path[[2]string{rater, name}] == "" {
+				missing = append(missing, rater+" of "+name)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("%s: masks without a partner: there is none by %s", dir, scoring.SomeOf(missing))
+	}
+	return m, nil
+}
+
+// raterMeansTable is each rater against all the others.
+func raterMeansTable(means []metrics.RaterMean, cases int) *report.Table {
+	t := &report.Table{Title: "Each rater against the others", Columns: []report.Column{{Name: "rater"}, {Name: "n"}}}
+	for _, k := range agreementMeasures {
+		t.Columns = append(t.Columns, report.Column{Name: k.Name, Unit: k.Unit})
+	}
+	t.Columns = append(t.Columns, report.Column{Name: "Dice, 95 % interval"}, report.Column{Name: "lesion F1, 95 % interval"})
+	for _, m := range means {
+		row := []any{m.Rater, m.Measures[0].N}
+		for _, s := range m.Measures {
+			row = append(row, s.Mean)
+		}
+		for _, n := range []int{0, 3} {
+			row = append(row, report.Figure(report.Score.Range(m.Measures[n].Low, m.Measures[n].High)))
+		}
+		t.Add(row...)
+	}
+	t.Note = fmt.Sprintf("%d cases. Per case, the mean over the other raters, each taken as the truth; then the mean over cases. "+
+		"A rater who marked nothing in a case is no truth for it; n counts the cases for which there is one.", cases)
+	return t
+}
+
+// raterPairsTable is every rater against every other.
+func raterPairsTable(pairs []metrics.RaterPair) *report.Table {
+	t := &report.Table{Title: "Rater against rater", Columns: []report.Column{{Name: "truth"}, {Name: "scored"}, {Name: "n"}}}
+	for _, k := range agreementMeasures {
+		t.Columns = append(t.Columns, report.Column{Name: k.Name, Unit: k.Unit})
+	}
+	for _, p := range pairs {
+		row := []any{p.Truth, p.Pred, p.Summary.With}
+		for _, k := range agreementMeasures {
+			if s, ok := p.Summary.Measure(k.Key); ok {
+				row = append(row, s.Mean)
+			} else {
+				row = append(row, nil)
+			}
+		}
+		t.Add(row...)
+	}
+	t.Note = "n: cases in which the rater taken as the truth marked something. " + metrics.Rule
+	return t
+}
+
+func ratersJSON(means []metrics.RaterMean, pairs []metrics.RaterPair) any {
+	type against struct {
+		Rater    string           `json:"rater"`
+		Measures []metrics.Spread `json:"measures"`
+	}
+	type pair struct {
+		Truth   string          `json:"truth"`
+		Pred    string          `json:"prediction"`
+		Summary metrics.Summary `json:"summary"`
+	}
+	out := struct {
+		Against []against `json:"against_others"`
+		Pairs   []pair    `json:"pairs"`
+	}{}
+	for _, m := range means {
+		out.Against = append(out.Against, against{m.Rater, m.Measures})
+	}
+	for _, p := range pairs {
+		out.Pairs = append(out.Pairs, pair{p.Truth, p.Pred, p.Summary})
+	}
+	return out
+}

@@ -1,0 +1,110 @@
+// Package root puts the commands together and runs a command line.
+package root
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"voxgrad/cmd/voxgrad/internal/augment"
+	"voxgrad/cmd/voxgrad/internal/bench"
+	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/cmd/voxgrad/internal/compare"
+	"voxgrad/cmd/voxgrad/internal/data"
+	"voxgrad/cmd/voxgrad/internal/demo"
+	"voxgrad/cmd/voxgrad/internal/devices"
+	"voxgrad/cmd/voxgrad/internal/evaluate"
+	"voxgrad/cmd/voxgrad/internal/gradcheck"
+	"voxgrad/cmd/voxgrad/internal/phantom"
+	"voxgrad/cmd/voxgrad/internal/pipeline"
+	"voxgrad/cmd/voxgrad/internal/predict"
+	"voxgrad/cmd/voxgrad/internal/report"
+	"voxgrad/cmd/voxgrad/internal/synth"
+	"voxgrad/cmd/voxgrad/internal/train"
+	"voxgrad/cmd/voxgrad/internal/view"
+	"voxgrad/cmd/voxgrad/internal/weights"
+	"voxgrad/internal/par"
+)
+
+// Run executes one command line and returns the exit status.
+func Run(args []string) int {
+	// The first signal asks the command to save and stop; a second one, once the
+	// handler is gone, ends the process at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := New()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	var usage cli.UsageError
+	if errors.As(err, &usage) {
+		fmt.Fprintf(os.Stderr, "voxgrad: %v\n", err)
+		if usage.Cmd != nil {
+			fmt.Fprintf(os.Stderr, "Run '%s --help' for how to call it.\n", usage.Cmd.CommandPath())
+		}
+		return 2
+	}
+	fmt.Fprintf(os.Stderr, "voxgrad: %v\n", err)
+	if errors.Is(err, cli.ErrInterrupted) || errors.Is(err, context.Canceled) {
+		return 130 // what shells report for a program that SIGINT ended
+	}
+	return 1
+}
+
+// New returns the program's root command.
+func New() *cobra.Command {
+	var threads int
+	var verbose bool
+	root := &cobra.Command{
+		Use:   "voxgrad",
+		Short: "Find multiple-sclerosis lesions, and new ones between two FLAIR scans",
+		Long: `voxgrad trains, applies and scores 3D networks that find multiple-sclerosis
+lesions in a FLAIR scan, and lesions that are new between two of them.
+
+Not a medical device: for research only.`,
+		Version:                    cli.Version(),
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
+		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:                       cli.OnlyCommands,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateRequiredFlags(); err != nil {
+				return cli.Usage(cmd, err) // cobra would check later and call it any error
+			}
+			if threads < 0 {
+				return cli.Usagef(cmd, "--threads %d: a number of cores, or 0 for all of them", threads)
+			}
+			par.SetThreads(threads)
+			level := slog.LevelInfo
+			if verbose {
+				level = slog.LevelDebug
+			}
+			slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+			return nil
+		},
+	}
+	root.SetVersionTemplate("voxgrad {{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return cli.Usage(cmd, err) })
+	root.PersistentFlags().IntVar(&threads, "threads", 0, "cores to use; 0 means all (results do not depend on it)")
+	root.PersistentFlags().BoolVar(&verbose, "verbose", false, "log more")
+	root.AddCommand(
+		demo.New(), phantom.New(), train.New(), data.New(),
+		pipeline.New(), pipeline.NewAblate(),
+		predict.NewSegment(), predict.New(), evaluate.New(), compare.New(), report.New(), view.New(),
+		augment.New(), synth.New(),
+		gradcheck.New(), weights.New(), bench.New(), devices.New(),
+	)
+	return root
+}

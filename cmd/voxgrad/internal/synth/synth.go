@@ -1,0 +1,243 @@
+// Package synth is the command synth.
+package synth
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"voxgrad/augment"
+	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/device"
+	"voxgrad/internal/rng"
+	"voxgrad/models"
+	"voxgrad/synth"
+	"voxgrad/train"
+	"voxgrad/train/prep"
+)
+
+// synthJob is one call of synth.
+type synthJob struct {
+	flair, lesions string
+	brain          string
+	inpainter      string
+	generator      string
+	prior, white   string
+	shapes         []string
+	out            string
+	count          int
+	seed           uint64
+	augment        string
+	window         string
+	device         string
+	asJSON         bool
+
+	prep    prep.Settings
+	cfg     synthConfig
+	rules   augment.Preset
+	windows synth.Windows
+}
+
+// synthConfig is what --config of synth may hold.
+type synthConfig struct{ synth.Options }
+
+// ParseTOML implements configuration.
+func (c *synthConfig) ParseTOML(text []byte) error { return train.DecodeTOML(text, c) }
+
+const synthLong = `Makes synthetic pairs of time points out of one FLAIR scan and its lesion mask: some
+of its lesions are taken away from one or both time points by the inpainter, others
+are put in by the generator. The networks come from 'voxgrad train inpainter' and
+'voxgrad train generator'.
+
+The folder --out receives, for each pair,
+
+  flair_time01.nii.gz, flair_time02.nii.gz       the two scans
+  lesions_time01.nii.gz, lesions_time02.nii.gz   all lesions of each
+  new_lesions.nii.gz                             those at time 2 and not at time 1
+  record.json                                    every lesion: origin, where it is present, size, place
+  pair.png                                       the lesions that differ, side by side
+
+With --count above 1 the pairs lie in folders pair001, pair002, … of it.
+
+All files are on the scan's own grid. A voxel that no network painted has the scan's
+value, to the bit; so it is unless --augment asks for a preset that also spoils the two
+scans as training does (then they lose skull and background). Integer scans of up
+to 16 bits stay what they are, others are written as float32.
+
+Lesions are put where --white-matter times --prior allows: maps in the space of the scan, on any
+grid. Without them, at least 5 mm inside the brain (--erode-mm). Their shapes are those
+of the masks given with --shapes, or of the scan's own lesions.`
+
+// New returns the command.
+func New() *cobra.Command {
+	j := synthJob{prep: prep.Defaults(), cfg: synthConfig{synth.Defaults()}}
+	cmd := &cobra.Command{
+		Use:   "synth --flair F --lesions M --inpainter I --generator G --out DIR",
+		Short: "Make synthetic pairs of time points out of one scan",
+		Long:  synthLong,
+		Example: `  voxgrad synth --flair flair.nii.gz --lesions lesions.nii.gz --inpainter inpainter.safetensors --generator generator.safetensors --out pair
+  voxgrad synth --flair flair.nii.gz --lesions lesions.nii.gz --inpainter i.safetensors --generator g.safetensors --out pairs --count 20 --seed 7 --prior lesion_count.nii.gz --shapes masks/`,
+		Args: cli.ExactArgs(0, ""),
+	}
+	f := cmd.Flags()
+	f.StringVar(&j.flair, "flair", "", "FLAIR scan, NIfTI (required)")
+	f.StringVar(&j.lesions, "lesions", "", "mask of its lesions, on its grid (required)")
+	f.StringVar(&j.inpainter, "inpainter", "", "weights of the inpainter (required)")
+	f.StringVar(&j.generator, "generator", "", "weights of the generator (required)")
+	f.StringVar(&j.out, "out", "", "folder to write to (required)")
+	f.IntVar(&j.count, "count", 1, "number of pairs")
+	f.Uint64Var(&j.seed, "seed", 1, "the same seed and options give the same files")
+	f.StringVar(&j.prior, "prior", "", "map of where lesions occur, in the space of the scan")
+	f.StringVar(&j.white, "white-matter", "", "map of the likelihood of white matter, in the space of the scan")
+	f.StringArrayVar(&j.shapes, "shapes", nil, "lesion mask, or folder of them, whose lesions lend their shapes; may be given several times (default: the scan's own)")
+	f.StringVar(&j.augment, "augment", "none", "spoil each time point by a preset: "+strings.Join(augment.Names(), ", "))
+	f.StringVar(&j.brain, "brainmask", "", "brain mask on the scan's grid (default: where a skull-stripped scan is not zero)")
+	f.StringVar(&j.prep.Normalize, "normalize", j.prep.Normalize, "intensity normalisation the networks were trained with: kde, median or none")
+	f.StringVar(&j.prep.Interpolation, "interpolation", j.prep.Interpolation, "onto the 1 mm grid: linear or cubic")
+	f.StringVar(&j.window, "window", "64x64x64", "what the networks see at once, voxels of 1 mm; best the patch they were trained on")
+	f.BoolVar(&j.asJSON, "json", false, "print the records")
+	cli.DeviceFlag(cmd, &j.device)
+	options := cli.BindSettings(cmd, &j.cfg, nil)
+	for _, name := range []string{"flair", "lesions", "inpainter", "generator", "out"} {
+		cli.Must(cmd.MarkFlagRequired(name))
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := options.Resolve(); err != nil {
+			return err
+		}
+		if err := j.check(cmd); err != nil {
+			return err
+		}
+		return j.run(cmd)
+	}
+	return cmd
+}
+
+// check finds what is wrong with the command line before anything is read.
+func (j *synthJob) check(cmd *cobra.Command) (err error) {
+	if j.out == "" {
+		return cli.Usagef(cmd, "--out is empty: name the folder to write to")
+	}
+	if j.count < 1 || j.count > 100000 {
+		return cli.Usagef(cmd, "--count %d: from 1 to 100000", j.count)
+	}
+	if err := j.cfg.Check(); err != nil {
+		return cli.Usagef(cmd, "%v", err)
+	}
+	if err := j.prep.Check(); err != nil {
+		return cli.Usagef(cmd, "%v", err)
+	}
+	if j.windows.Size, err = cli.ParseSize(j.window); err != nil {
+		return cli.Usagef(cmd, "--window: %v", err)
+	}
+	if err := models.CheckGrid(j.windows.Size[:]...); err != nil {
+		return cli.Usagef(cmd, "--window: %v", err)
+	}
+	if j.rules, err = augment.Named(j.augment); err != nil {
+		return cli.Usagef(cmd, "--augment: %v", err)
+	}
+	j.rules.Orientation = augment.NoOrientation // masks and anatomy stay where they are
+	return nil
+}
+
+// run makes all pairs.
+func (j *synthJob) run(cmd *cobra.Command) error {
+	dev, err := cli.OpenDevice(cmd, j.device)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	nets, err := j.networks(dev)
+	if err != nil {
+		return err
+	}
+	in, err := j.read()
+	if err != nil {
+		return err
+	}
+	if err := j.spare(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(j.out, 0o777); err != nil { // before minutes of work
+		return fmt.Errorf("cannot make the output folder: %w", err)
+	}
+	var records []synthRecord
+	for n := range j.count {
+		r, err := j.pair(cmd.Context(), dev, nets, in, n, j.dir(n))
+		if cmd.Context().Err() != nil && err != nil {
+			return cli.Stopped(fmt.Errorf("interrupted after %d of %d pairs, which are complete; the same command makes all of them, the same ones", n, j.count))
+		}
+		if err != nil {
+			return err
+		}
+		records = append(records, *r)
+	}
+	slog.Info("pairs written", "pairs", j.count, "folder", j.out)
+	if j.asJSON {
+		return cli.PrintJSON(records)
+	}
+	if j.count == 1 {
+		return synthLesionTable(records[0]).WriteText(os.Stdout)
+	}
+	return synthTable(records).WriteText(os.Stdout)
+}
+
+// dir is where pair n lies.
+func (j *synthJob) dir(n int) string {
+	if j.count == 1 {
+		return j.out
+	}
+	return filepath.Join(j.out, fmt.Sprintf("pair%03d", n+1))
+}
+
+// spare refuses to write over what pairs are made of.
+func (j *synthJob) spare() error {
+	inputs := []string{j.flair, j.lesions, j.brain, j.prior, j.white, j.inpainter, j.generator}
+	for _, path := range j.shapes {
+		files, err := niftiFiles(path)
+		if err != nil {
+			return err
+		}
+		inputs = append(inputs, files...)
+	}
+	var have []os.FileInfo
+	for _, path := range inputs {
+		if info, err := os.Stat(path); err == nil { // "" where there is none
+			have = append(have, info)
+		}
+	}
+	for n := range j.count {
+		for _, name := range synthFiles {
+			path := filepath.Join(j.dir(n), name)
+			info, err := os.Stat(path)
+			if err == nil && slices.ContainsFunc(have, func(in os.FileInfo) bool { return os.SameFile(in, info) }) {
+				return fmt.Errorf("%s is one of the inputs and would be overwritten: choose another folder with --out", path)
+			}
+		}
+	}
+	return nil
+}
+
+func (j *synthJob) networks(dev device.Backend) (nets synth.Networks, err error) {
+	if nets.Inpainter, err = models.Load(dev, j.inpainter, models.Inpainter); err != nil {
+		return nets, err
+	}
+	if nets.Generator, err = models.Load(dev, j.generator, models.Generator); err != nil {
+		return nets, err
+	}
+	return nets, nets.Check()
+}
+
+// streams of one pair: of the plan, and of each time point's augmentation.
+func (j *synthJob) streams(pair int) (plan *rng.Stream, spoil [2]*rng.Stream) {
+	plan = rng.New(j.seed, "synth", pair)
+	for t := range spoil {
+		spoil[t] = rng.New(j.seed, "synth", pair, "augment", t)
+	}
+	return plan, spoil
+}

@@ -1,0 +1,190 @@
+// Package train is the command train.
+package train
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"voxgrad/augment"
+	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/cmd/voxgrad/internal/runs"
+	"voxgrad/internal/text"
+	"voxgrad/models"
+	"voxgrad/report"
+	"voxgrad/synth"
+	"voxgrad/train"
+)
+
+// New returns the command.
+func New() *cobra.Command {
+	return cli.Group("train", "Train a network",
+		newTrainTask(models.Segmenter, "Train a network that finds all lesions in one scan",
+			"  voxgrad train segmenter --data cases.csv --out runs/segmenter --fold 0"),
+		newTrainTask(models.Detector, "Train a network that finds new lesions between two scans",
+			`  voxgrad train detector --data challenge/ --out runs/detector --encoder runs/segmenter/fold_0/checkpoint_best.safetensors
+  # the same on synthetic pairs, made of single scans with all their lesions
+  voxgrad train detector --data cases.csv --out runs/synthetic --encoder runs/segmenter/fold_0/checkpoint_best.safetensors \
+      --inpainter runs/inpainter/fold_0/checkpoint_best.safetensors --generator runs/generator/fold_0/checkpoint_best.safetensors
+  # and fine-tuned on real ones
+  voxgrad train detector --data challenge/ --out runs/tuned --start runs/synthetic/fold_0/checkpoint_best.safetensors`),
+		newTrainTask(models.Inpainter, "Train a network that paints healthy tissue in place of lesions",
+			"  voxgrad train inpainter --data cases.csv --out runs/inpainter"),
+		newTrainTask(models.Generator, "Train a network that paints lesions",
+			"  voxgrad train generator --data cases.csv --out runs/generator"),
+	)
+}
+
+func newTrainTask(task, short, example string) *cobra.Command {
+	cfg := train.Defaults(task)
+	var out, dev, vram string
+	var resume, asJSON bool
+	cmd := &cobra.Command{
+		Use:   task + " --data DIR --out RUN",
+		Short: short,
+		Long: short + `.
+
+The data set is a folder in one of the known layouts, or a CSV table; see docs/formats.md
+and 'voxgrad data check'. Settings come from --config, the environment (VOXGRAD_ and the
+setting's name in capitals) and flags, each overriding the one before; the resolved ones
+are written to RUN/fold_K/config.toml. Single settings of augmentation and synthesis stand
+in the file alone, in the tables [augmentation] and [synthesis]; see docs/training.md.
+A first SIGINT or SIGTERM saves and stops.`,
+		Example: example,
+		Args:    cli.ExactArgs(0, ""),
+	}
+	s := cli.BindSettings(cmd, &cfg, trainFlags(task))
+	f := cmd.Flags()
+	f.StringVar(&out, "out", "", "run folder (required)")
+	f.BoolVar(&resume, "resume", false, "go on from RUN/fold_K/checkpoint_last.safetensors if it is there")
+	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
+	f.StringVar(&vram, "vram", "", "memory the device may use, as in 12GB: plan first, and refuse with the numbers if the batch does not fit")
+	cli.DeviceFlag(cmd, &dev)
+	cli.Must(cmd.MarkFlagRequired("out"))
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := s.Resolve(); err != nil {
+			return err
+		}
+		if cfg.Task != task {
+			return fmt.Errorf("%s: task = %q, but the command is train %s", s.File, cfg.Task, task)
+		}
+		if out == "" {
+			return cli.Usagef(cmd, "--out is empty: name the run folder")
+		}
+		if cfg.Data.Root == "" {
+			return cli.Usagef(cmd, "--data is missing: the folder or table of the training cases")
+		}
+		limit, err := planMemory(cmd, cfg, dev, vram)
+		if err != nil {
+			return err
+		}
+		backend, err := cli.OpenLimited(cmd, dev, limit)
+		if err != nil {
+			return err
+		}
+		defer backend.Close()
+		sum, err := train.Run(cmd.Context(), train.Job{Device: backend, Config: cfg, Folder: out, Resume: resume,
+			Events: runs.NewTraining(task).Event})
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			err = cli.PrintJSON(sum)
+		} else {
+			err = trainTable(sum).WriteText(os.Stdout)
+		}
+		if err == nil && sum.Reason == train.Interrupted {
+			err = cli.ErrInterrupted
+		}
+		return err
+	}
+	return cmd
+}
+
+// trainFlags names the flags of a task. What augmentation and synthesis draw has
+// too many settings for flags and stands in the file alone; so does what other tasks
+// need.
+func trainFlags(task string) map[string]string {
+	names := map[string]string{"task": "", "data.root": "data", "network.up": "up"}
+	var file func(table string, t reflect.Type)
+	file = func(table string, t reflect.Type) {
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
+			switch {
+			case f.Anonymous:
+				file(table, f.Type)
+			case f.Type.Kind() == reflect.Struct:
+				file(table+name+".", f.Type)
+			default:
+				names[table+name] = ""
+			}
+		}
+	}
+	file("augmentation.", reflect.TypeFor[augment.Preset]())
+	file("synthesis.", reflect.TypeFor[synth.Options]())
+	if task != models.Inpainter {
+		names["sampler.lesion_free"] = ""
+	}
+	if task != models.Detector {
+		for _, key := range []string{"encoder", "freeze_encoder", "synthesis.inpainter", "synthesis.generator", "synthesis.prior"} {
+			names[key] = ""
+		}
+	}
+	if task == models.Inpainter || task == models.Generator {
+		for _, key := range []string{"loss.eps", "loss.lesion_only", "loss.cross_entropy", "sampler.lesion_prob", "run.full_every", "run.on_collapse"} {
+			names[key] = ""
+		}
+	} else {
+		names["loss.filled_only"] = ""
+	}
+	return names
+}
+
+// planMemory prints what training will take, to the byte, and which batch fits
+// into the memory given; it is an error if the configuration's does not. It
+// returns the limit, 0 where none was given.
+func planMemory(cmd *cobra.Command, cfg train.Config, dev, vram string) (int64, error) {
+	if !cmd.Flags().Changed("vram") {
+		return 0, nil
+	}
+	if vram == "" {
+		return 0, cli.Usagef(cmd, "--vram is empty: name an amount of memory, as in 12GB")
+	}
+	limit, err := text.ParseBytes(vram)
+	if err != nil {
+		return 0, cli.Usagef(cmd, "--vram: %v", err)
+	}
+	open, err := cli.DryDevice(cmd, dev)
+	if err != nil {
+		return 0, err
+	}
+	plan, err := train.PlanMemory(cfg, limit, open)
+	if err != nil {
+		return 0, err
+	}
+	fmt.Fprintln(os.Stderr, plan)
+	return limit, plan.Check()
+}
+
+// trainTable is how a run went, for a person.
+func trainTable(s *train.Summary) *report.Table {
+	t := &report.Table{Title: s.Task + " in " + s.Folder, Columns: []report.Column{{Name: ""}, {Name: ""}}}
+	t.Add("ended by", string(s.Reason))
+	t.Add("cases", fmt.Sprintf("%d for training, %d for validation", len(s.Train), len(s.Valid)))
+	t.Add("epochs", s.Epochs)
+	t.Add("steps", s.Steps)
+	if s.Best != nil {
+		t.Add("best epoch", fmt.Sprintf("%d: validation loss %.4g, %s", s.Best.Epoch, float64(s.Best.ValidLoss), runs.Quality(*s.Best)))
+	}
+	if x := float64(s.StepSeconds); !math.IsNaN(x) { // a finished run that was resumed has no step to time
+		t.Add("median step", fmt.Sprintf("%.3f s, %.2f patches a second", x, float64(s.PatchesASecond)))
+	}
+	t.Add("best weights", filepath.Join(s.Folder, train.BestFile))
+	return t
+}

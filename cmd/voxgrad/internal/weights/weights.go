@@ -1,0 +1,183 @@
+// Package weights is the command weights.
+package weights
+
+import (
+	"fmt"
+	"os"
+	"sort"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/device/cpu"
+	"voxgrad/models"
+	"voxgrad/models/weights"
+	"voxgrad/report"
+)
+
+// New returns the command.
+func New() *cobra.Command {
+	return cli.Group("weights", "Show, check and convert weights files",
+		newWeightsShow(), newWeightsCheck(), newWeightsStrip(), newWeightsFromAuthors(), newWeightsToAuthors())
+}
+
+func newWeightsShow() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show FILE",
+		Short:   "List a file's metadata and tensors",
+		Example: "  voxgrad weights show checkpoint_best.safetensors",
+		Args:    cli.ExactArgs(1, "one file"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			f, err := weights.Read(args[0])
+			if err != nil {
+				return err
+			}
+			var keys []string
+			for k := range f.Meta {
+				keys = append(keys, k)
+			}
+			sort.Strings(keys)
+			for _, k := range keys {
+				fmt.Printf("%s = %s\n", k, f.Meta[k])
+			}
+			t := &report.Table{Columns: []report.Column{{Name: "tensor"}, {Name: "type"}, {Name: "shape"}, {Name: "elements"}}}
+			total := 0
+			for _, x := range f.Tensors {
+				if models.IsState(x.Name) {
+					continue
+				}
+				t.Add(x.Name, x.Type, strings.Trim(strings.ReplaceAll(fmt.Sprint(x.Shape), " ", "×"), "[]"), x.Len())
+				total += x.Len()
+			}
+			t.AddSummary(fmt.Sprintf("%d tensors", len(t.Rows)), "", "", total)
+			if state := len(f.Tensors) - len(t.Rows); state > 0 {
+				t.Note = fmt.Sprintf("and %d tensors of training state", state)
+			}
+			return t.WriteText(os.Stdout)
+		},
+	}
+}
+
+func newWeightsCheck() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE…",
+		Short: "Load each file into its network: names, shapes, finite values",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cli.Usagef(cmd, "expected at least one file")
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			for _, path := range args {
+				dev := cpu.New()
+				net, err := models.Load(dev, path)
+				if err != nil {
+					return err
+				}
+				_, n := net.Count()
+				m := net.Metadata()
+				fmt.Printf("%s: ok: %s, width %s, %s, %d parameters\n", path, m["model"], m["width"], m["up"], n)
+				if err := dev.Close(); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func newWeightsStrip() *cobra.Command {
+	return &cobra.Command{
+		Use:   "strip CHECKPOINT OUT",
+		Short: "Write a checkpoint's weights without its training state",
+		Args:  cli.ExactArgs(2, "a checkpoint and a file to write"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			f, err := weights.Read(args[0])
+			if err != nil {
+				return err
+			}
+			var keep []weights.Tensor
+			for _, x := range f.Tensors {
+				if !models.IsState(x.Name) {
+					keep = append(keep, x)
+				}
+			}
+			c, err := models.ConfigOf(f)
+			if err != nil {
+				return err
+			}
+			return weights.Write(args[1], keep, c.Metadata())
+		},
+	}
+}
+
+func newWeightsFromAuthors() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "from-authors FILE [FILE2] --out OUT",
+		Short: "Convert weights with the layer names of the paper's authors",
+		Long: `Renames the layers of the authors' networks. A detector of theirs is two files, the
+segmenter, whose encoder it uses, and the decoder with the fusion layers: give both.
+Their files are pickled PyTorch modules, which only PyTorch can read; in PyTorch,
+safetensors.torch.save_file(torch.load(A, weights_only=False).state_dict(), B) makes
+the input of this command.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 && len(args) != 2 {
+				return cli.Usagef(cmd, "expected one or two files, got %d", len(args))
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			var files []*weights.File
+			for _, path := range args {
+				f, err := weights.Read(path)
+				if err != nil {
+					return err
+				}
+				files = append(files, f)
+			}
+			f, err := models.FromPublishedNames(files...)
+			if err != nil {
+				return err
+			}
+			return weights.Write(out, f.Tensors, f.Meta)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "file to write (required)")
+	cli.Must(cmd.MarkFlagRequired("out"))
+	return cmd
+}
+
+func newWeightsToAuthors() *cobra.Command {
+	var out, encoder string
+	cmd := &cobra.Command{
+		Use:   "to-authors FILE --out OUT [--encoder ENC]",
+		Short: "Write weights with the layer names of the paper's authors",
+		Args:  cli.ExactArgs(1, "one file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			f, err := weights.Read(args[0])
+			if err != nil {
+				return err
+			}
+			rest, enc, err := models.ToPublishedNames(f)
+			if err != nil {
+				return err
+			}
+			if len(enc) > 0 && encoder == "" {
+				return cli.Usagef(cmd, "a detector becomes two files: name the second with --encoder")
+			}
+			if len(enc) > 0 {
+				if err := weights.Write(encoder, enc, nil); err != nil {
+					return err
+				}
+			}
+			return weights.Write(out, rest, nil)
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "file to write (required)")
+	cmd.Flags().StringVar(&encoder, "encoder", "", "second file of a detector, its encoder")
+	cli.Must(cmd.MarkFlagRequired("out"))
+	return cmd
+}
