@@ -6,10 +6,11 @@ import (
 	"image/color"
 	"math"
 	"slices"
-	"voxgrad/internal/text"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+
+	"voxgrad/internal/text"
 )
 
 // BoxPlot is a set of box plots on one axis, one per measure and, side by side,

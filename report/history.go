@@ -2,7 +2,10 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"math"
+
+	"voxgrad/internal/atomicfile"
 )
 
 // History is what training measured, one element per finished epoch. A slice
@@ -62,3 +65,123 @@ func EMA(x []float64, keep float64) []float64 {
 	}
 	return y
 }
+
+// smoothing is how much of the average an epoch keeps, as in nnU-Net's progress.png.
+const smoothing = 0.9
+
+// Curves is the chart of a training history: training and validation loss,
+// validation Dice as measured and smoothed, PSNR, learning rate and seconds per
+// epoch, one panel each, with the best epoch marked. Panels without data are left out,
+// and a learning rate that never changes gives its place to the seconds.
+func Curves(h *History) (*Chart, error) {
+	n, err := h.Epochs()
+	if err != nil {
+		return nil, err
+	}
+	epoch := make([]float64, n)
+	for i := range epoch {
+		epoch[i] = float64(i + 1)
+	}
+	best := math.NaN()
+	if h.Best > 0 {
+		best = float64(h.Best)
+	}
+	nan := math.NaN()
+	c := &Chart{title: h.Title}
+
+	loss := panel{title: "loss", mark: best, markName: "best epoch", low: nan}
+	if h.TrainLoss != nil {
+		loss.lines = append(loss.lines, line{name: "training", x: epoch, y: h.TrainLoss, color: lineBlue, width: 1.8})
+	}
+	if h.ValLoss != nil {
+		loss.lines = append(loss.lines, line{name: "validation", x: epoch, y: h.ValLoss, color: lineOrange, width: 1.8})
+	}
+	if loss.lines != nil || n == 0 {
+		c.panels = append(c.panels, loss)
+	}
+
+	dice := panel{title: "validation Dice", mark: best, markName: "best epoch", low: 0}
+	if h.ValDice != nil {
+		dice.lines = append(dice.lines, line{name: "per epoch", x: epoch, y: h.ValDice, color: lineGreen, width: 0.8, points: true})
+	}
+	smooth := h.ValDiceEMA
+	if smooth == nil && h.ValDice != nil {
+		smooth = EMA(h.ValDice, smoothing)
+	}
+	if smooth != nil {
+		dice.lines = append(dice.lines, line{name: "smoothed", x: epoch, y: smooth, color: linePurple, width: 2.2})
+	}
+	if dice.lines != nil {
+		c.panels = append(c.panels, dice)
+	}
+
+	if h.ValPSNR != nil {
+		c.panels = append(c.panels, panel{
+			title: "validation PSNR (dB)", mark: best, markName: "best epoch", low: nan,
+			lines: []line{{name: "PSNR", x: epoch, y: h.ValPSNR, color: lineGreen, width: 1.4, points: true}},
+		})
+	}
+
+	if h.LearningRate != nil && (h.Seconds == nil || !constant(h.LearningRate)) {
+		c.panels = append(c.panels, panel{
+			title: "learning rate", mark: nan, low: nan, logarithmic: positive(h.LearningRate),
+			lines: []line{{name: "learning rate", x: epoch, y: h.LearningRate, color: lineBlue, width: 1.8}},
+		})
+	}
+	if h.Seconds != nil {
+		c.panels = append(c.panels, panel{
+			title: "seconds per epoch", mark: nan, low: 0,
+			lines: []line{{name: "seconds", x: epoch, y: h.Seconds, color: lineOrange, width: 1.2, points: true}},
+		})
+	}
+	c.panels[len(c.panels)-1].xlabel = "epoch"
+	return c, nil
+}
+
+// constant tells whether all finite values are the same.
+func constant(x []float64) bool {
+	first := math.NaN()
+	for _, v := range x {
+		switch {
+		case math.IsNaN(v) || math.IsInf(v, 0):
+		case math.IsNaN(first):
+			first = v
+		case v != first:
+			return false
+		}
+	}
+	return true
+}
+
+// positive tells whether every finite value is above 0, with at least one there.
+func positive(x []float64) bool {
+	some := false
+	for _, v := range x {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			continue
+		}
+		if v <= 0 {
+			return false
+		}
+		some = true
+	}
+	return some
+}
+
+// Progress draws the curves of a training history to a PNG file and, where svg
+// is not "", to an SVG file. Both are replaced whole or not at all.
+func Progress(path, svg string, h *History) error {
+	c, err := Curves(h)
+	if err != nil {
+		return err
+	}
+	if svg != "" {
+		if err := atomicfile.Write(svg, c.WriteSVG); err != nil {
+			return err
+		}
+	}
+	return atomicfile.Write(path, func(w io.Writer) error { return c.WritePNG(w, progressDPI) })
+}
+
+// progressDPI makes progress.png 1280 pixels across: legible without zooming.
+const progressDPI = 144

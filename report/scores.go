@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"strings"
 
 	"voxgrad/metrics"
 )
@@ -141,4 +142,151 @@ func SummaryTable(sum metrics.Summary) *Table {
 	}
 	t.Note = fmt.Sprintf("%d cases with lesions, %d without. %s", sum.With, sum.Without, sum.Rule)
 	return t
+}
+
+// boxGroups are the box plots of an evaluation: measures that share an axis.
+var boxGroups = []struct {
+	title     string
+	keys      []string
+	low, high float64
+}{
+	{"Scores (1 is best)", []string{"dice", "jaccard", "lesion_sensitivity", "lesion_ppv", "lesion_f1", "sensitivity", "ppv"}, 0, 1},
+	{"Scores close to 1", []string{"specificity", "npv"}, 0, 0},
+	{"Distances", []string{"hausdorff", "contour_mean_distance", "average_surface_distance"}, 0, 1},
+	{"Volume error", []string{"relative_volume_error"}, 0, 0},
+	{"Cases without lesions", []string{"tested_lesions"}, 0, 1},
+	{"Cases without lesions", []string{"tested_volume"}, 0, 1},
+}
+
+// BoxPlots are the box plots of every measure that some case has, of one method
+// or of several side by side; cases[n] belong to methods[n].
+func BoxPlots(methods []string, cases ...[]metrics.Case) []*BoxPlot {
+	var plots []*BoxPlot
+	for _, g := range boxGroups {
+		b := &BoxPlot{Title: g.title, Methods: methods, Low: g.low, High: g.high}
+		for _, key := range g.keys {
+			m := MeasureOf(key)
+			row := BoxRow{Name: boxName(m), Values: make([][]float64, len(methods))}
+			some := false
+			for n := range methods {
+				for i := range cases[n] {
+					r := &cases[n][i].Result
+					tested := strings.HasPrefix(key, "tested_")
+					if v, ok := r.Value(key); ok && r.EmptyTruth() == tested {
+						row.Values[n] = append(row.Values[n], v)
+						some = true
+					}
+				}
+			}
+			if some {
+				b.Rows = append(b.Rows, row)
+				b.Unit = m.Unit
+			}
+		}
+		if len(b.Rows) > 0 {
+			plots = append(plots, b)
+		}
+	}
+	return plots
+}
+
+// boxName tells sensitivity of voxels from that of lesions.
+func boxName(m Measure) string {
+	switch m.Key {
+	case "sensitivity", "ppv":
+		return "voxel " + m.Name
+	}
+	return m.Name
+}
+
+// boxNote explains a box plot.
+const boxNote = "A point is a case. The box reaches from the first to the third quartile, the thick line is the median, the cross the mean; " +
+	"whiskers end at the last value within 1.5 box lengths."
+
+// Boxes adds box plots, with what their parts mean once under the last.
+func (p *Page) Boxes(plots ...*BoxPlot) {
+	for _, b := range plots {
+		c, err := Boxes(b)
+		if err != nil {
+			p.fail(err)
+			return
+		}
+		p.Chart(c, "box plots: "+b.Title, "")
+	}
+	if len(plots) > 0 {
+		p.note(boxNote)
+	}
+}
+
+// Scores adds the tables of an evaluation and, of two cases or more, means,
+// intervals and box plots.
+func (p *Page) Scores(cases []metrics.Case, sum metrics.Summary) {
+	p.Section("Scores")
+	for _, t := range ScoreTables(cases, sum) {
+		p.Table(t)
+	}
+	if len(cases) < 2 {
+		return
+	}
+	p.Section("Means and spread")
+	p.Table(SummaryTable(sum))
+	p.Boxes(BoxPlots([]string{"cases"}, cases)...)
+}
+
+// ScoredCase adds a section with a case's lesions: both lists and, if there are
+// scans, a figure for each of at most most lesions (see Figures).
+func (p *Page) ScoredCase(s *Scored, most int) error {
+	truth, pred, err := s.Tables()
+	if err != nil {
+		return fmt.Errorf("%s: %w", s.Name, err)
+	}
+	p.Section("Lesions of " + s.Name)
+	p.Table(truth)
+	if s.Images.Time2 != nil && most > 0 {
+		if err := p.figures(s, most); err != nil {
+			return fmt.Errorf("%s: %w", s.Name, err)
+		}
+	}
+	p.Table(pred)
+	p.note(s.explain())
+	return nil
+}
+
+// figures adds the pictures of a case's lesions, with what their colours mean.
+func (p *Page) figures(s *Scored, most int) error {
+	figures, left, err := s.Figures(most)
+	if err != nil {
+		return err
+	}
+	if len(figures) > 0 {
+		display := "Radiological display: the patient's left is on the right."
+		if s.Images.Convention == Neurological {
+			display = "Neurological display: the patient's left is on the left."
+		}
+		p.Legend(Swatch{TruePositive, "true positive"}, Swatch{FalseNegative, "false negative"}, Swatch{FalsePositive, "false positive"})
+		p.note(display + " The frame on the slice shows where the close-up is.")
+	}
+	for _, f := range figures {
+		p.Pictures(f.Caption, Picture{f.Slices, "whole slices: " + f.Caption}, Picture{f.Closeup, "close-ups: " + f.Caption})
+	}
+	switch {
+	case left == 1:
+		p.note("One more lesion or false positive is in the tables only.")
+	case left > 1:
+		p.note(fmt.Sprintf("%d more lesions and false positives are in the tables only.", left))
+	}
+	return nil
+}
+
+// explain says what the columns mean.
+func (s *Scored) explain() string {
+	text := "Positions are centroids in mm: x to the patient's right, y to the front, z up. " +
+		"Covered: the share of the lesion's voxels that lie in lesions of the other mask."
+	if s.Images.Prob != nil {
+		text += " Probabilities are over the lesion's voxels."
+	}
+	if n := len(s.Members); n > 0 {
+		text += fmt.Sprintf(" Members: how many of the %d networks mark more than %s of the lesion.", n, Percent.Text(s.Alpha))
+	}
+	return text
 }

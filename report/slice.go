@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"image"
+	"image/color"
 	"math"
 
 	"voxgrad/volume"
@@ -222,4 +223,282 @@ func (s *Scan) shown(index int) float64 {
 		return s.low
 	}
 	return x
+}
+
+// Scan is an image made ready to be shown: in canonical order, with a grey
+// scale that suits the brain and the box around it.
+type Scan struct {
+	vol       *volume.Volume // canonical: axes to the right, the front and up
+	low, high float64        // shown black and white
+	box       Box            // around the brain
+}
+
+// Box is a range of voxels on a canonical grid: Min inside, Max outside.
+type Box struct{ Min, Max [3]int }
+
+// NewScan prepares v. Black is the 0.5th percentile of the voxels in brain, and the
+// 99.8th is at 1/headroom of white, so that bright lesions keep their texture; a nil brain means the non-zero voxels of a
+// skull-stripped image, or what is brighter than the air of another one. NaN and infinite
+// voxels are shown black. The error is for a mask on another grid.
+func NewScan(v, brain *volume.Volume) (*Scan, error) {
+	if brain != nil {
+		if err := volume.SameSpace(v, brain); err != nil {
+			return nil, err
+		}
+	}
+	s := &Scan{vol: volume.Canonical(v)}
+	var inside []bool
+	if brain != nil {
+		inside = volume.NonZero(volume.Canonical(brain))
+	} else if found, err := volume.BrainMask(s.vol); err == nil {
+		inside = volume.NonZero(found)
+	} else { // an image with skull, or an empty one
+		inside = brighterThanAir(s.vol)
+	}
+	s.window(inside)
+	s.box = bounds(inside, s.vol.Grid)
+	return s, nil
+}
+
+const headroom = 1.2
+
+// Box is the box around the brain.
+func (s *Scan) Box() Box { return s.box }
+
+// Size is the number of voxels along the canonical axes.
+func (s *Scan) Size() [3]int { return s.vol.Size }
+
+// window sets the grey scale from at most about 2¹⁸ of the voxels inside, taken
+// at equal distances.
+func (s *Scan) window(inside []bool) {
+	values := sample(s.vol.Data, inside)
+	if len(values) == 0 {
+		values = sample(s.vol.Data, nil)
+	}
+	if len(values) == 0 { // not one finite voxel
+		values = []float32{0}
+	}
+	s.low, s.high = volume.Percentile(values, 0.5), volume.Percentile(values, 99.8)
+	if s.high == s.low && s.low > 0 { // one value everywhere: show it against 0
+		s.low = 0
+	}
+	s.high = s.low + headroom*(s.high-s.low)
+	if !(s.high > s.low) {
+		s.high = s.low + 1
+	}
+}
+
+func sample(data []float32, inside []bool) []float32 {
+	const enough = 1 << 18
+	n := len(data)
+	if inside != nil {
+		n = 0
+		for _, in := range inside {
+			if in {
+				n++
+			}
+		}
+	}
+	step, seen := 1+n/enough, 0
+	values := make([]float32, 0, n/step+1)
+	for x, f := range data {
+		if inside != nil && !inside[x] {
+			continue
+		}
+		if seen%step == 0 && !math.IsNaN(float64(f)) && !math.IsInf(float64(f), 0) {
+			values = append(values, f)
+		}
+		seen++
+	}
+	return values
+}
+
+// brighterThanAir is true above a tenth of the way from the 1st to the 99th
+// percentile.
+func brighterThanAir(v *volume.Volume) []bool {
+	out := make([]bool, len(v.Data))
+	values := sample(v.Data, nil)
+	if len(values) == 0 {
+		return out
+	}
+	low, high := volume.Percentile(values, 1), volume.Percentile(values, 99)
+	for x, f := range v.Data {
+		out[x] = float64(f) > low+0.1*(high-low)
+	}
+	return out
+}
+
+// bounds is the box around the true voxels with 3 mm to spare; everything where
+// there is none.
+func bounds(mask []bool, g volume.Grid) Box {
+	b := Box{Min: g.Size}
+	for k := range g.Size[2] {
+		for j := range g.Size[1] {
+			row := mask[g.Index(0, j, k):][:g.Size[0]]
+			for i, in := range row {
+				if in {
+					for d, n := range [3]int{i, j, k} {
+						b.Min[d], b.Max[d] = min(b.Min[d], n), max(b.Max[d], n+1)
+					}
+				}
+			}
+		}
+	}
+	if b.Max[0] == 0 {
+		return Box{Max: g.Size}
+	}
+	spacing := g.Affine.Spacing()
+	for d := range 3 {
+		spare := int(math.Ceil(3 / spacing[d]))
+		b.Min[d], b.Max[d] = max(0, b.Min[d]-spare), min(g.Size[d], b.Max[d]+spare)
+	}
+	return b
+}
+
+// grey is the brightness of an intensity, 0 to 255.
+func (s *Scan) grey(x float64) uint8 {
+	return uint8(math.Round(255 * min(max((x-s.low)/(s.high-s.low), 0), 1)))
+}
+
+// Overlay is what is drawn over a scan: a mask, a comparison of two masks, or a
+// probability map.
+type Overlay struct {
+	Fill    float64 // opacity of the inside of a mask, 0 to 1
+	Outline int     // width of a mask's edge in pixels, drawn inside the mask
+
+	of     *volume.Volume // canonical; for its grid, name and probabilities
+	class  []uint8        // of each voxel: 0 nothing, else colours[class-1]; nil for a probability map
+	colors []color.RGBA
+	least  float64 // probabilities below it are not drawn
+}
+
+// How masks are drawn unless the caller sets something else: the edge in full
+// colour and the intensities still visible inside.
+const (
+	defaultFill    = 0.45
+	defaultOutline = 2
+)
+
+// Mask shows the non-zero voxels of mask in one colour, for instance Predicted.
+func Mask(mask *volume.Volume, c color.RGBA) *Overlay {
+	m := volume.Canonical(mask)
+	class := make([]uint8, len(m.Data))
+	for x, in := range volume.NonZero(m) {
+		if in {
+			class[x] = 1
+		}
+	}
+	return &Overlay{Fill: defaultFill, Outline: defaultOutline, of: m, class: class, colors: []color.RGBA{c}}
+}
+
+// Comparison shows pred against truth in the colours of the paper's Figure 6:
+// TruePositive, FalseNegative, FalsePositive. The error is for masks on different
+// grids.
+func Comparison(pred, truth *volume.Volume) (*Overlay, error) {
+	if err := volume.SameSpace(truth, pred); err != nil {
+		return nil, err
+	}
+	p := volume.Canonical(pred)
+	inPred, inTruth := volume.NonZero(p), volume.NonZero(volume.Canonical(truth))
+	class := make([]uint8, len(p.Data))
+	for x := range class {
+		switch {
+		case inPred[x] && inTruth[x]:
+			class[x] = 1
+		case inTruth[x]:
+			class[x] = 2
+		case inPred[x]:
+			class[x] = 3
+		}
+	}
+	return &Overlay{
+		Fill: defaultFill, Outline: defaultOutline, of: p, class: class,
+		colors: []color.RGBA{TruePositive, FalseNegative, FalsePositive},
+	}, nil
+}
+
+// HeatMap shows probabilities from least up in the colours of Heat, the more opaque the higher.
+func HeatMap(prob *volume.Volume, least float64) *Overlay {
+	return &Overlay{Fill: 0.85, of: volume.Canonical(prob), least: least}
+}
+
+func (o *Overlay) draw(img *image.RGBA, f *frame) {
+	if o.class == nil {
+		o.drawHeat(img, f)
+		return
+	}
+	class := o.classes(f)
+	for y := range f.height {
+		for x := range f.width {
+			c := class[y*f.width+x]
+			if c == 0 {
+				continue
+			}
+			opacity := o.Fill
+			if o.edge(class, f, x, y) {
+				opacity = 1
+			}
+			if opacity > 0 {
+				img.SetRGBA(x, y, blend(img.RGBAAt(x, y), o.colors[c-1], opacity))
+			}
+		}
+	}
+}
+
+// classes is the class of the voxel under each pixel.
+func (o *Overlay) classes(f *frame) []uint8 {
+	u := make([]int, f.width)
+	for x := range u {
+		u[x] = nearest(f.column(x), f.lo[0], f.hi[0])
+	}
+	class := make([]uint8, f.width*f.height)
+	for y := range f.height {
+		v := nearest(f.row(y), f.lo[1], f.hi[1])
+		for x := range f.width {
+			class[y*f.width+x] = o.class[f.index(o.of.Grid, u[x], v)]
+		}
+	}
+	return class
+}
+
+func nearest(position float64, lo, hi int) int {
+	return min(max(int(math.Round(position)), lo), hi-1)
+}
+
+// edge tells whether a pixel of another class is less than the outline's width away,
+// along the rows and columns. The picture's border is no edge.
+func (o *Overlay) edge(class []uint8, f *frame, x, y int) bool {
+	c := class[y*f.width+x]
+	for d := 1; d <= o.Outline; d++ {
+		if x >= d && class[y*f.width+x-d] != c || x+d < f.width && class[y*f.width+x+d] != c ||
+			y >= d && class[(y-d)*f.width+x] != c || y+d < f.height && class[(y+d)*f.width+x] != c {
+			return true
+		}
+	}
+	return false
+}
+
+// drawHeat interpolates the probabilities linearly.
+func (o *Overlay) drawHeat(img *image.RGBA, f *frame) {
+	for y := range f.height {
+		v := f.row(y)
+		for x := range f.width {
+			p := o.linear(f, f.column(x), v)
+			if !(p >= o.least) || p <= 0 {
+				continue
+			}
+			img.SetRGBA(x, y, blend(img.RGBAAt(x, y), Heat(p), o.Fill*min(1, 0.45+0.55*p)))
+		}
+	}
+}
+
+// linear is the probability at voxel position (u, v) of the slice.
+func (o *Overlay) linear(f *frame, u, v float64) float64 {
+	nu, nv := o.of.Size[f.across], o.of.Size[f.down]
+	u, v = min(max(u, 0), float64(nu-1)), min(max(v, 0), float64(nv-1))
+	u0, v0 := int(u), int(v)
+	u1, v1 := min(u0+1, nu-1), min(v0+1, nv-1)
+	at := func(u, v int) float64 { return float64(o.of.Data[f.index(o.of.Grid, u, v)]) }
+	fu, fv := u-float64(u0), v-float64(v0)
+	return (1-fv)*((1-fu)*at(u0, v0)+fu*at(u1, v0)) + fv*((1-fu)*at(u0, v1)+fu*at(u1, v1))
 }

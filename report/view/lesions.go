@@ -2,8 +2,10 @@ package view
 
 import (
 	"fmt"
+	"image/color"
 	"math"
 
+	"voxgrad/report"
 	"voxgrad/volume"
 )
 
@@ -159,4 +161,16 @@ func (s *Study) addLesions(mask, truth, prob *volume.Volume) error {
 	}
 	s.content.Lesions = list
 	return nil
+}
+
+func rgb(c color.RGBA) [3]uint8 { return [3]uint8{c.R, c.G, c.B} }
+
+// heatColors is the scale of report.Heat.
+func heatColors() [][3]uint8 {
+	const steps = 16
+	var all [][3]uint8
+	for i := range steps {
+		all = append(all, rgb(report.Heat(float64(i)/(steps-1))))
+	}
+	return all
 }
