@@ -146,7 +146,7 @@ func TestExitStatusAndMessages(t *testing.T) {
 		{2, []string{"--patch", "64x64x64"}, []string{"segment", "--model", seg, "--flair", t1, "--out", out, "--patch", "16x16"}},
 		{2, []string{"--vram is empty"}, []string{"train", "segmenter", "--data", dir, "--out", out, "--vram", ""}},
 		{2, []string{"--vram", "12GB"}, []string{"train", "segmenter", "--data", dir, "--out", out, "--vram", "lots"}},
-		{1, []string{"not enough memory", "MB"}, []string{"train", "segmenter", "--data", dir, "--out", out, "--vram", "1MB", "--width", "4", "--patch", "16", "--jitter", "4"}},
+		{1, []string{"not enough memory", "MiB"}, []string{"train", "segmenter", "--data", dir, "--out", out, "--vram", "1MB", "--width", "4", "--patch", "16", "--jitter", "4"}},
 		{2, []string{"--device", "gpu"}, segment("--model", seg, "--flair", t1, "--device", "gpu")},
 		{2, []string{"alpha"}, []string{"evaluate", "--truth", truth, "--pred", truth, "--alpha", "2"}},
 		{1, []string{"absent.nii.gz"}, segment("--model", seg, "--flair", filepath.Join(dir, "absent.nii.gz"))},

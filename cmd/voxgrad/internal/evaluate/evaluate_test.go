@@ -94,7 +94,7 @@ func TestEvaluatePairAsJSON(t *testing.T) {
 
 // The numbers of the challenge's tool come out of the command line, too.
 func TestEvaluateReproducesTheTool(t *testing.T) {
-	dir := filepath.Join("..", "..", "metrics", "testdata", "vectors")
+	dir := filepath.Join("..", "..", "..", "..", "metrics", "testdata", "vectors")
 	b, err := os.ReadFile(filepath.Join(dir, "vectors.json"))
 	require.NoError(t, err)
 	var file struct {
