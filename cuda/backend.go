@@ -19,7 +19,7 @@ type Backend struct {
 
 	mu      sync.Mutex // held by one operation at a time, from its checks to its last launch
 	pool    pool
-	modules map[string]*module
+	modules map[string]*Module
 	source  func(name string, compute int) (ptx, variant string, err error) // of a module
 	last    launched                                                        // the newest launch, for errors that arrive late
 	since   int                                                             // launches after the last successful Sync
@@ -62,7 +62,7 @@ func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 // New makes a backend of a device. It owns d from then on: Close closes it too.
 // An error means that the device cannot run the kernels; d is then still open.
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
-	b := &Backend{drv: d, info: d.Info(), modules: map[string]*module{}, source: kernels.Source}
+	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, source: kernels.Source}
 	for _, o := range opts {
 		o(&b.opt)
 	}

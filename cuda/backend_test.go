@@ -16,11 +16,19 @@ import (
 type faulty struct {
 	*emu.Device
 	launch, sync, alloc error
+	upload              error
 	launches, syncs     int
 	freed, uploads      int
+	hardware            bool // says it is no emulator
 }
 
-func (f *faulty) Launch(k driver.Kernel, l driver.Launch, args ...uint64) error {
+func (f *faulty) Info() driver.Info {
+	i := f.Device.Info()
+	i.Emulated = !f.hardware
+	return i
+}
+
+func (f *faulty) Launch(k driver.Kernel, l driver.Launch, args ...any) error {
 	f.launches++
 	if f.launch != nil {
 		return f.launch
@@ -45,6 +53,9 @@ func (f *faulty) Alloc(n int64) (driver.Ptr, error) {
 
 func (f *faulty) ToDevice(dst driver.Ptr, src []byte) error {
 	f.uploads++
+	if f.upload != nil {
+		return f.upload
+	}
 	return f.Device.ToDevice(dst, src)
 }
 
@@ -54,7 +65,10 @@ func (f *faulty) Free(p driver.Ptr) error {
 }
 
 func onFaulty(t *testing.T, opts ...Option) (*faulty, *Backend, device.Into, device.Tensor) {
-	f := &faulty{Device: emu.New()}
+	return onFaultyDevice(t, &faulty{Device: emu.New()}, opts...)
+}
+
+func onFaultyDevice(t *testing.T, f *faulty, opts ...Option) (*faulty, *Backend, device.Into, device.Tensor) {
 	b, err := New(f, opts...)
 	require.NoError(t, err)
 	x, y := b.Alloc(device.Vec(5000)), b.Alloc(device.Vec(5000))
@@ -130,6 +144,30 @@ func TestLateError(t *testing.T) {
 	f.sync = nil
 	b.Copy(dst, src)
 	require.ErrorContains(t, b.Sync(), "cuda: emulator: ReLUGrad, kernel relu_grad (grid (5,1,1)")
+}
+
+// Hardware runs behind the calls: what a launch or an upload fails with may be an earlier kernel's failure.
+func TestLateErrorOfACall(t *testing.T) {
+	lost := errors.New("CUDA_ERROR_ILLEGAL_ADDRESS")
+	for name, call := range map[string]func(f *faulty, b *Backend, dst device.Into, src device.Tensor){
+		"launch": func(f *faulty, b *Backend, dst device.Into, src device.Tensor) { f.launch = lost; b.Copy(dst, src) },
+		"upload": func(f *faulty, b *Backend, dst device.Into, src device.Tensor) {
+			f.upload = lost
+			b.Upload(src, make([]float32, 5000))
+		},
+	} {
+		f, b, dst, src := onFaultyDevice(t, &faulty{Device: emu.New(), hardware: true})
+		b.Copy(dst, src)
+		b.ReLUGrad(dst, src, src)
+		call(f, b, dst, src)
+		require.ErrorIs(t, b.Sync(), lost)
+		require.ErrorContains(t, b.Sync(), "one of the last 2 kernels failed, the newest is relu_grad of ReLUGrad", name)
+	}
+	// With nothing before it that was not waited for, it is the call's own.
+	f, b, dst, src := onFaultyDevice(t, &faulty{Device: emu.New(), hardware: true})
+	f.launch = lost
+	b.Copy(dst, src)
+	require.ErrorContains(t, b.Sync(), "Copy, kernel accumulate (grid (5,1,1)")
 }
 
 // What the emulator refuses comes out of Sync as it is.

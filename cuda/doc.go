@@ -38,6 +38,11 @@
 //		o.launch("relu", "relu_grad", o.perElement(y.Len(), 4), dxp, dyp, yp, y.Len(), dx.Mode == device.Add)
 //	}
 //
-// All launches go through op.launch, which loads the module on first use, checks every
-// argument against the entry's parameters and keeps the first failure.
+// All launches go through op.launchOf, of which Module.Launch is the public side: it checks every tensor, the
+// driver holds each argument and the geometry against the entry, and the first failure is kept.
+//
+// # Kernels of one's own
+//
+// Another package embeds its PTX, loads it with Backend.Load and runs it with Module.Launch on the backend's
+// tensors, in order with the backend's own operations. Package examples/customop is an op made so, with its reverse step.
 package cuda

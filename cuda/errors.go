@@ -11,20 +11,14 @@ var errClosed = errors.New("cuda: the backend is closed")
 
 // launched is a kernel on its way.
 type launched struct {
-	op      string
-	kernel  *kernel
-	geom    driver.Launch
-	variant string
-}
-
-func (l launched) String() string {
-	return fmt.Sprintf("%s: kernel %s (%s, %v)", l.op, l.kernel.name, l.variant, l.geom)
+	op, kernel string
+	geom       driver.Launch
 }
 
 // Error is a failure of the device or of a kernel, with what is known of its cause.
 type Error struct {
 	Device string        // name of the device
-	Op     string        // method of device.Backend; empty if none is to blame
+	Op     string        // method of device.Backend, or what Module.Launch was given; empty if none is to blame
 	Kernel string        // entry; empty if no kernel is to blame
 	Launch driver.Launch // its geometry
 	Late   int           // more than 0: the kernel is the newest of so many that may have failed
@@ -61,6 +55,16 @@ func (o *op) fail(kernel string, l driver.Launch, err error, advice string) {
 	}
 }
 
+// lost keeps a failure of the device in a call of the driver. Hardware runs behind the calls: what fails
+// now may be a kernel launched before.
+func (o *op) lost(kernel string, l driver.Launch, err error) {
+	if o.b.since > 0 && !o.b.info.Emulated {
+		o.b.err = o.b.late(err)
+	} else {
+		o.fail(kernel, l, err, adviceLost)
+	}
+}
+
 // noMemory keeps the failure of the pool to give memory for what: there is too little, or the device was
 // lost before and says so now.
 func (o *op) noMemory(what string, err error) {
@@ -75,7 +79,7 @@ func (o *op) noMemory(what string, err error) {
 func (b *Backend) late(err error) error {
 	e := &Error{Device: b.info.Name, Err: err, Advice: adviceLost}
 	if b.since > 0 {
-		e.Op, e.Kernel, e.Launch, e.Late = b.last.op, b.last.kernel.name, b.last.geom, b.since
+		e.Op, e.Kernel, e.Launch, e.Late = b.last.op, b.last.kernel, b.last.geom, b.since
 	}
 	if b.since > 1 {
 		e.Advice = adviceLate

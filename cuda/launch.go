@@ -2,29 +2,50 @@ package cuda
 
 import (
 	"fmt"
-	"math"
+	"io/fs"
 
 	"voxgrad/cuda/driver"
-	"voxgrad/cuda/ptx"
+	"voxgrad/cuda/kernels"
+	"voxgrad/device"
 )
 
-// module is loaded PTX with its entries.
-type module struct {
+// Module is PTX loaded on a Backend, of which it is a part until Close.
+type Module struct {
+	b       *Backend
+	name    string // with its variant: "conv.sm_61"
 	loaded  driver.Module
-	parsed  *ptx.Module
-	variant string
-	kernels map[string]*kernel
+	kernels map[string]driver.Kernel
 }
 
-// kernel is an entry with the types of its parameters.
-type kernel struct {
-	name   string
-	handle driver.Kernel
-	params []ptx.Type
+// Load loads PTX of one's own: of the files NAME.sm_NN.ptx in files, as tools/ptx compiles them from NAME.cu, the newest
+// variant that the device can run. An error says that there is none or what the driver's
+// assembler refuses; the backend can be used on.
+func (b *Backend) Load(files fs.FS, name string) (*Module, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err != nil {
+		return nil, b.err
+	}
+	text, variant, err := kernels.Select(files, name, b.info.ComputeCapability)
+	if err == nil {
+		var m *Module
+		if m, err = b.load(name+"."+variant, text); err == nil {
+			return m, nil
+		}
+	}
+	return nil, fmt.Errorf("cuda: %s: %w", b.info.Name, err)
 }
 
-// module gives loaded PTX, loading it when it is first needed.
-func (b *Backend) module(name string) (*module, error) {
+func (b *Backend) load(name, text string) (*Module, error) {
+	loaded, err := b.drv.Load(text)
+	if err != nil {
+		return nil, fmt.Errorf("module %s: %w", name, err)
+	}
+	return &Module{b, name, loaded, map[string]driver.Kernel{}}, nil
+}
+
+// module is one of the backend's own, loaded when it is first needed.
+func (b *Backend) module(name string) (*Module, error) {
 	if m := b.modules[name]; m != nil {
 		return m, nil
 	}
@@ -32,121 +53,99 @@ func (b *Backend) module(name string) (*module, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &module{variant: variant, kernels: map[string]*kernel{}}
-	if m.parsed, err = ptx.Parse(text); err != nil {
-		return nil, fmt.Errorf("module %s.%s: %w", name, variant, err)
+	m, err := b.load(name+"."+variant, text)
+	if err == nil {
+		b.modules[name] = m
 	}
-	if m.loaded, err = b.drv.Load(text); err != nil {
-		return nil, fmt.Errorf("module %s.%s: %w", name, variant, err)
-	}
-	b.modules[name] = m
-	return m, nil
+	return m, err
 }
 
-// kernel finds an entry.
-func (b *Backend) kernel(mod, name string) (*kernel, string, error) {
-	m, err := b.module(mod)
-	if err != nil {
-		return nil, "", err
+// Launch runs a kernel of the module after all earlier work of the backend, as the methods of
+// device.Backend run theirs. Errors name op, the operation it is a part of. An argument is, for a parameter that is a
+// pointer:
+//
+//   - a device.Tensor of this backend: its first element;
+//   - a device.Into: the same, or a null pointer where its mode is Skip. A kernel needs its mode as
+//     an argument of its own;
+//   - a driver.Ptr: driver.Ptr(0) is a null pointer, for a tensor that may be absent.
+//
+// For other parameters it is a number of the parameter's kind that fits in it, as for driver.Driver.Launch: an int or a
+// bool for an integer, a float32 for a float, a float64 for a double.
+//
+// A kernel that the module does not have, arguments of another number or kind, tensors that are absent, freed or of
+// another backend, and a geometry that the kernel or the device does not allow are a programmer's mistakes and
+// panic. A failure of the device is kept: it is the error of Sync, and every later call does nothing. Which tensors
+// may share memory, and which shapes are right, is for the caller to check.
+//
+// A workspace is a tensor of Alloc that is freed behind the last launch that uses it:
+// later calls reuse its memory without waiting. Dynamic shared memory is part of l.
+func (m *Module) Launch(op, kernel string, l driver.Launch, args ...any) {
+	o := m.b.begin(op)
+	if o == nil {
+		return
 	}
-	if k := m.kernels[name]; k != nil {
-		return k, m.variant, nil
-	}
-	entry := m.parsed.Entry(name)
-	if entry == nil {
-		return nil, "", fmt.Errorf("module %s.%s has no kernel %s", mod, m.variant, name)
-	}
-	k := &kernel{name: name}
-	for _, p := range entry.Params {
-		k.params = append(k.params, p.Type)
-	}
-	if k.handle, err = m.loaded.Kernel(name); err != nil {
-		return nil, "", err
-	}
-	m.kernels[name] = k
-	return k, m.variant, nil
+	defer o.end()
+	o.launchOf(m, kernel, l, args)
 }
 
-// launch runs a kernel. An argument is a driver.Ptr, int, int32, uint32, int64,
-// uint64, float32, float64 or bool (1 or 0), and must be of the parameter's kind
-// and fit in it: anything else is a programmer's mistake and panics. After a
-// failure nothing happens.
-func (o *op) launch(mod, name string, l driver.Launch, args ...any) {
+// launch runs a kernel of one of the backend's own modules; see Module.Launch. After a failure nothing happens.
+func (o *op) launch(mod, kernel string, l driver.Launch, args ...any) {
 	if o.b.err != nil {
 		return
 	}
-	k, variant, err := o.b.kernel(mod, name)
+	m, err := o.b.module(mod)
 	if err != nil {
-		o.fail(name, l, err, adviceKernel)
+		o.fail(kernel, l, err, adviceKernel)
 		return
 	}
-	g, t := l.Grid, l.Block
-	o.want(g.X > 0 && g.Y > 0 && g.Z > 0 && g.X <= math.MaxInt32 && g.Y <= 65535 && g.Z <= 65535 &&
-		t.X > 0 && t.Y > 0 && t.Z > 0 && t.Count() <= 1024 && t.Z <= 64, "kernel %s cannot be launched with %v", name, l)
-	o.want(len(args) == len(k.params), "kernel %s has %d parameters, %d arguments given", name, len(k.params), len(args))
-	slots := make([]uint64, len(args))
+	o.launchOf(m, kernel, l, args)
+}
+
+// launchOf is the one way to the driver's Launch.
+func (o *op) launchOf(m *Module, name string, l driver.Launch, args []any) {
+	k := m.kernels[name]
+	if k == nil {
+		var err error
+		if k, err = m.loaded.Kernel(name); err != nil {
+			o.want(!driver.IsArgument(err), "module %s: %v", m.name, err)
+			o.fail(name, l, err, adviceKernel)
+			return
+		}
+		m.kernels[name] = k
+	}
+	plain := make([]any, len(args))
 	for i, a := range args {
-		s, ok := slot(a, k.params[i])
-		o.want(ok, "kernel %s, parameter %d is a .%s, the argument is %T %v", name, i, k.params[i], a, a)
-		slots[i] = s
+		switch a := a.(type) {
+		case device.Tensor:
+			plain[i] = o.ptr(fmt.Sprintf("kernel %s, argument %d", name, i), a)
+		case device.Into:
+			plain[i] = o.into(fmt.Sprintf("kernel %s, argument %d", name, i), a)
+		default:
+			plain[i] = a
+		}
 	}
-	o.b.last = launched{o.name, k, l, variant}
-	o.b.since++
-	if err := o.b.drv.Launch(k.handle, l, slots...); err != nil {
-		o.fail(name, l, err, adviceLost)
+	if err := o.b.drv.Launch(k, l, plain...); err != nil {
+		o.want(!driver.IsArgument(err), "%v", err)
+		o.lost(name, l, err)
 		return
 	}
+	o.b.last = launched{o.name, name, l}
+	o.b.since++
 	if o.b.opt.stepwise {
 		o.b.since = 1
 		o.b.sync()
 	}
 }
 
-// slot packs an argument for a parameter of type t.
-func slot(a any, t ptx.Type) (uint64, bool) {
-	whole := func(v int64) (uint64, bool) {
-		switch t {
-		case "u64", "s64", "b64":
-			return uint64(v), true
-		case "u32", "s32", "b32":
-			return uint64(uint32(v)), v >= math.MinInt32 && v <= math.MaxInt32
-		}
-		return 0, false
-	}
-	switch v := a.(type) {
-	case driver.Ptr:
-		return uint64(v), t == "u64" || t == "b64"
-	case int:
-		return whole(int64(v))
-	case int32:
-		return whole(int64(v))
-	case int64:
-		return whole(v)
-	case uint32:
-		return uint64(v), t == "u32" || t == "s32" || t == "b32" || t == "u64" || t == "s64" || t == "b64"
-	case uint64:
-		return v, t.Bits() == 64 && t != "f64"
-	case bool:
-		if v {
-			return whole(1)
-		}
-		return whole(0)
-	case float32:
-		return uint64(math.Float32bits(v)), t == "f32"
-	case float64:
-		return math.Float64bits(v), t == "f64"
-	}
-	return 0, false
-}
-
 // threads is the usual number of threads of a block.
 const threads = 256
 
-// perElement is the launch of a kernel in which each thread of 256 handles each
-// consecutive elements of n.
-func (o *op) perElement(n, each int) driver.Launch {
+// PerElement is the launch of a kernel in which each thread handles so many of n elements, in blocks of 256 threads.
+func PerElement(n, each int) driver.Launch {
 	return driver.Launch{Grid: driver.D1(ceil(n, threads*each)), Block: driver.D1(threads)}
 }
+
+func (o *op) perElement(n, each int) driver.Launch { return PerElement(n, each) }
 
 // blocks is a one-dimensional launch.
 func blocks(n, threads int) driver.Launch {

@@ -39,7 +39,7 @@ func (o *op) slotTable(table []byte) driver.Ptr {
 	}
 	have.host = table
 	if err := b.drv.ToDevice(have.at, table); err != nil {
-		o.fail("", driver.Launch{}, err, adviceLost)
+		o.lost("", driver.Launch{}, err)
 	}
 	return have.at
 }

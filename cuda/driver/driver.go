@@ -62,7 +62,7 @@ type Kernel interface {
 
 // Module is loaded PTX.
 type Module interface {
-	// Kernel finds an entry by name.
+	// Kernel finds an entry by name; an *ArgumentError lists those there are.
 	Kernel(name string) (Kernel, error)
 }
 
@@ -92,11 +92,12 @@ type Driver interface {
 	// Load compiles PTX. The error holds the assembler's messages.
 	Load(ptx string) (Module, error)
 
-	// Launch runs a kernel. args has one 8-byte slot for each parameter: a pointer,
-	// or an integer or the bits of a float in the low bytes. Their number is checked
-	// against the PTX. More dynamic shared memory than SharedPerCTA is opted
-	// into.
-	Launch(k Kernel, l Launch, args ...uint64) error
+	// Launch runs a kernel. It has one argument for each parameter of the entry, of its kind: a Ptr for a pointer
+	// (.u64, .b64), an integer or a bool (1 or 0) for an integer, a float32 for an .f32, a float64 for an .f64. A signed
+	// integer must be in the range of a signed number of the parameter's width, the type of an unsigned one no wider than the
+	// parameter. Anything else, and a geometry that the kernel or the device does not allow, is an
+	// *ArgumentError and launches nothing. More dynamic shared memory than SharedPerCTA is opted into.
+	Launch(k Kernel, l Launch, args ...any) error
 
 	// RecordEvent notes a place in the stream; Since waits for both and returns the time
 	// between them as the device measured it.

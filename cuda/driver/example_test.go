@@ -31,7 +31,7 @@ func Example() {
 	k, _ := m.Kernel("number")
 	out, _ := d.Alloc(4 * 4)
 	l := driver.Launch{Grid: driver.D1(4), Block: driver.D1(1)}
-	if err := d.Launch(k, l, uint64(out)); err != nil {
+	if err := d.Launch(k, l, out); err != nil {
 		fmt.Println(err)
 		return
 	}

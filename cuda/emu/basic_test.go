@@ -14,7 +14,7 @@ func TestAxpyWithTail(t *testing.T) {
 		x, y := randoms(1, n), randoms(2, n)
 		px, py := upload(t, d, x), upload(t, d, y)
 		l := driver.Launch{Grid: driver.D1((n + 127) / 128), Block: driver.D1(128)}
-		require.NoError(t, d.Launch(kernelOf(t, m, "axpy"), l, uint64(py), uint64(px), bitsOf(2.5), uint64(n)))
+		require.NoError(t, d.Launch(kernelOf(t, m, "axpy"), l, uint64(py), uint64(px), float32(2.5), n))
 		got := download[float32](t, d, py, n)
 		for i := range got {
 			require.Equal(t, fma32(2.5, x[i], y[i]), got[i])
@@ -66,7 +66,7 @@ func TestTiledMatmul(t *testing.T) {
 		a, b := randoms(4, mm*k), randoms(5, k*n)
 		pa, pb, pc := upload(t, d, a), upload(t, d, b), room(t, d, int64(4*mm*n))
 		l := driver.Launch{Grid: driver.Dim{X: (n + 15) / 16, Y: (mm + 15) / 16, Z: 1}, Block: driver.Dim{X: 16, Y: 16, Z: 1}}
-		require.NoError(t, d.Launch(kernelOf(t, m, "matmul"), l, uint64(pc), uint64(pa), uint64(pb), uint64(mm), uint64(n), uint64(k)))
+		require.NoError(t, d.Launch(kernelOf(t, m, "matmul"), l, uint64(pc), uint64(pa), uint64(pb), mm, n, k))
 		got := download[float32](t, d, pc, mm*n)
 		for i := range mm {
 			for j := range n {

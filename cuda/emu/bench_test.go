@@ -19,7 +19,7 @@ func cpuTime(b *testing.B) time.Duration {
 
 // Each benchmark reports millions of instructions of threads for each second of
 // processor time, on one goroutine.
-func benchmark(b *testing.B, file, name string, l driver.Launch, args func(d *Device) []uint64) {
+func benchmark(b *testing.B, file, name string, l driver.Launch, args func(d *Device) []any) {
 	d, m := load(b, file, Threads(1))
 	k := kernelOf(b, m, name)
 	a := args(d)
@@ -35,25 +35,25 @@ func BenchmarkKernel(b *testing.B) {
 	l := driver.Launch{Grid: driver.D1(4), Block: driver.D1(128)}
 	out := func(b *testing.B, d *Device) uint64 { return uint64(room(b, d, 4*4*128)) }
 	b.Run("name=ints", func(b *testing.B) {
-		benchmark(b, "speed", "ints", l, func(d *Device) []uint64 { return []uint64{out(b, d), 50} })
+		benchmark(b, "speed", "ints", l, func(d *Device) []any { return []any{out(b, d), 50} })
 	})
 	b.Run("name=fmas", func(b *testing.B) {
-		benchmark(b, "speed", "fmas", l, func(d *Device) []uint64 { return []uint64{out(b, d), 50} })
+		benchmark(b, "speed", "fmas", l, func(d *Device) []any { return []any{out(b, d), 50} })
 	})
 	b.Run("name=diverge", func(b *testing.B) {
-		benchmark(b, "speed", "diverge", l, func(d *Device) []uint64 { return []uint64{out(b, d), 100} })
+		benchmark(b, "speed", "diverge", l, func(d *Device) []any { return []any{out(b, d), 100} })
 	})
 	b.Run("name=copy", func(b *testing.B) {
 		const n = 1 << 14
-		benchmark(b, "speed", "copy", l, func(d *Device) []uint64 {
-			return []uint64{uint64(room(b, d, 16*n)), uint64(upload(b, d, randoms(1, 4*n))), n}
+		benchmark(b, "speed", "copy", l, func(d *Device) []any {
+			return []any{uint64(room(b, d, 16*n)), uint64(upload(b, d, randoms(1, 4*n))), n}
 		})
 	})
 	b.Run("name=matmul", func(b *testing.B) {
 		const n = 64
 		g := driver.Launch{Grid: driver.Dim{X: n / 16, Y: n / 16, Z: 1}, Block: driver.Dim{X: 16, Y: 16, Z: 1}}
-		benchmark(b, "basic", "matmul", g, func(d *Device) []uint64 {
-			return []uint64{uint64(room(b, d, 4*n*n)), uint64(upload(b, d, randoms(1, n*n))), uint64(upload(b, d, randoms(2, n*n))), n, n, n}
+		benchmark(b, "basic", "matmul", g, func(d *Device) []any {
+			return []any{uint64(room(b, d, 4*n*n)), uint64(upload(b, d, randoms(1, n*n))), uint64(upload(b, d, randoms(2, n*n))), n, n, n}
 		})
 	})
 }

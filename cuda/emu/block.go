@@ -34,7 +34,7 @@ func newBlock(l *launch) *block {
 	for i := range b.cache {
 		b.cache[i] = &allocation{}
 	}
-	b.shared = aligned(uint64(k.static + l.launch.Shared))
+	b.shared = aligned(uint64(k.entry.Static + l.launch.Shared))
 	if len(b.shared) > 0 {
 		b.cells = make([]cell, (len(b.shared)-1)>>k.granule+1)
 	}

@@ -19,14 +19,14 @@ func TestBrokenKernelsAreReported(t *testing.T) {
 	for i := range ones {
 		ones[i] = 1
 	}
-	type args func(t *testing.T, d *Device) []uint64
-	plain := func(floats int64, rest ...uint64) args {
-		return func(t *testing.T, d *Device) []uint64 {
-			return append([]uint64{uint64(room(t, d, 4*floats))}, rest...)
+	type args func(t *testing.T, d *Device) []any
+	plain := func(floats int64, rest ...any) args {
+		return func(t *testing.T, d *Device) []any {
+			return append([]any{uint64(room(t, d, 4*floats))}, rest...)
 		}
 	}
 	with := func(floats int64, in any) args {
-		return func(t *testing.T, d *Device) []uint64 {
+		return func(t *testing.T, d *Device) []any {
 			var p driver.Ptr
 			switch in := in.(type) {
 			case []float32:
@@ -34,7 +34,7 @@ func TestBrokenKernelsAreReported(t *testing.T) {
 			case []int32:
 				p = upload(t, d, in)
 			}
-			return []uint64{uint64(room(t, d, 4*floats)), uint64(p)}
+			return []any{uint64(room(t, d, 4*floats)), uint64(p)}
 		}
 	}
 	for _, c := range []struct {
@@ -46,16 +46,16 @@ func TestBrokenKernelsAreReported(t *testing.T) {
 		thread int    // -1: any
 		detail string
 	}{
-		{"read_behind", OutOfRange, 64, func(t *testing.T, d *Device) []uint64 {
+		{"read_behind", OutOfRange, 64, func(t *testing.T, d *Device) []any {
 			return append(with(64, ones[:64])(t, d), 64)
 		}, "ld.global", 63, "0 bytes after the end of allocation"},
 		{"write_behind", OutOfRange, 64, plain(40, 40), "st.global", 40, "after the end"},
 		{"write_before", OutOfRange, 64, plain(64), "st.global", 0, "4 bytes before allocation"},
 		{"misaligned_vector", Misaligned, 32, with(128, ones), "ld.global.v4", 0, "16 bytes"},
-		{"sum_of_unwritten", Uninitialised, 32, func(t *testing.T, d *Device) []uint64 {
+		{"sum_of_unwritten", Uninitialised, 32, func(t *testing.T, d *Device) []any {
 			x := room(t, d, 128)
 			require.NoError(t, d.ToDevice(x, make([]byte, 60)))
-			return []uint64{uint64(room(t, d, 128)), uint64(x)}
+			return []any{uint64(room(t, d, 128)), uint64(x)}
 		}, "ld.global", 15, "nobody wrote byte 60"},
 		{"add_to_output", Uninitialised, 32, with(32, ones), "ld.global", 0, "nobody wrote"},
 		{"unwritten_shared", Uninitialised, 64, plain(64), "ld.shared", 63, "byte 252 of shared memory"},
@@ -74,19 +74,19 @@ func TestBrokenKernelsAreReported(t *testing.T) {
 		{"shuffle_from_nobody", DivergentShuffle, 32, plain(32), "shfl", 8, "lane 16"},
 		{"shuffle_in_branch", DivergentShuffle, 32, plain(32), "shfl", 0, "lane 16"},
 		{"divide", DivideByZero, 32, with(32, make([]int32, 32)), "div", 0, "by 0"},
-		{"unwritten_local", Uninitialised, 8, func(t *testing.T, d *Device) []uint64 {
+		{"unwritten_local", Uninitialised, 8, func(t *testing.T, d *Device) []any {
 			x := upload(t, d, []int32{0, 1, 2, 3, 4, 5, 6, 7})
-			return []uint64{uint64(room(t, d, 32)), uint64(x), 5}
+			return []any{uint64(room(t, d, 32)), uint64(x), 5}
 		}, "ld.local", 5, "local memory"},
 		{"give_up", Trapped, 32, plain(32), "trap", 5, ""},
-		{"write_before", NullPointer, 32, func(*testing.T, *Device) []uint64 { return []uint64{4} }, "st.global", 0, ""},
-		{"sum_of_unwritten", UseAfterFree, 32, func(t *testing.T, d *Device) []uint64 {
+		{"write_before", NullPointer, 32, func(*testing.T, *Device) []any { return []any{4} }, "st.global", 0, ""},
+		{"sum_of_unwritten", UseAfterFree, 32, func(t *testing.T, d *Device) []any {
 			x := upload(t, d, ones[:32])
 			require.NoError(t, d.Free(x))
-			return []uint64{uint64(room(t, d, 128)), uint64(x)}
+			return []any{uint64(room(t, d, 128)), uint64(x)}
 		}, "ld.global", 0, "was freed"},
-		{"sum_of_unwritten", OutOfRange, 32, func(t *testing.T, d *Device) []uint64 {
-			return []uint64{uint64(room(t, d, 128)), 1 << 50}
+		{"sum_of_unwritten", OutOfRange, 32, func(t *testing.T, d *Device) []any {
+			return []any{uint64(room(t, d, 128)), 1 << 50}
 		}, "ld.global", 0, "no allocation"},
 	} {
 		t.Run(c.kernel+"/"+string(c.kind), func(t *testing.T) {

@@ -3,7 +3,6 @@ package emu
 import (
 	"encoding/binary"
 	"errors"
-	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -66,8 +65,6 @@ func download[T any](t testing.TB, d *Device, p driver.Ptr, n int) []T {
 	require.NoError(t, err)
 	return v
 }
-
-func bitsOf(f float32) uint64 { return uint64(math.Float32bits(f)) }
 
 func randoms(seed uint64, n int) []float32 {
 	r := rand.New(rand.NewPCG(seed, 1))

@@ -1,5 +1,7 @@
 package emu
 
+import "voxgrad/cuda/driver"
+
 // lanes of a register.
 type (
 	reg32 = [32]uint32
@@ -127,8 +129,7 @@ type specialSlot struct {
 // kernel is a decoded entry.
 type kernel struct {
 	mod      *module
-	name     string
-	params   []param
+	entry    driver.Entry
 	code     []inst
 	src      []source
 	n        [3]int // slots of each class
@@ -139,18 +140,10 @@ type kernel struct {
 	zero     [3][]int32
 	truth    []int32 // predicate slots that are true
 	caches   int
-	static   int // bytes of static shared memory, padded to where the dynamic part begins
 	granule  uint
 	partial  bool // some barrier waits for a part of the block
 	local    int64
-	reqNTid  [3]int
-	maxNTid  [3]int
-}
-
-type param struct {
-	name string
-	size int64
 }
 
 // Name is the name of the entry.
-func (k *kernel) Name() string { return k.name }
+func (k *kernel) Name() string { return k.entry.Name }

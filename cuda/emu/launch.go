@@ -22,51 +22,9 @@ type launch struct {
 // arg is an argument as a slot holds it.
 func (l *launch) arg(a paramSlot) uint64 { return extend(l.args[a.off:], a.n, a.signed) }
 
-// check refuses what a driver refuses before anything runs.
-func (d *Device) check(k *kernel, l driver.Launch, args []uint64) error {
-	bad := func(format string, a ...any) error {
-		return fmt.Errorf("emulator: kernel %s: %s (launched with %v)", k.name, fmt.Sprintf(format, a...), l)
-	}
-	if len(args) != len(k.params) {
-		return bad("%d arguments, the entry has %d parameters", len(args), len(k.params))
-	}
-	for i, p := range k.params {
-		if p.size > 8 {
-			return bad("parameter %s has %d bytes; an argument slot has 8", p.name, p.size)
-		}
-		if hi := args[i] >> (8 * p.size); p.size < 8 && hi != 0 && hi != math.MaxUint64>>(8*p.size) {
-			return bad("argument %d for parameter %s is %#x and does not fit its %d bytes", i, p.name, args[i], p.size)
-		}
-	}
-	g, b := l.Grid, l.Block
-	if g.X < 1 || g.Y < 1 || g.Z < 1 || g.X > math.MaxInt32 || g.Y > 65535 || g.Z > 65535 {
-		return bad("the grid must be within 2147483647 x 65535 x 65535 blocks")
-	}
-	if b.X < 1 || b.Y < 1 || b.Z < 1 || b.X > 1024 || b.Y > 1024 || b.Z > 64 || b.Count() > 1024 {
-		return bad("a block must be within 1024 x 1024 x 64 threads and have at most 1024")
-	}
-	if r := k.reqNTid; r[0] > 0 && r != [3]int{b.X, b.Y, b.Z} {
-		return bad("it was compiled for blocks of exactly %v threads (.reqntid)", r)
-	}
-	if m := k.maxNTid; m[0] > 0 && b.Count() > m[0]*m[1]*m[2] {
-		return bad("it was compiled for blocks of at most %d threads (.maxntid, __launch_bounds__)", m[0]*m[1]*m[2])
-	}
-	if l.Shared < 0 {
-		return bad("a negative size of dynamic shared memory")
-	}
-	// Static shared memory is bound by what needs no opting in, the sum by both.
-	if k.static > d.opt.shared {
-		return bad("%d bytes of static shared memory, a block may have %d", k.static, d.opt.shared)
-	}
-	if k.static+l.Shared > d.opt.sharedIn {
-		return bad("%d bytes of static and %d of dynamic shared memory, a block may have %d", k.static, l.Shared, d.opt.sharedIn)
-	}
-	return nil
-}
-
 // Launch runs a kernel and returns when it has ended. Wrong arguments are an
 // error; a *Fault stops the device for good, as on hardware.
-func (d *Device) Launch(kernelOf driver.Kernel, l driver.Launch, args ...uint64) error {
+func (d *Device) Launch(kernelOf driver.Kernel, l driver.Launch, args ...any) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.usable(); err != nil {
@@ -74,14 +32,15 @@ func (d *Device) Launch(kernelOf driver.Kernel, l driver.Launch, args ...uint64)
 	}
 	k, ok := kernelOf.(*kernel)
 	if !ok || k.mod.d != d {
-		return fmt.Errorf("emulator: Launch of a kernel that another device loaded")
+		return &driver.ArgumentError{Msg: "emulator: Launch of a kernel that another device loaded"}
 	}
-	if err := d.check(k, l, args); err != nil {
-		return err
+	slots, err := k.entry.Slots(&driver.Info{SharedPerCTA: d.opt.shared, SharedOptIn: d.opt.sharedIn}, l, args)
+	if err != nil {
+		return fmt.Errorf("emulator: %w", err)
 	}
 	d.launch++
-	la := &launch{k: k, launch: l, args: make([]byte, 8*len(args)), number: d.launch}
-	for i, a := range args {
+	la := &launch{k: k, launch: l, args: make([]byte, 8*len(slots)), number: d.launch}
+	for i, a := range slots {
 		put64(la.args[8*i:], a)
 	}
 	if f := d.execute(la); f != nil {

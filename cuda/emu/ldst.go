@@ -45,7 +45,7 @@ func (c *compiler) loadParam(out *inst, t ptx.Type) {
 	if len(list) != 1 {
 		c.refuse("a vector from a parameter")
 	}
-	if out.imm < 0 || int(out.imm)+int(out.n) > 8*len(c.k.params) || out.imm%8+int64(out.n) > 8 {
+	if out.imm < 0 || int(out.imm)+int(out.n) > 8*len(c.k.entry.Params) || out.imm%8+int64(out.n) > 8 {
 		c.refuse("bytes outside the parameters")
 	}
 	e := &list[0]

@@ -15,6 +15,7 @@ const maxLocal = 512 << 10
 // module is loaded PTX.
 type module struct {
 	d       *Device
+	parsed  *ptx.Module
 	kernels map[string]*kernel
 	vars    map[*ptx.Var]*allocation
 }
@@ -31,7 +32,7 @@ func (d *Device) Load(text string) (driver.Module, error) {
 	if err := d.usable(); err != nil {
 		return nil, err
 	}
-	m := &module{d, map[string]*kernel{}, map[*ptx.Var]*allocation{}}
+	m := &module{d, p, map[string]*kernel{}, map[*ptx.Var]*allocation{}}
 	var problems []Problem
 	vars := slices.Clone(p.Vars)
 	for _, f := range p.Funcs {
@@ -84,24 +85,15 @@ func (m *module) place(vars []*ptx.Var, problems *[]Problem) {
 
 // Kernel finds an entry by name.
 func (m *module) Kernel(name string) (driver.Kernel, error) {
-	k := m.kernels[name]
-	if k == nil {
-		var have []string
-		for n := range m.kernels {
-			have = append(have, n)
-		}
-		slices.Sort(have)
-		return nil, fmt.Errorf("emulator: the module has no kernel %s; it has %v", name, have)
+	if _, err := driver.EntryIn(m.parsed, name); err != nil {
+		return nil, fmt.Errorf("emulator: %w", err)
 	}
-	return k, nil
+	return m.kernels[name], nil
 }
 
 // compile decodes an entry.
 func (m *module) compile(p *ptx.Module, f *ptx.Func, problems *[]Problem) *kernel {
-	k := &kernel{mod: m, name: f.Name, reqNTid: f.ReqNTid, maxNTid: f.MaxNTid, granule: 2}
-	for _, v := range f.Params {
-		k.params = append(k.params, param{v.Name, v.Size})
-	}
+	k := &kernel{mod: m, entry: driver.EntryOf(f), granule: 2}
 	fl := flatten(p, f, problems)
 	if fl.local > maxLocal {
 		*problems = append(*problems, Problem{Unsupported, f.Name, f.Line, f.Name, fmt.Sprintf("%d bytes of local memory a thread, the limit is %d", fl.local, maxLocal)})
@@ -151,7 +143,7 @@ func (c *compiler) placeShared(p *ptx.Module) {
 	for _, v := range dynamic {
 		c.shm[v] = end
 	}
-	c.k.static = int(end)
+	c.k.entry.Static = int(end) // padded to where the dynamic part begins
 }
 
 func alignUp(n, a int64) int64 { return (n + a - 1) &^ (a - 1) }

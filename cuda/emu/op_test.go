@@ -121,9 +121,9 @@ func testOps(t *testing.T, cases []opCase) {
 				in[1][j] = in[0][j]
 			}
 			out := room(t, d, 8*n)
-			args := []uint64{uint64(out)}
+			args := []any{out}
 			for _, v := range in {
-				args = append(args, uint64(upload(t, d, v)))
+				args = append(args, upload(t, d, v))
 			}
 			require.NoError(t, d.Launch(kernelOf(t, m, fmt.Sprintf("k%d", i)), driver.Launch{Grid: driver.D1(1), Block: driver.D1(n)}, args...))
 			for j, got := range download[uint64](t, d, out, n) {
@@ -134,7 +134,7 @@ func testOps(t *testing.T, cases []opCase) {
 				require.Equal(t, hex(want), hex(got), "%s of %#x, %#x, %#x", c.asm, in[0][j], in[1][j], in[2][j])
 			}
 			for _, p := range args {
-				require.NoError(t, d.Free(driver.Ptr(p)))
+				require.NoError(t, d.Free(p.(driver.Ptr)))
 			}
 		}
 	}

@@ -26,7 +26,7 @@ func (w *warp) sharedAt(in *inst, lane int, n uint64) uint64 {
 	addr := w.addr[lane&31]
 	size := uint64(len(w.b.shared))
 	if addr >= size || size-addr < n {
-		w.faultLane(in, lane, OutOfRange, "access of %d bytes at %d in %d bytes of shared memory (%d static)", n, int64(int32(addr)), size, w.b.k.static)
+		w.faultLane(in, lane, OutOfRange, "access of %d bytes at %d in %d bytes of shared memory (%d static)", n, int64(int32(addr)), size, w.b.k.entry.Static)
 	}
 	if addr&(n-1) != 0 {
 		w.faultLane(in, lane, Misaligned, "access of %d bytes at %d in shared memory", n, addr)

@@ -115,10 +115,10 @@ func (d *Device) Profile(kernel string) []LineCount {
 
 // collect adds what the goroutines of a launch counted.
 func (d *Device) collect(k *kernel, blocks []*block, grid int) {
-	s := d.stats[k.name]
+	s := d.stats[k.entry.Name]
 	if s == nil {
 		s = &kernelStats{}
-		d.stats[k.name] = s
+		d.stats[k.entry.Name] = s
 	}
 	if s.k != k {
 		s.k, s.prof = k, make([]count, len(k.code))

@@ -231,7 +231,7 @@ func (w *warp) faultLane(in *inst, lane int, kind Kind, format string, a ...any)
 	pc := w.b.k.index(in)
 	s := w.b.k.src[pc]
 	panic(panicFault{&Fault{
-		Kind: kind, Kernel: w.b.k.name, Line: s.line, Text: s.text, Launch: w.b.l.launch,
+		Kind: kind, Kernel: w.b.k.entry.Name, Line: s.line, Text: s.text, Launch: w.b.l.launch,
 		Block: w.b.at, Thread: w.thread(lane), Detail: fmt.Sprintf(format, a...),
 	}})
 }

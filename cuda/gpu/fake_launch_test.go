@@ -23,8 +23,8 @@ func TestFakeLaunch(t *testing.T) {
 	require.NoError(t, err)
 	for _, shared := range []int{0, 40 << 10, 98 << 10} {
 		l := driver.Launch{Grid: driver.Dim{X: 3, Y: 5, Z: 7}, Block: driver.Dim{X: 11, Y: 2, Z: 4}, Shared: shared}
-		args := []uint64{uint64(out), 0xfffffffe, uint64(math.Float32bits(-1.5)), math.Float64bits(math.Pi)}
-		want := append([]uint64{3, 5, 7, 11, 2, 4, uint64(shared), 5, 0, 1}, args...)
+		args := []any{out, uint32(0xfffffffe), float32(-1.5), math.Pi}
+		want := []uint64{3, 5, 7, 11, 2, 4, uint64(shared), 5, 0, 1, uint64(out), 0xfffffffe, uint64(math.Float32bits(-1.5)), math.Float64bits(math.Pi)}
 		if shared+1024 > 48<<10 { // with the static part more than what a block has anyway
 			want[8] = uint64(shared)
 		}
@@ -44,7 +44,9 @@ func TestFakeLaunchRefused(t *testing.T) {
 	echo, none, exact := load(t, d, "echo4"), load(t, d, "nothing0"), load(t, d, "exact0")
 	require.ErrorContains(t, d.Launch(echo, one, 1, 2, 3), "3 arguments, the entry has 4 parameters")
 	require.ErrorContains(t, d.Launch(none, one, 1), "1 arguments, the entry has 0 parameters")
-	require.ErrorContains(t, d.Launch(echo, one, 1, 1<<32, 3, 4), "does not fit its 4 bytes")
+	require.ErrorContains(t, d.Launch(echo, one, 1, 1<<32, float32(3), 4.0), "argument 1, for parameter n, is int 4294967296, which is no .u32 or does not fit its 4 bytes")
+	require.ErrorContains(t, d.Launch(echo, one, 1, 2, uint64(3), 4.0), "argument 2, for parameter x, is uint64 3, which is no .f32")
+	require.True(t, driver.IsArgument(d.Launch(echo, one, 1, 2, float32(3), float32(4))), "a float32 for a double")
 	require.ErrorContains(t, d.Launch(exact, one), "blocks of exactly [64 1 1] threads")
 	for want, l := range map[string]driver.Launch{
 		"the grid must be within":            {Grid: driver.Dim{X: 1, Y: 65536, Z: 1}, Block: driver.D1(1)},
@@ -86,7 +88,7 @@ func TestFakeLoad(t *testing.T) {
 	m, err := d.Load(kernels)
 	require.NoError(t, err, "none of these failures was the device's")
 	_, err = m.Kernel("missing")
-	require.ErrorContains(t, err, "no entry missing")
+	require.ErrorContains(t, err, "GPU 0: the module has no kernel missing; it has [crash0 echo4 exact0 increment1 nothing0]")
 
 	require.NoError(t, os.Setenv("FAKE_VERSION", "11040"))
 	defer os.Unsetenv("FAKE_VERSION")

@@ -27,12 +27,10 @@ type module struct {
 
 // kernel is an entry with what limits its launch.
 type kernel struct {
-	d          *Device
-	entry      *ptx.Func
-	handle     cu.Function
-	static     int // bytes of static shared memory
-	maxThreads int // of a block, by its registers
-	optedIn    int // bytes of dynamic shared memory; of the thread
+	d       *Device
+	entry   driver.Entry
+	handle  cu.Function
+	optedIn int // bytes of dynamic shared memory; of the thread
 }
 
 // Name is that of the entry.
@@ -131,24 +129,24 @@ func cudaVersion(v int) string { return fmt.Sprintf("%d.%d", v/1000, v%1000/10) 
 
 // Kernel finds an entry.
 func (m *module) Kernel(name string) (driver.Kernel, error) {
+	f, err := driver.EntryIn(m.parsed, name)
+	if err != nil {
+		return nil, fmt.Errorf("GPU %d: %w", m.d.index, err)
+	}
 	var k *kernel
-	err := m.d.call("Kernel", func() error {
+	err = m.d.call("Kernel", func() error {
 		if k = m.kernels[name]; k != nil {
 			return nil
 		}
-		entry := m.parsed.Entry(name)
-		if entry == nil {
-			return refuse("the module has no entry %s", name)
-		}
-		found := &kernel{d: m.d, entry: entry}
+		found := &kernel{d: m.d, entry: f}
 		var err error
 		if found.handle, err = m.handle.Function(name); err != nil {
 			return err
 		}
-		if found.static, err = found.handle.Attribute(cu.SharedSizeBytes); err != nil {
+		if found.entry.Static, err = found.handle.Attribute(cu.SharedSizeBytes); err != nil {
 			return err
 		}
-		if found.maxThreads, err = found.handle.Attribute(cu.FnMaxThreadsPerBlock); err != nil {
+		if found.entry.MaxThreads, err = found.handle.Attribute(cu.FnMaxThreadsPerBlock); err != nil {
 			return err
 		}
 		k = found
@@ -163,7 +161,7 @@ func (m *module) Kernel(name string) (driver.Kernel, error) {
 
 // optIn asks for dynamic shared memory beyond what a block has anyway.
 func (k *kernel) optIn(bytes int) error {
-	if k.static+bytes <= k.d.info.SharedPerCTA || bytes <= k.optedIn {
+	if k.entry.Static+bytes <= k.d.info.SharedPerCTA || bytes <= k.optedIn {
 		return nil
 	}
 	// A cu.Function is a CUfunction, which cu does not give.

@@ -7,96 +7,75 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
-	"sort"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
 )
 
 //go:generate go run voxgrad/tools/ptx -dir .
 //go:embed *.ptx
 var files embed.FS
 
-// variant is one compiled form of a module.
-type variant struct {
-	name    string // "sm_61"
-	compute int    // 61
-	exact   bool   // sm_90a: runs on 9.0 and nothing newer
-	file    string
-}
-
-var index = sync.OnceValue(func() map[string][]variant {
-	m := map[string][]variant{}
-	names, err := fs.Glob(files, "*.ptx")
+// Names are the modules, sorted.
+func Names() []string {
+	found, err := fs.Glob(files, "*.ptx")
 	if err != nil {
 		panic(err)
 	}
-	for _, file := range names {
-		module, name, compute, exact, err := parseName(file)
-		if err != nil {
-			panic(err)
-		}
-		m[module] = append(m[module], variant{name, compute, exact, file})
+	for i, file := range found {
+		found[i], _, _ = strings.Cut(file, ".")
 	}
-	for _, vs := range m {
-		sort.Slice(vs, func(i, j int) bool { return vs[j].less(vs[i]) }) // best first
-	}
-	return m
-})
-
-func (v variant) less(o variant) bool {
-	if v.compute != o.compute {
-		return v.compute < o.compute
-	}
-	return !v.exact && o.exact
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
-func (v variant) runsOn(compute int) bool {
-	if v.exact {
-		return compute == v.compute
-	}
-	return compute >= v.compute
-}
-
-// parseName splits "conv.sm_90a.ptx".
-func parseName(file string) (module, name string, compute int, exact bool, err error) {
-	p := strings.Split(file, ".")
-	if len(p) != 3 || p[2] != "ptx" || !strings.HasPrefix(p[1], "sm_") {
-		return "", "", 0, false, fmt.Errorf("kernels: %s is not named NAME.sm_NN.ptx", file)
-	}
-	digits := strings.TrimPrefix(p[1], "sm_")
-	exact = strings.HasSuffix(digits, "a")
-	compute, err = strconv.Atoi(strings.TrimSuffix(digits, "a"))
-	if err != nil {
-		return "", "", 0, false, fmt.Errorf("kernels: %s is not named NAME.sm_NN.ptx", file)
-	}
-	return p[0], p[1], compute, exact, nil
-}
-
-// Names are the modules, sorted.
-func Names() []string {
-	var names []string
-	for name := range index() {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	return names
-}
-
-// Source gives the best PTX of a module for a card of the given compute
-// capability (times ten) and the variant it is of.
+// Source returns the best PTX of one of the modules here, as Select does.
 func Source(name string, compute int) (ptx, variant string, err error) {
-	vs := index()[name]
-	if len(vs) == 0 {
-		return "", "", fmt.Errorf("kernels: there is no module %q", name)
+	return Select(files, name, compute)
+}
+
+// Select returns the PTX of a module for a card of the given compute capability (times ten), and its variant: of the
+// files NAME.sm_NN.ptx the one with the newest instructions that the card has. A variant such as sm_90a is for
+// one card alone, 9.0, and best there.
+func Select(files fs.FS, name string, compute int) (ptx, variant string, err error) {
+	dir := path.Dir(name)
+	entries, err := fs.ReadDir(files, dir)
+	if err != nil {
+		return "", "", fmt.Errorf("kernels: %w", err)
 	}
-	for _, v := range vs {
-		if v.runsOn(compute) {
-			text, err := files.ReadFile(v.file)
-			return string(text), v.name, err
+	found, best, oldest := "", -1, 0
+	for _, e := range entries {
+		v, ours := strings.CutPrefix(e.Name(), path.Base(name)+".")
+		v, ptx := strings.CutSuffix(v, ".ptx")
+		if !ours || !ptx {
+			continue
 		}
+		number, sm := strings.CutPrefix(v, "sm_")
+		number, only := strings.CutSuffix(number, "a")
+		needs, err := strconv.Atoi(number)
+		if !sm || err != nil || needs < 1 || needs > 1000 {
+			return "", "", fmt.Errorf("kernels: %s is not named NAME.sm_NN.ptx", path.Join(dir, e.Name()))
+		}
+		if oldest == 0 || needs < oldest {
+			oldest = needs
+		}
+		rank := 2 * needs
+		if only {
+			rank++
+		}
+		if needs > compute || only && needs != compute || rank < best {
+			continue
+		}
+		found, variant, best = e.Name(), v, rank
 	}
-	least := vs[len(vs)-1]
-	return "", "", fmt.Errorf("kernels: the card has compute capability %d.%d, the kernels need %d.%d or newer",
-		compute/10, compute%10, least.compute/10, least.compute%10)
+	switch {
+	case oldest == 0:
+		return "", "", fmt.Errorf("kernels: there is no module %q: no file %s.sm_NN.ptx", name, name)
+	case best < 0:
+		return "", "", fmt.Errorf("kernels: the card has compute capability %d.%d, the kernels need %d.%d or newer",
+			compute/10, compute%10, oldest/10, oldest%10)
+	}
+	text, err := fs.ReadFile(files, path.Join(dir, found))
+	return string(text), variant, err
 }

@@ -1,8 +1,8 @@
 package kernels
 
 import (
-	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 )
@@ -19,33 +19,32 @@ func TestSource(t *testing.T) {
 	}
 	require.Contains(t, Names(), "conv")
 	_, _, err := Source("absent", 90)
-	require.EqualError(t, err, `kernels: there is no module "absent"`)
+	require.EqualError(t, err, `kernels: there is no module "absent": no file absent.sm_NN.ptx`)
 	_, _, err = Source("conv", 60)
 	require.EqualError(t, err, "kernels: the card has compute capability 6.0, the kernels need 6.1 or newer")
 }
 
 // The newest variant the card can run is chosen; an "a" variant only for its own card.
 func TestVariantOrder(t *testing.T) {
-	var vs []variant
-	for _, file := range []string{"x.sm_61.ptx", "x.sm_90.ptx", "x.sm_80.ptx", "x.sm_90a.ptx"} {
-		module, name, compute, exact, err := parseName(file)
+	files := fstest.MapFS{}
+	for _, v := range []string{"sm_61", "sm_90", "sm_80", "sm_90a"} {
+		files["in/x."+v+".ptx"] = &fstest.MapFile{Data: []byte("// " + v)}
+	}
+	files["in/xy.sm_100.ptx"] = &fstest.MapFile{}
+	for compute, want := range map[int]string{61: "sm_61", 75: "sm_61", 80: "sm_80", 89: "sm_80", 90: "sm_90a", 100: "sm_90"} {
+		text, variant, err := Select(files, "in/x", compute)
 		require.NoError(t, err)
-		require.Equal(t, "x", module)
-		vs = append(vs, variant{name, compute, exact, file})
+		require.Equal(t, want, variant)
+		require.Equal(t, "// "+want, text)
 	}
-	best := func(compute int) string {
-		b := variant{}
-		for _, v := range vs {
-			if v.runsOn(compute) && (b.name == "" || b.less(v)) {
-				b = v
-			}
-		}
-		return b.name
+	_, _, err := Select(files, "in/x", 52)
+	require.EqualError(t, err, "kernels: the card has compute capability 5.2, the kernels need 6.1 or newer")
+	_, _, err = Select(files, "out/x", 61)
+	require.ErrorContains(t, err, "out")
+	for _, bad := range []string{"x..ptx", "x.sm_.ptx", "x.sm_8x.ptx", "x.61.ptx", "x.sm_-1.ptx"} {
+		_, _, err := Select(fstest.MapFS{bad: {}}, "x", 90)
+		require.EqualError(t, err, "kernels: "+bad+" is not named NAME.sm_NN.ptx")
 	}
-	require.Equal(t, []string{"", "sm_61", "sm_61", "sm_80", "sm_80", "sm_90a", "sm_90"},
-		[]string{best(52), best(61), best(75), best(80), best(89), best(90), best(100)})
-	for _, bad := range []string{"x.ptx", "x.sm_.ptx", "x.sm_8x.ptx", "x.61.ptx"} {
-		_, _, _, _, err := parseName(bad)
-		require.ErrorContains(t, err, strings.TrimSpace(bad))
-	}
+	_, _, err = Select(fstest.MapFS{"x.ptx": {}}, "x", 90)
+	require.ErrorContains(t, err, "no file x.sm_NN.ptx")
 }

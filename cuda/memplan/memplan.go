@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"voxgrad/cuda/driver"
+	"voxgrad/cuda/ptx"
 )
 
 // Device is a GPU that does nothing.
@@ -58,7 +59,7 @@ func (d *Device) Launches() int64 {
 	return d.launches
 }
 
-var errClosed = errors.New("dry device: closed")
+var errClosed = errors.New("planned device: closed")
 
 // check is the error of every call after Close. The caller locks.
 func (d *Device) check() error {
@@ -76,10 +77,10 @@ func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 		return 0, err
 	}
 	if bytes < 1 {
-		return 0, fmt.Errorf("dry device: Alloc of %d bytes", bytes)
+		return 0, fmt.Errorf("planned device: Alloc of %d bytes", bytes)
 	}
 	if d.info.Memory > 0 && bytes > d.info.Memory-d.used {
-		return 0, fmt.Errorf("dry device: %w: %d bytes wanted, %d in use of %d", driver.ErrOutOfMemory, bytes, d.used, d.info.Memory)
+		return 0, fmt.Errorf("planned device: %w: %d bytes wanted, %d in use of %d", driver.ErrOutOfMemory, bytes, d.used, d.info.Memory)
 	}
 	p := d.next
 	d.next += driver.Ptr((bytes + align - 1) / align * align)
@@ -98,7 +99,7 @@ func (d *Device) Free(p driver.Ptr) error {
 	}
 	bytes, ok := d.live[p]
 	if !ok {
-		return fmt.Errorf("dry device: Free of %#x, which is no allocation", uint64(p))
+		return fmt.Errorf("planned device: Free of %#x, which is no allocation", uint64(p))
 	}
 	delete(d.live, p)
 	d.used -= bytes
@@ -117,24 +118,46 @@ func (d *Device) ToHost(dst []byte, src driver.Ptr) error {
 // Fill32 does nothing.
 func (d *Device) Fill32(dst driver.Ptr, word uint32, n int64) error { return d.Sync() }
 
-type module struct{}
+type module struct{ parsed *ptx.Module }
 
-type kernel string
+type kernel struct{ entry driver.Entry }
 
-func (k kernel) Name() string { return string(k) }
+func (k kernel) Name() string { return k.entry.Name }
 
-// Kernel has every name: the backend has looked it up in the PTX before.
-func (module) Kernel(name string) (driver.Kernel, error) { return kernel(name), nil }
+// Kernel finds an entry by name.
+func (m module) Kernel(name string) (driver.Kernel, error) {
+	e, err := driver.EntryIn(m.parsed, name)
+	if err != nil {
+		return nil, fmt.Errorf("planned device: %w", err)
+	}
+	return kernel{e}, nil
+}
 
-// Load takes any text.
-func (d *Device) Load(ptx string) (driver.Module, error) { return module{}, d.Sync() }
+// Load parses PTX.
+func (d *Device) Load(text string) (driver.Module, error) {
+	m, err := ptx.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("planned device: %w", err)
+	}
+	return module{m}, d.Sync()
+}
 
-// Launch counts.
-func (d *Device) Launch(k driver.Kernel, l driver.Launch, args ...uint64) error {
+// Launch checks a launch as hardware would, but for static shared memory, and counts it.
+func (d *Device) Launch(k driver.Kernel, l driver.Launch, args ...any) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.check(); err != nil {
+		return err
+	}
+	own, ok := k.(kernel)
+	if !ok {
+		return &driver.ArgumentError{Msg: "planned device: Launch of a kernel that another device loaded"}
+	}
+	if _, err := own.entry.Slots(&d.info, l, args); err != nil {
+		return fmt.Errorf("planned device: %w", err)
+	}
 	d.launches++
-	return d.check()
+	return nil
 }
 
 // RecordEvent is a place in a stream in which nothing takes time.

@@ -32,6 +32,29 @@ func TestAccounts(t *testing.T) {
 	require.Error(t, d.Close())
 }
 
+// A launch is checked as on hardware, and counted only if it is right.
+func TestLaunchIsChecked(t *testing.T) {
+	d := memplan.New(driver.Info{Name: "none", ComputeCapability: 61, SharedOptIn: 99 << 10})
+	_, err := d.Load("nonsense")
+	require.ErrorContains(t, err, "planned device: ptx: line 1")
+	m, err := d.Load(".version 7.8\n.target sm_61\n.address_size 64\n.visible .entry k(.param .u64 p, .param .f32 x) { ret; }")
+	require.NoError(t, err)
+	_, err = m.Kernel("absent")
+	require.EqualError(t, err, "planned device: the module has no kernel absent; it has [k]")
+	k, err := m.Kernel("k")
+	require.NoError(t, err)
+	l := driver.Launch{Grid: driver.D1(1), Block: driver.D1(32)}
+	for _, err := range []error{
+		d.Launch(k, l, driver.Ptr(1), uint64(3)), d.Launch(k, l, driver.Ptr(1)), d.Launch(nil, l),
+		d.Launch(k, driver.Launch{Grid: driver.D1(1), Block: driver.D1(1), Shared: 100 << 10}, driver.Ptr(1), float32(3)),
+	} {
+		require.True(t, driver.IsArgument(err), "%v", err)
+	}
+	require.Zero(t, d.Launches())
+	require.NoError(t, d.Launch(k, l, driver.Ptr(1), float32(3)))
+	require.EqualValues(t, 1, d.Launches())
+}
+
 // The backend on it takes workspaces and rounding too, and is out of memory where
 // it would be.
 func TestBackend(t *testing.T) {

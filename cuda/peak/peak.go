@@ -5,7 +5,6 @@ package peak
 import (
 	_ "embed"
 	"fmt"
-	"math"
 	"time"
 
 	"voxgrad/cuda/driver"
@@ -48,7 +47,7 @@ func measure(d driver.Driver, blocks, turns, tries int) (best float64, err error
 	l := driver.Launch{Grid: driver.D1(blocks), Block: driver.D1(threads)}
 	for range tries + 1 { // the first warms up
 		took, err := timed(d, func() error {
-			return d.Launch(k, l, uint64(out), uint64(turns), bits(0.5), bits(1))
+			return d.Launch(k, l, out, turns, float32(0.5), float32(1))
 		})
 		if err != nil {
 			return 0, fmt.Errorf("ceiling: %w", err)
@@ -57,8 +56,6 @@ func measure(d driver.Driver, blocks, turns, tries int) (best float64, err error
 	}
 	return best, nil
 }
-
-func bits(x float32) uint64 { return uint64(math.Float32bits(x)) }
 
 func timed(d driver.Driver, f func() error) (time.Duration, error) {
 	from, err := d.RecordEvent()
