@@ -33,9 +33,9 @@ type handler struct {
 }
 
 // NewHandler serves the page at / and the images of s by number. Every request
-// must carry ?token=token and a Host that names this machine's loopback interface,
-// so that neither another user of the machine nor a page of another site (by DNS
-// rebinding) can read what is shown.
+// must carry ?token=token, a Host that names this machine's loopback interface and, if
+// it has one, the page's own Origin, so that neither another user of the machine nor a
+// page of another site (by DNS rebinding) can read what is shown.
 func NewHandler(s *Study, token string) http.Handler {
 	h := &handler{study: s, token: []byte(token)}
 	var b bytes.Buffer
@@ -61,6 +61,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case !loopbackHost(r.Host):
 		http.Error(w, "This server answers to 127.0.0.1 and localhost only.", http.StatusForbidden)
+	case !ownOrigin(r):
+		http.Error(w, "This server answers to its own page only.", http.StatusForbidden)
 	case !h.knows(r):
 		http.Error(w, "The address lacks its token: open the one that voxgrad view printed.", http.StatusForbidden)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -78,6 +80,17 @@ func loopbackHost(host string) bool {
 		host = name
 	}
 	return host == "127.0.0.1" || host == "localhost"
+}
+
+// ownOrigin reports whether a request that says which page sent it comes from this
+// server's. Browsers say so with what a page of another site asks for.
+func ownOrigin(r *http.Request) bool {
+	for _, from := range r.Header["Origin"] {
+		if from != "http://"+r.Host {
+			return false
+		}
+	}
+	return true
 }
 
 // knows tells whether the request has the token, in a time that does not depend on
@@ -170,6 +183,7 @@ type Server struct {
 	listener net.Listener
 	server   *http.Server
 	token    string
+	folder   string // of OpenBrowser's file
 }
 
 // Listen opens a port of 127.0.0.1, any free one if port is 0. Nothing is answered
@@ -196,8 +210,9 @@ func (s *Server) URL() string {
 	return fmt.Sprintf("http://%s/?token=%s", s.listener.Addr(), s.token)
 }
 
-// Serve answers until ctx ends, which is no error.
+// Serve answers until ctx ends, which is no error, and closes the server.
 func (s *Server) Serve(ctx context.Context) error {
+	defer s.Close()
 	stop := context.AfterFunc(ctx, func() { s.server.Close() })
 	defer stop()
 	err := s.server.Serve(s.listener)

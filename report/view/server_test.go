@@ -51,8 +51,8 @@ func handler(t testing.TB) http.Handler {
 
 // ask sends a request for a target, as it stands in the request's first line.
 func ask(h http.Handler, method, host, target string, header ...string) *http.Response {
-	r := httptest.NewRequest(method, "/", nil)
-	r.Host = host
+	r := httptest.NewRequest("GET", "/", nil) // which panics for a method that is no word
+	r.Method, r.Host = method, host
 	u, err := url.ParseRequestURI(target)
 	if err != nil {
 		u = &url.URL{Path: target}
@@ -105,9 +105,20 @@ func TestOnlyLoopbackHosts(t *testing.T) {
 	}
 }
 
+// What another page has a browser send says where it comes from.
+func TestOnlyItsOwnOrigin(t *testing.T) {
+	h := handler(t)
+	for _, path := range pages {
+		require.Equal(t, http.StatusOK, ask(h, "GET", host, path+"?token="+token, "Origin", "http://"+host).StatusCode)
+		for _, bad := range []string{"null", "", "http://evil.example", "https://" + host, "http://127.0.0.1:40001", "http://localhost:40000", "http://" + host + ".evil.example", host} {
+			require.Equal(t, http.StatusForbidden, ask(h, "GET", host, path+"?token="+token, "Origin", bad).StatusCode, bad)
+		}
+	}
+}
+
 func TestOnlyReadingMethods(t *testing.T) {
 	h := handler(t)
-	for _, m := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND"} {
+	for _, m := range []string{"POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", " ", "", "get"} {
 		r := ask(h, m, host, "/image/0?token="+token)
 		require.Equal(t, http.StatusMethodNotAllowed, r.StatusCode, m)
 		require.Equal(t, "GET, HEAD", r.Header.Get("Allow"))
@@ -214,10 +225,11 @@ func FuzzHandler(f *testing.F) {
 	for _, path := range append(pages, "/image/2", "/../x", "//", "/image/%30") {
 		f.Add("GET", host, path+"?token="+token)
 		f.Add("GET", "evil.example", path)
+		f.Add(" ", host, path+"?token="+token)
 	}
 	f.Fuzz(func(t *testing.T, method, host, target string) {
 		u, err := url.ParseRequestURI(target)
-		if err != nil || method == "" {
+		if err != nil {
 			return
 		}
 		r := ask(h, method, host, target)

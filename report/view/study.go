@@ -299,6 +299,7 @@ func window(v *volume.Volume) (low, high float64) {
 // overlay is a mask, or two that are compared, as an image of classes 1, 2, …
 type overlay struct {
 	Image   int      `json:"image"`
+	Label   string   `json:"label"` // what it is: "mask" or "truth"
 	Names   []string `json:"names"` // of the files
 	Classes []class  `json:"classes"`
 }
@@ -310,9 +311,9 @@ type class struct {
 }
 
 // addOverlay adds the image of classes: the colours of the paper's Figure 6 where
-// both masks are given, else one.
+// both masks are given, else one, which says what it is.
 func (s *Study) addOverlay(mask, truth *volume.Volume, name map[string]string) error {
-	o := &overlay{}
+	o := &overlay{Label: "mask"}
 	one := mask
 	if mask == nil {
 		one = truth
@@ -341,6 +342,9 @@ func (s *Study) addOverlay(mask, truth *volume.Volume, name map[string]string) e
 	} else {
 		o.Names = []string{name[one.Path]}
 		o.Classes = []class{{"lesion", rgb(report.Predicted), Marked}}
+		if mask == nil {
+			o.Label, o.Classes = "truth", []class{{"true lesion", rgb(report.TruePositive), Marked}}
+		}
 		for x, m := range one.Data {
 			if m != 0 {
 				image.Data[x] = 1

@@ -52,7 +52,7 @@ function fail(error) {
 
 function describeStudy() {
   const names = study.scans.map((scan) => `${scan.label}: ${scan.name}`);
-  if (study.overlay) names.push(`mask: ${study.overlay.names.join(" against ")}`);
+  if (study.overlay) names.push(`${study.overlay.label}: ${study.overlay.names.join(" against ")}`);
   if (study.probability) names.push(`probability: ${study.probability.name}`);
   byId("files").textContent = byId("files").title = names.join(" · ");
   document.title = `${study.scans.map((scan) => scan.name).join(", ")} – voxgrad view`;
@@ -296,6 +296,7 @@ function swatch(color) {
 
 function fillLegend() {
   if (study.overlay) {
+    byId("overlay-name").textContent = study.overlay.label === "truth" ? "Truth" : "Mask";
     for (const c of study.overlay.classes) byId("legend").append(node("li", "", swatch(c.color), c.name));
   }
   if (study.probability) {
@@ -327,8 +328,9 @@ function fillLesions() {
 function countLesions() {
   const count = (status) => study.lesions.filter((lesion) => lesion.status === status).length;
   const marked = count("marked");
-  if (!study.lesions.length) return "No lesions";
-  if (marked) return `${marked} ${marked === 1 ? "lesion" : "lesions"}`;
+  if (!study.lesions.length) return study.overlay.label === "truth" ? "No true lesions" : "No lesions";
+  const kind = study.overlay.label === "truth" ? "true lesion" : "lesion";
+  if (marked) return `${marked} ${kind}${marked === 1 ? "" : "s"}`;
   return `${count("found")} found, ${count("missed")} missed, ${count("false")} false`;
 }
 

@@ -4,8 +4,6 @@ package view
 import (
 	"fmt"
 	"log/slog"
-	"os/exec"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -86,27 +84,9 @@ func (j *viewJob) run(cmd *cobra.Command) error {
 	fmt.Fprintln(cmd.ErrOrStderr(), "Open this address in a browser on this machine; Ctrl-C ends the viewer:")
 	fmt.Println(server.URL())
 	if !j.noBrowser {
-		if err := openBrowser(server.URL()); err != nil {
+		if err := server.OpenBrowser(); err != nil {
 			slog.Warn("no browser was opened", "reason", err)
 		}
 	}
 	return server.Serve(cmd.Context())
-}
-
-// openBrowser asks the desktop to show an address, and does not wait for it.
-func openBrowser(url string) error {
-	var cmd *exec.Cmd
-	switch runtime.GOOS {
-	case "darwin":
-		cmd = exec.Command("open", url)
-	case "windows":
-		cmd = exec.Command("rundll32", "url.dll,FileProtocolHandler", url)
-	default:
-		cmd = exec.Command("xdg-open", url)
-	}
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	go cmd.Wait() //nolint:errcheck // whether the browser came up is seen, not heard
-	return nil
 }
