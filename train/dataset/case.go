@@ -1,9 +1,15 @@
 package dataset
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
+
+	"voxgrad/internal/rng"
+	"voxgrad/internal/text"
+	"voxgrad/internal/warn"
 )
 
 // Case is one training example on disk.
@@ -39,6 +45,10 @@ type Set struct {
 	Root   string // folder or table it was found in
 	Layout string // the layout's name, see the package comment
 	Cases  []Case
+
+	Notes    []string  // how the files were read, where there was a choice
+	Problems []Problem // of the set as a whole; those of level Error make it unusable
+	Unused   []Unused  // files in its folder that no case is made of
 }
 
 // TimePoints is the number of images per case: 1 or 2, the same for all. Cases
@@ -57,18 +67,92 @@ func (s *Set) TimePoints() (int, error) {
 	return n, nil
 }
 
-// Complete returns an error that names every missing file, or nil.
+// Need refuses a set whose cases do not all have that number of images, or miss a
+// file. what names who needs them.
+func (s *Set) Need(images int, what string) error {
+	if err := s.Complete(); err != nil {
+		return err
+	}
+	have, err := s.TimePoints()
+	if err != nil {
+		return err
+	}
+	if have == images {
+		return nil
+	}
+	hint := ""
+	if s.Layout == "nnunet" && have > images {
+		hint = "; --channels 0 (channels = [0] in a configuration) takes the first channel alone"
+	}
+	return fmt.Errorf("data set %s (layout %s) has %s per case; %s takes %d%s", s.Root, s.Layout, text.Plural(have, "image"), what, images, hint)
+}
+
+// Complete returns an error that names every missing file and what else is wrong
+// with the set as a whole, or nil.
 func (s *Set) Complete() error {
+	for _, p := range s.Problems {
+		if p.Level == Error {
+			return errors.New(p.Text)
+		}
+	}
 	var lines []string
 	for _, c := range s.Cases {
 		for _, m := range c.Missing {
-			lines = append(lines, fmt.Sprintf("  %s: %s", c.ID, m))
+			lines = append(lines, fmt.Sprintf("  %s: %s", text.Clean(c.ID), m))
 		}
 	}
 	if len(lines) == 0 {
 		return nil
 	}
 	return fmt.Errorf("%s (layout %s): files are missing:\n%s", s.Root, s.Layout, strings.Join(lines, "\n"))
+}
+
+// Warn logs what a user of the set should know: cautions about it as a whole, and
+// files that may be cases and are none.
+func (s *Set) Warn() {
+	for _, p := range s.Problems {
+		if p.Level == Caution {
+			warn.Once("%s", p.Text)
+		}
+	}
+	for _, g := range s.NotUsed() {
+		if g.Lost {
+			warn.Once("%s: not in the data set: %s", s.Root, g)
+		}
+	}
+}
+
+// UnusedGroup are unused files with one reason.
+type UnusedGroup struct {
+	Reason string
+	Lost   bool
+	Paths  []string
+}
+
+func (g UnusedGroup) String() string {
+	return fmt.Sprintf("%s (%s): %s", text.Plural(len(g.Paths), "file"), g.Reason, list(g.Paths))
+}
+
+// NotUsed is Unused by reason, what may be lost first.
+func (s *Set) NotUsed() (groups []UnusedGroup) {
+	for _, u := range s.Unused {
+		n := slices.IndexFunc(groups, func(g UnusedGroup) bool { return g.Reason == u.Reason && g.Lost == u.Lost })
+		if n < 0 {
+			n = len(groups)
+			groups = append(groups, UnusedGroup{Reason: u.Reason, Lost: u.Lost})
+		}
+		groups[n].Paths = append(groups[n].Paths, text.Clean(u.Path))
+	}
+	slices.SortStableFunc(groups, func(a, b UnusedGroup) int {
+		switch {
+		case a.Lost == b.Lost:
+			return 0
+		case a.Lost:
+			return -1
+		}
+		return 1
+	})
+	return groups
 }
 
 // Patients is the patients' names, sorted.
@@ -85,16 +169,67 @@ func (s *Set) Patients() []string {
 	return out
 }
 
-// finish sorts the cases and refuses two with one name.
+// maxName is the longest name of a case: files are called after it, with endings
+// and, until they are complete, more letters in front, and a file system takes 255
+// bytes.
+const maxName = 200
+
+// finish sorts the cases and refuses names that cannot be a case's, and two with one name.
 func (s *Set) finish() (*Set, error) {
 	sort.SliceStable(s.Cases, func(i, j int) bool { return s.Cases[i].ID < s.Cases[j].ID })
-	for i := 1; i < len(s.Cases); i++ {
-		if s.Cases[i].ID == s.Cases[i-1].ID {
-			return nil, fmt.Errorf("%s: two cases are called %q; case names must be unique", s.Root, s.Cases[i].ID)
+	for i, c := range s.Cases {
+		if len(c.ID) > maxName {
+			return nil, fmt.Errorf("%s: the name of case %q has %d bytes: files are called after it, at most %d are possible", s.Root, text.CleanTo(c.ID, 60), len(c.ID), maxName)
+		}
+		if i > 0 && c.ID == s.Cases[i-1].ID {
+			return nil, fmt.Errorf("%s: two cases are called %q; case names must be unique", s.Root, text.Clean(c.ID))
 		}
 	}
 	if len(s.Cases) == 0 {
 		return nil, fmt.Errorf("%s: layout %s, but no case in it", s.Root, s.Layout)
 	}
 	return s, nil
+}
+
+// Split says which cases train and which validate, as indices into Set.Cases.
+type Split struct{ Train, Valid []int }
+
+// KFold splits by patient into folds parts and returns the split in which part
+// fold (from 0) validates. Patients are shuffled by the seed; the parts differ by
+// at most one patient. All folds of one seed together validate every case once.
+// One fold alone means no split: every case both trains and validates, which is
+// all that a single patient allows.
+func (s *Set) KFold(seed uint64, folds, fold int) (Split, error) {
+	patients := s.Patients()
+	if folds < 1 {
+		return Split{}, fmt.Errorf("%d folds: want 1 (no split) or more", folds)
+	}
+	if fold < 0 || fold >= folds {
+		return Split{}, fmt.Errorf("fold %d: with %d folds it must be 0 to %d", fold, folds, folds-1)
+	}
+	if len(patients) < folds {
+		return Split{}, fmt.Errorf("%s has %d patients, too few for %d folds; choose fewer folds", s.Root, len(patients), folds)
+	}
+	if folds == 1 {
+		var all []int
+		for i := range s.Cases {
+			all = append(all, i)
+		}
+		return Split{Train: all, Valid: all}, nil
+	}
+	valid := map[string]bool{}
+	for i, p := range rng.New(seed, "folds").Perm(len(patients)) {
+		if i%folds == fold {
+			valid[patients[p]] = true
+		}
+	}
+	var out Split
+	for i, c := range s.Cases {
+		if valid[c.Patient] {
+			out.Valid = append(out.Valid, i)
+		} else {
+			out.Train = append(out.Train, i)
+		}
+	}
+	return out, nil
 }

@@ -1,100 +1,57 @@
 package dataset
 
 import (
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"voxgrad/internal/table"
+	"voxgrad/internal/text"
 )
 
-var csvColumns = map[string]string{
-	"case": "case", "patient": "patient", "time1": "time1", "flair": "time1",
-	"time2": "time2", "mask": "mask", "brainmask": "brainmask", "white_matter": "white_matter",
+var setColumns = []table.Column{
+	{Name: "case", Needed: true}, {Name: "patient"}, {Name: "time1", Also: []string{"flair"}, Needed: true}, {Name: "time2"},
+	{Name: "mask", Needed: true}, {Name: "brainmask"}, {Name: "white_matter"},
 }
 
-// findCSV reads a table. Its first line names the columns. Paths are relative to
+// findTable reads a table. Its first line names the columns. Paths are relative to
 // the table's folder; several raters' masks are separated by semicolons.
-func findCSV(path string, opt Options) ([]Case, error) {
-	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		path = filepath.Join(path, "cases.csv")
-		if _, err := os.Stat(path); err != nil {
-			return nil, nil
+func findTable(root *folder, opt Options, s *Set) error {
+	file := root.root
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		file = filepath.Join(file, "cases.csv")
+		if _, err := os.Stat(file); err != nil {
+			return nil
 		}
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("data set: %w", err)
+	rows, err := table.Read(file, setColumns)
+	if err == nil {
+		s.Cases, err = casesOf(rows, filepath.Dir(file), opt)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", file, err)
+		}
 	}
-	defer f.Close()
-	cases, err := parseCSV(f, filepath.Dir(path), opt)
 	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", path, err)
+		return fmt.Errorf("data set %w", err)
 	}
-	return cases, nil
+	return nil
 }
 
-// parseCSV is findCSV on an open table whose paths are relative to dir.
-func parseCSV(r io.Reader, dir string, opt Options) ([]Case, error) {
-	cr := csv.NewReader(r)
-	cr.TrimLeadingSpace = true
-	cr.Comment = '#'
-	head, err := cr.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("the table is empty; its first line names the columns case, time1, mask and so on")
-	}
-	if err != nil {
-		return nil, err
-	}
-	col := map[string]int{}
-	for i, h := range head {
-		name := strings.ToLower(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff")))
-		key, ok := csvColumns[name]
-		if !ok {
-			return nil, fmt.Errorf("unknown column %q; known: case, patient, time1 (or flair), time2, mask, brainmask, white_matter", h)
-		}
-		if _, twice := col[key]; twice {
-			return nil, fmt.Errorf("two columns for %s", key)
-		}
-		col[key] = i
-	}
-	for _, need := range []string{"case", "time1", "mask"} {
-		if _, ok := col[need]; !ok {
-			return nil, fmt.Errorf("column %s is missing", need)
-		}
-	}
-	var cases []Case
-	for {
-		row, err := cr.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+// casesOf makes cases of a table's rows; paths are relative to dir.
+func casesOf(rows []table.Row, dir string, opt Options) (cases []Case, err error) {
+	for _, r := range rows {
+		c, err := rowCase(r, dir, opt)
 		if err != nil {
-			return nil, err
-		}
-		line, _ := cr.FieldPos(0)
-		get := func(key string) string {
-			if i, ok := col[key]; ok {
-				return strings.TrimSpace(row[i])
-			}
-			return ""
-		}
-		c, err := csvCase(get, dir, opt)
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", line, err)
+			return nil, fmt.Errorf("line %d: %w", r.Line, err)
 		}
 		cases = append(cases, c)
 	}
-	if len(cases) == 0 {
-		return nil, fmt.Errorf("the table has no rows")
-	}
 	return cases, nil
 }
 
-func csvCase(get func(string) string, dir string, opt Options) (Case, error) {
-	c := Case{ID: get("case"), Patient: get("patient")}
+func rowCase(r table.Row, dir string, opt Options) (Case, error) {
+	c := Case{ID: r.Get("case"), Patient: r.Get("patient")}
 	if c.ID == "" {
 		return c, fmt.Errorf("the case has no name")
 	}
@@ -102,26 +59,28 @@ func csvCase(get func(string) string, dir string, opt Options) (Case, error) {
 		c.Patient = c.ID
 	}
 	file := func(p string) string {
-		if p != "" && !filepath.IsAbs(p) {
+		if p == "" {
+			return ""
+		}
+		if !filepath.IsAbs(p) {
 			p = filepath.Join(dir, p)
 		}
-		if p != "" {
-			if info, err := os.Stat(p); err != nil || info.IsDir() {
-				c.Missing = append(c.Missing, p)
-			}
+		p, _ = onDisk(p)
+		if info, err := os.Stat(p); err != nil || info.IsDir() {
+			c.Missing = append(c.Missing, p)
 		}
 		return p
 	}
-	if get("time1") == "" {
-		return c, fmt.Errorf("case %s names no image (column time1 or flair)", c.ID)
+	if r.Get("time1") == "" {
+		return c, fmt.Errorf("case %s names no image (column time1 or flair)", text.Clean(c.ID))
 	}
-	c.Times = append(c.Times, file(get("time1")))
-	if p := file(get("time2")); p != "" {
+	c.Times = append(c.Times, file(r.Get("time1")))
+	if p := file(r.Get("time2")); p != "" {
 		c.Times = append(c.Times, p)
 	}
-	c.Brain, c.WhiteMatter = file(get("brainmask")), file(get("white_matter"))
+	c.Brain, c.WhiteMatter = file(r.Get("brainmask")), file(r.Get("white_matter"))
 	var masks []string
-	for _, m := range strings.Split(get("mask"), ";") {
+	for m := range strings.SplitSeq(r.Get("mask"), ";") {
 		if m = strings.TrimSpace(m); m != "" {
 			masks = append(masks, file(m))
 		}

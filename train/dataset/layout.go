@@ -1,12 +1,16 @@
 package dataset
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Options say how to read a data set. The zero value detects the layout and
@@ -25,35 +29,84 @@ type Options struct {
 	Channels []int `toml:"channels" comment:"nnU-Net layout: channels that are the time points"`
 }
 
-// layout recognises and lists one way of storing a set.
+// layout is one way of storing a data set: which files a case has. Names are without
+// ending.
 type layout struct {
-	name  string
-	looks string // what detection looks for, for the error message
-	find  func(root string, opt Options) ([]Case, error)
+	name string
+	dirs string   // pattern of a case's folder, relative to the set's
+	time []string // images, all needed, relative to the case's folder
+
+	truth       string // the consensus
+	rater       string // one rater's mask, with %d for the rater's number
+	raters      int
+	brain       string // optional, as the next one
+	whiteMatter string
+
+	// visits: a folder has several cases, and * in the names stands for the case's name.
+	visits bool
+
+	looks string                                                 // what detection looks for, in place of the images
+	find  func(root *folder, opt Options, into *Set) (err error) // in place of the above
 }
 
-func layouts() []layout {
-	l := []layout{{"nnunet", "dataset.json and imagesTr/", findNNUNet}}
-	for _, f := range folderLayouts {
-		l = append(l, layout{f.name, f.looks(), f.find})
+var layouts []layout
+
+func init() { // the functions name the table
+	layouts = []layout{
+		{name: "nnunet", looks: "dataset.json and imagesTr/", find: findNNUNet},
+		{
+			name: "challenge", dirs: "*",
+			time:  []string{"flair_time01_on_middle_space", "flair_time02_on_middle_space"},
+			truth: "ground_truth", rater: "ground_truth_expert%d", raters: 4, brain: "brain_mask",
+		},
+		{
+			name: "longitudinal", dirs: "*",
+			time:  []string{"flair_time01", "flair_time02"},
+			truth: "new_lesions", brain: "brainmask",
+		},
+		{
+			name: "cross-sectional", dirs: "*",
+			time:  []string{"flair"},
+			truth: "lesions", brain: "brainmask", whiteMatter: "white_matter",
+		},
+		{
+			name: "msseg2016", dirs: "Center_*/Patient_*",
+			time:  []string{"Preprocessed_Data/FLAIR_preprocessed"},
+			truth: "Masks/Consensus", rater: "Masks/ManualSegmentation_%d", raters: 7, brain: "Masks/Brain_Mask",
+		},
+		{
+			name: "isbi2015", dirs: "training*", visits: true,
+			time:  []string{"preprocessed/*_flair_pp"},
+			rater: "masks/*_mask%d", raters: 2,
+		},
+		{name: "csv", looks: "a table *.csv, or cases.csv in the folder", find: findTable},
 	}
-	return append(l,
-		layout{"isbi2015", "training*/preprocessed/training*_*_flair_pp.nii", findISBI},
-		layout{"csv", "a table *.csv, or cases.csv in the folder", findCSV})
 }
 
 // Layouts is the names of all layouts.
 func Layouts() []string {
 	var n []string
-	for _, l := range layouts() {
+	for _, l := range layouts {
 		n = append(n, l.name)
 	}
 	return n
 }
 
+// lookedFor is what detection looks for, for error messages.
+func (l *layout) lookedFor() string {
+	if l.looks != "" {
+		return l.looks
+	}
+	var names []string
+	for _, t := range l.time {
+		names = append(names, t+".nii.gz")
+	}
+	return l.dirs + "/" + strings.Join(names, " and ")
+}
+
 // Open lists the cases under root: a folder in one of the layouts, or a CSV
 // table. It reads no image. Files that a recognised case lacks are in the case's
-// Missing; see Set.Complete.
+// Missing; see Set.Complete. What the folder holds besides is in Unused.
 func Open(root string, opt Options) (*Set, error) {
 	if err := checkTruth(opt.Truth); err != nil {
 		return nil, err
@@ -62,40 +115,38 @@ func Open(root string, opt Options) (*Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data set %s: %w", root, err)
 	}
-	if !info.IsDir() {
-		if opt.Layout != "" && opt.Layout != "auto" && opt.Layout != "csv" {
-			return nil, fmt.Errorf("data set %s: layout %s needs a folder, this is a file", root, opt.Layout)
-		}
-		return openAs("csv", findCSV, root, opt)
-	}
-	if opt.Layout != "" && opt.Layout != "auto" {
-		for _, l := range layouts() {
-			if l.name == opt.Layout {
-				s, err := openAs(l.name, l.find, root, opt)
-				if err == nil && len(s.Cases) == 0 {
-					err = fmt.Errorf("data set %s: no case in layout %s; looked for %s", root, l.name, l.looks)
-				}
-				return s, err
-			}
-		}
+	forced := opt.Layout != "" && opt.Layout != "auto"
+	if forced && !slices.Contains(Layouts(), opt.Layout) {
 		return nil, fmt.Errorf("data set %s: unknown layout %q; known: %s", root, opt.Layout, strings.Join(Layouts(), ", "))
 	}
+	if !info.IsDir() {
+		if forced && opt.Layout != "csv" {
+			return nil, fmt.Errorf("data set %s: layout %s needs a folder, this is a file", root, opt.Layout)
+		}
+		opt.Layout, forced = "csv", true
+	}
 	var found []*Set
-	for _, l := range layouts() {
-		cases, err := l.find(root, opt)
+	for n := range layouts {
+		l := &layouts[n]
+		if forced && l.name != opt.Layout {
+			continue
+		}
+		s, err := l.open(root, opt)
 		if err != nil {
 			return nil, err
 		}
-		if len(cases) > 0 {
-			found = append(found, &Set{Root: root, Layout: l.name, Cases: cases})
+		if len(s.Cases) > 0 {
+			found = append(found, s)
+		} else if forced {
+			return nil, fmt.Errorf("data set %s: no case in layout %s; looked for %s", root, l.name, l.lookedFor())
 		}
 	}
 	switch len(found) {
 	case 0:
 		var b strings.Builder
 		fmt.Fprintf(&b, "data set %s: no known layout; looked for", root)
-		for _, l := range layouts() {
-			fmt.Fprintf(&b, "\n  %-16s %s", l.name, l.looks)
+		for _, l := range layouts {
+			fmt.Fprintf(&b, "\n  %-16s %s", l.name, l.lookedFor())
 		}
 		return nil, fmt.Errorf("%s", b.String())
 	case 1:
@@ -108,26 +159,166 @@ func Open(root string, opt Options) (*Set, error) {
 	return nil, fmt.Errorf("data set %s: several layouts fit (%s); choose one with the layout option", root, strings.Join(names, ", "))
 }
 
-func openAs(name string, find func(string, Options) ([]Case, error), root string, opt Options) (*Set, error) {
-	cases, err := find(root, opt)
+// open lists the cases of one layout.
+func (l *layout) open(root string, opt Options) (*Set, error) {
+	s := &Set{Root: root, Layout: l.name}
+	f := newFolder(root)
+	if l.find != nil {
+		err := l.find(f, opt, s)
+		return s, err
+	}
+	at, err := l.places(f)
+	if err != nil {
+		return nil, fmt.Errorf("data set %s: %w", root, err)
+	}
+	for _, p := range at {
+		c, err := l.findCase(f, p, opt)
+		if err != nil {
+			return nil, err
+		}
+		if len(c.Times) > 0 {
+			s.Cases = append(s.Cases, c)
+		}
+	}
+	if len(s.Cases) == 0 {
+		return s, nil
+	}
+	cases := map[string]bool{}
+	for _, c := range s.Cases {
+		cases[c.ID] = true
+		f.use(c)
+	}
+	s.Unused = f.unused(func(rel string) (string, bool) { return l.whyUnused(rel, cases, opt.Truth) })
+	return s, nil
+}
+
+// place is where a case is: its folder, and its name where a folder has several.
+type place struct{ dir, visit string }
+
+// id is the name of the case there.
+func (p place) id() string {
+	if p.visit != "" {
+		return p.visit
+	}
+	return strings.ReplaceAll(p.dir, "/", "_")
+}
+
+// file is where a case's file of that name is, relative to the set's folder.
+func (p place) file(name string) string {
+	return path.Join(p.dir, strings.ReplaceAll(name, "*", p.visit))
+}
+
+// places lists where cases may be.
+func (l *layout) places(f *folder) ([]place, error) {
+	dirs, err := f.match(l.dirs)
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{Root: root, Layout: name, Cases: cases}
-	if len(cases) == 0 {
-		return s, nil
-	}
-	return s.finish()
-}
-
-// nifti is base with the ending that exists, ".nii.gz" first; false if neither does.
-func nifti(base string) (string, bool) {
-	for _, ext := range []string{".nii.gz", ".nii"} {
-		if info, err := os.Stat(base + ext); err == nil && !info.IsDir() {
-			return base + ext, true
+	var out []place
+	for _, d := range dirs {
+		if !l.visits {
+			out = append(out, place{dir: d})
+			continue
+		}
+		sub, name := path.Split(l.time[0])
+		before, after, _ := strings.Cut(name, "*")
+		for image := range f.list(path.Join(d, sub)).images {
+			visit, ok := strings.CutSuffix(strings.TrimPrefix(image, before), norm.NFC.String(after))
+			if ok && visit != "" {
+				out = append(out, place{d, visit})
+			}
 		}
 	}
-	return "", false
+	return out, nil
+}
+
+// findCase looks for the files of a case; it has no Times where none of the layout's
+// images is there. A case that lacks one of several is reported, not passed over.
+func (l *layout) findCase(f *folder, at place, opt Options) (Case, error) {
+	c := Case{ID: at.id(), Patient: at.id()}
+	if l.visits {
+		c.Patient = at.dir
+	}
+	var first error
+	image := func(name string) string {
+		if name == "" {
+			return ""
+		}
+		p, err := f.image(at.file(name))
+		if first == nil {
+			first = err
+		}
+		return p
+	}
+	for _, t := range l.time {
+		if p := image(t); p != "" {
+			c.Times = append(c.Times, p)
+		} else {
+			c.Missing = append(c.Missing, filepath.FromSlash(at.file(t))+".nii.gz")
+		}
+	}
+	if len(c.Times) == 0 {
+		return c, first
+	}
+	var where []string
+	consensus, raters := image(l.truth), map[int]string{}
+	if l.truth != "" {
+		where = append(where, filepath.FromSlash(at.file(l.truth))+".nii.gz")
+	}
+	for n := 1; n <= l.raters; n++ {
+		if p := image(fmt.Sprintf(l.rater, n)); p != "" {
+			raters[n] = p
+		}
+	}
+	if l.raters > 0 {
+		name := at.file(l.rater)
+		if len(where) > 0 {
+			name = l.rater
+		}
+		where = append(where, strings.Replace(name, "%d", fmt.Sprintf("{1..%d}", l.raters), 1)+".nii.gz")
+	}
+	chooseTruth(&c, opt.Truth, consensus, raters, strings.Join(where, " or "))
+	c.Brain, c.WhiteMatter = image(l.brain), image(l.whiteMatter)
+	return c, first
+}
+
+// whyUnused is why none of the cases is made of a file. It is lost where it may be an
+// image or a mask of a case that is not there.
+func (l *layout) whyUnused(rel string, cases map[string]bool, truth string) (reason string, lost bool) {
+	if reason := noImage(rel); reason != "" {
+		return reason, reason != noImageAtAll
+	}
+	depth := strings.Count(l.dirs, "/") + 1
+	parts := strings.Split(rel, "/")
+	dir := path.Join(parts[:min(depth, len(parts)-1)]...)
+	if ok, _ := path.Match(l.dirs, dir); !ok {
+		return fmt.Sprintf("not in the folder of a case (%s)", l.lookedFor()), true
+	}
+	name := norm.NFC.String(stem(rel))
+	if l.visits {
+		before, _, _ := strings.Cut(path.Base(l.rater), "%d")
+		_, after, _ := strings.Cut(before, "*")
+		visit, is := strings.CutSuffix(strings.TrimRight(name, "0123456789"), after)
+		switch {
+		case is && !cases[visit]:
+			return "a mask without its image", true
+		case is:
+			return "another choice of the truth", false
+		}
+		return "no file of layout " + l.name, false
+	}
+	if !cases[place{dir: dir}.id()] {
+		return fmt.Sprintf("its folder has no %s.nii.gz", strings.Join(l.time, ".nii.gz or ")), true
+	}
+	if before, _, _ := strings.Cut(path.Base(l.rater), "%d"); l.rater != "" && strings.HasPrefix(name, before) || name == path.Base(l.truth) {
+		return fmt.Sprintf("another choice of the truth than %q", cmp.Or(truth, "auto")), false
+	}
+	for _, k := range slices.Concat(l.time, []string{l.truth, l.brain, l.whiteMatter}) {
+		if k != "" && strings.EqualFold(name, path.Base(k)) {
+			return fmt.Sprintf("layout %s has it as %s.nii.gz", l.name, k), true
+		}
+	}
+	return "no file of layout " + l.name, false
 }
 
 func checkTruth(t string) error {
@@ -192,46 +383,4 @@ func chooseTruth(c *Case, truth, consensus string, raters map[int]string, where 
 		}
 		c.Missing = append(c.Missing, fmt.Sprintf("%s (looked for %s)", what, where))
 	}
-}
-
-// subfolders lists the folders under root whose relative path matches pattern, sorted.
-func subfolders(root, pattern string) ([]string, error) {
-	// The root's own name may hold glob characters, so match relative to it.
-	names, err := globRel(root, strings.Split(pattern, "/"))
-	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", root, err)
-	}
-	return names, nil
-}
-
-func globRel(root string, parts []string) ([]string, error) {
-	entries, err := os.ReadDir(root)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		if ok, _ := filepath.Match(parts[0], e.Name()); !ok {
-			continue
-		}
-		full := filepath.Join(root, e.Name())
-		if info, err := os.Stat(full); err != nil || !info.IsDir() {
-			continue
-		}
-		if len(parts) == 1 {
-			out = append(out, e.Name())
-			continue
-		}
-		below, err := globRel(full, parts[1:])
-		if err != nil {
-			return nil, err
-		}
-		for _, b := range below {
-			out = append(out, filepath.Join(e.Name(), b))
-		}
-	}
-	return out, nil
 }

@@ -1,106 +1,307 @@
 package dataset
 
 import (
-	"encoding/json"
+	"bytes"
+	"cmp"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"sort"
 	"strconv"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+
+	"voxgrad/internal/infile"
+	"voxgrad/internal/strictjson"
+	"voxgrad/internal/text"
+	"voxgrad/volume"
 )
 
-var nnunetImage = regexp.MustCompile(`^(.+)_(\d{4})\.nii(\.gz)?$`)
+// datasetFile is what nnU-Net's dataset.json says, as far as it is read here.
+type datasetFile struct {
+	ChannelNames map[string]string `json:"channel_names"`
+	Modality     map[string]string `json:"modality"` // the older name
+	NumTraining  *int              `json:"numTraining"`
+	FileEnding   string            `json:"file_ending"`
+	Dataset      map[string]any    `json:"dataset"` // lists files outside imagesTr
+}
 
-// findNNUNet lists nnU-Net's raw layout. A channel is a time point; each case is
-// a patient of its own, as the layout does not say otherwise.
-func findNNUNet(root string, opt Options) ([]Case, error) {
-	file := filepath.Join(root, "dataset.json")
-	raw, err := os.ReadFile(file)
-	if os.IsNotExist(err) {
+const (
+	maxDatasetFile = 16 << 20 // bytes
+	maxChannels    = 1000
+)
+
+// readDatasetFile reads a dataset.json; nil where there is none.
+func readDatasetFile(file string) (*datasetFile, error) {
+	raw, err := infile.Read(file, maxDatasetFile)
+	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", root, err)
-	}
-	var info struct {
-		ChannelNames map[string]string `json:"channel_names"`
-		Modality     map[string]string `json:"modality"` // the older name
-	}
-	if err := json.Unmarshal(raw, &info); err != nil {
-		return nil, fmt.Errorf("%s: not a dataset.json of nnU-Net: %w", file, err)
-	}
-	names := info.ChannelNames
-	if names == nil {
-		names = info.Modality
-	}
-	channels, err := nnunetChannels(file, names, opt.Channels)
-	if err != nil {
 		return nil, err
 	}
-	entries, err := os.ReadDir(filepath.Join(root, "imagesTr"))
+	d, err := parseDatasetFile(raw)
 	if err != nil {
-		return nil, fmt.Errorf("data set %s: %w", root, err)
+		return nil, fmt.Errorf("%s: not a dataset.json of nnU-Net: %w", file, err)
 	}
-	files := map[string]map[int]string{} // case → channel → path
-	for _, e := range entries {
-		if m := nnunetImage.FindStringSubmatch(e.Name()); m != nil {
-			ch, _ := strconv.Atoi(m[2])
-			if files[m[1]] == nil {
-				files[m[1]] = map[int]string{}
-			}
-			files[m[1]][ch] = filepath.Join(root, "imagesTr", e.Name())
-		}
-	}
-	var cases []Case
-	for id, byChannel := range files {
-		c := Case{ID: id, Patient: id}
-		for _, ch := range channels {
-			if p, ok := byChannel[ch]; ok {
-				c.Times = append(c.Times, p)
-			} else {
-				c.Missing = append(c.Missing, fmt.Sprintf("imagesTr/%s_%04d.nii.gz", id, ch))
-			}
-		}
-		mask, _ := nifti(filepath.Join(root, "labelsTr", id))
-		chooseTruth(&c, opt.Truth, mask, nil, "labelsTr/"+id+".nii.gz")
-		cases = append(cases, c)
-	}
-	sort.Slice(cases, func(i, j int) bool { return cases[i].ID < cases[j].ID })
-	if len(cases) == 0 {
-		return nil, fmt.Errorf("data set %s: imagesTr holds no NAME_0000.nii.gz", root)
-	}
-	return cases, nil
+	return d, nil
 }
 
-// nnunetChannels is the channels to use as time points.
-func nnunetChannels(file string, names map[string]string, wanted []int) ([]int, error) {
-	var all []int
-	for k := range names {
-		n, err := strconv.Atoi(k)
-		if err != nil || n < 0 {
-			return nil, fmt.Errorf("%s: channel_names has the key %q; keys are channel numbers", file, k)
-		}
-		all = append(all, n)
+func parseDatasetFile(raw []byte) (*datasetFile, error) {
+	raw = bytes.TrimPrefix(raw, []byte("\ufeff"))
+	if bytes.HasPrefix(raw, []byte{0xff, 0xfe}) || bytes.HasPrefix(raw, []byte{0xfe, 0xff}) {
+		return nil, errors.New("the file is UTF-16; save it in UTF-8")
 	}
-	slices.Sort(all)
-	if len(wanted) > 0 {
-		if len(wanted) > 2 {
-			return nil, fmt.Errorf("channels %v: want one or two, the time points", wanted)
+	var d datasetFile
+	if err := (strictjson.Decoder{Foreign: true}).Decode(raw, &d); err != nil {
+		return nil, err
+	}
+	return &d, nil
+}
+
+// channels are the names of the channels by number.
+func (d *datasetFile) channels() (map[int]string, error) {
+	names, key := d.ChannelNames, "channel_names"
+	if names == nil {
+		names, key = d.Modality, "modality"
+	}
+	out := map[int]string{}
+	for k, name := range names {
+		n, err := strconv.Atoi(k)
+		if err != nil || n < 0 || n >= maxChannels {
+			return nil, fmt.Errorf("%s has the key %q; keys are the numbers of channels", key, text.Clean(k))
 		}
-		for _, w := range wanted {
-			if len(all) > 0 && !slices.Contains(all, w) {
-				return nil, fmt.Errorf("%s: there is no channel %d; it names %v", file, w, names)
+		if other, twice := out[n]; twice {
+			return nil, fmt.Errorf("%s names channel %d twice: %q and %q", key, n, text.Clean(other), text.Clean(name))
+		}
+		out[n] = name
+	}
+	if len(out) == 0 {
+		return nil, errors.New("it names no channels (channel_names)")
+	}
+	return out, nil
+}
+
+// nnunetImage splits a name without ending: the case, and the channel's four digits.
+var nnunetImage = regexp.MustCompile(`^(.+)_(\d{4})$`)
+
+// findNNUNet lists nnU-Net's raw layout. A channel is a time point; each case is
+// a patient of its own, as the layout does not say otherwise.
+func findNNUNet(root *folder, opt Options, s *Set) error {
+	file := filepath.Join(root.root, "dataset.json")
+	info, err := readDatasetFile(file)
+	if err != nil || info == nil {
+		return err
+	}
+	if len(info.Dataset) > 0 {
+		return fmt.Errorf(`%s: it lists the files of %s itself (key "dataset"), which is not read: make a table of them (layout csv)`, file, text.Plural(len(info.Dataset), "case"))
+	}
+	if e := info.FileEnding; e != "" && !volume.IsImageName("x"+e) {
+		return fmt.Errorf("%s: file_ending is %q: only NIfTI (.nii, .nii.gz) is read", file, text.Clean(e))
+	}
+	names, err := info.channels()
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	channels, cautions, err := chooseChannels(names, opt.Channels)
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	for _, c := range cautions {
+		s.Problems = append(s.Problems, Problem{Level: Caution, Text: file + ": " + c})
+	}
+	s.Notes = append(s.Notes, channelNote(names, channels))
+
+	images := root.list("imagesTr")
+	if images.err != nil {
+		return fmt.Errorf("data set %s: %w", root.root, images.err)
+	}
+	found := map[string]bool{}
+	for name := range images.images {
+		if m := nnunetImage.FindStringSubmatch(name); m != nil {
+			found[m[1]] = true
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(found)) {
+		c := Case{ID: id, Patient: id}
+		for _, ch := range channels {
+			rel := fmt.Sprintf("imagesTr/%s_%04d", id, ch)
+			p, err := root.image(rel)
+			if err != nil {
+				return err
+			}
+			if p != "" {
+				c.Times = append(c.Times, p)
+			} else {
+				c.Missing = append(c.Missing, rel+".nii.gz")
 			}
 		}
-		return wanted, nil
+		mask, err := root.image("labelsTr/" + id)
+		if err != nil {
+			return err
+		}
+		chooseTruth(&c, opt.Truth, mask, nil, "labelsTr/"+id+".nii.gz")
+		root.use(c)
+		s.Cases = append(s.Cases, c)
 	}
-	switch len(all) {
-	case 1, 2:
-		return all, nil
-	case 0:
-		return nil, fmt.Errorf("%s: names no channels (channel_names)", file)
+	root.used["dataset.json"] = true
+	s.Unused = root.unused(func(rel string) (string, bool) { return whyUnusedNNUNet(rel, found, names) })
+	if len(s.Cases) == 0 {
+		reason := ""
+		if groups := s.NotUsed(); len(groups) > 0 {
+			reason = "; there is " + groups[0].String()
+		}
+		return fmt.Errorf("data set %s: imagesTr holds no NAME_0000.nii.gz%s", root.root, reason)
 	}
-	return nil, fmt.Errorf("%s: has %d channels %v; say with the channels option which one is the FLAIR, or which two are its time points", file, len(all), names)
+	if n := info.NumTraining; n != nil && *n != len(s.Cases) {
+		s.Problems = append(s.Problems, Problem{Level: Error, Text: fmt.Sprintf(
+			"%s: numTraining is %d, but imagesTr has %s: name the missing images NAME_0000.nii.gz, or correct numTraining (voxgrad data check names what is passed over)",
+			file, *n, text.Plural(len(s.Cases), "case"))})
+	}
+	return nil
+}
+
+// whyUnusedNNUNet is why no case is made of a file; cases holds their names.
+func whyUnusedNNUNet(rel string, cases map[string]bool, channels map[int]string) (reason string, lost bool) {
+	dir, _, _ := strings.Cut(rel, "/")
+	within := dir == "imagesTr" || dir == "labelsTr"
+	if reason := noImage(rel); reason != "" {
+		return reason, within && reason != noImageAtAll
+	}
+	if dir == "imagesTs" || dir == "labelsTs" {
+		return "test images are not trained on", false
+	}
+	if path.Dir(rel) != dir || !within {
+		return "neither in imagesTr nor in labelsTr", true
+	}
+	name := norm.NFC.String(stem(rel))
+	if dir == "labelsTr" {
+		return fmt.Sprintf("a label without an image imagesTr/NAME_%04d.nii.gz", slices.Min(slices.Collect(maps.Keys(channels)))), true
+	}
+	m := nnunetImage.FindStringSubmatch(name)
+	if m == nil {
+		return "its name has no channel of four digits: NAME_0000.nii.gz is meant", true
+	}
+	ch, _ := strconv.Atoi(m[2])
+	if named, ok := channels[ch]; ok {
+		return fmt.Sprintf("channel %d (%s) is not taken as a time point", ch, text.Clean(named)), false
+	}
+	return fmt.Sprintf("dataset.json names no channel %d", ch), true
+}
+
+// chooseChannels is the channels that are the time points: those wanted, or all if
+// their names may be those of time points.
+func chooseChannels(names map[int]string, wanted []int) (channels []int, cautions []string, err error) {
+	all := slices.Sorted(maps.Keys(names))
+	if len(wanted) > 0 {
+		if len(wanted) > 2 {
+			return nil, nil, fmt.Errorf("channels %v: one or two are possible, the time points", wanted)
+		}
+		for n, w := range wanted {
+			if _, ok := names[w]; !ok {
+				return nil, nil, fmt.Errorf("there is no channel %d; it names %s", w, channelNames(names, all))
+			}
+			if n > 0 && w == wanted[0] {
+				return nil, nil, fmt.Errorf("channel %d is wanted as both time points", w)
+			}
+		}
+		if kinds := contrasts(names, wanted); len(kinds) > 0 {
+			cautions = append(cautions, fmt.Sprintf("by their names these channels are no FLAIR: %s; they are taken as the channels option says", channelNames(names, kinds)))
+		}
+		return wanted, cautions, nil
+	}
+	say := fmt.Sprintf("say with --channels (channels = [%d] in a configuration) which one is the FLAIR, or which two are its time points", flairOf(names, all))
+	kinds := contrasts(names, all)
+	switch {
+	case len(all) > 2:
+		return nil, nil, fmt.Errorf("it has %d channels, %s; %s", len(all), channelNames(names, all), say)
+	case len(all) == 1 && len(kinds) == 1:
+		return all, []string{fmt.Sprintf("by its name the only channel is no FLAIR: %s", channelNames(names, all))}, nil
+	case len(all) == 1:
+		return all, nil, nil
+	case len(kinds) > 0:
+		return nil, nil, fmt.Errorf("channels %s are contrasts of one time point, not two time points; %s", channelNames(names, all), say)
+	case !timePoints(names[all[0]], names[all[1]]):
+		return nil, nil, fmt.Errorf("channels %s: their names do not say that they are two time points; %s", channelNames(names, all), say)
+	}
+	return all, nil, nil
+}
+
+// flairOf is the first channel that is called FLAIR, else the first.
+func flairOf(names map[int]string, all []int) int {
+	for _, n := range all {
+		if strings.Contains(strings.ToLower(names[n]), "flair") {
+			return n
+		}
+	}
+	return all[0]
+}
+
+// words splits a channel's name: letters from digits, everything from punctuation.
+var words = regexp.MustCompile(`\pL+|\d+`)
+
+// otherContrast are the first words of names of what is no FLAIR. t1 and t2 are seen
+// as such before words takes their digits off.
+var (
+	weighted      = regexp.MustCompile(`(^|[^\pL\d])t[12](\*|w|c|ce|gd|post|pre|star|weighted|spc|tse|mprage|n)*($|[^\pL\d]|w)`)
+	otherContrast = []string{"pd", "dp", "pdw", "dwi", "adc", "swi", "dir", "psir", "mprage", "mp", "gre", "stir", "gado", "gd", "ct", "pet", "dti", "fa", "md",
+		"asl", "cbf", "cbv", "mtr", "qsm", "bold", "mask", "brain", "brainmask", "seg", "label", "lesion", "lesions", "prior", "prob", "probability", "phase"}
+	timeWords = []string{"time", "timepoint", "tp", "t", "visit", "session", "ses", "scan", "baseline", "base", "bl", "followup", "follow", "fu", "before", "after",
+		"first", "second", "prior", "previous", "current", "month", "m", "year", "y", "week", "w", "day", "d", "exam", "early", "late"}
+)
+
+// contrasts are the channels whose names say that they are no FLAIR.
+func contrasts(names map[int]string, channels []int) (out []int) {
+	for _, n := range channels {
+		name := strings.ToLower(names[n])
+		if strings.Contains(name, "flair") {
+			continue
+		}
+		w := words.FindAllString(name, -1)
+		if weighted.MatchString(name) || len(w) > 0 && slices.Contains(otherContrast, w[0]) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// timePoints reports whether two names may be those of time points: of both the
+// FLAIR, of words that are said of times, or the same but for a number.
+func timePoints(a, b string) bool {
+	isTime := func(name string) bool {
+		w := words.FindAllString(strings.ToLower(name), -1)
+		return strings.Contains(strings.ToLower(name), "flair") || len(w) > 0 && slices.ContainsFunc(w, func(s string) bool { return slices.Contains(timeWords, s) })
+	}
+	letters := func(name string) string {
+		return strings.Join(regexp.MustCompile(`\pL+`).FindAllString(strings.ToLower(name), -1), " ")
+	}
+	return isTime(a) && isTime(b) || letters(a) == letters(b)
+}
+
+// channelNames lists channels with their names: 0 (FLAIR) and 1 (T1).
+func channelNames(names map[int]string, channels []int) string {
+	var parts []string
+	for _, n := range channels {
+		parts = append(parts, fmt.Sprintf("%d (%s)", n, cmp.Or(text.Clean(names[n]), "no name")))
+	}
+	if len(parts) > 12 {
+		parts = append(parts[:12], fmt.Sprintf("%d more", len(parts)-12))
+	}
+	last := len(parts) - 1
+	if last == 0 {
+		return parts[0]
+	}
+	return strings.Join(parts[:last], ", ") + " and " + parts[last]
+}
+
+func channelNote(names map[int]string, channels []int) string {
+	if len(channels) == 1 {
+		return "one time point: channel " + channelNames(names, channels)
+	}
+	return fmt.Sprintf("time points: channel %s, then channel %s", channelNames(names, channels[:1]), channelNames(names, channels[1:]))
 }
