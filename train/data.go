@@ -49,20 +49,14 @@ func (t *trainer) openSet() (err error) {
 	if t.set, err = dataset.Open(t.cfg.Data.Root, t.cfg.Data.Options); err != nil {
 		return err
 	}
-	if err := t.set.Complete(); err != nil {
+	what := "task " + t.cfg.Task
+	if t.cfg.Synthesis.On() {
+		what += " on synthetic pairs"
+	}
+	if err := t.set.Need(t.task.images(), what); err != nil {
 		return err
 	}
-	times, err := t.set.TimePoints()
-	if err != nil {
-		return err
-	}
-	if want := t.task.images(); times != want {
-		what := "task " + t.cfg.Task
-		if t.cfg.Synthesis.On() {
-			what += " on synthetic pairs"
-		}
-		return fmt.Errorf("data set %s (layout %s) has %d image(s) per case; %s takes %d", t.set.Root, t.set.Layout, times, what, want)
-	}
+	t.set.Warn()
 	if t.split, err = t.set.KFold(t.cfg.Seed, t.cfg.Data.Folds, t.cfg.Data.Fold); err != nil {
 		return err
 	}

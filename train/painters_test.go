@@ -112,7 +112,7 @@ func TestPaintersRefuse(t *testing.T) {
 		_, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: t.TempDir()})
 		return err
 	}
-	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Data.Root = filepath.Join(data, "pairs") }), "2 image(s) per case; task inpainter takes 1")
+	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Data.Root = filepath.Join(data, "pairs") }), "2 images per case; task inpainter takes 1")
 	require.ErrorContains(t, try(models.Inpainter, func(c *Config) { c.Synthesis.ShapeMin = 3000 }), "shape_min_voxels")
 	require.ErrorContains(t, try(models.Generator, func(c *Config) { c.Run.FullEvery = 1 }), "full_every")
 	require.ErrorContains(t, try(models.Generator, func(c *Config) { c.Synthesis.Generator = "x" }), "synthesis is for a detector")

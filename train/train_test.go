@@ -245,7 +245,7 @@ func TestDataThatDoesNotFitTheTask(t *testing.T) {
 		_, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: t.TempDir()})
 		return err
 	}
-	require.ErrorContains(t, try(func(c *Config) { c.Data.Root = filepath.Join(data, "pairs") }), "2 image(s) per case; task segmenter takes 1")
+	require.ErrorContains(t, try(func(c *Config) { c.Data.Root = filepath.Join(data, "pairs") }), "2 images per case; task segmenter takes 1")
 	require.ErrorContains(t, try(func(c *Config) { c.Data.Fold = 3 }), "fold 3")
 	require.ErrorContains(t, try(func(c *Config) { c.Data.Folds = 4 }), "3 patients")
 	require.ErrorContains(t, try(func(c *Config) { c.Sampler.Jitter = 8 }), "jitter 8")

@@ -28,6 +28,7 @@ var may = map[string][]string{
 	"internal/warn":       {},
 	"internal/text":       {},
 	"internal/strictjson": {"internal"},
+	"internal/table":      {"internal"},
 	"internal/arch":       {},
 	"device":              {},
 	"device/ref":          {"device", "internal"},

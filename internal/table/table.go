@@ -100,7 +100,7 @@ func Parse(b []byte, columns []Column) ([]Row, error) {
 			case n < len(names) && names[n] != "":
 				row.cells[names[n]] = cell
 			case cell != "":
-				return nil, fmt.Errorf("line %d: the value %q is in a column without a name (column %d)", line, text.Clean(cell), n+1)
+				return nil, fmt.Errorf("line %d: the value \"%s\" is in a column without a name (column %d)", line, text.Clean(cell), n+1)
 			}
 		}
 		if empty {
@@ -174,7 +174,7 @@ func match(head []string, columns []Column) ([]string, error) {
 		}
 		name, ok := find[strings.ToLower(field)]
 		if !ok {
-			return nil, fmt.Errorf("unknown column %q; the first line names the columns, separated by commas, semicolons or tabs: %s%s",
+			return nil, fmt.Errorf("unknown column \"%s\"; the first line names the columns, separated by commas, semicolons or tabs: %s%s",
 				text.Clean(field), strings.Join(known, ", "), text.DidYouMean(field, known))
 		}
 		switch other, twice := at[name]; {

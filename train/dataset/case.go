@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sort"
 	"strings"
@@ -179,16 +180,35 @@ func (s *Set) finish() (*Set, error) {
 	sort.SliceStable(s.Cases, func(i, j int) bool { return s.Cases[i].ID < s.Cases[j].ID })
 	for i, c := range s.Cases {
 		if len(c.ID) > maxName {
-			return nil, fmt.Errorf("%s: the name of case %q has %d bytes: files are called after it, at most %d are possible", s.Root, text.CleanTo(c.ID, 60), len(c.ID), maxName)
+			return nil, fmt.Errorf("%s: the name of case \"%s\" has %d bytes: files are called after it, at most %d are possible", s.Root, text.CleanTo(c.ID, 60), len(c.ID), maxName)
 		}
 		if i > 0 && c.ID == s.Cases[i-1].ID {
-			return nil, fmt.Errorf("%s: two cases are called %q; case names must be unique", s.Root, text.Clean(c.ID))
+			return nil, fmt.Errorf("%s: two cases are called \"%s\"; case names must be unique", s.Root, text.Clean(c.ID))
 		}
 	}
 	if len(s.Cases) == 0 {
 		return nil, fmt.Errorf("%s: layout %s, but no case in it", s.Root, s.Layout)
 	}
+	s.sharedImages()
 	return s, nil
+}
+
+// sharedImages cautions of images that stand for two time points or two cases.
+func (s *Set) sharedImages() {
+	seen := map[string]string{}
+	for _, c := range s.Cases {
+		for _, p := range c.Times {
+			key := filepath.Clean(p)
+			other, again := seen[key]
+			seen[key] = c.ID
+			switch {
+			case again && other == c.ID:
+				s.Problems = append(s.Problems, Problem{Level: Caution, Text: fmt.Sprintf("%s: both time points of case %s are %s: nothing can be new in it", s.Root, text.Clean(c.ID), p)})
+			case again:
+				s.Problems = append(s.Problems, Problem{Level: Caution, Text: fmt.Sprintf("%s: cases %s and %s have the same image %s", s.Root, text.Clean(other), text.Clean(c.ID), p)})
+			}
+		}
+	}
 }
 
 // Split says which cases train and which validate, as indices into Set.Cases.

@@ -1,11 +1,14 @@
 package dataset
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"voxgrad/internal/par"
+	"voxgrad/internal/text"
 	"voxgrad/synth"
 	"voxgrad/train/prep"
 	"voxgrad/volume"
@@ -46,13 +49,16 @@ const fewMM = 40
 // another grid, time points in different spaces, empty or constant images, NaN
 // or infinite voxels, masks with other values than 0 and one more, lesions
 // outside the brain, tiny volumes. done, if not nil, is told of each finished
-// case, in no particular order but never twice at once.
-func Check(set *Set, s prep.Settings, done func(finished int, r Report)) []Report {
+// case, in no particular order but never twice at once. The error is the context's.
+func Check(ctx context.Context, set *Set, s prep.Settings, done func(finished int, r Report)) ([]Report, error) {
 	out := make([]Report, len(set.Cases))
 	finished := make(chan int)
 	go func() {
 		defer close(finished)
 		par.For(len(set.Cases), func(i int) {
+			if ctx.Err() != nil {
+				return
+			}
 			out[i] = checkCase(set.Cases[i], s)
 			finished <- i
 		})
@@ -64,7 +70,28 @@ func Check(set *Set, s prep.Settings, done func(finished int, r Report)) []Repor
 			done(n, out[i])
 		}
 	}
-	return out
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("stopped after %d of %s: %w", n, text.Plural(len(set.Cases), "case"), err)
+	}
+	return out, nil
+}
+
+// CheckFile is Check of one file: a scan, or a mask if its values are those of one.
+func CheckFile(path string) Report {
+	c := checker{Report: Report{Case: stem(path)}}
+	v, err := volume.Read(path)
+	if err != nil {
+		c.add(Error, "%v", err)
+		return c.Report
+	}
+	c.Size, c.Spacing, c.Codes = v.Size, v.Spacing(), v.Affine.Codes()
+	if m, err := v.Mask(); err == nil {
+		c.values(v)
+		c.count(m)
+		return c.Report
+	}
+	c.image(path)
+	return c.Report
 }
 
 type checker struct {
@@ -186,22 +213,26 @@ func (c *checker) masks(cs Case) *volume.Volume {
 		c.add(Error, "%v", err)
 		return nil
 	}
-	mask := make([]bool, len(m.Data))
-	for i, x := range m.Data {
-		mask[i] = x > 0.5
+	mask, err := m.Mask()
+	if err != nil {
+		c.add(Error, "%v", err)
+		return nil
 	}
-	_, comps, err := volume.Components(mask, m.Size, 26)
+	c.count(mask)
+	return mask.Volume()
+}
+
+// count counts a mask's lesions.
+func (c *checker) count(m *volume.Mask) {
+	_, comps, err := volume.Components(m.Data, m.Size, 26)
 	if err != nil {
 		c.add(Error, "%s: %v", m.Name(), err)
-		return nil
+		return
 	}
 	c.Lesions = len(comps)
 	for _, l := range comps {
 		c.LesionMM3 += float64(l.Voxels) * math.Abs(m.Affine.Det())
 	}
-	out := m.FromMask(mask)
-	out.Path = m.Path
-	return out
 }
 
 // values says whether a mask is binary; one that is but not of 0 and 1 is told of.
@@ -275,4 +306,69 @@ func (c *checker) outside(lesions, brain *volume.Volume) {
 	if n > 0 {
 		c.add(Caution, "%s: %d of %d lesion voxels lie outside the brain mask and are ignored in training", lesions.Name(), n, all)
 	}
+}
+
+// manyProblems is how many an error lists before it counts the rest.
+const manyProblems = 10
+
+// CheckHeaders is Check's quick part, for a long run to begin with: it reads no
+// voxels. The error names every file that is missing, is no image or lies in
+// another space than its case's first image, and with masks set every case without
+// a lesion mask, with maps set maps of white matter that are no images.
+func (s *Set) CheckHeaders(settings prep.Settings, masks, maps bool) error {
+	if err := s.Complete(); err != nil {
+		return err
+	}
+	var lines []string
+	for _, c := range s.Cases {
+		for _, err := range c.headers(settings, masks, maps) {
+			lines = append(lines, fmt.Sprintf("  %s: %v", c.ID, err))
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	if n := len(lines); n > manyProblems {
+		lines = append(lines[:manyProblems], fmt.Sprintf("  and %d more; voxgrad data check lists all", n-manyProblems))
+	}
+	return fmt.Errorf("%s (layout %s):\n%s", s.Root, s.Layout, strings.Join(lines, "\n"))
+}
+
+// headers lists what is wrong with a case's files as far as headers tell.
+func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
+	var first *volume.Volume
+	look := func(path string, anySpace bool) {
+		h, err := volume.ReadHeader(path)
+		if err != nil {
+			out = append(out, err)
+			return
+		}
+		v := &volume.Volume{Grid: h.Grid(), Path: path}
+		if first == nil {
+			first = v
+		} else if err := volume.SameSpace(first, v); err != nil && !anySpace {
+			out = append(out, err)
+		}
+	}
+	for _, p := range c.Times {
+		look(p, settings.ResampleTimes)
+	}
+	if first == nil {
+		return out
+	}
+	if masks {
+		if len(c.Masks) == 0 {
+			out = append(out, fmt.Errorf("no lesion mask"))
+		}
+		for _, p := range c.Masks {
+			look(p, false)
+		}
+	}
+	if c.Brain != "" {
+		look(c.Brain, false)
+	}
+	if maps && c.WhiteMatter != "" {
+		look(c.WhiteMatter, true) // a map may have a grid of its own
+	}
+	return out
 }

@@ -44,7 +44,8 @@ func texts(r Report, l Level) (out []string) {
 func check(t *testing.T, root string) Report {
 	s, err := Open(root, Options{})
 	require.NoError(t, err)
-	r := Check(s, prep.Defaults(), nil)
+	r, err := Check(t.Context(), s, prep.Defaults(), nil)
+	require.NoError(t, err)
 	require.Len(t, r, 1)
 	return r[0]
 }
@@ -54,10 +55,11 @@ func TestCheckOfGoodData(t *testing.T) {
 		s, err := Open(filepath.Join(phantoms, kind), Options{})
 		require.NoError(t, err)
 		calls := 0
-		reports := Check(s, prep.Defaults(), func(n int, r Report) {
+		reports, err := Check(t.Context(), s, prep.Defaults(), func(n int, r Report) {
 			calls++
 			require.Equal(t, calls, n)
 		})
+		require.NoError(t, err)
 		require.Equal(t, 3, calls)
 		for i, r := range reports {
 			require.Equal(t, s.Cases[i].ID, r.Case)

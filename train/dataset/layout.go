@@ -291,7 +291,7 @@ func (l *layout) whyUnused(rel string, cases map[string]bool, truth string) (rea
 	depth := strings.Count(l.dirs, "/") + 1
 	parts := strings.Split(rel, "/")
 	dir := path.Join(parts[:min(depth, len(parts)-1)]...)
-	if ok, _ := path.Match(l.dirs, dir); !ok {
+	if ok, _ := path.Match(l.dirs, dir); !ok || len(parts) <= depth {
 		return fmt.Sprintf("not in the folder of a case (%s)", l.lookedFor()), true
 	}
 	name := norm.NFC.String(stem(rel))

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"voxgrad/internal/table"
 )
 
 // touch makes empty files; Open looks at names only.
@@ -145,7 +147,7 @@ func TestNNUNet(t *testing.T) {
 
 	write(`{"modality":{"0":"T1","1":"T2","2":"FLAIR"}}`)
 	_, err = Open(root, Options{})
-	require.ErrorContains(t, err, "channels option")
+	require.ErrorContains(t, err, "3 channels, 0 (T1), 1 (T2) and 2 (FLAIR); say with --channels (channels = [2] in a configuration)")
 	_, err = Open(root, Options{Channels: []int{5}})
 	require.ErrorContains(t, err, "no channel 5")
 	write(`{"modality":`)
@@ -160,7 +162,7 @@ func TestCSV(t *testing.T) {
 	write := func(text string) {
 		require.NoError(t, os.WriteFile(table, []byte(text), 0o666))
 	}
-	write("case, patient, time1, time2, mask, brainmask\n# a comment\nA, P, a1.nii.gz, a2.nii.gz, am.nii.gz,\nB, , b1.nii, a2.nii.gz, bm1.nii; bm2.nii, gone.nii\n")
+	write("case, patient, time1, time2, mask, brainmask\n,,,,,\nA, P, a1.nii.gz, a2.nii.gz, am.nii.gz,\nB, , b1.nii, a2.nii.gz, bm1.nii; bm2.nii, gone.nii\n")
 	for _, open := range []string{root, table} {
 		s, err := Open(open, Options{})
 		require.NoError(t, err)
@@ -172,6 +174,7 @@ func TestCSV(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"":                                      "empty",
+		"case,flair,mask\n# no comment\n":       "line 2 has 1 column",
 		"case,mask\nA,am.nii.gz\n":              "time1",
 		"case,flair,mask,colour\n":              "colour",
 		"case,flair,mask\n":                     "no rows",
@@ -272,18 +275,52 @@ func TestKFold(t *testing.T) {
 	require.Error(t, err)
 }
 
-func FuzzCSV(f *testing.F) {
-	f.Add("case,patient,time1,time2,mask,brainmask\nA,P,a,b,c;d,e\n")
-	f.Add("\ufeffcase,flair,mask\n\"A\",\"x\ny\",;\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		cases, err := parseCSV(strings.NewReader(text), t.TempDir(), Options{})
-		if err == nil && len(cases) == 0 {
+func FuzzTable(f *testing.F) {
+	f.Add([]byte("case,patient,time1,time2,mask,brainmask\nA,P,a,b,c;d,e\n"))
+	f.Add([]byte("\ufeffcase,flair,mask\n\"A\",\"x\ny\",;\n"))
+	f.Add([]byte("case;flair;mask\r\nA;x;\"m;n\"\r\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		rows, err := table.Parse(text, setColumns)
+		if err != nil {
+			return
+		}
+		cases, err := casesOf(rows, t.TempDir(), Options{})
+		if err != nil {
+			return
+		}
+		if len(cases) == 0 {
 			t.Fatal("no cases and no error")
 		}
 		for _, c := range cases {
 			if c.ID == "" || c.Patient == "" || len(c.Times) == 0 {
 				t.Fatalf("incomplete case %+v", c)
 			}
+		}
+	})
+}
+
+func FuzzDatasetFile(f *testing.F) {
+	f.Add([]byte(`{"channel_names":{"0":"FLAIR","1":"T1"},"numTraining":5,"file_ending":".nii.gz","labels":{"background":0}}`))
+	f.Add([]byte("\ufeff{\"modality\":{\"0000\":\"FLAIR_t0\",\"0001\":\"FLAIR_t1\"}}"))
+	f.Add([]byte(`{"modality":` + strings.Repeat("[", 5000)))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		d, err := parseDatasetFile(raw)
+		if err != nil {
+			return
+		}
+		names, err := d.channels()
+		if err != nil {
+			return
+		}
+		for _, wanted := range [][]int{nil, {0}, {0, 1}} {
+			channels, _, err := chooseChannels(names, wanted)
+			if err != nil {
+				continue
+			}
+			if len(channels) < 1 || len(channels) > 2 {
+				t.Fatalf("%v of %v", channels, names)
+			}
+			channelNote(names, channels)
 		}
 	})
 }

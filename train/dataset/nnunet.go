@@ -74,10 +74,10 @@ func (d *datasetFile) channels() (map[int]string, error) {
 	for k, name := range names {
 		n, err := strconv.Atoi(k)
 		if err != nil || n < 0 || n >= maxChannels {
-			return nil, fmt.Errorf("%s has the key %q; keys are the numbers of channels", key, text.Clean(k))
+			return nil, fmt.Errorf("%s has the key \"%s\"; keys are the numbers of channels", key, text.Clean(k))
 		}
 		if other, twice := out[n]; twice {
-			return nil, fmt.Errorf("%s names channel %d twice: %q and %q", key, n, text.Clean(other), text.Clean(name))
+			return nil, fmt.Errorf("%s names channel %d twice: \"%s\" and \"%s\"", key, n, text.Clean(other), text.Clean(name))
 		}
 		out[n] = name
 	}
@@ -102,7 +102,7 @@ func findNNUNet(root *folder, opt Options, s *Set) error {
 		return fmt.Errorf(`%s: it lists the files of %s itself (key "dataset"), which is not read: make a table of them (layout csv)`, file, text.Plural(len(info.Dataset), "case"))
 	}
 	if e := info.FileEnding; e != "" && !volume.IsImageName("x"+e) {
-		return fmt.Errorf("%s: file_ending is %q: only NIfTI (.nii, .nii.gz) is read", file, text.Clean(e))
+		return fmt.Errorf("%s: file_ending is \"%s\": only NIfTI (.nii, .nii.gz) is read", file, text.Clean(e))
 	}
 	names, err := info.channels()
 	if err != nil {
@@ -226,10 +226,16 @@ func chooseChannels(names map[int]string, wanted []int) (channels []int, caution
 		return all, nil, nil
 	case len(kinds) > 0:
 		return nil, nil, fmt.Errorf("channels %s are contrasts of one time point, not two time points; %s", channelNames(names, all), say)
-	case !timePoints(names[all[0]], names[all[1]]):
+	}
+	a, b := names[all[0]], names[all[1]]
+	switch {
+	case saysTime(a) && saysTime(b):
+	case sameButNumber(a, b):
+		cautions = []string{fmt.Sprintf("channels %s are taken as two time points of the FLAIR, which their names do not say", channelNames(names, all))}
+	default:
 		return nil, nil, fmt.Errorf("channels %s: their names do not say that they are two time points; %s", channelNames(names, all), say)
 	}
-	return all, nil, nil
+	return all, cautions, nil
 }
 
 // flairOf is the first channel that is called FLAIR, else the first.
@@ -242,45 +248,45 @@ func flairOf(names map[int]string, all []int) int {
 	return all[0]
 }
 
-// words splits a channel's name: letters from digits, everything from punctuation.
-var words = regexp.MustCompile(`\pL+|\d+`)
-
-// otherContrast are the first words of names of what is no FLAIR. t1 and t2 are seen
-// as such before words takes their digits off.
+// Words of channels' names.
 var (
-	weighted      = regexp.MustCompile(`(^|[^\pL\d])t[12](\*|w|c|ce|gd|post|pre|star|weighted|spc|tse|mprage|n)*($|[^\pL\d]|w)`)
-	otherContrast = []string{"pd", "dp", "pdw", "dwi", "adc", "swi", "dir", "psir", "mprage", "mp", "gre", "stir", "gado", "gd", "ct", "pet", "dti", "fa", "md",
-		"asl", "cbf", "cbv", "mtr", "qsm", "bold", "mask", "brain", "brainmask", "seg", "label", "lesion", "lesions", "prior", "prob", "probability", "phase"}
-	timeWords = []string{"time", "timepoint", "tp", "t", "visit", "session", "ses", "scan", "baseline", "base", "bl", "followup", "follow", "fu", "before", "after",
-		"first", "second", "prior", "previous", "current", "month", "m", "year", "y", "week", "w", "day", "d", "exam", "early", "late"}
+	words   = regexp.MustCompile(`\pL+|\d+`) // letters and digits apart
+	letters = regexp.MustCompile(`\pL+`)
+
+	// weighted finds T1, T2w, t1ce, T2-weighted.
+	weighted = regexp.MustCompile(`(^|[^\pL\d])t[12]($|\D)`)
+
+	otherContrast = []string{"pd", "dp", "pdw", "dwi", "adc", "swi", "dir", "psir", "mprage", "gre", "stir", "gado", "gadolinium", "contrast", "gd", "ct", "pet",
+		"dti", "fa", "md", "asl", "cbf", "cbv", "mtr", "qsm", "bold", "mask", "brain", "brainmask", "seg", "segmentation", "label", "labels", "lesion", "lesions",
+		"probability", "phase"}
+	timeWords = []string{"time", "timepoint", "tp", "visit", "session", "ses", "baseline", "bl", "followup", "follow", "fu", "before", "after",
+		"first", "second", "month", "m", "year", "y", "week", "w", "day", "d"}
 )
 
 // contrasts are the channels whose names say that they are no FLAIR.
 func contrasts(names map[int]string, channels []int) (out []int) {
 	for _, n := range channels {
 		name := strings.ToLower(names[n])
-		if strings.Contains(name, "flair") {
-			continue
-		}
-		w := words.FindAllString(name, -1)
-		if weighted.MatchString(name) || len(w) > 0 && slices.Contains(otherContrast, w[0]) {
+		if !strings.Contains(name, "flair") && (weighted.MatchString(name) || hasWord(name, otherContrast)) {
 			out = append(out, n)
 		}
 	}
 	return out
 }
 
-// timePoints reports whether two names may be those of time points: of both the
-// FLAIR, of words that are said of times, or the same but for a number.
-func timePoints(a, b string) bool {
-	isTime := func(name string) bool {
-		w := words.FindAllString(strings.ToLower(name), -1)
-		return strings.Contains(strings.ToLower(name), "flair") || len(w) > 0 && slices.ContainsFunc(w, func(s string) bool { return slices.Contains(timeWords, s) })
-	}
-	letters := func(name string) string {
-		return strings.Join(regexp.MustCompile(`\pL+`).FindAllString(strings.ToLower(name), -1), " ")
-	}
-	return isTime(a) && isTime(b) || letters(a) == letters(b)
+func hasWord(name string, of []string) bool {
+	return slices.ContainsFunc(words.FindAllString(strings.ToLower(name), -1), func(w string) bool { return slices.Contains(of, w) })
+}
+
+// saysTime reports whether a name is one of the FLAIR or of a time point.
+func saysTime(name string) bool {
+	return strings.Contains(strings.ToLower(name), "flair") || hasWord(name, timeWords)
+}
+
+// sameButNumber reports whether two names are the same but for a number.
+func sameButNumber(a, b string) bool {
+	without := func(s string) string { return strings.Join(letters.FindAllString(strings.ToLower(s), -1), " ") }
+	return without(a) == without(b)
 }
 
 // channelNames lists channels with their names: 0 (FLAIR) and 1 (T1).

@@ -33,7 +33,7 @@ func TestRealData(t *testing.T) {
 		n, err := set.TimePoints()
 		require.NoError(t, err)
 		require.Equal(t, c.times, n)
-		for _, r := range Check(set, prep.Defaults(), nil) {
+		for _, r := range checked(t, set) {
 			require.Empty(t, texts(r, Error))
 			require.Equal(t, c.lesions[r.Case], r.Lesions, r.Case)
 			require.Equal(t, c.codes, r.Codes)
@@ -44,4 +44,10 @@ func TestRealData(t *testing.T) {
 		require.Positive(t, it.Lesions())
 		t.Logf("%s: %v voxels of 1 mm, %d lesions, %d MiB", set.Cases[0].ID, it.Grid().Size, it.Lesions(), it.Bytes()>>20)
 	}
+}
+
+func checked(t *testing.T, set *Set) []Report {
+	r, err := Check(t.Context(), set, prep.Defaults(), nil)
+	require.NoError(t, err)
+	return r
 }

@@ -15,18 +15,12 @@ func (p *Pipeline) set(name string, s Set, images int) (*dataset.Set, error) {
 	}
 	d, err := dataset.Open(s.Root, s.Options)
 	if err == nil {
-		err = d.Complete()
-	}
-	var have int
-	if err == nil {
-		have, err = d.TimePoints()
-	}
-	if err == nil && have != images {
-		err = fmt.Errorf("%s (layout %s) has %d image(s) per case; %d are needed here", d.Root, d.Layout, have, images)
+		err = d.Need(images, "this part of the pipeline")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("data.%s: %w", name, err)
 	}
+	d.Warn()
 	p.sets[name] = d
 	return d, nil
 }

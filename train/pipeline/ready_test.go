@@ -37,11 +37,11 @@ func refused(t *testing.T, c Config, want ...string) {
 func TestMistakesShowBeforeTheFirstStep(t *testing.T) {
 	c := tiny()
 	c.Data.Test.Root = filepath.Join(data, "single")
-	refused(t, c, "data.test: "+filepath.Join(data, "single")+" (layout cross-sectional) has 1 image(s) per case; 2 are needed here")
+	refused(t, c, "data.test: data set "+filepath.Join(data, "single")+" (layout cross-sectional) has 1 image per case; this part of the pipeline takes 2")
 
 	c = tiny()
 	c.Data.Single.Root = filepath.Join(data, "pairs")
-	refused(t, c, "data.single: ", "has 2 image(s) per case; 1 are needed here")
+	refused(t, c, "data.single: ", "has 2 images per case; this part of the pipeline takes 1")
 
 	c = tiny()
 	c.Data.Pairs.Root = filepath.Join(data, "nowhere")
