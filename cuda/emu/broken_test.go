@@ -2,6 +2,7 @@ package emu
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -153,13 +154,36 @@ func TestRefusedWhenLoaded(t *testing.T) {
 	for text, want := range map[string]string{
 		"not PTX":                               "line 1",
 		ptxHead + ".global .b8 x[99999999999];": "line 4, \"x\": not supported: 99999999999 bytes",
-		ptxHead + ".entry k() { .local .b8 x[600000]; ret; }":              "600000 bytes of local memory",
-		ptxHead + ".func f() { call f; ret; } .entry k() { call f; ret; }": "recursive call of f",
-		ptxHead + ".extern .func f(); .entry k() { call f; ret; }":         "call of f, which has no body",
+		ptxHead + ".global .b8 x[17000000]; .global .b8 y[17163091969];":                                            "line 4, \"y\": not supported: 17163091969 bytes, 17162869184 of the device's 17179869184 are free",
+		ptxHead + calls(20) + ".entry k() { call f0; ret; }":                                                        "too many calls inside calls",
+		ptxHead + ".func f1() { .reg .b32 a<200000>; } .entry k() {" + strings.Repeat("call f1;", 9) + "}":          "too many calls inside calls",
+		ptxHead + ".entry k() { .reg .pred p; .reg .b32 a<200000>; l: " + strings.Repeat("@p bra l;", 20_000) + "}": "200001 registers in 20002 basic blocks are too many",
+		ptxHead + ".entry k() { .reg .b32 a; " + constants(1<<16) + "}":                                             "registers and constants at once, the limit is 65536",
+		ptxHead + ".entry k() { .local .b8 x[600000]; ret; }":                                                       "600000 bytes of local memory",
+		ptxHead + ".func f() { call f; ret; } .entry k() { call f; ret; }":                                          "recursive call of f",
+		ptxHead + ".extern .func f(); .entry k() { call f; ret; }":                                                  "call of f, which has no body",
 	} {
 		_, err := New().Load(text)
 		require.ErrorContains(t, err, want)
 	}
+}
+
+// calls are n functions, each of which calls the next twice.
+func calls(n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, ".func f%d() { }\n", n)
+	for i := n - 1; i >= 0; i-- {
+		fmt.Fprintf(&b, ".func f%d() { call f%d; call f%d; }\n", i, i+1, i+1)
+	}
+	return b.String()
+}
+
+func constants(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "mov.b32 a, %d;", i)
+	}
+	return b.String()
 }
 
 func TestArgumentsAreCheckedBeforeTheLaunch(t *testing.T) {

@@ -17,9 +17,14 @@ type flat struct {
 	local int64              // bytes of the frame
 }
 
+// Limits on what calls and registers may grow to.
 const (
 	maxInline = 1 << 18 // instructions after all calls are put in place
-	maxDepth  = 32
+	maxCalls  = 1 << 14
+	maxDepth  = 32      // calls inside calls
+	maxRegs   = 1 << 20 // registers of all functions put in place
+	maxLive   = 1 << 25 // words of the sets of live registers, one set for each basic block
+	maxSlots  = 1 << 16 // registers and constants that a thread needs at once
 )
 
 type flattener struct {
@@ -27,15 +32,15 @@ type flattener struct {
 	mod      *ptx.Module
 	problems *[]Problem
 	stack    []*ptx.Func
+	calls    int
 }
 
 // flatten puts all calls in place.
 func flatten(mod *ptx.Module, f *ptx.Func, problems *[]Problem) *flat {
-	fl := &flattener{&flat{f: f, frame: map[*ptx.Var]int64{}}, mod, problems, nil}
+	fl := &flattener{flat: &flat{f: f, frame: map[*ptx.Var]int64{}}, mod: mod, problems: problems}
 	fl.emit(f, map[*ptx.Var]*ptx.Var{})
-	for i, owner := 0, f.Name; i < 1; i++ { // the end, where ret of the kernel's body falls through to
-		fl.add(ptx.Instruction{Op: "exit", Guard: -1, Line: lastLine(f), Text: "end of the kernel"}, owner)
-	}
+	// The end, where ret of the kernel's body falls through to.
+	fl.add(ptx.Instruction{Op: "exit", Guard: -1, Line: lastLine(f), Text: "end of the kernel"}, f.Name)
 	return fl.flat
 }
 
@@ -171,10 +176,11 @@ func (fl *flattener) call(caller *ptx.Func, in *ptx.Instruction) {
 	case slices.Contains(fl.stack, callee):
 		fl.problem(caller, in, "recursive call of "+name)
 		return
-	case len(fl.stack) > maxDepth || len(fl.code) > maxInline:
+	case len(fl.stack) > maxDepth || len(fl.code) > maxInline || fl.calls >= maxCalls || len(fl.regs) > maxRegs:
 		fl.problem(caller, in, "too many calls inside calls")
 		return
 	}
+	fl.calls++
 	var formal []*ptx.Var
 	var actual []ptx.Operand
 	if len(callee.Returns) > 0 && len(lists) > 0 {

@@ -68,7 +68,7 @@ func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 	if bytes <= 0 {
 		return 0, fmt.Errorf("emulator: Alloc of %d bytes", bytes)
 	}
-	if d.used+bytes > d.opt.memory {
+	if bytes > d.opt.memory-d.used {
 		return 0, fmt.Errorf("emulator: %w: %d bytes asked for, %d of %d are free", driver.ErrOutOfMemory, bytes, d.opt.memory-d.used, d.opt.memory)
 	}
 	a := d.allocate(uint64(bytes))

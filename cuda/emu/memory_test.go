@@ -242,6 +242,8 @@ func TestHostMistakes(t *testing.T) {
 	require.ErrorContains(t, err, "out of memory: 901 bytes asked for, 900 of 1000 are free")
 	_, err = d.Alloc(0)
 	require.ErrorContains(t, err, "0 bytes")
+	_, err = d.Alloc(math.MaxInt64)
+	require.ErrorContains(t, err, "out of memory: 9223372036854775807 bytes asked for, 900 of 1000 are free")
 	require.ErrorContains(t, d.Free(p+4), "byte 4 of allocation 1")
 	require.ErrorContains(t, d.ToDevice(p+99, []byte{1, 2}), "byte 99 of allocation 1")
 	require.ErrorContains(t, d.ToHost(make([]byte, 4), p), "nobody wrote byte 0")

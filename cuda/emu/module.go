@@ -60,10 +60,11 @@ func (m *module) place(vars []*ptx.Var, problems *[]Problem) {
 			*problems = append(*problems, Problem{Unsupported, v.Name, v.Line, v.Name, "variable without a size in this module"})
 			continue
 		}
-		if v.Size > m.d.opt.memory {
-			*problems = append(*problems, Problem{Unsupported, v.Name, v.Line, v.Name, fmt.Sprintf("%d bytes, the device has %d", v.Size, m.d.opt.memory)})
+		if v.Size > m.d.opt.memory-m.d.used {
+			*problems = append(*problems, Problem{Unsupported, v.Name, v.Line, v.Name, fmt.Sprintf("%d bytes, %d of the device's %d are free", v.Size, m.d.opt.memory-m.d.used, m.d.opt.memory)})
 			continue
 		}
+		m.d.used += v.Size
 		a := m.d.allocate(uint64(v.Size))
 		a.name, a.fixed, a.ro = v.Name, true, v.Space == ptx.Const
 		fill(a.data, 0) // what has no initial value is 0
@@ -95,17 +96,26 @@ func (m *module) Kernel(name string) (driver.Kernel, error) {
 func (m *module) compile(p *ptx.Module, f *ptx.Func, problems *[]Problem) *kernel {
 	k := &kernel{mod: m, entry: driver.EntryOf(f), granule: 2}
 	fl := flatten(p, f, problems)
-	if fl.local > maxLocal {
-		*problems = append(*problems, Problem{Unsupported, f.Name, f.Line, f.Name, fmt.Sprintf("%d bytes of local memory a thread, the limit is %d", fl.local, maxLocal)})
+	refuse := func(format string, a ...any) *kernel {
+		*problems = append(*problems, Problem{Unsupported, f.Name, f.Line, f.Name, fmt.Sprintf(format, a...)})
 		return k
 	}
+	if fl.local > maxLocal {
+		return refuse("%d bytes of local memory a thread, the limit is %d", fl.local, maxLocal)
+	}
 	g := makeGraph(fl.code)
+	if len(g.succ)*len(fl.regs)/64 > maxLive {
+		return refuse("%d registers in %d basic blocks are too many", len(fl.regs), len(g.succ))
+	}
 	c := &compiler{m: m, fl: fl, g: g, ipd: g.postDominators(), sl: assignSlots(fl, g), k: k,
 		k32: map[uint32]int32{}, k64: map[uint64]int32{}, spc: map[specialSlot]int32{}, prm: map[paramSlot]int32{},
 		shm: map[*ptx.Var]int64{}}
 	k.n, k.zero, k.local = c.sl.count, c.sl.zero, fl.local
 	c.placeShared(p)
 	c.decode(problems)
+	if n := k.n[class32] + k.n[class64] + k.n[classP]; n > maxSlots {
+		return refuse("%d registers and constants at once, the limit is %d", n, maxSlots)
+	}
 	return k
 }
 

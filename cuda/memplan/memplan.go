@@ -7,6 +7,7 @@ package memplan
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -79,8 +80,12 @@ func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 	if bytes < 1 {
 		return 0, fmt.Errorf("planned device: Alloc of %d bytes", bytes)
 	}
-	if d.info.Memory > 0 && bytes > d.info.Memory-d.used {
-		return 0, fmt.Errorf("planned device: %w: %d bytes wanted, %d in use of %d", driver.ErrOutOfMemory, bytes, d.used, d.info.Memory)
+	most := d.info.Memory
+	if most == 0 {
+		most = math.MaxInt64 - align
+	}
+	if bytes > most-d.used {
+		return 0, fmt.Errorf("planned device: %w: %d bytes wanted, %d in use of %d", driver.ErrOutOfMemory, bytes, d.used, most)
 	}
 	p := d.next
 	d.next += driver.Ptr((bytes + align - 1) / align * align)

@@ -1,6 +1,7 @@
 package memplan_test
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,8 @@ func TestAccounts(t *testing.T) {
 	require.Zero(t, uint64(b)%256)
 	_, err = d.Alloc(1)
 	require.ErrorContains(t, err, "1 bytes wanted, 1000 in use of 1000")
+	_, err = memplan.New(driver.Info{}).Alloc(math.MaxInt64)
+	require.ErrorIs(t, err, driver.ErrOutOfMemory)
 	require.NoError(t, d.Free(a))
 	require.Error(t, d.Free(a))
 	require.EqualValues(t, 1000, d.Peak())

@@ -107,6 +107,9 @@ func (p *parser) addReg(line int, name string, t Type) {
 	if len(p.fn.Regs) >= maxRegs {
 		p.fail(line, "more than "+strconv.Itoa(maxRegs)+" registers in "+p.fn.Name)
 	}
+	if p.allRegs++; p.allRegs > maxAllRegs {
+		p.fail(line, "more than "+strconv.Itoa(maxAllRegs)+" registers in all")
+	}
 	p.scope.regs[name] = len(p.fn.Regs)
 	p.fn.Regs = append(p.fn.Regs, Reg{name, t})
 }
@@ -148,7 +151,7 @@ func (p *parser) block() {
 			return
 		case t.is("{"):
 			p.scope = newScope(p.scope)
-			p.block()
+			p.nested(t.line, p.block)
 			p.scope = p.scope.up
 		case t.is(";"):
 		case t.is("@"):

@@ -26,6 +26,7 @@ func (p *parser) instruction(t token) {
 	}
 	in.Line = op.line
 	index := len(p.fn.Code)
+	p.operands = 0
 	for more := !p.peek().is(";"); more; more = p.accept(",") {
 		in.Args = append(in.Args, p.operand(index))
 	}
@@ -64,6 +65,9 @@ func (p *parser) operand(index int) Operand {
 
 func (p *parser) primary(index int) Operand {
 	t := p.peek()
+	if p.operands++; p.operands > maxOperands {
+		p.fail(t.line, "more than "+strconv.Itoa(maxOperands)+" operands")
+	}
 	switch {
 	case t.is("["):
 		return p.address(index)
@@ -91,18 +95,20 @@ func (p *parser) primary(index int) Operand {
 	return p.constant()
 }
 
-func (p *parser) list(end string, index int) []Operand {
-	var es []Operand
+func (p *parser) list(end string, index int) (es []Operand) {
 	if p.accept(end) {
-		return es
+		return nil
 	}
-	for {
-		es = append(es, p.operand(index))
-		if p.accept(end) {
-			return es
+	p.nested(p.peek().line, func() {
+		for {
+			es = append(es, p.operand(index))
+			if p.accept(end) {
+				return
+			}
+			p.expect(",")
 		}
-		p.expect(",")
-	}
+	})
+	return es
 }
 
 // constant reads a number with signs.
@@ -259,6 +265,9 @@ func (p *parser) resolveIn(o *Operand, f fixup) {
 	for s := f.scope; s != nil; s = s.up {
 		if names, ok := s.tables[f.name]; ok {
 			o.Kind = KTable
+			if p.targets += len(names); p.targets > maxTargets {
+				p.fail(f.line, "more than "+strconv.Itoa(maxTargets)+" targets of branches by a table")
+			}
 			for _, n := range names {
 				target, ok := lookupLabel(s, n.text)
 				if !ok {

@@ -6,14 +6,22 @@ import (
 )
 
 // Limits on what a text may declare, so that a short file cannot ask for much
-// memory.
+// memory or time. Compiled kernels are far below them.
 const (
-	maxRegs = 1 << 18  // registers of one function
-	maxInit = 64 << 20 // bytes of initial values
+	maxText     = 64 << 20 // bytes of the text
+	maxDepth    = 64       // blocks, lists and initial values inside each other
+	maxRegs     = 1 << 18  // registers of one function
+	maxAllRegs  = 1 << 20  // of the module
+	maxOperands = 1 << 12  // of one instruction
+	maxTargets  = 1 << 20  // of all branches by a table
+	maxInit     = 64 << 20 // bytes of initial values
 )
 
 // Parse reads a module. The error is an *Error: the first mistake with its line.
 func Parse(src string) (m *Module, err error) {
+	if len(src) > maxText {
+		return nil, &Error{1, "a text of " + strconv.Itoa(len(src)) + " bytes, more than " + strconv.Itoa(maxText) + ": this is no kernel"}
+	}
 	toks, err := lex(src)
 	if err != nil {
 		return nil, err
@@ -33,12 +41,16 @@ func Parse(src string) (m *Module, err error) {
 }
 
 type parser struct {
-	src     string
-	toks    []token
-	at      int
-	mod     *Module
-	globals map[string]*Var
-	initial int64 // bytes of initial values so far
+	src      string
+	toks     []token
+	at       int
+	mod      *Module
+	globals  map[string]*Var
+	initial  int64 // bytes of initial values so far
+	allRegs  int
+	targets  int
+	operands int // of the instruction that is being read
+	depth    int // of what is being read
 
 	fn     *Func
 	scope  *scope
@@ -47,6 +59,15 @@ type parser struct {
 
 func (p *parser) fail(line int, msg string) {
 	panic(&Error{line, msg})
+}
+
+// nested reads something inside brackets that may hold brackets in turn.
+func (p *parser) nested(line int, read func()) {
+	if p.depth++; p.depth > maxDepth {
+		p.fail(line, "brackets are nested more than "+strconv.Itoa(maxDepth)+" deep")
+	}
+	read()
+	p.depth--
 }
 
 func (p *parser) peek() token { return p.toks[p.at] }

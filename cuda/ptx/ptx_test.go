@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -175,6 +176,45 @@ func TestMistakesNameTheLine(t *testing.T) {
 		var e *Error
 		require.ErrorAs(t, err, &e)
 	}
+}
+
+// A short text cannot ask for much memory or time, nor overflow the stack.
+func TestHugeTextsAreRefused(t *testing.T) {
+	const head, many = ".version 7.8\n.address_size 64\n", 1_000_000
+	in := func(body string) string { return head + ".entry k() {\n" + body }
+	for name, c := range map[string]struct{ text, want string }{
+		"blocks":            {in(strings.Repeat("{", many)), "brackets are nested more than 64 deep"},
+		"vectors":           {in("mov.b64 " + strings.Repeat("{", many)), "brackets are nested more than 64 deep"},
+		"arguments":         {in("call " + strings.Repeat("(", many)), "brackets are nested more than 64 deep"},
+		"vectors and lists": {in("call " + strings.Repeat("({", many)), "brackets are nested more than 64 deep"},
+		"initial values":    {head + ".global .b8 x[4] = " + strings.Repeat("{", many), "brackets are nested more than 64 deep"},
+		"signs":             {in("mov.b32 a, " + strings.Repeat("-", many)), "where an operand must stand"},
+		"addresses":         {in("ld.b32 a, " + strings.Repeat("[", many)), "where an operand must stand"},
+		"pairs":             {in("mov.b32 " + strings.Repeat("a|a,", many)), "more than 4096 operands"},
+		"operands":          {in("call (" + strings.Repeat("a,", many)), "more than 4096 operands"},
+		"registers":         {in(".reg .b32 a<262145>;"), "more than 262144 registers in k"},
+		"registers in all":  {head + funcs(6), "more than 1048576 registers in all"},
+		"arrays":            {head + ".global .b8 x[1099511627776][16777216];", "array x is too large"},
+		"an array":          {head + ".global .b8 x[1099511627777];", "array x is too large"},
+		"values":            {head + ".global .b8 x[67108865] = {1};", "too many bytes of initial values"},
+		"targets": {in(".reg .b32 r; l: t: .branchtargets " + strings.Repeat("l,", 99_999) + "l;" + strings.Repeat("brx.idx r, t;", 20) + "}"),
+			"more than 1048576 targets of branches by a table"},
+		"bytes": {strings.Repeat(" ", 64<<20+1), "this is no kernel"},
+	} {
+		_, err := Parse(c.text)
+		require.ErrorContains(t, err, c.want, name)
+		require.Less(t, len(err.Error()), 200, name)
+	}
+	_, err := Parse(in(strings.Repeat("{", 60) + strings.Repeat("}", 60) + "}"))
+	require.NoError(t, err)
+}
+
+func funcs(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ".func f%d() { .reg .b32 a<200000>; }\n", i)
+	}
+	return b.String()
 }
 
 // seeds are PTX files of the project.

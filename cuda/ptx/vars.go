@@ -95,7 +95,7 @@ func (p *parser) varName(v *Var) {
 			continue
 		}
 		n := p.integer()
-		if n < 0 || n > 1<<40 || v.Size > 1<<40 || v.Size*n > 1<<40 {
+		if n < 0 || n > 0 && v.Size > (1<<40)/n {
 			p.fail(t.line, "array "+t.text+" is too large")
 		}
 		v.Size *= n
@@ -105,16 +105,18 @@ func (p *parser) varName(v *Var) {
 
 // initValue reads a value or a braced list into v.Init at off.
 func (p *parser) initValue(v *Var, off *int64) {
+	t := p.peek()
 	if p.accept("{") {
-		for !p.accept("}") {
-			p.initValue(v, off)
-			if !p.accept(",") && !p.peek().is("}") {
-				p.fail(p.peek().line, "found "+p.peek().String()+" in the initial values of "+v.Name)
+		p.nested(t.line, func() {
+			for !p.accept("}") {
+				p.initValue(v, off)
+				if !p.accept(",") && !p.peek().is("}") {
+					p.fail(p.peek().line, "found "+p.peek().String()+" in the initial values of "+v.Name)
+				}
 			}
-		}
+		})
 		return
 	}
-	t := p.peek()
 	size := int64(v.Type.Bits() / 8)
 	if *off+size > v.Size {
 		p.fail(t.line, "too many initial values for "+v.Name)
