@@ -14,7 +14,7 @@ import (
 	"voxgrad/cuda/kernels"
 	"voxgrad/cuda/ptx"
 	"voxgrad/device"
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/rng"
 )
 
@@ -185,7 +185,7 @@ func TestCounts(t *testing.T) {
 	const file = "testdata/counts.txt"
 	if *update {
 		require.NoError(t, os.MkdirAll("testdata", 0o755))
-		require.NoError(t, atomicfile.WriteBytes(file, []byte(b.String())))
+		require.NoError(t, outfile.WriteBytes(file, []byte(b.String())))
 	}
 	golden, err := os.ReadFile(file)
 	require.NoError(t, err)

@@ -5,7 +5,7 @@ import (
 	"io"
 	"math"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 )
 
 // History is what training measured, one element per finished epoch. A slice
@@ -176,11 +176,11 @@ func Progress(path, svg string, h *History) error {
 		return err
 	}
 	if svg != "" {
-		if err := atomicfile.Write(svg, c.WriteSVG); err != nil {
+		if err := outfile.Write(svg, c.WriteSVG); err != nil {
 			return err
 		}
 	}
-	return atomicfile.Write(path, func(w io.Writer) error { return c.WritePNG(w, progressDPI) })
+	return outfile.Write(path, func(w io.Writer) error { return c.WritePNG(w, progressDPI) })
 }
 
 // progressDPI makes progress.png 1280 pixels across: legible without zooming.

@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"strings"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/text"
 )
 
@@ -264,4 +264,4 @@ func (p *Page) WriteHTML(w io.Writer) error {
 }
 
 // Write writes the page to a file, whole or not at all.
-func (p *Page) Write(path string) error { return atomicfile.Write(path, p.WriteHTML) }
+func (p *Page) Write(path string) error { return outfile.Write(path, p.WriteHTML) }

@@ -11,7 +11,7 @@ import (
 	"math"
 	"path/filepath"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/volume"
 )
 
@@ -67,7 +67,7 @@ func LesionPicture(c *Case) (*image.RGBA, error) {
 
 // WritePNG writes a picture to a file, whole or not at all.
 func WritePNG(path string, img image.Image) error {
-	return atomicfile.Write(path, func(w io.Writer) error { return png.Encode(w, img) })
+	return outfile.Write(path, func(w io.Writer) error { return png.Encode(w, img) })
 }
 
 // regions finds what to show, the largest first.

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/train/tensorboard"
 )
 
@@ -109,7 +109,7 @@ func writeMetrics(dir, task string, history []Record) error {
 	if err := w.WriteAll(rows); err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, "metrics.csv"), b.Bytes())
+	return outfile.WriteBytes(filepath.Join(dir, "metrics.csv"), b.Bytes())
 }
 
 // scalars is a record as TensorBoard's curves.
@@ -165,5 +165,5 @@ func (s *Summary) write(dir string) error {
 	if err != nil {
 		return fmt.Errorf("summary: %w", err)
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, "summary.json"), append(b, '\n'))
+	return outfile.WriteBytes(filepath.Join(dir, "summary.json"), append(b, '\n'))
 }

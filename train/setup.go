@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"voxgrad/device"
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/synth"
@@ -148,7 +148,7 @@ func (t *trainer) openFolder() (err error) {
 	if err := os.MkdirAll(t.dir, 0o777); err != nil {
 		return fmt.Errorf("cannot make the run folder: %w", err)
 	}
-	if err := atomicfile.WriteBytes(filepath.Join(t.dir, "config.toml"), []byte(t.state.Config)); err != nil {
+	if err := outfile.WriteBytes(filepath.Join(t.dir, "config.toml"), []byte(t.state.Config)); err != nil {
 		return err
 	}
 	if t.board, err = tensorboard.Create(t.dir); err != nil {

@@ -10,7 +10,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 )
 
 // Write writes v as path, gzipped where path ends in .nii.gz, plain where it ends
@@ -30,7 +30,7 @@ func Write(path string, v *Volume, t DType) error {
 	if !zip && !strings.HasSuffix(lower, ".nii") {
 		return fmt.Errorf("cannot write %s: the name must end in .nii or .nii.gz", path)
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
+	return outfile.Write(path, func(w io.Writer) error {
 		if !zip {
 			return Encode(w, v, t)
 		}

@@ -17,12 +17,12 @@ import (
 const module = "voxgrad"
 
 // may says what each package may import of this module; "internal" stands for
-// the small helpers (par, rng, atomicfile, infile, settings, warn). A package that is not listed may be
+// the small helpers (par, rng, outfile, infile, settings, warn). A package that is not listed may be
 // imported by nobody but the program.
 var may = map[string][]string{
 	"internal/par":        {},
 	"internal/rng":        {},
-	"internal/atomicfile": {},
+	"internal/outfile": {},
 	"internal/infile":     {},
 	"internal/settings":   {"internal"},
 	"internal/warn":       {},

@@ -12,7 +12,7 @@ import (
 
 	"github.com/nlpodyssey/safetensors"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 )
 
 // File is what a safetensors file holds.
@@ -65,7 +65,7 @@ func Write(path string, tensors []Tensor, meta map[string]string) error {
 		}
 		views[t.Name] = view{t, kind}
 	}
-	return atomicfile.Write(path, func(w io.Writer) error {
+	return outfile.Write(path, func(w io.Writer) error {
 		return safetensors.SerializeToWriter(views, meta, w)
 	})
 }

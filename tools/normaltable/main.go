@@ -10,7 +10,7 @@ import (
 	"log"
 	"math"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 )
 
 const degree = 9
@@ -40,7 +40,7 @@ func main() {
 	g.WriteString("}\n")
 	c.WriteString("};\n")
 	for file, b := range map[string][]byte{"internal/rng/normal_table.go": g.Bytes(), "cuda/kernels/normal_table.cuh": c.Bytes()} {
-		if err := atomicfile.WriteBytes(file, b); err != nil {
+		if err := outfile.WriteBytes(file, b); err != nil {
 			log.Fatal(err)
 		}
 	}

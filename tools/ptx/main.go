@@ -22,7 +22,7 @@ import (
 	"regexp"
 	"strings"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 )
 
 // release is the compiler whose output is committed.
@@ -67,7 +67,7 @@ func run(dir string, check bool) error {
 				return fmt.Errorf("%s: a static function or variable made a name with a hash of the file's path in it, other on every machine; drop the static", source)
 			}
 			if !check {
-				if err := atomicfile.WriteBytes(path, ptx); err != nil {
+				if err := outfile.WriteBytes(path, ptx); err != nil {
 					return err
 				}
 				continue

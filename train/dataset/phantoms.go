@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/rng"
 	"voxgrad/volume"
 )
@@ -60,7 +60,7 @@ func (j Phantoms) Write() error {
 		}
 		slog.Debug("phantom written", "case", name, "lesions", len(p.Lesions))
 	}
-	return atomicfile.Write(filepath.Join(j.Folder, PhantomTable), func(w io.Writer) error {
+	return outfile.Write(filepath.Join(j.Folder, PhantomTable), func(w io.Writer) error {
 		return csv.NewWriter(w).WriteAll(rows)
 	})
 }
@@ -90,7 +90,7 @@ func writePhantom(dir string, p *volume.Phantom) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Join(dir, "record.json"), append(b, '\n'))
+	return outfile.WriteBytes(filepath.Join(dir, "record.json"), append(b, '\n'))
 }
 
 // phantomLesion is a lesion in record.json.

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train"
@@ -84,7 +84,7 @@ func (t *AblationTable) note() string {
 
 // Write writes the table as text, CSV and JSON into the folder.
 func (t *AblationTable) Write(out string) error {
-	if err := atomicfile.WriteBytes(filepath.Join(out, AblationText), []byte(t.Table().String())); err != nil {
+	if err := outfile.WriteBytes(filepath.Join(out, AblationText), []byte(t.Table().String())); err != nil {
 		return err
 	}
 	if err := writeJSON(filepath.Join(out, AblationJSON), t); err != nil {
@@ -106,7 +106,7 @@ func (t *AblationTable) Write(out string) error {
 	if err := csv.NewWriter(&b).WriteAll(rows); err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(filepath.Join(out, AblationCSV), b.Bytes())
+	return outfile.WriteBytes(filepath.Join(out, AblationCSV), b.Bytes())
 }
 
 func bit(b bool) string {

@@ -12,7 +12,7 @@ import (
 	"sync"
 	"time"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 )
 
 // settled is how old a file's last change must be for its hash to be kept: a file
@@ -106,7 +106,7 @@ func (h *hashes) save() {
 		return
 	}
 	h.merge()
-	if b, err := json.MarshalIndent(h.known, "", " "); err == nil && atomicfile.WriteBytes(h.file, b) == nil {
+	if b, err := json.MarshalIndent(h.known, "", " "); err == nil && outfile.WriteBytes(h.file, b) == nil {
 		h.added = map[string]hashed{}
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"voxgrad/device"
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/train"
 	"voxgrad/train/dataset"
 )
@@ -147,7 +147,7 @@ func (p *Pipeline) writeConfig() error {
 	if old, err := os.ReadFile(p.path(ConfigFile)); err == nil && bytes.Equal(old, text) {
 		return nil // a finished run can be looked at where nothing can be written
 	}
-	return atomicfile.WriteBytes(p.path(ConfigFile), text)
+	return outfile.WriteBytes(p.path(ConfigFile), text)
 }
 
 // look says why a step has to run, or "". The steps it needs are done.

@@ -9,7 +9,7 @@ import (
 	"os"
 	"strconv"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/train/dataset"
 	"voxgrad/volume"
@@ -82,7 +82,7 @@ func writeScores(jsonPath, csvPath string, cases []metrics.Case, more map[string
 	if err := csv.NewWriter(&b).WriteAll(table); err != nil {
 		return err
 	}
-	if err := atomicfile.WriteBytes(csvPath, b.Bytes()); err != nil {
+	if err := outfile.WriteBytes(csvPath, b.Bytes()); err != nil {
 		return err
 	}
 	return writeJSON(jsonPath, all)

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 )
 
 // Stamp is what a finished step leaves behind, written last: what it read and what
@@ -62,7 +62,7 @@ func writeJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(path, append(b, '\n'))
+	return outfile.WriteBytes(path, append(b, '\n'))
 }
 
 // current says why a step has to run, or "" if its stamp holds.

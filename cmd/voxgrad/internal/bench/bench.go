@@ -16,7 +16,7 @@ import (
 	"voxgrad/device"
 	"voxgrad/device/bench"
 	"voxgrad/device/cpu"
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/layers"
 	"voxgrad/models"
 )
@@ -103,7 +103,7 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	// Before minutes of work.
 	if b.out != "" {
-		if err := atomicfile.Check(b.out); err != nil {
+		if err := outfile.Check(b.out); err != nil {
 			return err
 		}
 	}
@@ -168,7 +168,7 @@ func (b *benchFlags) print(r, earlier *bench.Report) error {
 		if err != nil {
 			return err
 		}
-		if err := atomicfile.WriteBytes(b.out, append(text, '\n')); err != nil {
+		if err := outfile.WriteBytes(b.out, append(text, '\n')); err != nil {
 			return err
 		}
 	}

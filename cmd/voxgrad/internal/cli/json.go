@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"os"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 )
 
 // WriteJSON writes v indented.
@@ -13,7 +13,7 @@ func WriteJSON(path string, v any) error {
 	if err != nil {
 		return err
 	}
-	return atomicfile.WriteBytes(path, append(b, '\n'))
+	return outfile.WriteBytes(path, append(b, '\n'))
 }
 
 // PrintJSON prints v indented on standard output.

@@ -15,7 +15,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/runs"
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
 	"voxgrad/train/pipeline"
@@ -209,7 +209,7 @@ func (d *demo) job(cmd *cobra.Command) (pipeline.Job, func(), error) {
 	if err := os.MkdirAll(d.out, 0o777); err != nil {
 		return pipeline.Job{}, nil, fmt.Errorf("cannot make the demo's folder: %w", err)
 	}
-	if err := atomicfile.WriteBytes(d.path(demoConfig), []byte(d.config())); err != nil {
+	if err := outfile.WriteBytes(d.path(demoConfig), []byte(d.config())); err != nil {
 		return pipeline.Job{}, nil, err
 	}
 	return runs.OpenPipeline(cmd, d.path(demoConfig), d.out, d.device, nil)

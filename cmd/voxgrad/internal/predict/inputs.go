@@ -7,7 +7,7 @@ import (
 	"math"
 	"strconv"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/models"
 	"voxgrad/report"
 	"voxgrad/train/infer"
@@ -146,5 +146,5 @@ func writeLesionCSV(path string, list []report.Lesion) error {
 		rows = append(rows, []string{strconv.Itoa(l.Number), text(l.World[0]), text(l.World[1]), text(l.World[2]),
 			text(l.VolumeMM3), strconv.Itoa(l.Voxels), text(l.MeanProb)})
 	}
-	return atomicfile.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
+	return outfile.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
 }

@@ -6,7 +6,7 @@ import (
 	"math"
 	"strconv"
 
-	"voxgrad/internal/atomicfile"
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 )
 
@@ -44,5 +44,5 @@ func WriteCSV(path string, head []string, rows []Row) error {
 		}
 		lines = append(lines, line)
 	}
-	return atomicfile.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(lines) })
+	return outfile.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(lines) })
 }

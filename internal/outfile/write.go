@@ -1,6 +1,6 @@
-// Package atomicfile writes files so that a crash, a full disk or an error half
+// Package outfile writes files so that a crash, a full disk or an error half
 // way leaves either the old file or the new one, never a part of one.
-package atomicfile
+package outfile
 
 import (
 	"bufio"
