@@ -56,7 +56,8 @@ lesion  x (mm)  y (mm)  z (mm)  volume (mm³)  voxels
      2     1.5     1.0     1.0           2.0       2
 ────────────────────────────────────────────────────
      2                                  11.0      11
-Positions are centroids in mm: x to the patient's right, y to the front, z up. Last line: number of lesions, total.
+Positions are centroids in mm: x to the patient's right, y to the front, z up. Last line: number of
+lesions, total.
 `, LesionTable("New lesions", plainList).String())
 
 	probs, err := Lesions(mask, mask)

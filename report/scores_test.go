@@ -160,6 +160,6 @@ func TestNotesWrapOnATerminal(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(x.String()), "\n")
 	require.GreaterOrEqual(t, len(lines), 2+3)
 	for _, l := range lines[2 : len(lines)-1] {
-		require.LessOrEqual(t, len(l), noteWidth)
+		require.LessOrEqual(t, len(l), lineWidth)
 	}
 }

@@ -1,9 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -92,80 +94,200 @@ func (t *Table) print() printed {
 	return p
 }
 
-// WriteText writes the table for a terminal: columns aligned, numbers flush
-// right, two spaces between columns.
+// lineWidth is how wide tables and notes get on a terminal.
+const lineWidth = 100
+
+// WriteText writes the table for a terminal: columns aligned, numbers flush right,
+// two spaces between columns. A table that is wider than 100 columns is fitted
+// without losing anything: heads and then texts are broken into lines, and columns for
+// which there is still no room follow below, the first column repeated.
 func (t *Table) WriteText(w io.Writer) error {
 	p := t.print()
-	width := make([]int, len(p.head))
-	for _, line := range append(append([][]string{p.head}, p.body...), p.summary...) {
-		for i, s := range line {
-			width[i] = max(width[i], uniseg.StringWidth(s))
-		}
-	}
-	total := 2 * max(0, len(width)-1)
-	for _, n := range width {
-		total += n
-	}
-
 	var b strings.Builder
-	write := func(line []string) {
-		var l strings.Builder
-		for i, s := range line {
-			if i > 0 {
-				l.WriteString("  ")
-			}
-			pad := strings.Repeat(" ", width[i]-uniseg.StringWidth(s))
-			if p.right[i] {
-				l.WriteString(pad + s)
-			} else {
-				l.WriteString(s + pad)
-			}
-		}
-		b.WriteString(strings.TrimRight(l.String(), " ") + "\n")
-	}
-	rule := strings.Repeat("─", total) + "\n"
 	if t.Title != "" {
 		b.WriteString(text.Clean(t.Title) + "\n")
 	}
-	write(p.head)
-	b.WriteString(rule)
-	for _, line := range p.body {
-		write(line)
-	}
-	if len(p.summary) > 0 {
-		b.WriteString(rule)
-	}
-	for _, line := range p.summary {
-		write(line)
+	width := p.fit()
+	blocks := intoBlocks(width)
+	for n, columns := range blocks {
+		if n > 0 {
+			b.WriteByte('\n')
+		}
+		p.write(&b, columns, width)
 	}
 	if t.Note != "" {
-		b.WriteString(wrap(text.CleanTo(t.Note, text.MaxMessage), noteWidth))
+		b.WriteString(strings.Join(wrap(text.CleanTo(t.Note, text.MaxMessage), lineWidth), "\n") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// noteWidth is how wide notes get on a terminal.
-const noteWidth = 120
+// leastText is how narrow a column of texts is made at least.
+const leastText = 16
 
-// wrap breaks s between words into lines of at most width, each ended.
-func wrap(s string, width int) string {
-	var b strings.Builder
-	used := 0
+// fit returns the widths of the columns, which are the natural ones where those fit.
+func (p *printed) fit() []int {
+	width := make([]int, len(p.head)) // of what is under the head
+	for _, line := range slices.Concat(p.body, p.summary) {
+		for i, s := range line {
+			width[i] = max(width[i], uniseg.StringWidth(s))
+		}
+	}
+	natural, broken := slices.Clone(width), slices.Clone(width)
+	for i, s := range p.head {
+		natural[i] = max(natural[i], uniseg.StringWidth(s))
+		for _, word := range strings.Fields(s) {
+			broken[i] = max(broken[i], uniseg.StringWidth(word))
+		}
+	}
+	if over(natural) <= 0 {
+		return natural
+	}
+	// The text columns pay for the rest, the widest first.
+	for over(broken) > 0 {
+		widest := -1
+		for i, n := range broken {
+			if !p.right[i] && n > leastText && (widest < 0 || n > broken[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			break
+		}
+		broken[widest]--
+	}
+	// What is left over goes to the heads.
+	for i := range broken {
+		broken[i] += min(max(natural[i]-broken[i], 0), max(-over(broken), 0))
+	}
+	return broken
+}
+
+// over is by how much a line with columns of these widths is too wide.
+func over(width []int) int {
+	total := 2 * max(0, len(width)-1)
+	for _, n := range width {
+		total += n
+	}
+	return total - lineWidth
+}
+
+// intoBlocks splits the columns into those that fit beside each other, the first
+// column in each.
+func intoBlocks(width []int) (blocks [][]int) {
+	var now, widths []int
+	for i, n := range width {
+		if over(append(widths, n)) > 0 && len(now) > 1 {
+			blocks = append(blocks, now)
+			now, widths = []int{0}, []int{width[0]}
+		}
+		now, widths = append(now, i), append(widths, n)
+	}
+	return append(blocks, now)
+}
+
+// write writes some of the columns.
+func (p *printed) write(b *strings.Builder, columns, width []int) {
+	line := func(cells []string, bottom bool) {
+		parts, most := make([][]string, len(columns)), 1
+		for n, i := range columns {
+			parts[n] = wrap(cells[i], max(width[i], 1))
+			most = max(most, len(parts[n]))
+		}
+		for k := range most {
+			var l strings.Builder
+			for n, i := range columns {
+				if n > 0 {
+					l.WriteString("  ")
+				}
+				at, s := k, ""
+				if bottom { // a head ends at its rule
+					at -= most - len(parts[n])
+				}
+				if at >= 0 && at < len(parts[n]) {
+					s = parts[n][at]
+				}
+				pad := strings.Repeat(" ", max(0, width[i]-uniseg.StringWidth(s)))
+				if p.right[i] {
+					l.WriteString(pad + s)
+				} else {
+					l.WriteString(s + pad)
+				}
+			}
+			b.WriteString(strings.TrimRight(l.String(), " ") + "\n")
+		}
+	}
+	total := 2 * max(0, len(columns)-1)
+	for _, i := range columns {
+		total += width[i]
+	}
+	rule := strings.Repeat("─", total) + "\n"
+	line(p.head, true)
+	b.WriteString(rule)
+	for _, l := range p.body {
+		line(l, false)
+	}
+	if len(p.summary) > 0 {
+		b.WriteString(rule)
+	}
+	for _, l := range p.summary {
+		line(l, false)
+	}
+}
+
+// wrap breaks s into lines of at most width: between words, else behind a character
+// that parts a path or a name, else anywhere. Without a need to break it is s itself.
+func wrap(s string, width int) []string {
+	if uniseg.StringWidth(s) <= width {
+		return []string{s}
+	}
+	var lines []string
+	line, used := "", 0
+	flush := func() {
+		lines = append(lines, line)
+		line, used = "", 0
+	}
 	for _, word := range strings.Fields(s) {
 		n := uniseg.StringWidth(word)
-		switch {
-		case used > 0 && used+1+n > width:
-			b.WriteByte('\n')
-			used = 0
-		case used > 0:
-			b.WriteByte(' ')
-			used++
+		if used > 0 && used+1+n > width {
+			flush()
 		}
-		b.WriteString(word)
-		used += n
+		if used > 0 {
+			line, used = line+" ", used+1
+		}
+		for n > width {
+			head := leading(word, width-used)
+			line += head
+			word = word[len(head):]
+			n = uniseg.StringWidth(word)
+			flush()
+		}
+		line, used = line+word, used+n
 	}
-	return b.String() + "\n"
+	if used > 0 || len(lines) == 0 {
+		flush()
+	}
+	return lines
+}
+
+// leading is the beginning of a word that fits into width, at least one character:
+// up to the last slash or else another parting character in its second half.
+func leading(word string, width int) string {
+	end, slash, parted, used := 0, 0, 0, 0
+	for g := uniseg.NewGraphemes(word); g.Next(); {
+		if used += g.Width(); used > width && end > 0 {
+			break
+		}
+		_, end = g.Positions()
+		switch {
+		case 2*used <= width:
+		case strings.ContainsAny(g.Str(), "/\\"):
+			slash = end
+		case strings.ContainsAny(g.Str(), "_-.,:;="):
+			parted = end
+		}
+	}
+	return word[:cmp.Or(slash, parted, end)]
 }
 
 // String is the table as WriteText writes it.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -53,6 +54,60 @@ func TestTableHoldsNoControlCharacters(t *testing.T) {
 		require.False(t, r < 0x20 || r == 0x7f, "%q", r)
 	}
 	require.Len(t, strings.Split(strings.TrimSpace(tab.String()), "\n"), 5)
+}
+
+// A table of any shape fits, and every character of it is still there.
+func TestTableFitsATerminal(t *testing.T) {
+	wide := &Table{Title: "Wide", Columns: []Column{{Name: "case"}, {Name: "file"}, {Name: "note"}}}
+	for n := range 14 {
+		wide.Columns = append(wide.Columns, Column{Name: fmt.Sprintf("measure number %d", n), Unit: CubicMillimetres})
+	}
+	long := "/data/" + strings.Repeat("patient_0123456789/", 8) + "flair_registered.nii.gz"
+	cells := []any{"patient01", long, "the quick brown fox jumps over the lazy dog and over the fence"}
+	for n := range 14 {
+		cells = append(cells, 1234.5*float64(n))
+	}
+	wide.Add(cells...)
+	wide.AddSummary(cells...)
+	text := wide.String()
+	for _, l := range strings.Split(text, "\n") {
+		require.LessOrEqual(t, uniseg.StringWidth(l), lineWidth, l)
+	}
+	require.Equal(t, 2*strings.Count(text, "measure"), 28)
+	for n := range 14 {
+		require.Contains(t, text, CubicMillimetres.Format(1234.5*float64(n)))
+	}
+	require.Greater(t, strings.Count(text, "patient01"), 2, "each block says whose line it is")
+
+	one := &Table{Columns: []Column{{Name: "key"}, {Name: "value"}}}
+	one.Add("source", long)
+	lines := strings.Split(strings.TrimSpace(one.String()), "\n")
+	whole := ""
+	for _, l := range lines[2:] {
+		require.LessOrEqual(t, uniseg.StringWidth(l), lineWidth)
+		whole += strings.TrimSpace(strings.TrimPrefix(l, "source"))
+	}
+	require.Equal(t, long, whole)
+	require.True(t, strings.HasSuffix(lines[2], "/"), "broken where a path may be: %s", lines[2])
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		s     string
+		width int
+		want  []string
+	}{
+		{"", 5, []string{""}},
+		{"a  b", 5, []string{"a  b"}},
+		{"one two three", 7, []string{"one two", "three"}},
+		{"a unbreakable", 5, []string{"a", "unbre", "akabl", "e"}},
+		{"ab/cdef/gh", 6, []string{"ab/cde", "f/gh"}},
+		{"abc/def/gh", 6, []string{"abc/", "def/gh"}},
+		{"患者患者", 3, []string{"患", "者", "患", "者"}},
+		{"患", 1, []string{"患"}},
+	} {
+		require.Equal(t, c.want, wrap(c.s, c.width), c.s)
+	}
 }
 
 func TestTableBest(t *testing.T) {
