@@ -11,6 +11,7 @@ import (
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/device"
 	"voxgrad/internal/rng"
+	"voxgrad/internal/text"
 	"voxgrad/report"
 	"voxgrad/volume"
 )
@@ -103,7 +104,7 @@ func (j *augmentJob) run(cmd *cobra.Command) error {
 		return cli.PrintJSON(rec)
 	}
 	for _, v := range rec.Variants {
-		fmt.Printf("%s  %s\n", v.File, describe(v.Recipe))
+		fmt.Printf("%s  %s\n", text.Clean(v.File), describe(v.Recipe))
 	}
 	return nil
 }

@@ -136,20 +136,20 @@ func showText(t *report.Table, set *dataset.Set, problems []dataset.Problem) err
 	}
 	var b strings.Builder
 	for _, n := range set.Notes {
-		fmt.Fprintf(&b, "%s\n", n)
+		fmt.Fprintf(&b, "%s\n", text.CleanTo(n, text.MaxMessage))
 	}
 	for _, p := range problems {
 		if p.Case != "" {
 			fmt.Fprintf(&b, "%s: ", text.Clean(p.Case))
 		}
-		fmt.Fprintf(&b, "%s: %s\n", p.Level, p.Text)
+		fmt.Fprintf(&b, "%s: %s\n", p.Level, text.CleanTo(p.Text, text.MaxMessage))
 	}
 	for _, g := range set.NotUsed() {
 		level := "not used"
 		if g.Lost {
 			level = "warning: not in the data set"
 		}
-		fmt.Fprintf(&b, "%s: %s\n", level, g)
+		fmt.Fprintf(&b, "%s: %s\n", level, text.CleanTo(fmt.Sprint(g), text.MaxMessage))
 	}
 	_, err := os.Stdout.WriteString(b.String())
 	return err

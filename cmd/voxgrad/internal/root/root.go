@@ -30,6 +30,7 @@ import (
 	"voxgrad/cmd/voxgrad/internal/view"
 	"voxgrad/cmd/voxgrad/internal/weights"
 	"voxgrad/internal/par"
+	"voxgrad/internal/text"
 )
 
 // Run executes one command line and returns the exit status.
@@ -46,19 +47,32 @@ func Run(args []string) int {
 	if err == nil {
 		return 0
 	}
+	// Names of files, tensors and cases in it are anybody's: no escape sequence of
+	// theirs reaches the terminal, and no text of megabytes.
+	fmt.Fprintf(os.Stderr, "voxgrad: %s\n", text.CleanLines(err.Error()))
 	var usage cli.UsageError
 	if errors.As(err, &usage) {
-		fmt.Fprintf(os.Stderr, "voxgrad: %v\n", err)
 		if usage.Cmd != nil {
 			fmt.Fprintf(os.Stderr, "Run '%s --help' for how to call it.\n", usage.Cmd.CommandPath())
 		}
 		return 2
 	}
-	fmt.Fprintf(os.Stderr, "voxgrad: %v\n", err)
 	if errors.Is(err, cli.ErrInterrupted) || errors.Is(err, context.Canceled) {
 		return 130 // what shells report for a program that SIGINT ended
 	}
 	return 1
+}
+
+// bounded cuts what a log line says about text from outside; its control characters
+// are escaped by the handler.
+func bounded(_ []string, a slog.Attr) slog.Attr {
+	switch v := a.Value.Any().(type) {
+	case string:
+		a.Value = slog.StringValue(text.CleanTo(v, text.MaxMessage))
+	case error:
+		a.Value = slog.StringValue(text.CleanTo(v.Error(), text.MaxMessage))
+	}
+	return a
 }
 
 // New returns the program's root command.
@@ -91,7 +105,7 @@ Not a medical device: for research only.`,
 			if verbose {
 				level = slog.LevelDebug
 			}
-			slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
+			slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: bounded})))
 			return nil
 		},
 	}

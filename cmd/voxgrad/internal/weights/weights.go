@@ -11,6 +11,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/device/cpu"
+	"voxgrad/internal/text"
 	"voxgrad/models"
 	"voxgrad/models/weights"
 	"voxgrad/report"
@@ -39,7 +40,7 @@ func newWeightsShow() *cobra.Command {
 			}
 			sort.Strings(keys)
 			for _, k := range keys {
-				fmt.Printf("%s = %s\n", k, f.Meta[k])
+				fmt.Printf("%s = %s\n", text.Clean(k), text.Clean(f.Meta[k]))
 			}
 			t := &report.Table{Columns: []report.Column{{Name: "tensor"}, {Name: "type"}, {Name: "shape"}, {Name: "elements"}}}
 			total := 0
@@ -78,7 +79,7 @@ func newWeightsCheck() *cobra.Command {
 				}
 				_, n := net.Count()
 				m := net.Metadata()
-				fmt.Printf("%s: ok: %s, width %s, %s, %d parameters\n", path, m["model"], m["width"], m["up"], n)
+				fmt.Printf("%s: ok: %s, width %s, %s, %d parameters\n", text.Clean(path), m["model"], m["width"], m["up"], n)
 				if err := dev.Close(); err != nil {
 					return err
 				}
