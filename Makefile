@@ -50,10 +50,12 @@ gpu: build ## the emulator's suite, gradcheck and benchmarks on a GPU; says why 
 ptx: ## compile the CUDA kernels (needs nvcc 11.8)
 	$(GO) run ./tools/ptx
 	$(GO) run ./tools/ptx -dir cuda/peak
+	$(GO) run ./tools/ptx -dir examples/customop
 
 ptx-check: ## prove that the committed PTX is current and assembles for every card
 	$(GO) run ./tools/ptx -check
 	$(GO) run ./tools/ptx -check -dir cuda/peak
+	$(GO) run ./tools/ptx -check -dir examples/customop
 
 cover: ## coverage as an HTML page, cover.html
 	$(GO) test -coverprofile=cover.out ./... && $(GO) tool cover -html=cover.out -o cover.html

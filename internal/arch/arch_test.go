@@ -56,8 +56,10 @@ var may = map[string][]string{
 	"train/pipeline":      {"train", "models", "layers", "autograd", "device", "synth", "report", "metrics", "volume", "internal"},
 	"report":              {"metrics", "volume", "internal"},
 	"report/view":         {"report", "volume", "internal"},
-	"cmd":                 {"*"},
-	"tools":               {"*"},
+	// As another module would: nothing internal.
+	"examples": {"device", "device/ref", "device/cpu", "cuda", "cuda/driver", "cuda/emu", "cuda/gpu", "autograd", "autograd/gradcheck", "layers", "models", "train"},
+	"cmd":      {"*"},
+	"tools":    {"*"},
 }
 
 type pkg struct {
