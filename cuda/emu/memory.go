@@ -1,7 +1,9 @@
 package emu
 
 import (
+	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"voxgrad/cuda/driver"
@@ -220,4 +222,106 @@ func (d *Device) Poison(p driver.Ptr, n int64) error {
 	fill(a.data[off:off+uint64(n)], poison)
 	fill(a.shadow[off:off+uint64(n)], 0)
 	return nil
+}
+
+// owners remembers for each word of an allocation which block wrote and which read it
+// in a launch: the number of the launch above, the block's index plus 1 below,
+// severalBlocks for readers that are not one.
+type owners struct {
+	writer, reader []atomic.Uint64
+}
+
+const severalBlocks = 1<<32 - 1
+
+func newOwners(bytes uint64) *owners {
+	return &owners{make([]atomic.Uint64, bytes/4), make([]atomic.Uint64, bytes/4)}
+}
+
+// own refuses an access to global memory that another block of the launch has to do
+// with. Accesses of less than a word are not looked at, for a word may belong to several
+// blocks then.
+func (w *warp) own(in *inst, lane int, a *allocation, off uint64) {
+	if a.owners == nil || in.n < 4 || in.flags&fVolatile != 0 {
+		return
+	}
+	launch := uint64(w.b.l.number) << 32
+	me := launch | uint64(w.b.index+1)
+	other := func(stamp uint64) bool { return stamp>>32 == launch>>32 && stamp != me }
+	for i := off / 4; i < (off+uint64(in.total))/4; i++ {
+		reader, writer := &a.owners.reader[i], &a.owners.writer[i]
+		if in.flags&fStore != 0 {
+			// A writer marks the word and then looks for readers, a reader the other way
+			// round: one of the two sees the other.
+			if old := writer.Swap(me); other(old) {
+				w.raceOf(in, lane, "written", old)
+			}
+			if old := reader.Load(); other(old) {
+				w.raceOf(in, lane, "read", old)
+			}
+			continue
+		}
+		for {
+			old, mark := reader.Load(), me
+			if other(old) {
+				mark = launch | severalBlocks
+			}
+			if old == mark || reader.CompareAndSwap(old, mark) {
+				break
+			}
+		}
+		if old := writer.Load(); other(old) {
+			w.raceOf(in, lane, "written", old)
+		}
+	}
+}
+
+func (w *warp) raceOf(in *inst, lane int, what string, stamp uint64) {
+	who := "several blocks"
+	if b := stamp & severalBlocks; b != severalBlocks {
+		who = "block " + w.b.blockAt(int(b-1)).String()
+	}
+	w.faultLane(in, lane, BlockRace, "%s was %s by %s in the same launch", w.b.k.mod.d.describe(w.addr[lane&31]), what, who)
+}
+
+func get16(b []byte) uint16    { return binary.LittleEndian.Uint16(b) }
+func get32(b []byte) uint32    { return binary.LittleEndian.Uint32(b) }
+func get64(b []byte) uint64    { return binary.LittleEndian.Uint64(b) }
+func put16(b []byte, v uint16) { binary.LittleEndian.PutUint16(b, v) }
+func put32(b []byte, v uint32) { binary.LittleEndian.PutUint32(b, v) }
+func put64(b []byte, v uint64) { binary.LittleEndian.PutUint64(b, v) }
+
+// extend reads n bytes and extends them to 64 bits.
+func extend(b []byte, n int, signed bool) uint64 {
+	switch n {
+	case 1:
+		if signed {
+			return uint64(int64(int8(b[0])))
+		}
+		return uint64(b[0])
+	case 2:
+		if signed {
+			return uint64(int64(int16(get16(b))))
+		}
+		return uint64(get16(b))
+	case 4:
+		if signed {
+			return uint64(int64(int32(get32(b))))
+		}
+		return uint64(get32(b))
+	}
+	return get64(b)
+}
+
+// store writes the low n bytes of v.
+func store(b []byte, n int, v uint64) {
+	switch n {
+	case 1:
+		b[0] = byte(v)
+	case 2:
+		put16(b, uint16(v))
+	case 4:
+		put32(b, uint32(v))
+	default:
+		put64(b, v)
+	}
 }
