@@ -151,8 +151,7 @@ func (w *warp) spaceOf(in *inst) (global, shared, local uint32) {
 	case spLocal:
 		return 0, 0, w.m
 	}
-	for m := w.m; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
+	for l := range lanes(w.m) {
 		switch a := w.addr[l]; {
 		case a>>62 == sharedWindow>>62:
 			shared |= 1 << l
@@ -228,7 +227,7 @@ func (c *compiler) loadParam(out *inst, t ptx.Type) {
 	case key.class == class64:
 		c.set(out, mov[uint64])
 	case rt.Bits() == 16:
-		c.set(out, each32(func(a, _, _ uint32) uint32 { return a & 0xffff }))
+		c.set(out, each(func(a, _, _ uint32) uint32 { return a & 0xffff }))
 	default:
 		c.set(out, mov[uint32])
 	}
@@ -262,8 +261,7 @@ func opLoad(w *warp, in *inst, _ int32) {
 	w.addresses(in)
 	global, shared, local := w.spaceOf(in)
 	w.count(in, global, shared, local)
-	for m := w.m; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
+	for l := range lanes(w.m) {
 		w.take(in, l, w.view(in, l, global, shared))
 	}
 }
@@ -287,8 +285,7 @@ func (w *warp) take(in *inst, l int, b []byte) {
 func (w *warp) loadParams(in *inst) {
 	w.addresses(in)
 	args := w.b.l.args
-	for m := w.m; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
+	for l := range lanes(w.m) {
 		a := w.addr[l]
 		if a >= uint64(len(args)) || a+uint64(in.total) > uint64(len(args)) {
 			w.faultLane(in, l, OutOfRange, "byte %d of %d bytes of parameters", a, len(args))
@@ -303,8 +300,7 @@ func opStore(w *warp, in *inst, _ int32) {
 	global, shared, local := w.spaceOf(in)
 	w.count(in, global, shared, local)
 	n := int(in.n)
-	for m := w.m; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
+	for l := range lanes(w.m) {
 		if shared>>l&1 != 0 { // the race check needs what is to be written
 			w.sharedStore(in, l)
 			continue

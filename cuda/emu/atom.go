@@ -29,7 +29,7 @@ func decodeAtomic(c *compiler, out *inst) {
 	}
 	name := c.mods[0]
 	c.mods = nil
-	if isFloatName(t) || isHalf(t) {
+	if isFloat(t) {
 		panic(refused{FloatAtomic, "the sum would depend on the order of the threads: reduce in fixed stages instead"})
 	}
 	f := atomicOf(name, t)
@@ -135,8 +135,7 @@ func (w *warp) atomic(in *inst, d int32, n int, f atomic2) {
 		s.BankConflicts += conflicts(&w.addr, shared, n/8)
 	}
 	size := uint64(n / 8)
-	for m := w.m; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
+	for l := range lanes(w.m) {
 		var old uint64
 		x, y := w.get(in.b, n, l), w.get(in.c, n, l)
 		if global>>l&1 != 0 {

@@ -8,43 +8,25 @@ import (
 )
 
 func init() {
-	register("and", decodeLogic)
-	register("or", decodeLogic)
-	register("xor", decodeLogic)
-	register("not", decodeLogic)
+	register("and or xor not", decodeLogic)
 	register("neg", decodeNeg)
 	register("abs", decodeAbs)
-	register("cnot", simple(ints(cnot[uint32], cnot[uint64], narrow(func(a, _, _ uint32) uint32 {
-		if a == 0 {
-			return 1
-		}
-		return 0
-	})), 1))
+	register("cnot", simple(ints(each(cnot[uint32]), each(cnot[uint64]), each(cnot[uint32])), 1))
 	register("shl shr", decodeShift)
 	register("shf", decodeFunnel)
-	register("brev", simple(byType{"b32": each32(func(a, _, _ uint32) uint32 { return bits.Reverse32(a) }),
-		"b64": each64(func(a, _, _ uint64) uint64 { return bits.Reverse64(a) })}, 1))
+	register("brev", simple(byType{"b32": each(func(a, _, _ uint32) uint32 { return bits.Reverse32(a) }),
+		"b64": each(func(a, _, _ uint64) uint64 { return bits.Reverse64(a) })}, 1))
 	register("popc clz bfind", decodeCount)
 	register("bfe bfi", decodeField)
 	register("prmt", decodePermute)
 	register("lop3", decodeLop3)
 }
 
-// each32 and each64 make a function over lanes from one of a lane.
-func each32(f func(a, b, c uint32) uint32) lane32 {
-	return func(_ *inst, d, a, b, c *reg32) {
-		for i := range d {
-			d[i] = f(a[i], b[i], c[i])
-		}
+func cnot[T word](a, _, _ T) T {
+	if a == 0 {
+		return 1
 	}
-}
-
-func each64(f func(a, b, c uint64) uint64) lane64 {
-	return func(_ *inst, d, a, b, c *reg64) {
-		for i := range d {
-			d[i] = f(a[i], b[i], c[i])
-		}
-	}
+	return 0
 }
 
 // pred is a source predicate; the second result tells whether it is negated.
@@ -122,7 +104,11 @@ func decodeAbs(c *compiler, out *inst) {
 		c.floatBits(out)
 		return
 	}
-	simple(byType{"s16": absS16, "s32": absS32, "s64": absS64}, 1)(c, out)
+	simple(byType{
+		"s16": narrow(func(a, _, _ uint32) uint32 { return uint32(max(s16(a), -s16(a))) }),
+		"s32": each(func(a, _, _ uint32) uint32 { return uint32(max(int32(a), -int32(a))) }),
+		"s64": each(func(a, _, _ uint64) uint64 { return uint64(max(int64(a), -int64(a))) }),
+	}, 1)(c, out)
 }
 
 // decodeShift: counts of the width and more give 0 or the sign.
@@ -150,30 +136,19 @@ func decodeShift(c *compiler, out *inst) {
 			}
 		})
 	case n == 32:
-		c.set(out, func(_ *inst, d, a, b, _ *reg32) {
-			for i := range d {
-				d[i] = uint32(int32(a[i]) >> b[i])
-			}
-		})
-	case n == 64 && left:
-		c.pure(out, t, func(w *warp, in *inst, d int32) {
-			r, a, b := &w.r64[d], &w.r64[in.a], &w.r32[in.b]
-			for i := range r {
-				r[i] = a[i] << b[i]
-			}
-		})
-	case n == 64 && signed(t):
-		c.pure(out, t, func(w *warp, in *inst, d int32) {
-			r, a, b := &w.r64[d], &w.r64[in.a], &w.r32[in.b]
-			for i := range r {
-				r[i] = uint64(int64(a[i]) >> b[i])
-			}
-		})
+		c.set(out, each(func(a, b, _ uint32) uint32 { return uint32(int32(a) >> b) }))
 	case n == 64:
 		c.pure(out, t, func(w *warp, in *inst, d int32) {
 			r, a, b := &w.r64[d], &w.r64[in.a], &w.r32[in.b]
 			for i := range r {
-				r[i] = a[i] >> b[i]
+				switch {
+				case left:
+					r[i] = a[i] << b[i]
+				case signed(t):
+					r[i] = uint64(int64(a[i]) >> b[i])
+				default:
+					r[i] = a[i] >> b[i]
+				}
 			}
 		})
 	default:
@@ -185,7 +160,7 @@ func decodeShift(c *compiler, out *inst) {
 func decodeFunnel(c *compiler, out *inst) {
 	left := c.takeOf("l", "r") == "l"
 	clamp := c.takeOf("clamp", "wrap") == "clamp"
-	simple(byType{"b32": each32(func(a, b, n uint32) uint32 {
+	simple(byType{"b32": each(func(a, b, n uint32) uint32 {
 		if clamp {
 			n = min(n, 32)
 		} else {
@@ -197,14 +172,6 @@ func decodeFunnel(c *compiler, out *inst) {
 		}
 		return uint32(v >> n)
 	})}, 3)(c, out)
-}
-
-// get reads n bits of lane l.
-func (w *warp) get(s int32, n, l int) uint64 {
-	if n == 64 {
-		return w.r64[s][l&31]
-	}
-	return uint64(w.r32[s][l&31])
 }
 
 // decodeLop3: any function of three bits, given as its table of truth.
@@ -221,7 +188,7 @@ func decodeLop3(c *compiler, out *inst) {
 		c.refuse("a table of truth that is no constant up to 255, %s", strconv.Quote(c.in.Text))
 	}
 	table := uint32(args[4].Int)
-	c.set(out, each32(func(a, b, c uint32) uint32 {
+	c.set(out, each(func(a, b, c uint32) uint32 {
 		var r uint32
 		for k := range uint32(8) {
 			if table>>k&1 != 0 {
@@ -264,11 +231,7 @@ func decodeCount(c *compiler, out *inst) {
 	c.pure(out, "u32", func(w *warp, in *inst, d int32) {
 		r := &w.r32[d]
 		for i := range r {
-			if n == 64 {
-				r[i] = one(w.r64[in.a][i])
-			} else {
-				r[i] = one(uint64(w.r32[in.a][i]))
-			}
+			r[i] = one(w.get(in.a, n, i))
 		}
 	})
 }
@@ -286,8 +249,7 @@ func decodeField(c *compiler, out *inst) {
 		args := c.args(4)
 		out.a, out.b, out.c = c.src(&args[1], t), c.src(&args[2], "u32"), c.src(&args[3], "u32")
 		c.self(out, func(w *warp, in *inst, d int32) {
-			for m := w.m; m != 0; m &= m - 1 {
-				l := bits.TrailingZeros32(m) & 31
+			for l := range lanes(w.m) {
 				w.put(d, n, l, extractBits(w.get(in.a, n, l), w.r32[in.b][l]&255, w.r32[in.c][l]&255, n, s))
 			}
 		})
@@ -297,8 +259,7 @@ func decodeField(c *compiler, out *inst) {
 	out.a, out.b = c.src(&args[1], t), c.src(&args[2], t)
 	out.c, out.e = c.src(&args[3], "u32"), c.src(&args[4], "u32")
 	c.self(out, func(w *warp, in *inst, d int32) {
-		for m := w.m; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
+		for l := range lanes(w.m) {
 			pos, length := w.r32[in.c][l]&255, w.r32[in.e][l]&255
 			mask := (uint64(1)<<length - 1) << pos // Go's shifts by 64 and more give 0
 			if n == 32 {
@@ -337,7 +298,7 @@ func extractBits(v uint64, pos, length uint32, n int, s bool) uint64 {
 
 func decodePermute(c *compiler, out *inst) {
 	mode := c.takeOf("f4e", "b4e", "rc8", "ecl", "ecr", "rc16")
-	simple(byType{"b32": each32(func(a, b, sel uint32) uint32 { return permute(mode, a, b, sel) })}, 3)(c, out)
+	simple(byType{"b32": each(func(a, b, sel uint32) uint32 { return permute(mode, a, b, sel) })}, 3)(c, out)
 }
 
 func permute(mode string, a, b, sel uint32) uint32 {

@@ -20,8 +20,8 @@ const allLanes = ^uint32(0)
 // registers of one class. All others look at w.m themselves.
 type (
 	op     func(w *warp, in *inst, d int32)
-	lane32 func(in *inst, d, a, b, c *reg32)
-	lane64 func(in *inst, d, a, b, c *reg64)
+	lane32 = func(in *inst, d, a, b, c *reg32)
+	lane64 = func(in *inst, d, a, b, c *reg64)
 )
 
 type instKind uint8

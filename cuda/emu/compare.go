@@ -2,7 +2,6 @@ package emu
 
 import (
 	"math"
-	"math/bits"
 	"unsafe"
 
 	"voxgrad/cuda/ptx"
@@ -186,18 +185,14 @@ func decodeTestp(c *compiler, out *inst) {
 	args := c.args(2)
 	out.a, out.d = c.src(&args[1], t), c.dst(&args[0], "pred")
 	c.self(out, func(w *warp, in *inst, d int32) {
-		for m := w.m; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
+		for l := range lanes(w.m) {
 			var v float64
 			if t == "f64" {
 				v = f64s(&w.r64[in.a])[l]
 			} else {
 				v = float64(f32s(&w.r32[in.a])[l])
 			}
-			w.p[d] &^= 1 << l
-			if test(v) {
-				w.p[d] |= 1 << l
-			}
+			w.setPred(d, l, test(v))
 		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"voxgrad/cuda/ptx"
 )
@@ -279,28 +280,12 @@ func (c *compiler) one(i int) (r *refused) {
 var opcodes = map[string]func(c *compiler, out *inst){}
 
 func register(names string, dec func(c *compiler, out *inst)) {
-	for _, n := range splitWords(names) {
+	for _, n := range strings.Fields(names) {
 		if opcodes[n] != nil {
 			panic("emu: opcode " + n + " is registered twice")
 		}
 		opcodes[n] = dec
 	}
-}
-
-func splitWords(s string) []string {
-	var out []string
-	start := -1
-	for i := 0; i <= len(s); i++ {
-		if i == len(s) || s[i] == ' ' {
-			if start >= 0 {
-				out = append(out, s[start:i])
-			}
-			start = -1
-		} else if start < 0 {
-			start = i
-		}
-	}
-	return out
 }
 
 // byType is the function of an instruction for each type: a lane32, a lane64 or
@@ -337,11 +322,7 @@ func (c *compiler) set(out *inst, f any) {
 	switch f := f.(type) {
 	case lane32:
 		out.kind, out.l32 = kLane32, f
-	case func(in *inst, d, a, b, c *reg32):
-		out.kind, out.l32 = kLane32, f
 	case lane64:
-		out.kind, out.l64 = kLane64, f
-	case func(in *inst, d, a, b, c *reg64):
 		out.kind, out.l64 = kLane64, f
 	default:
 		c.unknown()
@@ -360,3 +341,35 @@ func (c *compiler) pure(out *inst, t ptx.Type, f op) {
 func (c *compiler) self(out *inst, f op) { out.fn, out.kind = f, kSelf }
 
 func signed(t ptx.Type) bool { return t[0] == 's' }
+
+// isFloat reports whether t is a floating-point type.
+func isFloat(t ptx.Type) bool { return isHalf(t) || t == "f32" || t == "f64" || t == "tf32" }
+
+func isHalf(t ptx.Type) bool { return t == "f16" || t == "bf16" || isPair(t) }
+
+func isPair(t ptx.Type) bool { return t == "f16x2" || t == "bf16x2" }
+
+// isFloat reports whether the last modifier is a floating-point type.
+func (c *compiler) isFloat() bool {
+	if len(c.mods) == 0 {
+		c.unknown()
+	}
+	return isFloat(ptx.Type(c.mods[len(c.mods)-1]))
+}
+
+type word interface{ uint32 | uint64 }
+
+// each makes a function over lanes from one of a lane. Frequent instructions have a loop of their own instead, which
+// the compiler can put the operation into.
+func each[T word](f func(a, b, c T) T) func(in *inst, d, a, b, c *[32]T) {
+	return func(_ *inst, d, a, b, c *[32]T) {
+		for i := range d {
+			d[i] = f(a[i], b[i], c[i])
+		}
+	}
+}
+
+// narrow is each for a result of 16 bits.
+func narrow(f func(a, b, c uint32) uint32) lane32 {
+	return each(func(a, b, c uint32) uint32 { return f(a, b, c) & 0xffff })
+}

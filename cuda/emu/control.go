@@ -270,8 +270,7 @@ func opSyncWarp(w *warp, in *inst, _ int32) {
 // checkMask refuses an exchange inside the warp unless exactly the lanes its mask
 // names execute it; lanes that exited or never were do not count.
 func (w *warp) checkMask(in *inst, slot int32) {
-	for m := w.m; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m)
+	for l := range lanes(w.m) {
 		mask := w.r32[slot][l&31]
 		if mask>>l&1 == 0 {
 			w.faultLane(in, l, DivergentShuffle, "the mask %#08x lacks lane %d, which executes it", mask, l)

@@ -3,7 +3,6 @@ package emu
 import (
 	"math"
 	"math/big"
-	"math/bits"
 
 	"voxgrad/cuda/ptx"
 )
@@ -17,6 +16,9 @@ func decodeCvt(c *compiler, out *inst) {
 	dt := c.typ()
 	name := c.takeOf("rni", "rzi", "rmi", "rpi", "rn", "rz", "rm", "rp", "rna")
 	ftz, saturated, relu := c.take("ftz"), c.take("sat"), c.take("relu")
+	if isPair(st) || isPair(dt) && len(c.in.Args) != 3 {
+		c.unknown()
+	}
 	if len(c.in.Args) == 3 {
 		c.cvtPack(out, dt, st, modeOf(name), relu)
 		return
@@ -46,22 +48,10 @@ func decodeCvt(c *compiler, out *inst) {
 	if classOf(c.srcType(&args[1], st)) == classOf(st) && c.fastCvt(out, dt, st, rt, name, ftz, saturated) {
 		return
 	}
-	from64, to64 := classOf(c.srcType(&args[1], st)) == class64, classOf(rt) == class64
+	from, to := c.srcType(&args[1], st).Bits(), rt.Bits()
 	c.pure(out, rt, func(w *warp, in *inst, d int32) {
-		for m := w.m; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
-			var v uint64
-			if from64 {
-				v = w.r64[in.a][l]
-			} else {
-				v = uint64(w.r32[in.a][l])
-			}
-			v = f(v)
-			if to64 {
-				w.r64[d][l] = v
-			} else {
-				w.r32[d][l] = uint32(v)
-			}
+		for l := range lanes(w.m) {
+			w.put(d, to, l, f(w.get(in.a, from, l)))
 		}
 	})
 }
@@ -92,7 +82,7 @@ func (c *compiler) conversion(dt, st ptx.Type, round string, ftz, saturated, rel
 	mode := modeOf(round)
 	toInt := len(round) == 3 && round != "rna"
 	switch {
-	case isFloatName(st) && isFloatName(dt):
+	case isFloat(st) && isFloat(dt):
 		widening := dt.Bits() > st.Bits() || dt == st && dt != "tf32"
 		if !widening && dt.Bits() < st.Bits() && round == "" || widening && round != "" && !toInt {
 			c.unknown()
@@ -110,12 +100,12 @@ func (c *compiler) conversion(dt, st ptx.Type, round string, ftz, saturated, rel
 			}
 			return encodeFloat(x, dt, mode, ftz)
 		}
-	case isFloatName(st):
+	case isFloat(st):
 		if !toInt {
 			c.unknown()
 		}
 		return func(v uint64) uint64 { return floatToInt(decodeFloat(v, st, ftz), dt, st, mode) }
-	case isFloatName(dt):
+	case isFloat(dt):
 		if round == "" || toInt {
 			c.unknown()
 		}
@@ -159,7 +149,7 @@ func (c *compiler) cvtPack(out *inst, dt, st ptx.Type, mode rounding, relu bool)
 		}
 		return format.from(x, mode)
 	}
-	c.set(out, each32(func(a, b, _ uint32) uint32 { return one(a)<<16 | one(b) }))
+	c.set(out, each(func(a, b, _ uint32) uint32 { return one(a)<<16 | one(b) }))
 }
 
 // fastCvt takes over the conversions that inner loops are full of.
@@ -205,14 +195,6 @@ func (c *compiler) fastCvt(out *inst, dt, st, rt ptx.Type, round string, ftz, sa
 		return false
 	}
 	return true
-}
-
-func isFloatName(t ptx.Type) bool {
-	switch t {
-	case "f16", "bf16", "f32", "f64", "tf32":
-		return true
-	}
-	return false
 }
 
 func decodeFloat(v uint64, t ptx.Type, ftz bool) float64 {

@@ -71,52 +71,16 @@ func wide(op arith, a, b, c float64, mode rounding) float64 {
 	return zeroSum(addOdd(p, c), p, c, mode)
 }
 
-func addF32(_ *inst, d, a, b, _ *reg32) {
-	x, y, z := f32s(d), f32s(a), f32s(b)
-	for i := range x {
-		v := y[i] + z[i]
-		if v != v {
-			v = nan32
-		}
-		x[i] = v
-	}
-}
-
-func subF32(_ *inst, d, a, b, _ *reg32) {
-	x, y, z := f32s(d), f32s(a), f32s(b)
-	for i := range x {
-		v := y[i] - z[i]
-		if v != v {
-			v = nan32
-		}
-		x[i] = v
-	}
-}
-
-func mulF32(_ *inst, d, a, b, _ *reg32) {
-	x, y, z := f32s(d), f32s(a), f32s(b)
-	for i := range x {
-		v := y[i] * z[i]
-		if v != v {
-			v = nan32
-		}
-		x[i] = v
-	}
-}
+// The Go forms of what lanes_amd64.s has in assembly.
+var (
+	addF32 = eachF32(false, false, func(a, b, _ float32) float32 { return a + b })
+	subF32 = eachF32(false, false, func(a, b, _ float32) float32 { return a - b })
+	mulF32 = eachF32(false, false, func(a, b, _ float32) float32 { return a * b })
+	fmaF32 = eachF32(false, false, fma32)
+)
 
 // fma32 is a*b + c with one rounding.
 func fma32(a, b, c float32) float32 { return float32(addOdd(float64(a)*float64(b), float64(c))) }
-
-func fmaF32(_ *inst, d, a, b, c *reg32) {
-	x, p, q, s := f32s(d), f32s(a), f32s(b), f32s(c)
-	for i := range x {
-		v := fma32(p[i], q[i], s[i])
-		if v != v {
-			v = nan32
-		}
-		x[i] = v
-	}
-}
 
 // modeF32 makes the form of an operation with a rounding mode, .ftz or .sat.
 func modeF32(op arith, mode rounding, ftz, saturated bool) lane32 {
@@ -192,9 +156,11 @@ func decodeMinMax(c *compiler, out *inst) {
 	isMax := c.in.Op == "max"
 	if !c.isFloat() {
 		if isMax {
-			simple(byType{"u32": maxU[uint32], "u64": maxU[uint64], "u16": maxU[uint32], "s32": maxS32, "s64": maxS64, "s16": maxS16}, 2)(c, out)
+			simple(byType{"u32": maxU[uint32], "u64": maxU[uint64], "u16": maxU[uint32], "s32": lane32(maxS32), "s64": each(func(a, b, _ uint64) uint64 { return uint64(max(int64(a), int64(b))) }),
+				"s16": narrow(func(a, b, _ uint32) uint32 { return uint32(max(s16(a), s16(b))) })}, 2)(c, out)
 		} else {
-			simple(byType{"u32": minU[uint32], "u64": minU[uint64], "u16": minU[uint32], "s32": minS32, "s64": minS64, "s16": minS16}, 2)(c, out)
+			simple(byType{"u32": minU[uint32], "u64": minU[uint64], "u16": minU[uint32], "s32": lane32(minS32), "s64": each(func(a, b, _ uint64) uint64 { return uint64(min(int64(a), int64(b))) }),
+				"s16": narrow(func(a, b, _ uint32) uint32 { return uint32(min(s16(a), s16(b))) })}, 2)(c, out)
 		}
 		return
 	}
@@ -226,8 +192,6 @@ func decodeMinMax(c *compiler, out *inst) {
 	}
 	c.set(out, eachF32(ftz, false, func(a, b, x float32) float32 { return minMax3(a, b, x, n, isMax, nan) }))
 }
-
-func isHalf(t ptx.Type) bool { return t == "f16" || t == "f16x2" || t == "bf16" || t == "bf16x2" }
 
 func minMax3[T float32 | float64](a, b, c T, n int, isMax, nan bool) T {
 	r := minMax(a, b, isMax, nan)
@@ -291,7 +255,7 @@ func (c *compiler) floatBits(out *inst) {
 	c.sources(out, t, 1)
 	out.d = c.dst(c.first(), t)
 	if t == "f64" {
-		c.set(out, each64(func(a, _, _ uint64) uint64 {
+		c.set(out, each(func(a, _, _ uint64) uint64 {
 			if negate {
 				return a ^ 1<<63
 			}
@@ -300,7 +264,7 @@ func (c *compiler) floatBits(out *inst) {
 		return
 	}
 	mask := map[ptx.Type]uint32{"f32": 1 << 31, "f16": 0x8000, "bf16": 0x8000, "f16x2": 0x80008000, "bf16x2": 0x80008000}[t]
-	c.set(out, each32(func(a, _, _ uint32) uint32 {
+	c.set(out, each(func(a, _, _ uint32) uint32 {
 		switch {
 		case ftz && t == "f32":
 			a = math.Float32bits(flush(math.Float32frombits(a)))
@@ -318,8 +282,8 @@ func (c *compiler) floatBits(out *inst) {
 // decodeCopysign: the magnitude of b with the sign of a.
 func decodeCopysign(c *compiler, out *inst) {
 	simple(byType{
-		"f32": each32(func(a, b, _ uint32) uint32 { return b&^(1<<31) | a&(1<<31) }),
-		"f64": each64(func(a, b, _ uint64) uint64 { return b&^(1<<63) | a&(1<<63) }),
+		"f32": each(func(a, b, _ uint32) uint32 { return b&^(1<<31) | a&(1<<31) }),
+		"f64": each(func(a, b, _ uint64) uint64 { return b&^(1<<63) | a&(1<<63) }),
 	}, 2)(c, out)
 }
 

@@ -303,11 +303,11 @@ func (c *compiler) half(out *inst, t ptx.Type, n int, ftz, saturated, relu bool,
 	c.sources(out, t, n)
 	out.d = c.dst(c.first(), t)
 	if t == "f16" || t == "bf16" {
-		c.set(out, each32(one))
+		c.set(out, each(one))
 		return
 	}
 	out.flops *= 2
-	c.set(out, each32(func(a, b, c uint32) uint32 {
+	c.set(out, each(func(a, b, c uint32) uint32 {
 		return one(a&0xffff, b&0xffff, c&0xffff) | one(a>>16, b>>16, c>>16)<<16
 	}))
 }

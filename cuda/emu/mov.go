@@ -84,8 +84,7 @@ func (c *compiler) unpack(out *inst, t ptx.Type, dst, src *ptx.Operand) {
 	}
 	k := part.Bits()
 	c.self(out, func(w *warp, in *inst, _ int32) {
-		for m := w.m; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
+		for l := range lanes(w.m) {
 			x := w.get(in.a, n, l)
 			for _, s := range in.v {
 				w.r32[s][l] = uint32(x & (1<<k - 1))
@@ -105,8 +104,7 @@ func (c *compiler) pack(out *inst, t ptx.Type, dst, src *ptx.Operand) {
 	}
 	k := part.Bits()
 	c.self(out, func(w *warp, in *inst, d int32) {
-		for m := w.m; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
+		for l := range lanes(w.m) {
 			var x uint64
 			for i, s := range in.v {
 				x |= uint64(w.r32[s][l]) & (1<<k - 1) << (i * k)
@@ -145,9 +143,9 @@ func decodeCvta(c *compiler, out *inst) {
 	case window == 0:
 		c.set(out, mov[uint64])
 	case to:
-		c.set(out, each64(func(a, _, _ uint64) uint64 { return a - window }))
+		c.set(out, each(func(a, _, _ uint64) uint64 { return a - window }))
 	default:
-		c.set(out, each64(func(a, _, _ uint64) uint64 { return a + window }))
+		c.set(out, each(func(a, _, _ uint64) uint64 { return a + window }))
 	}
 }
 
@@ -156,8 +154,7 @@ func decodeIsspacep(c *compiler, out *inst) {
 	args := c.args(2)
 	out.a, out.d = c.src(&args[1], "b64"), c.dst(&args[0], "pred")
 	c.self(out, func(w *warp, in *inst, d int32) {
-		for m := w.m; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
+		for l := range lanes(w.m) {
 			a := w.r64[in.a][l]
 			var is bool
 			switch space {
@@ -169,10 +166,7 @@ func decodeIsspacep(c *compiler, out *inst) {
 				al := w.b.k.mod.d.at(a)
 				is = a < localWindow && (al != nil && al.ro) == (space == "const")
 			}
-			w.p[d] &^= 1 << l
-			if is {
-				w.p[d] |= 1 << l
-			}
+			w.setPred(d, l, is)
 		}
 	})
 }

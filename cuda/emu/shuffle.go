@@ -55,8 +55,7 @@ func decodeShuffle(c *compiler, out *inst) {
 // 5 bits and the mask of the segments in bits 8 to 12.
 func (w *warp) shuffle(in *inst, d int32, mode string) {
 	a := w.r32[in.a] // a copy: d may be the same register
-	for m := w.m; m != 0; m &= m - 1 {
-		l := bits.TrailingZeros32(m) & 31
+	for l := range lanes(w.m) {
 		lane, b := uint32(l), w.r32[in.b][l]&31
 		clamp, seg := w.r32[in.c][l]&31, w.r32[in.c][l]>>8&31
 		top := lane&seg | clamp&^seg
@@ -85,10 +84,7 @@ func (w *warp) shuffle(in *inst, d int32, mode string) {
 		}
 		w.r32[d][l] = a[j&31]
 		if in.e >= 0 {
-			w.p[in.e] &^= 1 << l
-			if ok {
-				w.p[in.e] |= 1 << l
-			}
+			w.setPred(in.e, l, ok)
 		}
 	}
 }
@@ -157,8 +153,7 @@ func decodeMatch(c *compiler, out *inst) {
 	}
 	c.self(out, func(w *warp, in *inst, d int32) {
 		w.checkMask(in, mask)
-		for m := w.m; m != 0; m &= m - 1 {
-			l := bits.TrailingZeros32(m) & 31
+		for l := range lanes(w.m) {
 			var equal uint32
 			for o := w.m; o != 0; o &= o - 1 {
 				if k := bits.TrailingZeros32(o) & 31; w.get(in.a, n, k) == w.get(in.a, n, l) {
@@ -170,10 +165,7 @@ func decodeMatch(c *compiler, out *inst) {
 			}
 			w.r32[d][l] = equal
 			if in.e >= 0 {
-				w.p[in.e] &^= 1 << l
-				if equal != 0 {
-					w.p[in.e] |= 1 << l
-				}
+				w.setPred(in.e, l, equal != 0)
 			}
 		}
 	})

@@ -2,6 +2,7 @@ package emu
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 
 	"voxgrad/cuda/driver"
@@ -122,6 +123,39 @@ func (w *warp) run() {
 			w.pc = min(w.pc, int32(len(code)-1))
 			w.fault(&code[w.pc], Runaway, "more than %d instructions in one warp", w.b.k.mod.d.opt.budget)
 		}
+	}
+}
+
+// lanes are the lanes in m, in ascending order. The most frequent instructions loop over the bits themselves.
+func lanes(m uint32) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for ; m != 0 && yield(bits.TrailingZeros32(m)&31); m &= m - 1 {
+		}
+	}
+}
+
+// get reads n bits of lane l.
+func (w *warp) get(s int32, n, l int) uint64 {
+	if n == 64 {
+		return w.r64[s][l&31]
+	}
+	return uint64(w.r32[s][l&31])
+}
+
+// put writes n bits of lane l.
+func (w *warp) put(d int32, n, l int, v uint64) {
+	if n == 64 {
+		w.r64[d][l&31] = v
+	} else {
+		w.r32[d][l&31] = uint32(v)
+	}
+}
+
+// setPred writes lane l of a predicate.
+func (w *warp) setPred(p int32, l int, v bool) {
+	w.p[p] &^= 1 << l
+	if v {
+		w.p[p] |= 1 << l
 	}
 }
 
