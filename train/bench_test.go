@@ -32,12 +32,12 @@ func BenchmarkAugmentation(b *testing.B) {
 	for _, preset := range []string{"default", "torchio"} {
 		b.Run("patch=64/preset="+preset, func(b *testing.B) {
 			t, p := benched(b, preset)
-			x := t.image(p, 0)
+			x := uploadImage(t.dev, p, 0)
 			defer t.dev.Free(x)
 			for i := range b.N {
 				p.Recipes = nil
-				t.drawRecipes(p, rng.New(1, "sample", i%40), 1)
-				t.augment(x, p, 0)
+				p.Recipes = append(p.Recipes, t.cfg.Augmentation.Draw(rng.New(1, "sample", i%40), p.Size))
+				degrade(t.dev, x, p, 0)
 				t.dev.Upload(x, p.Images[0])
 			}
 			require.NoError(b, t.dev.Sync())
@@ -50,6 +50,7 @@ func BenchmarkStep(b *testing.B) {
 	b.Run("patch=64/width=24/batch=1", func(b *testing.B) {
 		t, p := benched(b, "none")
 		require.NoError(b, t.openNet(false))
+		require.NoError(b, t.openTask())
 		batch := blankBatch(p, p, 1)
 		for range b.N {
 			_, err := t.step(batch)

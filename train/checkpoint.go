@@ -1,15 +1,22 @@
 package train
 
 import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
+	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/models/weights"
+	"voxgrad/train/dataset"
 )
 
 // Files of a run folder.
@@ -28,6 +35,7 @@ const stateTensor = models.TrainPrefix + "state"
 type state struct {
 	Config string `json:"config"` // TOML
 
+	Data      string `json:"data,omitempty"`      // SHA-256 of the cases
 	Inpainter string `json:"inpainter,omitempty"` // SHA-256 of the frozen networks' files
 	Generator string `json:"generator,omitempty"`
 
@@ -79,6 +87,21 @@ func (s *sums) add(r sums) {
 	s.FilledAbsolute += r.FilledAbsolute
 }
 
+// addErrors adds the differences between a restored patch and the true one.
+func (s *sums) addErrors(restored, truth []float32, fill []bool) {
+	for v, x := range restored {
+		d := float64(x) - float64(truth[v])
+		s.PatchVoxels++
+		s.PatchSquared += d * d
+		s.PatchAbsolute += max(d, -d)
+		if fill[v] {
+			s.FilledVoxels++
+			s.FilledSquared += d * d
+			s.FilledAbsolute += max(d, -d)
+		}
+	}
+}
+
 // Measures that were not taken are NaN, 0/0.
 func (s sums) meanLoss() Number { return Number(s.Loss / float64(s.Batches)) }
 func (s sums) dice() Number     { return Number(2 * s.Intersection / (s.Predicted + s.Truth)) }
@@ -93,8 +116,12 @@ func (s sums) filledMAE() Number  { return Number(s.FilledAbsolute / s.FilledVox
 // 1, where the tissue's intensities lie after normalisation.
 func psnr(mse float64) Number { return Number(-10 * math.Log10(mse)) }
 
-// save writes checkpoint_last: the network by PyTorch's names, adam.* and train.*.
+// save writes checkpoint_last: the network by PyTorch's names, adam.* and train.*. Before
+// the first step there is nothing to save.
 func (t *trainer) save() error {
+	if t.state.Step == 0 {
+		return nil
+	}
 	b, err := json.Marshal(t.state)
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
@@ -190,13 +217,16 @@ func sameRun(path string, s *state, t *trainer) error {
 		return fmt.Errorf("%s: its configuration: %w", path, err)
 	}
 	var lines []string
-	for _, d := range was.diff(t.cfg) {
-		if !slices.Contains(mayDiffer, d.key) {
-			lines = append(lines, fmt.Sprintf("%s was %s, is %s", d.key, d.a, d.b))
+	for _, d := range settings.Diff(was.Resolved(), t.cfg.Resolved()) {
+		if !slices.Contains(mayDiffer, d.Path) {
+			lines = append(lines, fmt.Sprintf("%s was %s, is %s", d.Path, d.A, d.B))
 		}
 	}
 	if !slices.Equal(s.Train, t.state.Train) || !slices.Equal(s.Valid, t.state.Valid) {
 		lines = append(lines, "the data set's cases are others")
+	}
+	if s.Data != "" && s.Data != t.state.Data {
+		lines = append(lines, "the data set's files hold something else")
 	}
 	if s.Inpainter != t.state.Inpainter {
 		lines = append(lines, fmt.Sprintf("the inpainter's file %s holds something else", t.cfg.Synthesis.Inpainter))
@@ -209,4 +239,147 @@ func sameRun(path string, s *state, t *trainer) error {
 			path, strings.Join(lines, "; "))
 	}
 	return nil
+}
+
+// openNet builds the network and its optimiser. Initial weights come from the
+// seed, a detector's encoder from its file, or all from the file that the run
+// starts from; a resumed run's come with the checkpoint.
+func (t *trainer) openNet(resumed bool) (err error) {
+	c := models.Default(t.cfg.Task)
+	c.Width, c.Up, c.Dropout = t.cfg.Network.Width, t.cfg.Network.Up, t.cfg.Network.Dropout
+	if c.Width == 0 {
+		file := t.cfg.widthFile()
+		if resumed {
+			file = filepath.Join(t.dir, LastFile)
+		}
+		if c.Width, err = widthOf(file); err != nil {
+			return err
+		}
+		t.cfg.Network.Width = c.Width
+	}
+	if t.net, err = models.New(t.dev, c, t.cfg.Seed); err != nil {
+		return err
+	}
+	if !resumed {
+		if err := t.initialWeights(); err != nil {
+			return err
+		}
+	}
+	if t.cfg.FreezeEncoder {
+		t.net.FreezeEncoder()
+	}
+	t.net.Preparation = t.preparation
+	t.adam = t.net.Adam(t.cfg.Adam.LearningRate)
+	t.adam.Beta1, t.adam.Beta2, t.adam.Eps = t.cfg.Adam.Beta1, t.cfg.Adam.Beta2, t.cfg.Adam.Eps
+	return t.dev.Sync()
+}
+
+// openTask makes the computing half of the task, with the frozen networks of synthesis.
+func (t *trainer) openTask() error {
+	if t.cfg.Synthesis.On() {
+		if err := t.openFilling(); err != nil {
+			return err
+		}
+	}
+	t.task = newComputing(t.cfg, t.dev, t.net, t.filling, func(r Restored) {
+		r.Epoch = t.state.Epoch + 1
+		t.on(r)
+	})
+	return nil
+}
+
+// initialWeights replaces those of the seed by what the configuration names.
+func (t *trainer) initialWeights() error {
+	if t.cfg.Encoder != "" {
+		return t.net.LoadEncoder(t.cfg.Encoder)
+	}
+	if t.cfg.Start == "" {
+		return nil
+	}
+	f, err := weights.Read(t.cfg.Start)
+	if err != nil {
+		return err
+	}
+	c, err := models.ConfigOf(f)
+	if err != nil {
+		return err
+	}
+	if c.Kind != t.cfg.Task {
+		return fmt.Errorf("%s is of kind %s; task %s cannot start from it", f.Path, c.Kind, t.cfg.Task)
+	}
+	return t.net.SetTensors(f)
+}
+
+// widthFile is the file that a network of width 0 takes its width from.
+func (c Config) widthFile() string {
+	if c.Start != "" {
+		return c.Start
+	}
+	return c.Encoder
+}
+
+// widthOf is the width of the network in a file.
+func widthOf(path string) (int, error) {
+	f, err := weights.Read(path)
+	if err != nil {
+		return 0, err
+	}
+	c, err := models.ConfigOf(f)
+	return c.Width, err
+}
+
+// openFilling loads the two frozen networks of synthesis and remembers which they are.
+func (t *trainer) openFilling() (err error) {
+	for _, w := range []struct {
+		net        **models.Net
+		hash       *string
+		path, kind string
+	}{
+		{&t.filling.Inpainter, &t.state.Inpainter, t.cfg.Synthesis.Inpainter, models.Inpainter},
+		{&t.filling.Generator, &t.state.Generator, t.cfg.Synthesis.Generator, models.Generator},
+	} {
+		b, err := os.ReadFile(w.path)
+		if err != nil {
+			return fmt.Errorf("cannot read the %s's weights: %w", w.kind, err)
+		}
+		sum := sha256.Sum256(b)
+		*w.hash = hex.EncodeToString(sum[:])
+		if *w.net, err = models.Load(t.dev, w.path, w.kind); err != nil {
+			return err
+		}
+	}
+	return t.filling.Check()
+}
+
+// prepare notes how the images are prepared and what they are, for the weights files.
+func (t *trainer) prepare(ctx context.Context, job Job) (err error) {
+	t.preparation = models.Preparation{Normalize: t.cfg.Data.Normalize, Interpolation: t.cfg.Data.Interpolation, Spacing: 1, Axes: "RAS",
+		Patch: t.cfg.Sampler.Patch, Version: job.Version, Commit: job.Commit}
+	if !restores(t.cfg.Task) {
+		t.preparation.Threshold = 0.5
+	}
+	hash := job.HashFile
+	if hash == nil {
+		hash = hashFile
+	}
+	t.preparation.Data, err = t.set.Hash(dataset.Images|dataset.Masks|dataset.Maps, func(path string) (string, error) {
+		if err := ctx.Err(); err != nil {
+			return "", err
+		}
+		return hash(path)
+	})
+	return err
+}
+
+func hashFile(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", fmt.Errorf("cannot read %s: %w", path, err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -1,7 +1,13 @@
 package train
 
 import (
+	"errors"
+	"fmt"
+	"math"
+
 	"voxgrad/augment"
+	"voxgrad/internal/settings"
+	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/synth"
 	"voxgrad/train/dataset"
@@ -37,7 +43,7 @@ type Config struct {
 	Synthesis Synthesis `toml:"synthesis"`
 	Loss      Loss      `toml:"loss"`
 	Adam      Adam      `toml:"adam"`
-	Run       Course    `toml:"run"`
+	Run       Schedule  `toml:"run"`
 }
 
 // Data says where the images are and how they are prepared.
@@ -92,8 +98,8 @@ type Adam struct {
 	Eps          float64 `toml:"eps"`
 }
 
-// Course is the length and pace of a training run.
-type Course struct {
+// Schedule is the length and pace of a training run.
+type Schedule struct {
 	Batch        int    `toml:"batch" comment:"patches per step"`
 	Steps        int    `toml:"steps" comment:"steps per epoch (choice)"`
 	Epochs       int    `toml:"epochs" comment:"at most so many (choice)"`
@@ -118,7 +124,7 @@ func Defaults(task string) Config {
 		Synthesis: Synthesis{Options: synth.Defaults()},
 		Loss:      Loss{Eps: 0.01},
 		Adam:      Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8},
-		Run: Course{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
+		Run: Schedule{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
 			Ahead: 2, OnCollapse: "warn"},
 	}
 	switch task {
@@ -128,5 +134,126 @@ func Defaults(task string) Config {
 	case models.Inpainter:
 		c.Augment = "paper-baseline" // its target is the untouched patch
 	}
-	return c.resolved()
+	return c.Resolved()
+}
+
+// Resolved is c with the settings of the preset that Augment names, unless it has
+// them, perhaps changed, already. An unknown name is left for Check to refuse.
+func (c Config) Resolved() Config {
+	if c.Augmentation.of != c.Augment {
+		if a := AugmentationOf(c.Augment); a.of != "" {
+			c.Augmentation = a
+		}
+	}
+	return c
+}
+
+// AugmentationOf is a preset of augmentation without changes. An unknown name is left for
+// Check to refuse, and results in the zero value.
+func AugmentationOf(preset string) Augmentation {
+	p, err := augment.Named(preset)
+	if err != nil {
+		return Augmentation{}
+	}
+	return Augmentation{p, preset}
+}
+
+// TOML is the config as a file, with all that presets stand for. Reading it back
+// gives the same config.
+func (c Config) TOML() ([]byte, error) {
+	return settings.Encode(c.Resolved())
+}
+
+// ParseTOML changes the settings that the text names and keeps the others. If it
+// names a preset of augmentation, only its own changes to it count. An unknown key
+// is an error that gives its line.
+func (c *Config) ParseTOML(text []byte) error {
+	c.startPreset(text)
+	return settings.Decode(text, c)
+}
+
+// startPreset puts the preset in place that a text's [augmentation] table changes.
+// What is wrong with the text is found when all of it is read.
+func (c *Config) startPreset(text []byte) {
+	var names struct{ Augment *string }
+	if err := settings.Part(text, &names); err == nil && names.Augment != nil {
+		c.Augment, c.Augmentation.of = *names.Augment, ""
+	}
+	*c = c.Resolved()
+}
+
+// maxCount bounds what is counted: the product of two fits into an int64.
+const maxCount = 1e9
+
+// Check names the first setting that makes no sense.
+func (c Config) Check() error {
+	width := c.Network.Width
+	if c.Task == models.Detector && width == 0 {
+		width = 1
+	}
+	for _, err := range []error{
+		settings.OneOf("task", c.Task, models.Kinds()...),
+		c.Data.Settings.Check(),
+		settings.Within("data.folds", c.Data.Folds, 1, 1<<16),
+		settings.Within("data.cache_mb", c.Data.CacheMB, 1, 1<<24),
+		settings.Within("network.width", width, 1, 1024),
+		settings.OneOf("network.up", c.Network.Up, layers.Transposed, layers.Trilinear),
+		settings.Below("network.dropout", c.Network.Dropout, 0, 1),
+		c.Sampler.Check(),
+		settings.OneOf("augment", c.Augment, augment.Names()...),
+		c.Resolved().Augmentation.Check(),
+		settings.Below("loss.eps", c.Loss.Eps, math.SmallestNonzeroFloat64, 1e6),
+		settings.Below("loss.cross_entropy", c.Loss.CrossEntropy, 0, 1e6),
+		settings.Below("adam.learning_rate", c.Adam.LearningRate, 0, 1e3),
+		settings.Below("adam.beta1", c.Adam.Beta1, 0, 1),
+		settings.Below("adam.beta2", c.Adam.Beta2, 0, 1),
+		settings.Below("adam.eps", c.Adam.Eps, math.SmallestNonzeroFloat64, 1),
+		settings.Within("run.batch", c.Run.Batch, 1, 1<<16),
+		settings.Within("run.steps", c.Run.Steps, 1, maxCount),
+		settings.Within("run.epochs", c.Run.Epochs, 1, maxCount),
+		settings.Within("run.patience", c.Run.Patience, 1, maxCount),
+		settings.Within("run.valid_patches", c.Run.ValidPatches, 1, maxCount),
+		settings.Within("run.full_every", c.Run.FullEvery, 0, maxCount),
+		settings.Within("run.save_every", c.Run.SaveEvery, 0, maxCount),
+		settings.Within("run.ahead", c.Run.Ahead, 0, 1024),
+		settings.OneOf("run.on_collapse", c.Run.OnCollapse, "stop", "warn"),
+		c.Synthesis.Options.Check(),
+		c.checkFiles(),
+	} {
+		if err != nil {
+			return fmt.Errorf("config: %w", err)
+		}
+	}
+	if c.Run.FullEvery > 0 && (restores(c.Task) || c.Synthesis.On()) {
+		return errors.New("config: run.full_every: whole images can only be scored by a segmenter, or by a detector trained on real pairs")
+	}
+	return nil
+}
+
+// checkFiles says which of the weights files are missing, too many or out of place.
+func (c Config) checkFiles() error {
+	if c.Task != models.Detector {
+		switch {
+		case c.Encoder != "":
+			return fmt.Errorf("encoder is for a detector; %s trains its own", c.Task)
+		case c.FreezeEncoder:
+			return fmt.Errorf("freeze_encoder is for a detector; %s trains its own encoder", c.Task)
+		case c.Synthesis.On() || c.Synthesis.Prior != "":
+			return fmt.Errorf("synthesis is for a detector, not for %s", c.Task)
+		}
+		return nil
+	}
+	switch {
+	case c.Start != "" && c.Encoder != "":
+		return errors.New("start already holds an encoder: give start or encoder, not both")
+	case c.FreezeEncoder && c.Start == "" && c.Encoder == "":
+		return errors.New("a detector needs encoder, the weights file of a trained segmenter, or start, a trained detector's; freeze_encoder = false trains an encoder from scratch")
+	case c.Network.Width == 0 && c.Start == "" && c.Encoder == "":
+		return errors.New("network.width = 0 takes the encoder's: without encoder and start, give a width")
+	case c.Synthesis.Prior != "" && !c.Synthesis.On():
+		return errors.New("synthesis.prior says where lesions are put: it needs synthesis.inpainter and synthesis.generator")
+	case c.Synthesis.On() && (c.Synthesis.Inpainter == "" || c.Synthesis.Generator == ""):
+		return errors.New("synthesis needs both, synthesis.inpainter and synthesis.generator")
+	}
+	return nil
 }

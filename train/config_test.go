@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/augment"
+	"voxgrad/internal/settings"
 )
 
 func TestConfigRoundTrip(t *testing.T) {
@@ -18,7 +19,7 @@ func TestConfigRoundTrip(t *testing.T) {
 	d := Defaults("segmenter")
 	require.NoError(t, d.ParseTOML(text))
 	require.Equal(t, c, d)
-	require.Empty(t, c.diff(d))
+	require.Empty(t, settings.Diff(c.Resolved(), d.Resolved()))
 	// Everything stands under the keys that the documentation names, embedded structs included.
 	for _, key := range []string{"\nlayout = ", "\nnormalize = ", "\n[sampler]", "\nlesion_prob = ", "\nlearning_rate = "} {
 		require.Contains(t, string(text), key)
@@ -84,17 +85,17 @@ func TestAugmentationOfAConfig(t *testing.T) {
 	require.Contains(t, string(text), "[augmentation.motion]")
 	d := Defaults("detector")
 	require.NoError(t, d.ParseTOML(text))
-	require.Equal(t, want, d.resolved().Augmentation.Preset)
+	require.Equal(t, want, d.Resolved().Augmentation.Preset)
 
 	// As --augment and Go code do it.
 	c.Augment = "none"
-	require.Equal(t, none, c.resolved().Augmentation.Preset)
-	require.NotEmpty(t, c.diff(d))
+	require.Equal(t, none, c.Resolved().Augmentation.Preset)
+	require.NotEmpty(t, settings.Diff(c.Resolved(), d.Resolved()))
 	text, err = c.TOML()
 	require.NoError(t, err)
 	require.NoError(t, d.ParseTOML(text))
 	require.Equal(t, none, d.Augmentation.Preset)
-	require.Empty(t, c.diff(d))
+	require.Empty(t, settings.Diff(c.Resolved(), d.Resolved()))
 
 	require.ErrorContains(t, c.ParseTOML([]byte("[augmentation.noise]\nsd = 1\n")), "line 2: unknown key augmentation.noise.sd")
 	require.NoError(t, c.ParseTOML([]byte("[augmentation.noise]\np = 2\n")))
@@ -129,7 +130,7 @@ func FuzzConfig(f *testing.F) {
 			require.NoError(t, err)
 			d := Defaults("segmenter")
 			require.NoError(t, d.ParseTOML(again))
-			require.Empty(t, c.diff(d), strings.TrimSpace(text))
+			require.Empty(t, settings.Diff(c.Resolved(), d.Resolved()), strings.TrimSpace(text))
 		}
 	})
 }

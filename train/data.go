@@ -1,11 +1,11 @@
 package train
 
 import (
+	"context"
 	"fmt"
 
 	"voxgrad/internal/rng"
 	"voxgrad/models"
-	"voxgrad/synth"
 	"voxgrad/train/dataset"
 	"voxgrad/train/sample"
 	"voxgrad/volume"
@@ -13,15 +13,15 @@ import (
 
 // openData finds the cases, splits them, and makes the sources of patches. The
 // hooks come last for training samples.
-func (t *trainer) openData(hooks []sample.Hook) error {
+func (t *trainer) openData(ctx context.Context, hooks []sample.Hook) error {
 	if err := t.openSet(); err != nil {
 		return err
 	}
 	draw := func(training bool) sample.Hook {
-		return func(p *sample.Sample, s *rng.Stream) error { return t.task.draw(p, s, training) }
+		return func(p *sample.Sample, s *rng.Stream) error { return t.draw.draw(p, s, training) }
 	}
 	source := func(cases []int, name string, hooks ...sample.Hook) (*sample.Sampler, error) {
-		return sample.NewSampler(t.loader.View(cases), t.task.patches(), t.cfg.Sampler, t.cfg.Seed, name, hooks...)
+		return sample.NewSampler(until{t.loader.View(cases), ctx}, t.draw.patches(), t.cfg.Sampler, t.cfg.Seed, name, hooks...)
 	}
 	training, err := source(t.split.Train, "sample", append([]sample.Hook{draw(true)}, hooks...)...)
 	if err != nil {
@@ -39,9 +39,22 @@ func (t *trainer) openData(hooks []sample.Hook) error {
 	}
 	t.train, t.valid = training, valid
 	if t.cfg.Task == models.Inpainter || t.cfg.Synthesis.On() {
-		return t.openShapes()
+		return t.openShapes(ctx)
 	}
 	return nil
+}
+
+// until is cases that are read only until the context ends.
+type until struct {
+	sample.Cases
+	ctx context.Context
+}
+
+func (u until) HasLesions(i int) (bool, error) {
+	if err := u.ctx.Err(); err != nil {
+		return false, err
+	}
+	return u.Cases.HasLesions(i)
 }
 
 // openSet finds the cases and splits them by patient.
@@ -53,7 +66,7 @@ func (t *trainer) openSet() (err error) {
 	if t.cfg.Synthesis.On() {
 		what += " on synthetic pairs"
 	}
-	if err := t.set.Need(t.task.images(), what); err != nil {
+	if err := t.set.Need(t.draw.images(), what); err != nil {
 		return err
 	}
 	t.set.Warn()
@@ -74,11 +87,13 @@ func (t *trainer) openSet() (err error) {
 	return nil
 }
 
-// openShapes collects the forms of the training cases' lesions.
-func (t *trainer) openShapes() error {
+// openShapes collects the shapes of the training cases' lesions.
+func (t *trainer) openShapes(ctx context.Context) error {
 	o := t.cfg.Synthesis.Options
-	t.shapes = synth.NewLibrary(o)
 	for n, i := range t.split.Train {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		it, err := t.loader.Load(i)
 		if err != nil {
 			return err
@@ -91,7 +106,7 @@ func (t *trainer) openShapes() error {
 		t.on(Loading{Done: n + 1, Total: len(t.split.Train)})
 	}
 	if t.shapes.Len() == 0 {
-		return fmt.Errorf("data set %s: no training case has a lesion of %d to %d voxels to borrow the shape of (synthesis.shape_min_voxels, shape_max_voxels)",
+		return fmt.Errorf("data set %s: no training case has a lesion of %d to %d voxels whose shape could be used (synthesis.shape_min_voxels, shape_max_voxels)",
 			t.set.Root, o.ShapeMin, o.ShapeMax)
 	}
 	return nil

@@ -14,5 +14,5 @@ func ExampleConfig_ParseTOML() {
 	fmt.Println(c.ParseTOML([]byte("[run]\nbtach = 2\n")))
 	// Output:
 	// <nil> 0.0003 2 [64 64 64]
-	// line 2: unknown key run.btach
+	// line 2: unknown key run.btach; did you mean run.batch?
 }

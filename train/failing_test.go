@@ -45,7 +45,7 @@ func TestNonFiniteNamesStepCaseAndOp(t *testing.T) {
 	} {
 		c := tiny()
 		c.Augment = v.augment
-		c = c.resolved()
+		c = c.Resolved()
 		if v.augment != "none" {
 			c.Augmentation.Bias.P = 1
 		}
@@ -149,7 +149,7 @@ func TestLostDeviceLeavesTheLastCheckpoint(t *testing.T) {
 // the run that mends it.
 func TestRunThatNeverSteppedLeavesTheFolderFree(t *testing.T) {
 	folder := t.TempDir()
-	c := painter(models.Inpainter)
+	c := restorer(models.Inpainter)
 	c.Sampler.Patch = [3]int{24, 24, 24}
 	dev := cpu.New()
 	defer dev.Close()
@@ -157,7 +157,7 @@ func TestRunThatNeverSteppedLeavesTheFolderFree(t *testing.T) {
 	require.ErrorContains(t, err, "no usable patch of [24 24 24] voxels")
 	require.NoFileExists(t, filepath.Join(FoldFolder(folder, 0), LastFile))
 
-	c = painter(models.Inpainter)
+	c = restorer(models.Inpainter)
 	require.Equal(t, AllEpochs, run(t, context.Background(), c, folder, false, nil).Reason)
 	_, err = Run(context.Background(), Job{Device: dev, Config: c, Folder: folder})
 	require.ErrorContains(t, err, "already holds a run")

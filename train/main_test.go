@@ -85,8 +85,8 @@ func tiny() Config {
 	return c
 }
 
-// painter is an inpainter or a generator that trains in seconds.
-func painter(task string) Config {
+// restorer is an inpainter or a generator that trains in seconds.
+func restorer(task string) Config {
 	c := tiny()
 	d := Defaults(task)
 	c.Task, c.Augment = task, d.Augment

@@ -49,9 +49,7 @@ func TestMemoryOfIsTheCPUsPeak(t *testing.T) {
 			tr, err := newTrainer(c, dev, nil)
 			require.NoError(t, err)
 			require.NoError(t, tr.openNet(true))
-			if c.Synthesis.On() {
-				require.NoError(t, tr.openPainters())
-			}
+			require.NoError(t, tr.openTask())
 			full, plain, err := tr.blank()
 			require.NoError(t, err)
 			dev.ResetPeak()
@@ -133,7 +131,7 @@ func TestPlanMemory(t *testing.T) {
 
 // A run itself, with patches of data, takes what was planned.
 func TestPlanHoldsForARun(t *testing.T) {
-	for _, c := range []Config{tiny(), painter("generator"), madePairs()} {
+	for _, c := range []Config{tiny(), restorer("generator"), madePairs()} {
 		c.Run.Epochs = 2
 		plan, err := MemoryOf(c, DryTensors)
 		require.NoError(t, err)

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -29,23 +30,21 @@ func (w *waiting) Sync() error {
 // Augmentation, corruption and synthesis of a batch are queued behind the step
 // before: the host waits for nothing.
 func TestUploadWaitsForNothing(t *testing.T) {
-	for _, c := range []Config{tiny(), pairs(), madePairs(), painter("inpainter"), painter("generator")} {
+	for _, c := range []Config{tiny(), pairs(), madePairs(), restorer("inpainter"), restorer("generator")} {
 		c.Augment = "default"
 		dev := &waiting{Backend: cpu.New()}
 		tr, err := newTrainer(c, dev, nil)
 		require.NoError(t, err)
-		require.NoError(t, tr.openData(nil))
+		require.NoError(t, tr.openData(context.Background(), nil))
 		require.NoError(t, tr.openNet(false))
-		if c.Synthesis.On() {
-			require.NoError(t, tr.openPainters())
-		}
+		require.NoError(t, tr.openTask())
 		full, plain, err := tr.blank() // every transform, both networks
 		require.NoError(t, err)
 		drawn, err := sample.DrawBatch(tr.train, 0, 4)
 		require.NoError(t, err)
 		dev.calls = 0
 		for _, b := range []*sample.Batch{blankBatch(full, plain, 2), drawn} {
-			tr.free(tr.task.upload(b))
+			tr.task.upload(b).free(tr.dev)
 		}
 		require.Zero(t, dev.calls, c.Task)
 		_, err = tr.step(drawn)

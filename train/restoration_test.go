@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"math"
 	"testing"
 
@@ -20,11 +21,9 @@ func opened(t *testing.T, c Config) *trainer {
 	dev := cpu.New()
 	tr, err := newTrainer(c, dev, nil)
 	require.NoError(t, err)
-	require.NoError(t, tr.openData(nil))
+	require.NoError(t, tr.openData(context.Background(), nil))
 	require.NoError(t, tr.openNet(false))
-	if c.Synthesis.On() {
-		require.NoError(t, tr.openPainters())
-	}
+	require.NoError(t, tr.openTask())
 	t.Cleanup(func() {
 		require.NoError(t, tr.close())
 		now, _ := dev.Usage()
@@ -52,7 +51,7 @@ func moments(x []float32, is func(v int) bool) (mean, sd float64, n int) {
 func TestWhatPaintersAreShown(t *testing.T) {
 	for _, task := range []string{models.Inpainter, models.Generator} {
 		t.Run(task, func(t *testing.T) {
-			c := painter(task)
+			c := restorer(task)
 			c.Augment = "paper-baseline"
 			tr := opened(t, c)
 			var filled []float64
@@ -63,7 +62,7 @@ func TestWhatPaintersAreShown(t *testing.T) {
 				x, target := make([]float32, in.images[0].Len()), make([]float32, in.target.Len())
 				tr.dev.Download(x, in.images[0])
 				tr.dev.Download(target, in.target)
-				tr.free(in)
+				in.free(tr.dev)
 				voxels, channels := 512, in.images[0].C
 				for n, p := range b.Samples {
 					mean, sd, _ := moments(p.Images[0], func(v int) bool { return p.Labels[v] == dataset.Brain })
@@ -114,7 +113,7 @@ func TestWhatPaintersAreShown(t *testing.T) {
 // number of all voxels, and its gradient with respect to the output is zero elsewhere.
 func TestFilledOnly(t *testing.T) {
 	for _, task := range []string{models.Inpainter, models.Generator} {
-		tr := opened(t, filledOnly(painter(task)))
+		tr := opened(t, filledOnly(restorer(task)))
 		b, err := sample.DrawBatch(tr.train, 0, 2)
 		require.NoError(t, err)
 		in := tr.task.upload(b)
@@ -147,7 +146,7 @@ func TestFilledOnly(t *testing.T) {
 		tape.Close()
 		tr.dev.Free(dx)
 		tr.dev.Free(one)
-		tr.free(in)
+		in.free(tr.dev)
 	}
 }
 
@@ -155,9 +154,9 @@ func TestFilledOnly(t *testing.T) {
 // restores what augmentation made of the patch.
 func TestAugmentationOfPainters(t *testing.T) {
 	for _, task := range []string{models.Inpainter, models.Generator} {
-		c := painter(task)
+		c := restorer(task)
 		c.Augment = "none"
-		c = c.resolved()
+		c = c.Resolved()
 		c.Augmentation.Noise.P = 1
 		tr := opened(t, c)
 		b, err := sample.DrawBatch(tr.train, 0, 2)
@@ -166,7 +165,7 @@ func TestAugmentationOfPainters(t *testing.T) {
 		x, target := make([]float32, in.images[0].Len()), make([]float32, in.target.Len())
 		tr.dev.Download(x, in.images[0])
 		tr.dev.Download(target, in.target)
-		tr.free(in)
+		in.free(tr.dev)
 		for n, p := range b.Samples {
 			require.Len(t, p.Recipes, 1)
 			for v := range 512 {

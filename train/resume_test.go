@@ -126,7 +126,7 @@ func childConfig(task string) Config {
 		c = madePairs()
 		c.Sampler.Patch, c.Sampler.Jitter = [3]int{8, 8, 8}, 2
 	case models.Generator:
-		c = painter(task)
+		c = restorer(task)
 	}
 	if c.Augmentation.Bias.P == 0 {
 		panic("the kill test is of augmentation too")

@@ -1,6 +1,7 @@
 package train
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -9,6 +10,10 @@ import (
 	"voxgrad/autograd"
 	"voxgrad/device"
 	"voxgrad/internal/rng"
+	"voxgrad/layers"
+	"voxgrad/metrics"
+	"voxgrad/train/dataset"
+	"voxgrad/train/infer"
 	"voxgrad/train/sample"
 )
 
@@ -20,7 +25,7 @@ func (t *trainer) key(step int) uint64 { return rng.Key(t.cfg.Seed, "step", step
 // from.
 func (t *trainer) step(b *sample.Batch) (sums, error) {
 	in := t.task.upload(b)
-	defer t.free(in)
+	defer in.free(t.dev)
 	tape := autograd.New(t.dev, t.key(t.state.Step))
 	defer tape.Close()
 	t.net.ClearGrads()
@@ -63,18 +68,25 @@ type NotFiniteError struct {
 	Step    int      // from 1
 	Samples []string // sample number, case and place of each patch of the batch
 	Where   string   // the op that it came out of
-	Last    string   // the checkpoint before
+	Last    string   // the checkpoint before; "" if there is none
 }
 
 func (e *NotFiniteError) Error() string {
-	return fmt.Sprintf("step %d: NaN or infinity in training, first seen in %s; the patches were %s; the weights before this step were not changed, the last good state is in %s",
-		e.Step, e.Where, strings.Join(e.Samples, ", "), e.Last)
+	last := "nothing had been saved yet"
+	if e.Last != "" {
+		last = "the last good state is in " + e.Last
+	}
+	return fmt.Sprintf("step %d: NaN or infinity in training, first seen in %s; the patches were %s; the weights before this step were not changed, %s",
+		e.Step, e.Where, strings.Join(e.Samples, ", "), last)
 }
 
 // notFinite looks for the first bad value: in the images, in what augmentation
 // and synthesis made of them, and in the step, which is run again op by op.
 func (t *trainer) notFinite(b *sample.Batch, in inputs, loss float64) error {
-	e := &NotFiniteError{Step: t.state.Step + 1, Last: t.path(LastFile)}
+	e := &NotFiniteError{Step: t.state.Step + 1}
+	if t.state.Step > 0 {
+		e.Last = t.path(LastFile)
+	}
 	for _, s := range b.Samples {
 		e.Samples = append(e.Samples, describe(s))
 		for time, im := range s.Images {
@@ -128,4 +140,112 @@ func nonFinite(x []float32) int {
 		}
 	}
 	return n
+}
+
+// validate computes the loss of the fixed validation patches with running
+// statistics and without dropout.
+func (t *trainer) validate(ctx context.Context) (s sums, err error) {
+	t.net.SetMode(layers.Eval)
+	defer t.net.SetMode(layers.Train)
+	batch := t.cfg.Run.Batch
+	total := (t.cfg.Run.ValidPatches + batch - 1) / batch
+	next := sample.Prefetch(t.valid, 0, batch, t.cfg.Run.Ahead)
+	defer next.Close()
+	for i := range total {
+		b, err := next.Next(ctx)
+		if err != nil {
+			return s, err
+		}
+		if left := t.cfg.Run.ValidPatches - i*batch; left < batch {
+			b.Samples = b.Samples[:left]
+		}
+		r, err := t.evaluate(b)
+		if err != nil {
+			return s, err
+		}
+		s.add(r)
+		t.on(Validating{Epoch: t.state.Epoch + 1, Done: i + 1, Total: total})
+	}
+	return s, nil
+}
+
+func (t *trainer) evaluate(b *sample.Batch) (sums, error) {
+	in := t.task.upload(b)
+	defer in.free(t.dev)
+	tape := autograd.NewInference(t.dev)
+	defer tape.Close()
+	r := t.task.read(tape, t.task.forward(tape, in), in, b)
+	if err := t.dev.Sync(); err != nil {
+		return r, err
+	}
+	if math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
+		return r, fmt.Errorf("validation after step %d: the loss is %g (patches %d to %d); the last good state is in %s",
+			t.state.Step, r.Loss, b.First, b.First+len(b.Samples)-1, t.path(LastFile))
+	}
+	return r, nil
+}
+
+// full predicts the whole validation images and scores them. The means leave out
+// cases without a lesion, where both measures are undefined.
+func (t *trainer) full(ctx context.Context) (dice, f1 Number, err error) {
+	defer t.net.SetMode(layers.Train)
+	opt := infer.Defaults()
+	opt.Settings, opt.Patch = t.cfg.Data.Settings, t.cfg.Sampler.Patch
+	for a, n := range opt.Patch {
+		opt.Hop[a] = n / 2
+	}
+	var dices, f1s []float64
+	for n, i := range t.split.Valid {
+		c := t.set.Cases[i]
+		times, brain, err := dataset.ReadImages(c, opt.Settings)
+		if err != nil {
+			return 0, 0, fmt.Errorf("case %s: %w", c.ID, err)
+		}
+		truth, err := dataset.ReadMask(c)
+		if err != nil {
+			return 0, 0, err
+		}
+		r, err := infer.Predict(ctx, []infer.Member{infer.Keep(t.net)}, times, brain, opt)
+		if err != nil {
+			return 0, 0, err
+		}
+		truth.Data = binary(truth.Data)
+		o := metrics.DefaultOptions()
+		o.Groups = metrics.VoxelGroup | metrics.LesionGroup
+		scores, err := metrics.Evaluate(truth, r.Mask, o)
+		if err != nil {
+			return 0, 0, fmt.Errorf("case %s: %w", c.ID, err)
+		}
+		e := FullCase{Case: c.ID, Dice: Number(math.NaN()), F1: Number(math.NaN())}
+		if !scores.EmptyTruth() {
+			e.Dice, e.F1 = Number(scores.Voxel.Dice), Number(scores.Lesion.F1)
+		}
+		dices, f1s = append(dices, float64(e.Dice)), append(f1s, float64(e.F1))
+		t.on(e)
+		t.on(Validating{Epoch: t.state.Epoch + 1, Full: true, Done: n + 1, Total: len(t.split.Valid)})
+	}
+	return mean(dices), mean(f1s), nil
+}
+
+// binary is a mask of zeros and ones, as the loader reads it: above ½ is lesion.
+func binary(x []float32) []float32 {
+	out := make([]float32, len(x))
+	for i, v := range x {
+		if v > 0.5 {
+			out[i] = 1
+		}
+	}
+	return out
+}
+
+// mean leaves out NaN; NaN if nothing is left.
+func mean(x []float64) Number {
+	sum, n := 0.0, 0
+	for _, v := range x {
+		if !math.IsNaN(v) {
+			sum += v
+			n++
+		}
+	}
+	return Number(sum / float64(n))
 }

@@ -21,7 +21,7 @@ import (
 func uploaded(t *testing.T, tr *trainer, b *sample.Batch) (images [][]float32, target []float32) {
 	t.Helper()
 	in := tr.task.upload(b)
-	defer tr.free(in)
+	defer in.free(tr.dev)
 	get := func(x device.Tensor) []float32 {
 		host := make([]float32, x.Len())
 		tr.dev.Download(host, x)
@@ -86,7 +86,7 @@ func TestSyntheticPairs(t *testing.T) {
 func TestSyntheticPairsAreAugmentedApart(t *testing.T) {
 	c := madePairs()
 	c.Augment = "none"
-	c = c.resolved()
+	c = c.Resolved()
 	c.Augmentation.Noise.P = 1
 	tr := opened(t, c)
 	b, err := sample.DrawBatch(tr.train, 0, 2)

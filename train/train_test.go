@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/device/cpu"
+	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/models/weights"
 	"voxgrad/train/dataset"
@@ -75,7 +76,7 @@ func TestSegmenterLearnsAndDetectorBuildsOnIt(t *testing.T) {
 	b, err = os.ReadFile(filepath.Join(dir, "config.toml"))
 	require.NoError(t, err)
 	require.NoError(t, resolved.ParseTOML(b))
-	require.Empty(t, c.diff(resolved))
+	require.Empty(t, settings.Diff(c.Resolved(), resolved.Resolved()))
 
 	// The detector: same encoder before and after, other weights moved.
 	d := longer()
@@ -192,7 +193,7 @@ func TestUnwritableFolders(t *testing.T) {
 	blocker := filepath.Join(t.TempDir(), "file")
 	require.NoError(t, os.WriteFile(blocker, nil, 0o666))
 	_, err := Run(context.Background(), Job{Device: dev, Config: tiny(), Folder: filepath.Join(blocker, "run")})
-	require.ErrorContains(t, err, "cannot make the run folder")
+	require.ErrorContains(t, err, "cannot make the folder")
 	require.ErrorContains(t, err, blocker)
 	now, _ := dev.Usage()
 	require.Zero(t, now)

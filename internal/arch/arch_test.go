@@ -24,6 +24,7 @@ var may = map[string][]string{
 	"internal/rng":        {},
 	"internal/outfile":    {},
 	"internal/infile":     {},
+	"internal/lockfile":   {},
 	"internal/settings":   {"internal"},
 	"internal/warn":       {},
 	"internal/text":       {},

@@ -21,6 +21,7 @@ const Name = ".voxgrad.lock"
 type Lock struct {
 	f      *os.File
 	shared bool
+	made   []string // folders that were made for it, the innermost first
 }
 
 // errBusy is that of a lock which others hold in a way that excludes the one wanted.
@@ -28,10 +29,30 @@ var errBusy = errors.New("locked")
 
 // Folder locks a folder for this process alone, and makes it if need be.
 func Folder(dir string) (*Lock, error) {
+	made, err := makeFolder(dir)
+	if err != nil {
+		return nil, err
+	}
+	l, err := File(filepath.Join(dir, Name), dir)
+	if err == nil {
+		l.made = made
+	}
+	return l, err
+}
+
+// makeFolder makes a folder with those that it is in and returns what was not there, the
+// innermost first.
+func makeFolder(dir string) (made []string, err error) {
+	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
+		if _, err := os.Stat(d); !errors.Is(err, os.ErrNotExist) || d == filepath.Dir(d) {
+			break
+		}
+		made = append(made, d)
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("cannot make the folder: %w", err)
 	}
-	return File(filepath.Join(dir, Name), dir)
+	return made, nil
 }
 
 // File locks by a file; what is what the lock is about, for the message that names who
@@ -57,14 +78,15 @@ func File(path, what string) (*Lock, error) {
 // process is there, while none can come. Others at different work are an error that names
 // who holds the folder.
 func Shared(dir, key string, alone func() error) (*Lock, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("cannot make the folder: %w", err)
+	made, err := makeFolder(dir)
+	if err != nil {
+		return nil, err
 	}
 	path := filepath.Join(dir, Name)
 	for range 100 {
 		f, err := open(path, true)
 		if err == nil {
-			l := &Lock{f: f}
+			l := &Lock{f: f, made: made}
 			if err := errors.Join(alone(), l.write(key)); err != nil {
 				l.Unlock()
 				return nil, err
@@ -122,7 +144,8 @@ func open(path string, exclusive bool) (*os.File, error) {
 	return nil, errBusy
 }
 
-// Unlock gives the lock back. The last one to hold it removes the file.
+// Unlock gives the lock back. The last one to hold it removes the file, and the folders that
+// were made for it if nothing else is in them.
 func (l *Lock) Unlock() {
 	if l == nil || l.f == nil {
 		return
@@ -132,6 +155,9 @@ func (l *Lock) Unlock() {
 	}
 	l.f.Close()
 	l.f = nil
+	for _, dir := range l.made {
+		os.Remove(dir) // fails where there is something in it
+	}
 }
 
 // write begins the file: the key, and below it who holds the lock.

@@ -64,7 +64,7 @@ func TestOneProcessAFolder(t *testing.T) {
 	require.Contains(t, said, dir+" is in use")
 	l.Unlock()
 	l.Unlock()
-	require.NoFileExists(t, filepath.Join(dir, Name))
+	require.NoDirExists(t, filepath.Dir(dir), "made for the lock alone")
 
 	cmd, said := other(t, dir, "")
 	require.Equal(t, "<nil>", said)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/train"
 	"voxgrad/train/dataset"
@@ -28,7 +29,7 @@ type Config struct {
 	Sampler *sample.Options `toml:"sampler,omitempty"`
 	Loss    *train.Loss     `toml:"loss,omitempty"`
 	Adam    *train.Adam     `toml:"adam,omitempty"`
-	Run     *train.Course   `toml:"run,omitempty"`
+	Run     *train.Schedule `toml:"run,omitempty"`
 
 	Segmenter Stage `toml:"segmenter" comment:"all lesions of one scan"`
 	Inpainter Stage `toml:"inpainter" comment:"healthy tissue in place of noise"`
@@ -103,7 +104,7 @@ type Stage struct {
 	Sampler      sample.Options     `toml:"sampler"`
 	Loss         train.Loss         `toml:"loss"`
 	Adam         train.Adam         `toml:"adam"`
-	Run          train.Course       `toml:"run"`
+	Run          train.Schedule     `toml:"run"`
 }
 
 // Predict says how the ensemble is applied.
@@ -205,4 +206,41 @@ func (c Config) predictOptions() infer.Options {
 	o := infer.Defaults()
 	o.Settings, o.Patch, o.Hop, o.Gaussian, o.Mirror = c.Data.Settings, c.Predict.Patch, c.Predict.Hop, c.Predict.Gaussian, c.Predict.Mirror
 	return o
+}
+
+// TOML is the configuration as a file, with every stage in full.
+func (c Config) TOML() ([]byte, error) { return settings.Encode(c) }
+
+// ParseTOML changes the settings that the text names and keeps the others. What
+// [network], [sampler], [loss], [adam] and [run] say holds for every stage; a
+// stage's own table ([finetune.adam]) comes on top. An unknown key is an error
+// that gives its line.
+func (c *Config) ParseTOML(text []byte) error {
+	// Once for the errors, so that a text with a mistake in it changes nothing.
+	var scratch Config
+	if err := settings.Decode(text, &scratch); err != nil {
+		return err
+	}
+	var named map[string]struct {
+		Augment *string `toml:"augment"`
+	}
+	_ = settings.Part(text, &named) // tables alone matter here; what is wrong has been found
+	for _, s := range c.stages() {
+		if n := named[s.Name].Augment; n != nil {
+			s.Augment, s.Augmentation = *n, train.AugmentationOf(*n)
+		}
+		shared := struct {
+			Network *train.Network  `toml:"network"`
+			Sampler *sample.Options `toml:"sampler"`
+			Loss    *train.Loss     `toml:"loss"`
+			Adam    *train.Adam     `toml:"adam"`
+			Run     *train.Schedule `toml:"run"`
+		}{&s.Network, &s.Sampler, &s.Loss, &s.Adam, &s.Run}
+		if err := settings.Part(text, &shared); err != nil {
+			return err
+		}
+	}
+	err := settings.Decode(text, c)
+	c.Network, c.Sampler, c.Loss, c.Adam, c.Run = nil, nil, nil, nil, nil
+	return err
 }

@@ -62,7 +62,7 @@ func TestSharedTablesHoldForEveryStage(t *testing.T) {
 
 func TestConfigMistakesAreNamed(t *testing.T) {
 	c := Defaults()
-	require.EqualError(t, c.ParseTOML([]byte("seed = 1\n[finetune.adam]\nlearning_rat = 1\n")), "line 3: unknown key finetune.adam.learning_rat")
+	require.EqualError(t, c.ParseTOML([]byte("seed = 1\n[finetune.adam]\nlearning_rat = 1\n")), "line 3: unknown key finetune.adam.learning_rat; did you mean finetune.adam.learning_rate?")
 	require.EqualError(t, c.ParseTOML([]byte("[segmenter]\nencoder = \"x\"\n")), "line 2: unknown key segmenter.encoder")
 	require.ErrorContains(t, c.ParseTOML([]byte("[run]\nbatch = \"two\"\n")), "line 2, column")
 	require.ErrorContains(t, c.ParseTOML([]byte("[detector.sampler]\npatch = [1, 2]\n")), "detector.sampler.patch has 2 numbers")
@@ -98,10 +98,7 @@ func TestAStageChangesItsPreset(t *testing.T) {
 	require.NoError(t, c.ParseTOML([]byte("[finetune]\naugment = \"none\"\n[finetune.augmentation.noise]\np = 0.25\n[detector.augmentation.noise]\np = 0.75\n")))
 	m := Method{Augmentation: true}
 	tuned := c.trainConfig(finetune, m, 0)
-	text, err := tuned.TOML()
-	require.NoError(t, err)
-	settings, err := flatText(text)
-	require.NoError(t, err)
+	settings := flat(tuned.Resolved())
 	require.Equal(t, "none", settings["augment"])
 	require.Equal(t, "0.25", settings["augmentation.noise.p"])
 	require.Equal(t, "0", settings["augmentation.bias.p"], "none's")
@@ -110,10 +107,7 @@ func TestAStageChangesItsPreset(t *testing.T) {
 
 	// Switched off, the preset counts, not the stage's changes.
 	off := c.trainConfig(detector, Method{}, 0)
-	text, err = off.TOML()
-	require.NoError(t, err)
-	settings, err = flatText(text)
-	require.NoError(t, err)
+	settings = flat(off.Resolved())
 	require.Equal(t, "paper-baseline", settings["augment"])
 	require.Equal(t, "0", settings["augmentation.noise.p"])
 }

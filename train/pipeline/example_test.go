@@ -16,7 +16,7 @@ func ExampleConfig_ParseTOML() {
 	fmt.Println(c.ParseTOML([]byte("[data.test]\nroot = \"x\"\nlayuot = \"csv\"\n")))
 	// Output:
 	// <nil> 0.001 3e-05 5
-	// line 3: unknown key data.test.layuot
+	// line 3: unknown key data.test.layuot; did you mean data.test.layout?
 }
 
 // The steps of the method with two members; without synthesis there are fewer.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"voxgrad/train/dataset"
 )
 
 func TestHashesAreOfTheContent(t *testing.T) {
@@ -84,9 +86,9 @@ func TestHashesAreOfTheContent(t *testing.T) {
 }
 
 func TestHashOfNamesAndValues(t *testing.T) {
-	a := hashOf(map[string]string{"a": "1", "b": "2"})
-	require.Equal(t, a, hashOf(map[string]string{"b": "2", "a": "1"}))
+	a := dataset.HashValues(map[string]string{"a": "1", "b": "2"})
+	require.Equal(t, a, dataset.HashValues(map[string]string{"b": "2", "a": "1"}))
 	for _, m := range []map[string]string{{"a": "1"}, {"a": "2", "b": "1"}, {"a": "1", "b": "2", "c": ""}, {"a": "1\n1:b=1:2"}, {"a1": "", "b": "2"}} {
-		require.NotEqual(t, a, hashOf(m))
+		require.NotEqual(t, a, dataset.HashValues(m))
 	}
 }

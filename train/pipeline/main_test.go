@@ -66,7 +66,7 @@ func folder(t *testing.T, c Config, out string, events func(Event)) *Pipeline {
 	t.Helper()
 	dev := cpu.New()
 	t.Cleanup(func() { require.NoError(t, dev.Close()) })
-	p, err := Open(Job{Config: c, Out: out, Device: dev, OpenDry: train.DryTensors, Version: "test", Events: events})
+	p, err := Open(Job{Config: c, Out: out, Device: dev, OpenDry: train.DryTensors, Version: "test", Overwrite: true, Events: events})
 	require.NoError(t, err)
 	return p
 }

@@ -41,7 +41,7 @@ func (w *pageWork) inputs(p *Pipeline) (*inputs, error) {
 		return nil, err
 	}
 	errs := []error{
-		in.data(p, testSet, d, withImages|withMasks),
+		in.data(p, testSet, d, dataset.Images|dataset.Masks),
 		in.add(p, "scores", p.path(w.evaluate.work.(*evaluating).json())),
 		in.add(p, "scores of the baseline", p.path(w.baseline.work.(*thresholding).json())),
 	}

@@ -5,11 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"voxgrad/device"
+	"voxgrad/internal/lockfile"
 	"voxgrad/internal/outfile"
 	"voxgrad/train"
 	"voxgrad/train/dataset"
@@ -21,7 +24,16 @@ type Job struct {
 	Out     string         // the folder for everything
 	Device  device.Backend // not needed to list the steps
 	OpenDry train.OpenDry  // for Plan: counts memory
+	Limit   int64          // bytes that the device can give, where that is known: more is refused
 	Version string         // of the program, for the records
+	Commit  string         // of its source
+
+	// Overwrite clears the results of other settings, data or weights. Without it they
+	// are refused.
+	Overwrite bool
+
+	// Lock is the folder's where the caller holds it already.
+	Lock *lockfile.Lock
 
 	// Events, if set, is called from the goroutine of Run.
 	Events func(Event)
@@ -81,7 +93,7 @@ func (p *Pipeline) Only(ctx context.Context, stage string, fold int) error {
 		return err
 	}
 	for _, s := range ancestors(p.steps, steps) {
-		why, _, err := p.look(s)
+		why, err := p.look(s)
 		if err != nil {
 			return err
 		}
@@ -93,10 +105,24 @@ func (p *Pipeline) Only(ctx context.Context, stage string, fold int) error {
 }
 
 func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
+	if p.through(steps) { // a finished run can be looked at where nothing can be written
+		for i, s := range steps {
+			p.on(Skipped{Step: s, Number: i + 1, Total: len(steps)})
+		}
+		return nil
+	}
+	unlock, err := p.lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := p.own(); err != nil {
 		return err
 	}
 	if err := p.ready(steps); err != nil {
+		return err
+	}
+	if err := p.mayClear(steps); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(p.path(stepsFolder), 0o777); err != nil {
@@ -116,6 +142,94 @@ func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
 	}
 	p.hashes.save()
 	return p.writeConfig()
+}
+
+// through reports whether all is done and the folder says so already.
+func (p *Pipeline) through(steps []*Step) bool {
+	text, err := p.job.Config.TOML()
+	if err != nil {
+		return false
+	}
+	if old, err := os.ReadFile(p.path(ConfigFile)); err != nil || !bytes.Equal(old, text) {
+		return false
+	}
+	for _, s := range steps {
+		if why, err := p.look(s); err != nil || why != "" {
+			return false
+		}
+	}
+	return true
+}
+
+// lock keeps others out of the folder from the first look to the last write, but for those
+// that do steps of the same configuration: members of an ensemble run side by side. Who
+// is there alone sweeps what killed processes have left.
+func (p *Pipeline) lock() (unlock func(), err error) {
+	sweep := func() error {
+		folders := map[string]bool{p.job.Out: true, p.path(stepsFolder): true}
+		for _, s := range p.steps {
+			for _, place := range s.work.places() {
+				folders[p.path(place)] = true
+			}
+		}
+		for _, dir := range slices.Sorted(maps.Keys(folders)) {
+			if info, err := os.Stat(dir); err == nil && info.IsDir() {
+				if err := outfile.Sweep(dir); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	}
+	if p.job.Lock != nil {
+		return func() {}, sweep()
+	}
+	l, err := lockfile.Shared(p.job.Out, dataset.HashValues(flat(p.job.Config)), sweep)
+	return l.Unlock, err
+}
+
+// mayClear refuses results of other settings before the first step begins. What depends on
+// a step that will run is looked at again when its turn comes.
+func (p *Pipeline) mayClear(steps []*Step) error {
+	if p.job.Overwrite {
+		return nil
+	}
+	will := map[*Step]bool{}
+	for _, s := range steps {
+		if slices.ContainsFunc(s.Needs, func(n *Step) bool { return will[n] }) {
+			will[s] = true
+			st, ok := readJSON[Stamp](p.stampFile(s))
+			if w, trains := s.work.(*training); ok && trains {
+				if why := changed(nil, st.Config, &inputs{config: w.settings(p)}); why != "" {
+					return p.notCleared(s, why)
+				}
+			}
+			continue
+		}
+		in, err := s.work.inputs(p)
+		if err != nil {
+			return fmt.Errorf("step %s: %w", s.Name, err)
+		}
+		why, err := p.refuse(s, in)
+		if err != nil {
+			return err
+		}
+		will[s] = why != ""
+	}
+	return nil
+}
+
+// refuse says why a step has to run, and is an error if that would clear what is not its own.
+func (p *Pipeline) refuse(s *Step, in *inputs) (why string, err error) {
+	why, clears, err := p.current(s, in)
+	if err == nil && clears && !p.job.Overwrite {
+		err = p.notCleared(s, why)
+	}
+	return why, err
+}
+
+func (p *Pipeline) notCleared(s *Step, why string) error {
+	return fmt.Errorf("%s holds results of step %s with other inputs (%s): choose another folder, or clear them with --overwrite", p.job.Out, s.Name, why)
 }
 
 // own refuses a folder in which something else lies where steps clear and write.
@@ -144,24 +258,22 @@ func (p *Pipeline) writeConfig() error {
 	if err != nil {
 		return err
 	}
-	if old, err := os.ReadFile(p.path(ConfigFile)); err == nil && bytes.Equal(old, text) {
-		return nil // a finished run can be looked at where nothing can be written
-	}
 	return outfile.WriteBytes(p.path(ConfigFile), text)
 }
 
 // look says why a step has to run, or "". The steps it needs are done.
-func (p *Pipeline) look(s *Step) (why string, stamp *Stamp, err error) {
+func (p *Pipeline) look(s *Step) (why string, err error) {
 	in, err := s.work.inputs(p)
 	if err != nil {
-		return "", nil, fmt.Errorf("step %s: %w", s.Name, err)
+		return "", fmt.Errorf("step %s: %w", s.Name, err)
 	}
-	return p.current(s, in)
+	why, _, err = p.current(s, in)
+	return why, err
 }
 
 // do does a step unless it is done.
 func (p *Pipeline) do(ctx context.Context, s *Step, number, total int) error {
-	why, _, err := p.look(s)
+	why, err := p.look(s)
 	if err != nil {
 		return err
 	}
@@ -169,17 +281,17 @@ func (p *Pipeline) do(ctx context.Context, s *Step, number, total int) error {
 		p.on(Skipped{Step: s, Number: number, Total: total})
 		return nil
 	}
-	unlock, err := lock(p.lockFile(s), s.Name)
+	lock, err := lockfile.File(p.lockFile(s), "step "+s.Name)
 	if err != nil {
 		return err
 	}
-	defer unlock()
+	defer lock.Unlock()
 	// Between the look and the lock another process may have done it.
 	in, err := s.work.inputs(p)
 	if err != nil {
 		return fmt.Errorf("step %s: %w", s.Name, err)
 	}
-	if why, _, err = p.current(s, in); err != nil {
+	if why, err = p.refuse(s, in); err != nil {
 		return err
 	}
 	if why == "" {
@@ -249,3 +361,47 @@ func Places() []string {
 	return []string{ConfigFile, stepsFolder, segmenter, inpainter, generator, detector, finetune, "predictions", baselineFolder,
 		"scores.csv", "scores.json", PageFile, picturesFolder, "rows", AblationText, AblationCSV, AblationJSON}
 }
+
+// Event is something that a run tells whoever watches it.
+type Event interface{ event() }
+
+// Skipped is a step that is done already.
+type Skipped struct {
+	Step          *Step
+	Number, Total int // its place in what is asked for, from 1
+}
+
+// Warned is something to look at that does not stop the run.
+type Warned struct{ Text string }
+
+// Started comes before a step's work.
+type Started struct {
+	Step          *Step
+	Why           string // it runs
+	Number, Total int
+}
+
+// Training passes on what a training step tells.
+type Training struct {
+	Step  *Step
+	Event train.Event
+}
+
+// Progress is how far a step without training has come.
+type Progress struct {
+	Step        *Step
+	Done, Total int
+}
+
+// Finished comes after a step's stamp.
+type Finished struct {
+	Step    *Step
+	Seconds float64
+}
+
+func (Warned) event()   {}
+func (Skipped) event()  {}
+func (Started) event()  {}
+func (Training) event() {}
+func (Progress) event() {}
+func (Finished) event() {}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/internal/lockfile"
 	"voxgrad/train"
 	"voxgrad/train/internal/phantomset"
 )
@@ -158,7 +159,7 @@ func TestAStepThatWasCutOffGoesOnUnlessItsInputsChanged(t *testing.T) {
 	other.Finetune.Adam.LearningRate = 0.5
 	stopping(t, other, out, 2)
 	_, why = ran(t, short(), out)
-	require.Equal(t, "has not run", why["finetune/fold_0"])
+	require.Equal(t, "was begun; changed: adam.learning_rate was 0.5, is 0.0001", why["finetune/fold_0"])
 	require.Equal(t, want, results(t, out, false))
 
 	// Neither are the remains of a run whose mark is gone.
@@ -173,18 +174,18 @@ func TestTwoProcessesDoNotShareAStep(t *testing.T) {
 	out := t.TempDir()
 	p := folder(t, short(), out, nil)
 	require.NoError(t, os.MkdirAll(filepath.Join(out, stepsFolder), 0o777))
-	unlock, err := lock(p.lockFile(p.steps[0]), p.steps[0].Name)
+	l, err := lockfile.File(p.lockFile(p.steps[0]), "step "+p.steps[0].Name)
 	require.NoError(t, err)
 	settings := filepath.Join(out, ConfigFile)
 	require.NoError(t, os.WriteFile(settings, []byte("the other's"), 0o666))
 	err = p.Run(context.Background())
-	require.ErrorContains(t, err, "step finetune/fold_0 is being run by process ")
+	require.ErrorContains(t, err, "step finetune/fold_0 is in use by process ")
 	require.ErrorContains(t, err, "nothing was changed")
 	kept, err := os.ReadFile(settings)
 	require.NoError(t, err)
 	require.Equal(t, "the other's", string(kept))
 	require.NoDirExists(t, filepath.Join(out, "finetune"))
-	unlock()
+	l.Unlock()
 	require.NoError(t, p.Run(context.Background()))
 }
 

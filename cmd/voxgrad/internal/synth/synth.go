@@ -15,9 +15,9 @@ import (
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/device"
 	"voxgrad/internal/rng"
+	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/synth"
-	"voxgrad/train"
 	"voxgrad/train/prep"
 )
 
@@ -47,7 +47,7 @@ type synthJob struct {
 type synthConfig struct{ synth.Options }
 
 // ParseTOML implements configuration.
-func (c *synthConfig) ParseTOML(text []byte) error { return train.DecodeTOML(text, c) }
+func (c *synthConfig) ParseTOML(text []byte) error { return settings.Decode(text, c) }
 
 const synthLong = `Makes synthetic pairs of time points out of one FLAIR scan and its lesion mask: some
 of its lesions are taken away from one or both time points by the inpainter, others

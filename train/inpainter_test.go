@@ -16,10 +16,10 @@ import (
 	"voxgrad/train/dataset"
 )
 
-func TestPaintersLearn(t *testing.T) {
+func TestRestoringNetworksLearn(t *testing.T) {
 	for _, task := range []string{models.Inpainter, models.Generator} {
 		t.Run(task, func(t *testing.T) {
-			c := painter(task)
+			c := restorer(task)
 			c.Network.Width, c.Network.Dropout = 4, 0
 			c.Adam.LearningRate = 1e-2
 			c.Run.Steps, c.Run.Epochs, c.Run.ValidPatches = 40, 3, 8
@@ -78,7 +78,7 @@ func TestPaintersLearn(t *testing.T) {
 
 // Where every patch has lesions, the noise can be kept away from them.
 func TestInpainterAmongLesions(t *testing.T) {
-	c := painter(models.Inpainter)
+	c := restorer(models.Inpainter)
 	c.Sampler.Patch, c.Sampler.LesionFree = [3]int{24, 24, 24}, false
 	tr := opened(t, c)
 	lesions := 0
@@ -103,11 +103,11 @@ func TestInpainterAmongLesions(t *testing.T) {
 	require.Positive(t, lesions)
 }
 
-func TestPaintersRefuse(t *testing.T) {
+func TestRestoringNetworksRefuse(t *testing.T) {
 	dev := cpu.New()
 	defer dev.Close()
 	try := func(task string, change func(*Config)) error {
-		c := painter(task)
+		c := restorer(task)
 		change(&c)
 		_, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: t.TempDir()})
 		return err

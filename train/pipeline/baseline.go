@@ -26,10 +26,7 @@ func (w *thresholding) json() string { return path.Join(baselineFolder, "scores.
 func (w *thresholding) csv() string  { return path.Join(baselineFolder, "scores.csv") }
 
 func (w *thresholding) inputs(p *Pipeline) (*inputs, error) {
-	config, err := flat(p.job.Config.Data.Settings)
-	if err != nil {
-		return nil, err
-	}
+	config := flat(p.job.Config.Data.Settings)
 	config["thresholds"] = fmt.Sprint(baselineSDs)
 	in := &inputs{hashes: map[string]string{}, config: config}
 	pairs, err := p.pairs()
@@ -40,7 +37,7 @@ func (w *thresholding) inputs(p *Pipeline) (*inputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	return in, errors.Join(in.data(p, pairsSet, pairs, withImages|withMasks), in.data(p, testSet, test, withImages|withMasks))
+	return in, errors.Join(in.data(p, pairsSet, pairs, dataset.Images|dataset.Masks), in.data(p, testSet, test, dataset.Images|dataset.Masks))
 }
 
 func (w *thresholding) outputs(p *Pipeline) ([]string, error) {
