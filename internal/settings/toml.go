@@ -113,16 +113,19 @@ func suggest(key []string, into any) string {
 	walk("", reflect.Indirect(reflect.ValueOf(into)), true, func(k Key) {
 		if rest, ok := strings.CutPrefix(k.Path, table); ok {
 			rest, _, _ = strings.Cut(rest, ".")
-			if !slices.Contains(near, table+rest) {
-				near = append(near, table+rest)
+			if !slices.Contains(near, rest) {
+				near = append(near, rest)
 			}
 		}
 		if k.Name() == name {
 			same = append(same, k.Path)
 		}
 	})
-	if s := text.DidYouMean(table+name, near); s != "" || len(same) == 0 {
-		return s
+	switch best := text.Nearest(name, near); {
+	case best != "":
+		return fmt.Sprintf("; did you mean %s%s?", table, best)
+	case len(same) > 0:
+		return fmt.Sprintf("; did you mean %s?", same[0])
 	}
-	return fmt.Sprintf("; did you mean %s?", same[0])
+	return ""
 }
