@@ -22,14 +22,14 @@ type Moments struct {
 // usual β1 = 0.9, β2 = 0.999, ε = 1e-8 and moments of zero. Frozen parameters get no
 // moments: no memory, and no drift.
 func NewAdam(n *Net, lr float64) *Adam {
-	a := &Adam{LR: lr, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, dev: n.Dev}
-	for _, p := range n.Params {
+	a := &Adam{LR: lr, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, dev: n.dev}
+	for _, p := range n.params {
 		if !p.Trainable() {
 			continue
 		}
-		m := Moments{Param: p, M: n.Dev.Alloc(p.Shape), V: n.Dev.Alloc(p.Shape)}
-		n.Dev.Fill(m.M, 0)
-		n.Dev.Fill(m.V, 0)
+		m := Moments{Param: p, M: n.dev.Alloc(p.Shape), V: n.dev.Alloc(p.Shape)}
+		n.dev.Fill(m.M, 0)
+		n.dev.Fill(m.V, 0)
 		a.Moments = append(a.Moments, m)
 	}
 	return a
@@ -56,3 +56,6 @@ func (a *Adam) Free() {
 	}
 	a.Moments = nil
 }
+
+// Device is where the moments live.
+func (a *Adam) Device() device.Backend { return a.dev }

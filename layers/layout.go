@@ -7,13 +7,14 @@ import (
 )
 
 // Layout is the order of a parameter's elements in a file, PyTorch's, beside
-// the device's (device.Weights).
+// the device's.
 type Layout uint8
 
 const (
-	Vector       Layout = iota // [C]
-	ConvWeights                // file [Cout, Cin, K, K, K]; device [K, K, K, Cin, Cout]
-	ConvTWeights               // file [Cin, Cout, K, K, K]; device [K, K, K, Cin, Cout]
+	Vector       Layout = iota // file [C]; device Vec(C)
+	ConvWeights                // file [Cout, Cin, K, K, K]; device Weights(K, Cin, Cout)
+	ConvTWeights               // file [Cin, Cout, K, K, K]; device Weights(K, Cin, Cout)
+	Dense                      // file and device [N, D, H, W, C]
 )
 
 // FileShape is the shape that a file gives to a device tensor of shape s.
@@ -23,8 +24,17 @@ func (l Layout) FileShape(s device.Shape) []int {
 		return []int{s.C, s.W, s.N, s.D, s.H}
 	case ConvTWeights:
 		return []int{s.W, s.C, s.N, s.D, s.H}
+	case Dense:
+		return []int{s.N, s.D, s.H, s.W, s.C}
 	default:
 		return []int{s.C}
+	}
+}
+
+// check panics if a tensor of shape s cannot have this layout.
+func (l Layout) check(s device.Shape) {
+	if l == Vector && s != device.Vec(s.C) {
+		panic(fmt.Sprintf("layers: a tensor of shape %v is no vector: Dense is the layout of any shape", s))
 	}
 }
 
@@ -43,7 +53,7 @@ func (l Layout) permute(x []float32, s device.Shape, move func(y, x []float32, f
 		panic(fmt.Sprintf("layers: %d values for a tensor of shape %v", len(x), s))
 	}
 	y := make([]float32, len(x))
-	if l == Vector {
+	if l == Vector || l == Dense {
 		copy(y, x)
 		return y
 	}

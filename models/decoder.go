@@ -23,10 +23,10 @@ func newDecoder(s layers.Scope, c Config) *decoder {
 		out := max(skip, 4*w) // conv10 keeps the 4w channels of conv9
 		d.up[l] = layers.NewUp(s.In(name("up", l+1)), c.Up, below)
 		d.norm[l] = layers.NewBatchNorm(s.In(name("bn", 10-l)), below+skip)
-		d.conv[l] = layers.NewConv(s.In(name("conv", 10-l)), below+skip, out, device.ReLU)
+		d.conv[l] = layers.NewConv(s.In(name("conv", 10-l)), below+skip, out, convReLU)
 		below = out
 	}
-	d.out = layers.NewConv(s.In("conv_out"), below, c.Cout, device.Linear)
+	d.out = layers.NewConv(s.In("conv_out"), below, c.Cout, layers.ConvOptions{ConvParams: device.Conv3x3x3})
 	return d
 }
 

@@ -20,6 +20,9 @@ type encoder struct {
 
 const levels = 3
 
+// convReLU is the convolution of all layers but the last: 3³, same grid.
+var convReLU = layers.ConvOptions{ConvParams: device.Conv3x3x3, Act: device.ReLU}
+
 // Multiple is what a grid's extents must be multiples of.
 const Multiple = 1 << levels
 
@@ -29,14 +32,14 @@ func newEncoder(s layers.Scope, c Config) *encoder {
 	for l := range levels {
 		a, b := 2*l+1, 2*l+2
 		mid, out := c.Width<<l, c.Width<<(l+1)
-		e.first[l] = layers.NewConv(s.In(name("conv", a)), in, mid, device.ReLU)
+		e.first[l] = layers.NewConv(s.In(name("conv", a)), in, mid, convReLU)
 		e.mid[l] = layers.NewBatchNorm(s.In(name("bn", a)), mid)
-		e.second[l] = layers.NewConv(s.In(name("conv", b)), mid, out, device.ReLU)
+		e.second[l] = layers.NewConv(s.In(name("conv", b)), mid, out, convReLU)
 		e.drop[l] = layers.NewDropout(s.In(name("dropout", b)), c.Dropout)
 		e.below[l] = layers.NewBatchNorm(s.In(name("bn", b)), out)
 		in = out
 	}
-	e.bottom = layers.NewConv(s.In("conv7"), in, 2*in, device.ReLU)
+	e.bottom = layers.NewConv(s.In("conv7"), in, 2*in, convReLU)
 	return e
 }
 

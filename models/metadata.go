@@ -34,6 +34,7 @@ func (n *Net) Metadata() map[string]string {
 // inpainter if it has one input channel, else a generator, and one with more output
 // channels is a segmenter.
 func ConfigOf(f *weights.File) (Config, error) {
+	f = Unwrapped(f)
 	if authors(f) {
 		return Config{}, fmt.Errorf("%s has the layer names of the paper's authors: convert it first (voxgrad weights from-authors)", f.Path)
 	}

@@ -8,17 +8,16 @@ import (
 	"voxgrad/layers"
 )
 
-// Net is a network on a device.
+// Net is one of the four networks on a device.
 type Net struct {
 	Config
+	*layers.Net
 	Preparation Preparation // of its input, as its weights file says; kept when it is saved
-
-	layers *layers.Net
 
 	body interface {
 		forward(t *autograd.Tape, x []*autograd.Var) *autograd.Var
 	}
-	encMode, mode layers.Mode
+	encoder layers.Mode
 }
 
 // New builds a network with initial weights that depend on the seed and the
@@ -28,7 +27,7 @@ func New(dev device.Backend, c Config, seed uint64) (*Net, error) {
 	if err != nil {
 		return nil, err
 	}
-	n.layers.Init(seed)
+	n.Init(seed)
 	return n, nil
 }
 
@@ -37,8 +36,8 @@ func build(dev device.Backend, c Config) (*Net, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	n := &Net{Config: c, layers: layers.NewNet(dev)}
-	enc, dec := n.layers.Scope(&n.encMode), n.layers.Scope(&n.mode)
+	n := &Net{Config: c, Net: layers.NewNet(dev)}
+	enc, dec := n.Scope().Follow(&n.encoder), n.Scope()
 	if c.Kind == Detector {
 		n.body = newDetector(enc, dec, c)
 	} else {
@@ -48,7 +47,7 @@ func build(dev device.Backend, c Config) (*Net, error) {
 }
 
 // Forward runs the network on one image per time point, each [N D H W Cin], and
-// gives [N D H W Cout]: logits (head softmax) or intensities (head linear).
+// returns [N D H W Cout]: logits (head softmax) or intensities (head linear).
 // Extents must be multiples of Multiple (see CheckGrid).
 func (n *Net) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
 	if len(x) != n.TimePoints() {
@@ -74,43 +73,34 @@ func CheckGrid(extents ...int) error {
 
 // SetMode switches all layers but a frozen encoder's.
 func (n *Net) SetMode(m layers.Mode) {
-	n.mode = m
-	if n.encMode != layers.Frozen {
-		n.encMode = m
+	n.Net.SetMode(m)
+	if n.encoder != layers.Frozen {
+		n.encoder = m
 	}
 }
 
 // FreezeEncoder makes the encoder use its running statistics, without dropout,
 // and want no gradients, for good. Do it before making the optimizer.
 func (n *Net) FreezeEncoder() {
-	n.encMode = layers.Frozen
-	for _, p := range n.layers.Params {
+	n.encoder = layers.Frozen
+	for _, p := range n.Params() {
 		if inEncoder(p.Name) {
 			p.SetWantsGrad(false)
 		}
 	}
 }
 
+// Spec is what the network takes and returns.
+func (n *Net) Spec() Spec {
+	return Spec{Name: n.Kind, Images: n.TimePoints(), Cin: n.Cin, Cout: n.Cout, Head: n.Head(), Multiple: Multiple, Preparation: n.Preparation}
+}
+
+func (n *Net) String() string {
+	return fmt.Sprintf("%s of width %d with %s up", article(n.Kind), n.Width, n.Up)
+}
+
 // EncoderFrozen reports whether FreezeEncoder was called.
-func (n *Net) EncoderFrozen() bool { return n.encMode == layers.Frozen }
-
-// Params are the parameters in a fixed order, frozen ones included.
-func (n *Net) Params() []*layers.Param { return n.layers.Params }
-
-// Buffers are the running statistics in a fixed order.
-func (n *Net) Buffers() []*layers.Buffer { return n.layers.Buffers }
-
-// Count is the number of trainable and of all parameter values.
-func (n *Net) Count() (trainable, all int) { return n.layers.Count() }
-
-// ClearGrads forgets all gradients.
-func (n *Net) ClearGrads() { n.layers.ClearGrads() }
+func (n *Net) EncoderFrozen() bool { return n.encoder == layers.Frozen }
 
 // Adam is an optimizer for the parameters that are trainable now.
-func (n *Net) Adam(lr float64) *layers.Adam { return layers.NewAdam(n.layers, lr) }
-
-// Device is where the network lives.
-func (n *Net) Device() device.Backend { return n.layers.Dev }
-
-// Free gives the device's memory back.
-func (n *Net) Free() { n.layers.Free() }
+func (n *Net) Adam(lr float64) *layers.Adam { return layers.NewAdam(n.Net, lr) }
