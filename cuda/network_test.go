@@ -8,6 +8,7 @@ import (
 	"voxgrad/cuda/emu"
 	"voxgrad/device/ref"
 	"voxgrad/layers"
+	"voxgrad/models"
 	"voxgrad/models/weights"
 )
 
@@ -56,14 +57,14 @@ func recordedNetworks(t *testing.T, open func(t testing.TB) *Backend) {
 // device's sides all gradients agree as far as fp32 goes.
 func equalSides(l, o *learner, before *weights.File, want float64) {
 	t := l.t
-	require.NoError(t, l.net.SetTensors(before))
+	require.NoError(t, models.Restore(l.net, before))
 	var noted [][]float32
 	l.dev.(*sides).noted = &noted
 	require.InDelta(t, want, l.step(), 1e-6, "loss")
 
 	own := o.snapshot()
 	*o.dev.(*sides) = sides{Backend: o.dev.(*sides).Backend, noted: &noted, replay: true}
-	require.NoError(t, o.net.SetTensors(before))
+	require.NoError(t, models.Restore(o.net, before))
 	o.step()
 	require.Empty(t, noted)
 	other := o.dev.(*sides)
@@ -76,7 +77,7 @@ func equalSides(l, o *learner, before *weights.File, want float64) {
 	l.gradients("on equal sides", 2e-5, func(p *layers.Param) []float64 { return grads[p.Name] })
 
 	other.noted = nil
-	require.NoError(t, o.net.SetTensors(own))
+	require.NoError(t, models.Restore(o.net, own))
 	o.step() // its own gradients again
 }
 

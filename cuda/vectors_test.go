@@ -214,7 +214,7 @@ func exact(dev device.Backend, x device.Tensor) []float64 {
 }
 
 func (l *learner) snapshot() *weights.File {
-	f, err := weights.Make("a snapshot", l.net.Tensors(), nil)
+	f, err := weights.Make("a snapshot", models.Tensors(l.net), nil)
 	require.NoError(l.t, err)
 	return f
 }

@@ -11,6 +11,8 @@ import (
 	"voxgrad/device/ref"
 )
 
+var same = ConvOptions{ConvParams: device.Conv3x3x3}
+
 var grid = device.Shape{N: 2, D: 3, H: 4, W: 5, C: 2}
 
 func image(dev *ref.Backend[float64]) *autograd.Var {
@@ -25,9 +27,8 @@ func image(dev *ref.Backend[float64]) *autograd.Var {
 // statistics move by a tenth; in evaluation they are what is used.
 func TestNormModes(t *testing.T) {
 	dev := ref.New[float64]()
-	var mode Mode
 	net := NewNet(dev)
-	n := NewBatchNorm(net.Scope(&mode).In("bn"), 2)
+	n := NewBatchNorm(net.Scope().In("bn"), 2)
 	net.Init(1)
 	x := image(dev)
 	stats := func(y device.Tensor, c int) (mean, variance float64) {
@@ -53,7 +54,8 @@ func TestNormModes(t *testing.T) {
 		require.InDelta(t, 0.1*xm, dev.Data(n.runMean)[c], 1e-8)
 		require.InDelta(t, 0.9+0.1*xv*rows/(rows-1), dev.Data(n.runVar)[c], 1e-8)
 	}
-	for _, mode = range []Mode{Eval, Frozen} {
+	for _, mode := range []Mode{Eval, Frozen} {
+		net.SetMode(mode)
 		before := append([]float64(nil), dev.Data(n.runMean)...)
 		y = n.Forward(tape, x)
 		require.Equal(t, before, dev.Data(n.runMean), mode)
@@ -64,8 +66,8 @@ func TestNormModes(t *testing.T) {
 
 func TestDropoutModes(t *testing.T) {
 	dev := ref.New[float64]()
-	mode := Train
-	s := NewNet(dev).Scope(&mode)
+	net := NewNet(dev)
+	s := net.Scope()
 	x := image(dev)
 	d := NewDropout(s.In("drop"), 0.5)
 	run := func(d *Dropout, key uint64) []float64 {
@@ -86,58 +88,37 @@ func TestDropoutModes(t *testing.T) {
 	}
 	require.InDelta(t, 0.5, float64(kept)/float64(len(once)), 0.15)
 	require.Equal(t, dev.Data(x.Tensor), run(NewDropout(s.In("none"), 0), 1))
-	for _, mode = range []Mode{Eval, Frozen} {
+	for _, mode := range []Mode{Eval, Frozen} {
+		net.SetMode(mode)
 		require.Equal(t, dev.Data(x.Tensor), run(d, 1), mode)
 	}
 }
 
 func TestUpKinds(t *testing.T) {
 	dev := ref.New[float64]()
-	var mode Mode
 	net := NewNet(dev)
 	tape := autograd.NewInference(dev)
 	defer tape.Close()
 	for _, kind := range []string{Transposed, Trilinear} {
-		up := NewUp(net.Scope(&mode).In(kind), kind, 2)
+		up := NewUp(net.Scope().In(kind), kind, 2)
 		net.Init(1)
 		require.Equal(t, device.Shape{N: 2, D: 6, H: 8, W: 10, C: 2}, up.Forward(tape, image(dev)).Shape)
 	}
-	require.Len(t, net.Params, 2, "trilinear has no weights")
-	require.Panics(t, func() { NewUp(net.Scope(&mode), "nearest", 2) })
+	require.Len(t, net.Params(), 2, "trilinear has no weights")
+	require.Panics(t, func() { NewUp(net.Scope(), "nearest", 2) })
 	require.PanicsWithValue(t, "layers: two parameters are called transposed.weight", func() {
-		NewUp(net.Scope(&mode).In(Transposed), Transposed, 2)
+		NewUp(net.Scope().In(Transposed), Transposed, 2)
 	})
-}
-
-func TestFuseIsNormThenConv(t *testing.T) {
-	dev := ref.New[float64]()
-	mode := Eval
-	net := NewNet(dev)
-	f := NewFuse(net.Scope(&mode), "fuse1", 2)
-	net.Init(1)
-	var names []string
-	for _, p := range net.Params {
-		names = append(names, p.Name)
-	}
-	require.Equal(t, []string{"fuse1_bn.weight", "fuse1_bn.bias", "fuse1.weight", "fuse1.bias"}, names)
-	tape := autograd.NewInference(dev)
-	defer tape.Close()
-	y := f.Forward(tape, image(dev), image(dev))
-	require.Equal(t, grid, y.Shape)
-	for _, v := range dev.Data(y.Tensor) {
-		require.GreaterOrEqual(t, v, 0.0)
-	}
 }
 
 // Only parameters that a gradient has reached move; frozen ones have no moments.
 func TestAdam(t *testing.T) {
 	dev := ref.New[float64]()
-	var mode Mode
 	net := NewNet(dev)
-	s := net.Scope(&mode)
-	used := NewConv(s.In("used"), 2, 2, device.Linear)
-	frozen := NewConv(s.In("frozen"), 2, 2, device.Linear)
-	idle := NewConv(s.In("idle"), 2, 2, device.Linear)
+	s := net.Scope()
+	used := NewConv(s.In("used"), 2, 2, same)
+	frozen := NewConv(s.In("frozen"), 2, 2, same)
+	idle := NewConv(s.In("idle"), 2, 2, same)
 	net.Init(1)
 	frozen.w.SetWantsGrad(false)
 	frozen.b.SetWantsGrad(false)
@@ -163,4 +144,76 @@ func TestAdam(t *testing.T) {
 	require.Equal(t, i, data(idle.w))
 	adam.Free()
 	net.Free()
+}
+
+// Any window, with and without bias, on PyTorch's formula of the result's shape.
+func TestConvWindows(t *testing.T) {
+	dev := ref.New[float64]()
+	tape := autograd.NewInference(dev)
+	defer tape.Close()
+	for _, c := range []struct {
+		o    ConvOptions
+		want device.Shape
+	}{
+		{ConvOptions{ConvParams: device.ConvParams{K: 1}}, grid.WithC(4)},
+		{ConvOptions{ConvParams: device.ConvParams{K: 3, Stride: 2, Pad: 1}, NoBias: true}, device.Shape{N: 2, D: 2, H: 2, W: 3, C: 4}},
+		{ConvOptions{ConvParams: device.ConvParams{K: 2}, Act: device.ReLU}, device.Shape{N: 2, D: 2, H: 3, W: 4, C: 4}},
+	} {
+		net := NewNet(dev)
+		conv := NewConv(net.Scope().In("conv"), 2, 4, c.o)
+		net.Init(1)
+		require.Len(t, net.Params(), map[bool]int{true: 1, false: 2}[c.o.NoBias])
+		require.Equal(t, c.want, conv.Forward(tape, image(dev)).Shape)
+		gain := 1.0
+		if c.o.Act == device.ReLU {
+			gain = 2
+		}
+		var variance float64
+		for _, v := range dev.Data(conv.w.Tensor) {
+			variance += v * v / float64(conv.w.Len())
+		}
+		fanIn := float64(2 * c.o.K * c.o.K * c.o.K)
+		require.InEpsilon(t, gain/fanIn, variance, 1, "He's variance, roughly: there are few weights")
+	}
+	net := NewNet(dev)
+	up := NewConvT(net.Scope().In("up"), 2, 3, ConvOptions{ConvParams: device.ConvParams{K: 4, Stride: 2, Pad: 1}, NoBias: true, Weights: Constant(1)})
+	net.Init(1)
+	require.Equal(t, device.Shape{N: 2, D: 6, H: 8, W: 10, C: 3}, up.Forward(tape, image(dev)).Shape)
+	require.Equal(t, "up.weight [2 3 4 4 4]", net.Params()[0].String())
+	require.Equal(t, 1.0, dev.Data(net.Params()[0].Tensor)[7])
+	require.PanicsWithValue(t, "layers: none: kernel 0, stride 1, padding 0 is no convolution", func() { NewConv(net.Scope().In("none"), 1, 1, ConvOptions{}) })
+	require.Panics(t, func() { NewConvT(net.Scope(), 1, 1, ConvOptions{ConvParams: device.ConvT2x2x2, Act: device.ReLU}) })
+}
+
+// A layer of another package makes what it needs itself, and follows its own mode.
+func TestParametersOfOnesOwn(t *testing.T) {
+	dev := ref.New[float64]()
+	net := NewNet(dev)
+	mode := Frozen
+	s := net.Scope().In("block").Follow(&mode)
+	w := s.Param("scale", device.Shape{N: 1, D: 2, H: 1, W: 1, C: 3}, Dense, func(v []float32, random Random) {
+		for i := range v {
+			v[i] = float32(random.Float64())
+		}
+	})
+	b := s.Buffer("seen", device.Vec(2), Vector, Constant(7))
+	net.Init(3)
+	net.SetMode(Eval)
+	require.Equal(t, []Mode{Frozen, Eval}, []Mode{s.Mode(), net.Mode()})
+	require.Equal(t, "block", s.Path())
+	require.Equal(t, "block.scale [1 2 1 1 3]", net.Params()[0].String())
+	require.Equal(t, "block.seen", net.Buffers()[0].Name)
+	require.Equal(t, []float64{7, 7}, dev.Data(b))
+	first := append([]float64(nil), dev.Data(w.Tensor)...)
+	for _, v := range first {
+		require.True(t, v >= 0 && v < 1)
+	}
+	net.Init(4)
+	require.NotEqual(t, first, dev.Data(w.Tensor))
+	net.Init(3)
+	require.Equal(t, first, dev.Data(w.Tensor))
+	require.Panics(t, func() { s.Param("vector", device.Weights(3, 1, 1), Vector, Constant(0)) })
+	require.Panics(t, func() { s.Buffer("scale", device.Vec(1), Vector, Constant(0)) }, "the name is taken")
+	x := []float32{1, 2, 3, 4, 5, 6}
+	require.Equal(t, x, Dense.FromFile(Dense.ToFile(x, w.Shape), w.Shape))
 }

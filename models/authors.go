@@ -43,6 +43,7 @@ func FromPublishedNames(files ...*weights.File) (*weights.File, error) {
 	}
 	var decoder, whole *weights.File
 	for _, f := range files {
+		f = Unwrapped(f)
 		switch _, fused := f.Get("combine4.weight"); {
 		case !authors(f):
 			return nil, fmt.Errorf("%s does not have the layer names of the paper's authors", f.Path)
@@ -85,7 +86,7 @@ func ToPublishedNames(f *weights.File) (rest, encoder []weights.Tensor, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	all := f.Tensors
+	all := Unwrapped(f).Tensors
 	if c.Kind == Detector {
 		encoder, all = split(all)
 	}

@@ -69,5 +69,9 @@ func (n *Net) LoadEncoder(path string) error {
 // DataParallel, "_orig_mod." of torch.compile, a LightningModule's own word. Files of other
 // networks than the four, and those that need nothing of the kind, come back as they are.
 func Unwrapped(f *weights.File) *weights.File {
-	return unwrapped(f, "conv_out.weight", "conv1.weight")
+	return unwrapped(f, marks...)
 }
+
+// marks are tensors of which each of the four networks, and each part of one that
+// is kept in a file of its own, has one.
+var marks = []string{"conv_out.weight", "conv1.weight"}

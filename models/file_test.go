@@ -23,7 +23,7 @@ import (
 func save(t *testing.T, net *models.Net, meta map[string]string, edit func([]weights.Tensor) []weights.Tensor) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "w.safetensors")
-	tensors := net.Tensors()
+	tensors := models.Tensors(net)
 	if edit != nil {
 		tensors = edit(tensors)
 	}
@@ -51,7 +51,7 @@ func TestSaveAndLoad(t *testing.T) {
 			c.Dropout = 0.25
 			net := build(t, dev, c, 5)
 			path := filepath.Join(t.TempDir(), "w.safetensors")
-			require.NoError(t, net.Save(path, map[string]string{"epoch": "3"}))
+			require.NoError(t, models.Save(net, path, map[string]string{"epoch": "3"}))
 			got, err := models.Load(dev, path, kind)
 			require.NoError(t, err)
 			require.Equal(t, c, got.Config)
@@ -204,7 +204,7 @@ func TestTrainingStateRoundTrip(t *testing.T) {
 	step(a, adam)
 	step(a, adam)
 	path := save(t, a, a.Metadata(), func(x []weights.Tensor) []weights.Tensor {
-		return append(append(x, a.AdamTensors(adam)...), weights.Bytes(models.TrainPrefix+"state", []byte("{}")))
+		return append(append(x, models.AdamTensors(adam)...), weights.Bytes(models.TrainPrefix+"state", []byte("{}")))
 	})
 
 	b, err := models.Load(dev, path) // a checkpoint serves as a weights file
@@ -212,7 +212,7 @@ func TestTrainingStateRoundTrip(t *testing.T) {
 	f, err := weights.Read(path)
 	require.NoError(t, err)
 	resumed := b.Adam(1e-3)
-	require.NoError(t, b.SetAdam(resumed, f))
+	require.NoError(t, models.RestoreAdam(resumed, f))
 	require.Equal(t, 2, resumed.Step)
 	step(a, adam)
 	step(b, resumed)
@@ -220,11 +220,11 @@ func TestTrainingStateRoundTrip(t *testing.T) {
 
 	plain, err := weights.Read(save(t, a, nil, nil))
 	require.NoError(t, err)
-	require.ErrorContains(t, b.SetAdam(resumed, plain), "plain weights file")
+	require.ErrorContains(t, models.RestoreAdam(resumed, plain), "plain weights file")
 	b.FreezeEncoder()
-	less, err := weights.Make("less", b.AdamTensors(b.Adam(1)), nil)
+	less, err := weights.Make("less", models.AdamTensors(b.Adam(1)), nil)
 	require.NoError(t, err)
-	require.ErrorContains(t, a.SetAdam(adam, less), "no optimizer state for conv1.weight")
+	require.ErrorContains(t, models.RestoreAdam(adam, less), "no optimizer state for conv1.weight")
 }
 
 func TestAuthorsNames(t *testing.T) {
@@ -232,7 +232,7 @@ func TestAuthorsNames(t *testing.T) {
 	defer dev.Close()
 	for _, kind := range models.Kinds() {
 		net := build(t, dev, small(kind, layers.Trilinear), 3)
-		ours, err := weights.Make("ours", net.Tensors(), nil)
+		ours, err := weights.Make("ours", models.Tensors(net), nil)
 		require.NoError(t, err)
 		rest, encoder, err := models.ToPublishedNames(ours)
 		require.NoError(t, err)
@@ -251,7 +251,7 @@ func TestAuthorsNames(t *testing.T) {
 
 			// The encoder comes with the rest of a segmenter, and with PyTorch's counters.
 			seg := build(t, dev, small(models.Segmenter, layers.Trilinear), 4)
-			sf, _ := weights.Make("seg", seg.Tensors(), nil)
+			sf, _ := weights.Make("seg", models.Tensors(seg), nil)
 			whole, _, err := models.ToPublishedNames(sf)
 			require.NoError(t, err)
 			byName := map[string]weights.Tensor{}
@@ -287,7 +287,52 @@ func TestSaveIntoAMissingFolder(t *testing.T) {
 	defer dev.Close()
 	net := build(t, dev, small(models.Segmenter, layers.Trilinear), 1)
 	path := filepath.Join(t.TempDir(), "no", "w.safetensors")
-	require.ErrorContains(t, net.Save(path, nil), path)
+	require.ErrorContains(t, models.Save(net, path, nil), path)
 	_, err := os.Stat(path)
 	require.Error(t, err)
+}
+
+// Whatever a wrapper has put before all names is left out, at every way in.
+func TestWrappedNames(t *testing.T) {
+	dev := cpu.New()
+	defer dev.Close()
+	net := build(t, dev, small(models.Segmenter, layers.Transposed), 1)
+	wrap := func(prefix string, more ...weights.Tensor) string {
+		return save(t, net, map[string]string{"model": models.Segmenter}, func(x []weights.Tensor) []weights.Tensor {
+			for i := range x {
+				x[i].Name = prefix + x[i].Name
+			}
+			return append(append(x, weights.Int64(prefix+"bn1.num_batches_tracked", []int64{3})), more...)
+		})
+	}
+	for _, prefix := range []string{"module.", "_orig_mod.", "module._orig_mod.", "model.", "net.0."} {
+		got, err := models.Load(dev, wrap(prefix))
+		require.NoError(t, err, prefix)
+		require.Equal(t, allTensors(net), allTensors(got))
+		det := build(t, dev, small(models.Detector, layers.Trilinear), 2)
+		require.NoError(t, det.LoadEncoder(wrap(prefix)))
+		require.Equal(t, allTensors(net)["conv3.weight"], allTensors(det)["conv3.weight"])
+		f, err := weights.Read(wrap(prefix))
+		require.NoError(t, err)
+		require.NoError(t, models.Restore(got, f))
+		names, _, err := models.ToPublishedNames(f)
+		require.NoError(t, err)
+		theirs, err := weights.Make("theirs", names, nil)
+		require.NoError(t, err)
+		_, ok := theirs.Get("concat1_bn.weight")
+		require.True(t, ok)
+		for i := range theirs.Tensors {
+			theirs.Tensors[i].Name = prefix + theirs.Tensors[i].Name
+		}
+		theirs, err = weights.Make("theirs", theirs.Tensors, nil)
+		require.NoError(t, err)
+		back, err := models.FromPublishedNames(theirs)
+		require.NoError(t, err)
+		_, err = models.FromFile(dev, back, models.Segmenter)
+		require.NoError(t, err)
+	}
+	path := wrap("model.", weights.Float32("ema.conv1.weight", nil, []float32{1}))
+	_, err := models.Load(dev, path)
+	require.ErrorContains(t, err, path)
+	require.ErrorContains(t, err, "names of a network begin with model., but not all of the file's do")
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"strconv"
 
+	"voxgrad/internal/text"
 	"voxgrad/layers"
 	"voxgrad/models/weights"
 )
@@ -41,6 +42,9 @@ func ConfigOf(f *weights.File) (Config, error) {
 	first, ok1 := f.Get("conv1.weight")
 	last, ok2 := f.Get("conv_out.weight")
 	if !ok1 || !ok2 || len(first.Shape) != 5 || len(last.Shape) != 5 {
+		if prefix, all := wrapper(f, marks...); prefix != "" && !all {
+			return Config{}, fmt.Errorf("%s: the names of a network begin with %s, but not all of the file's do: save that network alone", f.Path, text.Clean(prefix))
+		}
 		return Config{}, fmt.Errorf("%s holds none of this program's networks: no convolutions conv1 and conv_out", f.Path)
 	}
 	c := Config{Width: first.Shape[0], Cin: first.Shape[1], Cout: last.Shape[0], Up: layers.Trilinear, Dropout: 0.5}

@@ -20,7 +20,7 @@ func TestPreparationIsKeptInTheFile(t *testing.T) {
 		Threshold: 0.5, Data: "abc", Version: "1.2", Commit: "def"}
 	net.Preparation = want
 	path := filepath.Join(t.TempDir(), "w.safetensors")
-	require.NoError(t, net.Save(path, nil))
+	require.NoError(t, Save(net, path, nil))
 	again, err := Load(dev, path)
 	require.NoError(t, err)
 	require.Equal(t, want, again.Preparation)

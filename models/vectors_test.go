@@ -185,7 +185,7 @@ func (r *run) check(b bounds) (before, after *weights.File) {
 	// In training mode outputs move the running statistics, which the ten steps must
 	// not see.
 	r.output(layers.Train, "y_train", b.train)
-	require.NoError(r.t, r.net.SetTensors(r.vec.weights))
+	require.NoError(r.t, models.Restore(r.net, r.vec.weights))
 
 	adam := r.net.Adam(1e-3)
 	losses := r.steps(adam, 9)
@@ -201,7 +201,7 @@ func (r *run) check(b bounds) (before, after *weights.File) {
 }
 
 func (r *run) snapshot() *weights.File {
-	f, err := weights.Make("a snapshot", r.net.Tensors(), nil)
+	f, err := weights.Make("a snapshot", models.Tensors(r.net), nil)
 	require.NoError(r.t, err)
 	return f
 }
@@ -254,10 +254,10 @@ func TestVectors(t *testing.T) {
 			defer dev.Close()
 			fast := newRun(t, dev, name)
 			fast.check(single)
-			require.NoError(t, fast.net.SetTensors(before))
+			require.NoError(t, models.Restore(fast.net, before))
 			fast.steps(fast.net.Adam(0), 1)
 			fast.gradients(single)
-			require.NoError(t, fast.net.SetTensors(after))
+			require.NoError(t, models.Restore(fast.net, after))
 			fast.output(layers.Eval, "y_eval_after", single.eval)
 		})
 	}

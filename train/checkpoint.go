@@ -126,7 +126,7 @@ func (t *trainer) save() error {
 	if err != nil {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
-	all := append(t.net.Tensors(), t.net.AdamTensors(t.adam)...)
+	all := append(models.Tensors(t.net), models.AdamTensors(t.adam)...)
 	all = append(all, weights.Bytes(stateTensor, b))
 	if err := t.dev.Sync(); err != nil {
 		return err
@@ -142,7 +142,7 @@ func (t *trainer) save() error {
 // saveWeights writes the network alone.
 func (t *trainer) saveWeights(file string) error {
 	path := filepath.Join(t.dir, file)
-	err := t.net.Save(path, map[string]string{
+	err := models.Save(t.net, path, map[string]string{
 		"task": t.cfg.Task, "epoch": fmt.Sprint(t.state.Epoch), "step": fmt.Sprint(t.state.Step),
 	})
 	if err == nil {
@@ -169,10 +169,10 @@ func (t *trainer) restore(path string) error {
 	} else if c.Kind != t.cfg.Task {
 		return fmt.Errorf("%s holds a %s, not a %s", path, c.Kind, t.cfg.Task)
 	}
-	if err := t.net.SetTensors(f); err != nil {
+	if err := models.Restore(t.net, f); err != nil {
 		return err
 	}
-	if err := t.net.SetAdam(t.adam, f); err != nil {
+	if err := models.RestoreAdam(t.adam, f); err != nil {
 		return err
 	}
 	s.Config = t.state.Config
@@ -307,7 +307,7 @@ func (t *trainer) initialWeights() error {
 	if c.Kind != t.cfg.Task {
 		return fmt.Errorf("%s is of kind %s; task %s cannot start from it", f.Path, c.Kind, t.cfg.Task)
 	}
-	return t.net.SetTensors(f)
+	return models.Restore(t.net, f)
 }
 
 // widthFile is the file that a network of width 0 takes its width from.

@@ -64,7 +64,7 @@ func writeWeights() error {
 		if err != nil {
 			return err
 		}
-		if err := n.Save(weightsFile(kind), nil); err != nil {
+		if err := models.Save(n, weightsFile(kind), nil); err != nil {
 			return err
 		}
 		n.Free()

@@ -82,7 +82,7 @@ func TestDetectorTrainsItsEncoder(t *testing.T) {
 		run(t, context.Background(), c, folder, false, nil)
 		tr := opened(t, c)
 		before := filepath.Join(t.TempDir(), "before.safetensors")
-		require.NoError(t, tr.net.Save(before, nil))
+		require.NoError(t, models.Save(tr.net, before, nil))
 		same := equalWeights(t, before, filepath.Join(FoldFolder(folder, 0), FinalFile))
 		for _, name := range []string{"conv1.weight", "conv7.weight", "bn3.running_mean", "conv8.weight"} {
 			require.False(t, same[name], name)

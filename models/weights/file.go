@@ -1,18 +1,21 @@
 package weights
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sort"
+	"strings"
 
 	"github.com/nlpodyssey/safetensors"
 
+	"voxgrad/internal/infile"
 	"voxgrad/internal/outfile"
+	"voxgrad/internal/text"
 )
 
 // File is what a safetensors file holds.
@@ -71,8 +74,14 @@ func Write(path string, tensors []Tensor, meta map[string]string) error {
 }
 
 // Read reads a file. Errors name it and say what is wrong.
-func Read(path string) (*File, error) {
-	r, err := os.Open(path)
+func Read(path string) (*File, error) { return read(path, true) }
+
+// ReadHeader reads a file's metadata and its tensors' names, types and shapes, but
+// not their contents: a file of any size takes no time and no memory.
+func ReadHeader(path string) (*File, error) { return read(path, false) }
+
+func read(path string, contents bool) (*File, error) {
+	r, err := infile.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read weights: %w", err)
 	}
@@ -81,10 +90,7 @@ func Read(path string) (*File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot read weights: %w", err)
 	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s is not a file of weights: it is not a regular file", path)
-	}
-	f, err := decode(r, info.Size())
+	f, err := decode(r, info.Size(), contents)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -93,56 +99,86 @@ func Read(path string) (*File, error) {
 }
 
 // Decode reads a file that is in memory already.
-func Decode(b []byte) (*File, error) { return decode(bytes.NewReader(b), int64(len(b))) }
+func Decode(b []byte) (*File, error) { return decode(bytes.NewReader(b), int64(len(b)), true) }
 
-// maxHeader is the limit of the format's own reference implementation.
-const maxHeader = 100_000_000
+// Bounds on what is believed. A checkpoint of the largest published network has a header
+// of 40 kB and 0.2 GB of tensors.
+const (
+	maxHeader = 16 << 20
+	maxData   = 16 << 30
+)
 
 var errForeign = errors.New("not a safetensors file")
 
-// decode reads size bytes from r.
-func decode(r io.Reader, size int64) (*File, error) {
-	header, err := readHeader(r, size)
+// decode reads size bytes from r, or the header alone.
+func decode(r io.Reader, size int64, contents bool) (*File, error) {
+	br := bufio.NewReader(r)
+	header, err := readHeader(br, size)
 	if err != nil {
 		return nil, err
 	}
 	var meta safetensors.Metadata
 	if err := json.Unmarshal(header, &meta); err != nil {
-		return nil, fmt.Errorf("%w: its header cannot be understood: %w", errForeign, err)
+		return nil, fmt.Errorf("%w: its header cannot be understood: %s", errForeign, text.Clean(err.Error()))
 	}
 	have := uint64(size) - 8 - uint64(len(header))
 	tensors, sizes, err := layout(meta.Tensors(), have)
 	if err != nil {
 		return nil, err
 	}
-	data := make([]byte, have) // as large as the rest of the file
-	if _, err := io.ReadFull(r, data); err != nil {
-		return nil, fmt.Errorf("cannot read the tensors: %w", err)
-	}
-	for i, n := range sizes {
-		tensors[i].Data, data = data[:n:n], data[n:]
+	if contents {
+		if have > maxData {
+			return nil, fmt.Errorf("%s of tensors are more than this program loads (%s); voxgrad weights show lists them", text.Bytes(int64(have)), text.Bytes(maxData))
+		}
+		data := make([]byte, have) // as large as the rest of the file
+		if _, err := io.ReadFull(br, data); err != nil {
+			return nil, fmt.Errorf("cannot read the tensors: %w", err)
+		}
+		for i, n := range sizes {
+			tensors[i].Data, data = data[:n:n], data[n:]
+		}
 	}
 	return Make("", tensors, meta.Metadata())
 }
 
+const pytorch = "one of PyTorch's own: save its state_dict with safetensors.torch.save_file first"
+
+// foreign are the beginnings of files that are given in place of weights.
+var foreign = []struct{ start, what string }{
+	{"PK\x03\x04", pytorch},
+	{"\x80\x02", pytorch}, {"\x80\x03", pytorch}, {"\x80\x04", pytorch}, {"\x80\x05", pytorch}, // pickle
+	{"version https://git-lfs", "a Git LFS pointer, not the weights: fetch them with git lfs pull"},
+	{"<!DOCTYPE", "a web page: was the download refused?"},
+	{"<html", "a web page: was the download refused?"},
+	{"\x89HDF", "one of HDF5, as Keras writes: save the weights as safetensors first"},
+	{"\x1f\x8b", "compressed: unpack it first"},
+}
+
 // readHeader reads the length of the header and the header.
-func readHeader(r io.Reader, size int64) ([]byte, error) {
-	var first [9]byte // length, and the brace that opens the header
-	if n, _ := io.ReadFull(r, first[:]); n < len(first) {
+func readHeader(r *bufio.Reader, size int64) ([]byte, error) {
+	first, _ := r.Peek(32) // length, the brace that opens the header, and what follows
+	if len(first) < 9 {
 		return nil, fmt.Errorf("%w: only %d bytes", errForeign, size)
 	}
 	n := binary.LittleEndian.Uint64(first[:8])
 	switch {
-	case bytes.HasPrefix(first[:], []byte("PK\x03\x04")), first[0] == 0x80 && first[1] <= 5:
-		return nil, fmt.Errorf("%w but one of PyTorch's own: save its state_dict with safetensors.torch.save_file first", errForeign)
-	case first[8] != '{' || n < 2 || n > maxHeader:
+	case first[8] != '{' || n < 2:
+		for _, f := range foreign {
+			if len(first) >= len(f.start) && strings.EqualFold(string(first[:len(f.start)]), f.start) {
+				return nil, fmt.Errorf("%w but %s", errForeign, f.what)
+			}
+		}
 		return nil, errForeign
 	case n > uint64(size)-8:
 		return nil, fmt.Errorf("truncated, or not a safetensors file: a header of %d bytes in a file of %d", n, size)
+	case n > maxHeader:
+		return nil, fmt.Errorf("its header of %s is more than this program reads (%s)", text.Bytes(int64(n)), text.Bytes(maxHeader))
 	}
 	header := make([]byte, n)
-	header[0] = first[8]
-	if _, err := io.ReadFull(r, header[1:]); err != nil {
+	if _, err := r.Discard(8); err != nil {
+		return nil, fmt.Errorf("cannot read the header: %w", err)
+	}
+	if _, err := io.ReadFull(r, header); err != nil {
 		return nil, fmt.Errorf("cannot read the header: %w", err)
 	}
 	return header, nil
@@ -167,6 +203,9 @@ func layout(infos map[string]*safetensors.TensorInfo, have uint64) (tensors []Te
 	for _, name := range names {
 		info := infos[name]
 		from, to := info.DataOffsets[0], info.DataOffsets[1]
+		if len(info.Shape) > maxAxes {
+			return nil, nil, fmt.Errorf("damaged header: tensor %s has %d axes", quoted(name), len(info.Shape))
+		}
 		t := Tensor{Name: name, Type: info.DType.String(), Shape: make([]int, len(info.Shape))}
 		count, ok := uint64(1), true
 		for i, e := range info.Shape {
@@ -179,11 +218,11 @@ func layout(infos map[string]*safetensors.TensorInfo, have uint64) (tensors []Te
 		}
 		switch {
 		case from != end || to < from:
-			return nil, nil, fmt.Errorf("damaged header: tensor %q starts at byte %d instead of %d", name, from, end)
+			return nil, nil, fmt.Errorf("damaged header: tensor %s starts at byte %d instead of %d", quoted(name), from, end)
 		case to > have:
-			return nil, nil, fmt.Errorf("truncated: tensor %q ends at byte %d of the data, the file has %d", name, to, have)
+			return nil, nil, fmt.Errorf("truncated: tensor %s ends at byte %d of the data, the file has %d", quoted(name), to, have)
 		case !ok || count*info.DType.Size() != to-from:
-			return nil, nil, fmt.Errorf("damaged header: tensor %q has shape %v of %v in %d bytes", name, info.Shape, info.DType, to-from)
+			return nil, nil, fmt.Errorf("damaged header: tensor %s has shape %v of %v in %d bytes", quoted(name), info.Shape, info.DType, to-from)
 		}
 		tensors, sizes, end = append(tensors, t), append(sizes, to-from), to
 	}
@@ -192,3 +231,9 @@ func layout(infos map[string]*safetensors.TensorInfo, have uint64) (tensors []Te
 	}
 	return tensors, sizes, nil
 }
+
+// maxAxes is more than any tensor has; a shape is shown in one line.
+const maxAxes = 16
+
+// quoted is a name from a file as a message may show it.
+func quoted(name string) string { return `"` + text.Clean(name) + `"` }

@@ -6,6 +6,8 @@ import (
 	"math"
 
 	"github.com/nlpodyssey/safetensors"
+
+	"voxgrad/internal/text"
 )
 
 // Tensor is a named array in a file: row-major, little-endian.
@@ -13,7 +15,7 @@ type Tensor struct {
 	Name  string
 	Type  string // F32, F64, F16, BF16, I64, I32, U64, U8, …
 	Shape []int
-	Data  []byte
+	Data  []byte // nil if the header alone was read
 }
 
 // Len is the number of elements.
@@ -83,6 +85,9 @@ func made(name, kind string, shape []int, n int, data []byte) Tensor {
 // Float32s is the content as float32: exact for F32, F16 and BF16, rounded for
 // F64.
 func (t Tensor) Float32s() ([]float32, error) {
+	if err := t.read(); err != nil {
+		return nil, err
+	}
 	out := make([]float32, t.Len())
 	for i := range out {
 		switch t.Type {
@@ -121,6 +126,9 @@ func (t Tensor) Float64s() ([]float64, error) {
 	if t.Type != "F64" {
 		return nil, t.wrong("F64")
 	}
+	if err := t.read(); err != nil {
+		return nil, err
+	}
 	out := make([]float64, t.Len())
 	for i := range out {
 		out[i] = math.Float64frombits(binary.LittleEndian.Uint64(t.Data[8*i:]))
@@ -135,7 +143,7 @@ func (t Tensor) Uint64s() ([]uint64, error) {
 		x, err = t.words("I64")
 		for _, v := range x {
 			if int64(v) < 0 {
-				return nil, fmt.Errorf("tensor %s: a negative number", t.Name)
+				return nil, fmt.Errorf("tensor %s: a negative number", text.Clean(t.Name))
 			}
 		}
 	}
@@ -156,6 +164,9 @@ func (t Tensor) words(kind string) ([]uint64, error) {
 	if t.Type != kind {
 		return nil, t.wrong(kind)
 	}
+	if err := t.read(); err != nil {
+		return nil, err
+	}
 	out := make([]uint64, t.Len())
 	for i := range out {
 		out[i] = binary.LittleEndian.Uint64(t.Data[8*i:])
@@ -163,8 +174,16 @@ func (t Tensor) words(kind string) ([]uint64, error) {
 	return out, nil
 }
 
+// read reports whether the contents are there.
+func (t Tensor) read() error {
+	if t.Data == nil && t.Len() > 0 {
+		return fmt.Errorf("tensor %s: its contents were not read", text.Clean(t.Name))
+	}
+	return nil
+}
+
 func (t Tensor) wrong(wanted string) error {
-	return fmt.Errorf("tensor %s holds %s, not %s", t.Name, t.Type, wanted)
+	return fmt.Errorf("tensor %s holds %s, not %s", text.Clean(t.Name), t.Type, wanted)
 }
 
 // view shows a Tensor to the library that writes.

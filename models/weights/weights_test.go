@@ -144,6 +144,13 @@ var broken = map[string]struct {
 	"empty":               {nil, "not a safetensors file: only 0 bytes"},
 	"text":                {[]byte("hello, this is a text file of some length"), "not a safetensors file"},
 	"zip":                 {[]byte("PK\x03\x04 and so on and on"), "PyTorch's own"},
+	"Git LFS":             {[]byte("version https://git-lfs.github.com/spec/v1\noid sha256:1234"), "not a safetensors file but a Git LFS pointer, not the weights: fetch them with git lfs pull"},
+	"web page":            {[]byte("<!doctype html><html><body>404</body></html>"), "a web page"},
+	"HDF5":                {[]byte("\x89HDF\r\n\x1a\n and so on and on and on"), "HDF5"},
+	"gzip":                {[]byte("\x1f\x8b\x08 and so on and on and on"), "compressed"},
+	"many axes":           {raw(`{"a":{"dtype":"U8","shape":[1`+strings.Repeat(",1", 99)+`],"data_offsets":[0,1]}}`, 1), "tensor \"a\" has 100 axes"},
+	"escape sequences":    {raw(`{"\u001b[2J":{"dtype":"U8","shape":[2],"data_offsets":[0,1]}}`, 1), `tensor "\x1b[2J" has shape [2]`},
+	"type of nonsense":    {raw(`{"a":{"dtype":"\u001b[2J","shape":[2],"data_offsets":[0,1]}}`, 1), `\x1b[2J`},
 	"pickle":              {[]byte("\x80\x02}q\x00(X and so on and on"), "PyTorch's own"},
 	"header past the end": {append(binary.LittleEndian.AppendUint64(nil, 5000), "{}      "...), "a header of 5000 bytes in a file of 16"},
 	"header of 100 GB":    {append(binary.LittleEndian.AppendUint64(nil, 100e9), "{}      "...), "not a safetensors file"},
@@ -173,7 +180,7 @@ func TestBrokenFiles(t *testing.T) {
 		})
 	}
 	_, err := Read(t.TempDir())
-	require.ErrorContains(t, err, "not a regular file")
+	require.ErrorContains(t, err, "is a folder: a regular file is needed")
 	_, err = Read("absent")
 	require.ErrorContains(t, err, "absent")
 }
@@ -201,6 +208,36 @@ func TestNoMemoryOnTheHeadersWord(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	require.ErrorContains(t, err, "truncated")
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+}
+
+// The header of a file that says it has a terabyte is read for nothing; the
+// contents are refused.
+func TestHugeFile(t *testing.T) {
+	const n = 1 << 40
+	path := filepath.Join(t.TempDir(), "huge.safetensors")
+	header := fmt.Sprintf(`{"__metadata__":{"model":"segmenter"},"a":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}`, n/4, n)
+	require.NoError(t, os.WriteFile(path, append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), 0o600))
+	if err := os.Truncate(path, int64(8+len(header)+n)); err != nil {
+		t.Skip("no sparse files here: ", err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f, err := ReadHeader(path)
+	require.NoError(t, err)
+	require.Equal(t, []int{n / 4}, f.Tensors[0].Shape)
+	require.Equal(t, "segmenter", f.Meta["model"])
+	_, err = f.Tensors[0].Float32s()
+	require.ErrorContains(t, err, "tensor a: its contents were not read")
+	_, err = Read(path)
+	require.ErrorContains(t, err, path+": 1.00 TiB of tensors are more than this program loads (16.00 GiB)")
+	runtime.ReadMemStats(&after)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+
+	large := append(binary.LittleEndian.AppendUint64(nil, maxHeader+1), '{')
+	require.NoError(t, os.WriteFile(path, large, 0o600))
+	require.NoError(t, os.Truncate(path, 1<<30))
+	_, err = Read(path)
+	require.ErrorContains(t, err, "its header of 16.0 MiB is more than")
 }
 
 func FuzzDecode(f *testing.F) {

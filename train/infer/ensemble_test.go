@@ -29,7 +29,7 @@ func TestEnsembleIsTheMeanAndOpensOneAtATime(t *testing.T) {
 		require.NoError(t, err)
 		single = append(single, r.Prob)
 		path := filepath.Join(dir, string('a'+rune(seed)))
-		require.NoError(t, net.Save(path, nil))
+		require.NoError(t, models.Save(net, path, nil))
 		net.Free()
 		members = append(members, func() (*models.Net, func(), error) {
 			net, err := models.Load(dev, path)

@@ -303,7 +303,7 @@ func (p *Pipeline) standIns(dir string, c *train.Config) error {
 			return err
 		}
 		*f.file = filepath.Join(dir, f.kind+".safetensors")
-		err = net.Save(*f.file, nil)
+		err = models.Save(net, *f.file, nil)
 		net.Free()
 		if err != nil {
 			return err

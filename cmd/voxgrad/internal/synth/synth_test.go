@@ -30,7 +30,7 @@ func painters(t *testing.T, dir string) (flags []string) {
 		net, err := models.New(dev, c, 7)
 		require.NoError(t, err)
 		path := filepath.Join(dir, kind+".safetensors")
-		require.NoError(t, net.Save(path, nil))
+		require.NoError(t, models.Save(net, path, nil))
 		net.Free()
 		flags = append(flags, "--"+kind, path)
 	}

@@ -3,6 +3,7 @@ package weights
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"sort"
 	"strings"
@@ -30,7 +31,7 @@ func newWeightsShow() *cobra.Command {
 		Example: "  voxgrad weights show checkpoint_best.safetensors",
 		Args:    cli.ExactArgs(1, "one file"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := weights.Read(args[0])
+			f, err := weights.ReadHeader(args[0])
 			if err != nil {
 				return err
 			}
@@ -48,7 +49,7 @@ func newWeightsShow() *cobra.Command {
 				if models.IsState(x.Name) {
 					continue
 				}
-				t.Add(x.Name, x.Type, strings.Trim(strings.ReplaceAll(fmt.Sprint(x.Shape), " ", "×"), "[]"), x.Len())
+				t.Add(text.Clean(x.Name), x.Type, strings.Trim(strings.ReplaceAll(fmt.Sprint(x.Shape), " ", "×"), "[]"), x.Len())
 				total += x.Len()
 			}
 			t.AddSummary(fmt.Sprintf("%d tensors", len(t.Rows)), "", "", total)
@@ -100,6 +101,7 @@ func newWeightsStrip() *cobra.Command {
 				return err
 			}
 			var keep []weights.Tensor
+			f = models.Unwrapped(f)
 			for _, x := range f.Tensors {
 				if !models.IsState(x.Name) {
 					keep = append(keep, x)
@@ -109,7 +111,13 @@ func newWeightsStrip() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return weights.Write(args[1], keep, c.Metadata())
+			prepared, err := models.PreparationOf(f)
+			if err != nil {
+				return err
+			}
+			meta := c.Metadata()
+			maps.Copy(meta, prepared.Metadata())
+			return weights.Write(args[1], keep, meta)
 		},
 	}
 }
