@@ -50,7 +50,7 @@ func WithPrecision(p Precision) Option { return func(o *options) { o.precision =
 // all there is.
 func WithMemoryLimit(bytes int64) Option { return func(o *options) { o.limit = bytes } }
 
-// WithoutPool gives every tensor and workspace an allocation of exactly its size
+// WithoutPool makes every tensor and workspace an allocation of exactly its size
 // and returns it to the driver when it is freed. An emulator then sees each
 // access outside a tensor or after Free. Slow.
 func WithoutPool() Option { return func(o *options) { o.exact = true } }
@@ -70,7 +70,7 @@ func New(d driver.Driver, opts ...Option) (*Backend, error) {
 		return nil, fmt.Errorf("cuda: no such precision: %d", b.opt.precision)
 	}
 	if b.opt.limit < 0 {
-		return nil, fmt.Errorf("cuda: a memory limit of %d bytes; give a positive one, or 0 for all the device has", b.opt.limit)
+		return nil, fmt.Errorf("cuda: a memory limit of %d bytes; set a positive one, or 0 for all the device has", b.opt.limit)
 	}
 	// A card or a driver too old for the kernels is found out here, not by the first operation.
 	if _, err := b.module("memory"); err != nil {
@@ -111,7 +111,7 @@ func (b *Backend) sync() {
 	b.since = 0
 }
 
-// Close gives all memory back, tensors that were not freed too, and closes the device.
+// Close frees all memory, of tensors that were not freed too, and closes the device.
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -10,7 +10,7 @@
 // a normalisation, the losses, the moments of a region; a few threads' partial sums of four or so terms below
 // them are fp32. Positions and phases of images are double too. No floating-point atomics; a sum over many blocks is made of one partial result
 // for each block in a workspace and a second kernel that adds these in order.
-// How the work is cut depends on shapes alone, so the same calls give the same
+// How the work is cut depends on shapes alone, so the same calls return the same
 // bits, on any card for which the same variant of the kernels is chosen.
 //
 // # Memory
@@ -31,7 +31,7 @@
 //		if o == nil {
 //			return
 //		}
-//		defer o.end()              // gives workspaces back, unlocks, also when a check panics
+//		defer o.end()              // frees workspaces, unlocks, also when a check panics
 //		dxp, dyp, yp := o.into("dx", dx), o.ptr("dy", dy), o.ptr("y", y)
 //		o.want(dx.Shape == y.Shape && dy.Shape == y.Shape, "dx %v, dy %v, y %v", dx.Shape, dy.Shape, y.Shape)
 //		o.apartInto(dx, dy, y)

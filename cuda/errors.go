@@ -22,7 +22,7 @@ type Error struct {
 	Kernel string        // entry; empty if no kernel is to blame
 	Launch driver.Launch // its geometry
 	Late   int           // more than 0: the kernel is the newest of so many that may have failed
-	Err    error         // what the driver says
+	Err    error         // the driver's
 	Advice string
 }
 
@@ -65,8 +65,8 @@ func (o *op) lost(kernel string, l driver.Launch, err error) {
 	}
 }
 
-// noMemory keeps the failure of the pool to give memory for what: there is too little, or the device was
-// lost before and says so now.
+// noMemory keeps the failure of the pool to find memory for what: there is too little, or the device was
+// lost before, which comes out now.
 func (o *op) noMemory(what string, err error) {
 	if errors.Is(err, driver.ErrOutOfMemory) {
 		o.fail("", driver.Launch{}, fmt.Errorf("no memory for %s: %w", what, err), adviceMemory)

@@ -26,7 +26,7 @@ func (b *Backend) Alloc(s device.Shape) device.Tensor {
 	return b.alloc(s, 0)
 }
 
-// alloc gives a tensor with a margin of elements before and behind it.
+// alloc returns a tensor with a margin of elements before and behind it.
 func (b *Backend) alloc(s device.Shape, margin int) device.Tensor {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -37,7 +37,7 @@ func (b *Backend) alloc(s device.Shape, margin int) device.Tensor {
 	if b.err != nil {
 		return t
 	}
-	p, err := b.pool.take(m.Bytes() + 8*int64(margin))
+	p, err := b.pool.get(m.Bytes() + 8*int64(margin))
 	if err != nil {
 		o.noMemory(fmt.Sprintf("a tensor of shape %v", s), err)
 		return t
@@ -62,7 +62,7 @@ func (b *Backend) Free(t device.Tensor) {
 	m.freed = true
 	if m.base != 0 {
 		b.pool.used -= m.Bytes()
-		b.pool.give(m.base)
+		b.pool.put(m.base)
 	}
 }
 

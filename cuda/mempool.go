@@ -38,8 +38,8 @@ func rounded(bytes int64) int64 {
 	return (bytes + unit - 1) / unit * unit
 }
 
-// take gives memory for bytes.
-func (p *pool) take(bytes int64) (driver.Ptr, error) {
+// get returns memory for bytes.
+func (p *pool) get(bytes int64) (driver.Ptr, error) {
 	want := bytes
 	if !p.exact {
 		want = rounded(bytes)
@@ -94,8 +94,8 @@ func (p *pool) reuse(size int64) (driver.Ptr, error) {
 	return ptr, nil
 }
 
-// give takes memory back.
-func (p *pool) give(ptr driver.Ptr) {
+// put takes memory back.
+func (p *pool) put(ptr driver.Ptr) {
 	size, ok := p.all[ptr]
 	if !ok {
 		return

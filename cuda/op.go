@@ -25,11 +25,11 @@ func (b *Backend) begin(name string) *op {
 	return &op{b: b, name: name}
 }
 
-// end gives the workspaces back; launches that still use them come before
+// end frees the workspaces; launches that still use them come before
 // any later use.
 func (o *op) end() {
 	for _, p := range o.spaces {
-		o.b.pool.give(p)
+		o.b.pool.put(p)
 	}
 	o.b.mu.Unlock()
 }
@@ -71,7 +71,7 @@ func (o *op) into(name string, g device.Into) driver.Ptr {
 	return o.ptr(name, g.Tensor)
 }
 
-// fits tells whether an Into is skipped or has shape s.
+// fits reports whether an Into is skipped or has shape s.
 func fits(g device.Into, s device.Shape) bool { return g.Mode == device.Skip || g.Shape == s }
 
 // apart panics if the output shares memory with one of the inputs.
@@ -98,7 +98,7 @@ func (o *op) workspace(n int) driver.Ptr {
 	if o.b.err != nil {
 		return 0
 	}
-	p, err := o.b.pool.take(4 * int64(n))
+	p, err := o.b.pool.get(4 * int64(n))
 	if err != nil {
 		o.noMemory("a workspace", err)
 		return 0

@@ -27,10 +27,10 @@ func (o *op) slotTable(table []byte) driver.Ptr {
 	}
 	if len(table) != len(have.host) {
 		if have.host != nil {
-			b.pool.give(have.at)
+			b.pool.put(have.at)
 		}
 		*have = slotTable{}
-		at, err := b.pool.take(int64(len(table)))
+		at, err := b.pool.get(int64(len(table)))
 		if err != nil {
 			o.noMemory("a table", err)
 			return 0

@@ -76,7 +76,7 @@ type Event interface{}
 type Driver interface {
 	Info() Info
 
-	// Alloc gives bytes of memory, aligned to 256. What it holds is undefined. Too little
+	// Alloc returns bytes of memory, aligned to 256. What it holds is undefined. Too little
 	// memory is ErrOutOfMemory.
 	Alloc(bytes int64) (Ptr, error)
 	Free(p Ptr) error
@@ -99,7 +99,7 @@ type Driver interface {
 	// *ArgumentError and launches nothing. More dynamic shared memory than SharedPerCTA is opted into.
 	Launch(k Kernel, l Launch, args ...any) error
 
-	// RecordEvent notes a place in the stream; Since waits for both and returns the time
+	// RecordEvent notes a place in the stream; Elapsed waits for both and returns the time
 	// between them as the device measured it.
 	RecordEvent() (Event, error)
 	Elapsed(from, to Event) (time.Duration, error)

@@ -417,7 +417,7 @@ func (w *warp) locate(in *inst, lane int, n uint64, write bool) (*allocation, ui
 	return a, addr - a.base
 }
 
-// view gives the bytes of an access to global, constant or local memory, or of a
+// view returns the bytes of an access to global, constant or local memory, or of a
 // load from shared memory, with all checks done.
 func (w *warp) view(in *inst, lane int, global, shared uint32) []byte {
 	n := uint64(in.total)

@@ -29,7 +29,7 @@ func cnot[T word](a, _, _ T) T {
 	return 0
 }
 
-// pred is a source predicate; the second result tells whether it is negated.
+// pred is a source predicate; the second result reports whether it is negated.
 func (c *compiler) pred(o *ptx.Operand) (int32, bool) {
 	if o.Kind == ptx.KInt {
 		s := c.newSlot(classP)
@@ -42,7 +42,7 @@ func (c *compiler) pred(o *ptx.Operand) (int32, bool) {
 	return c.sl.of[o.Reg], o.Not
 }
 
-// flip gives the mask that negates a predicate when not is set.
+// flip is the mask that negates a predicate when not is set.
 func flip(not bool) uint32 {
 	if not {
 		return allLanes
@@ -111,7 +111,7 @@ func decodeAbs(c *compiler, out *inst) {
 	}, 1)(c, out)
 }
 
-// decodeShift: counts of the width and more give 0 or the sign.
+// decodeShift: counts of the width and more yield 0 or the sign.
 func decodeShift(c *compiler, out *inst) {
 	t := c.typ()
 	args := c.args(3)
@@ -261,7 +261,7 @@ func decodeField(c *compiler, out *inst) {
 	c.self(out, func(w *warp, in *inst, d int32) {
 		for l := range lanes(w.m) {
 			pos, length := w.r32[in.c][l]&255, w.r32[in.e][l]&255
-			mask := (uint64(1)<<length - 1) << pos // Go's shifts by 64 and more give 0
+			mask := (uint64(1)<<length - 1) << pos // Go's shifts by 64 and more yield 0
 			if n == 32 {
 				mask &= 1<<32 - 1
 			}

@@ -15,7 +15,7 @@ const allLanes = ^uint32(0)
 // op executes an instruction for the lanes w.m. d is the slot of the result.
 //
 // Instructions of kind kPure32 and kPure64 compute all 32 lanes without regard
-// to w.m; the warp gives them a scratch slot and copies the executing lanes when
+// to w.m; the warp hands them a scratch slot and copies the executing lanes when
 // some are not. So it is for kLane32 and kLane64, whose functions see nothing but
 // registers of one class. All others look at w.m themselves.
 type (
@@ -32,7 +32,7 @@ const (
 	kPure32
 	kPure64
 	kSelf    // its function masks lanes itself
-	kBranch  // may send lanes apart
+	kBranch  // lanes may diverge
 	kTable   // brx.idx
 	kExit    // lanes end
 	kBarrier // may suspend the warp
@@ -94,7 +94,7 @@ const (
 	spParam
 )
 
-// source says where an instruction comes from, for reports.
+// source is where an instruction comes from, for reports.
 type source struct {
 	line int
 	text string

@@ -206,7 +206,7 @@ type ordered interface {
 	int32 | int64 | uint32 | uint64 | float32 | float64
 }
 
-// compare gives a bit for each lane. The last letter u makes a comparison true when
+// compare returns a bit for each lane. The last letter u makes a comparison true when
 // a float is NaN.
 func compare[T ordered](op string) func(a, b *[32]T) uint32 {
 	switch op {

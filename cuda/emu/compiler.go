@@ -165,7 +165,7 @@ func (c *compiler) src(o *ptx.Operand, t ptx.Type) int32 {
 	return 0
 }
 
-// literal gives the bits of a constant as a value of type t.
+// literal is the bits of a constant as a value of type t.
 func (c *compiler) literal(o *ptx.Operand, t ptx.Type) uint64 {
 	if o.Kind == ptx.KInt {
 		switch t {

@@ -147,7 +147,7 @@ func opBarrier(w *warp, in *inst, d int32) {
 	uniform := func(slot int32, what string) int {
 		for m := w.m; m != 0; m &= m - 1 {
 			if w.r32[slot][bits.TrailingZeros32(m)&31] != w.r32[slot][first] {
-				w.fault(in, DivergentBarrier, "threads of a warp give different %s", what)
+				w.fault(in, DivergentBarrier, "threads of a warp have different %s", what)
 			}
 		}
 		return int(w.r32[slot][first])

@@ -77,7 +77,7 @@ func (c *compiler) wideSrc(o *ptx.Operand, t ptx.Type) int32 {
 	return c.sl.of[o.Reg]
 }
 
-// conversion gives the function from the source's bits to the result's.
+// conversion returns the function from the source's bits to the result's.
 func (c *compiler) conversion(dt, st ptx.Type, round string, ftz, saturated, relu bool) func(v uint64) uint64 {
 	mode := modeOf(round)
 	toInt := len(round) == 3 && round != "rna"
@@ -276,7 +276,7 @@ func intToFloat(v uint64, st, dt ptx.Type, mode rounding) uint64 {
 	} else {
 		v = v << (64 - n) >> (64 - n)
 	}
-	// The upper 52 bits with a bit that tells whether the rest holds any: a double
+	// The upper 52 bits with a bit that reports whether the rest holds any: a double
 	// that rounds like the integer.
 	if dt != "f64" && v>>53 != 0 {
 		rest := v & (1<<12 - 1)

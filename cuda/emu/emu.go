@@ -1,7 +1,7 @@
 // Package emu is a driver.Driver that executes PTX on the CPU and refuses what
 // hardware would silently do: accesses out of range, misaligned or of memory
 // nobody wrote, shared-memory races, divergent barriers, and more; each is
-// reported with the PTX line, the block and the thread. docs/emulator.md says
+// reported with the PTX line, the block and the thread. docs/emulator.md states
 // what it models and what it does not.
 //
 // A module is decoded once into a compact form. A warp of 32 lanes executes an
@@ -133,23 +133,23 @@ func (d *Device) usable() error {
 	return d.sticky
 }
 
-type mark time.Time
+type event time.Time
 
 // RecordEvent notes a time: everything before is done.
 func (d *Device) RecordEvent() (driver.Event, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return mark(time.Now()), d.usable()
+	return event(time.Now()), d.usable()
 }
 
-// Elapsed is the time between two marks as the host measured it.
+// Elapsed is the time between two events as the host measured it.
 func (d *Device) Elapsed(from, to driver.Event) (time.Duration, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a, ok := from.(mark)
-	b, ok2 := to.(mark)
+	a, ok := from.(event)
+	b, ok2 := to.(event)
 	if !ok || !ok2 {
-		return 0, errors.New("emulator: Since with a mark of another driver")
+		return 0, errors.New("emulator: Elapsed with an event of another driver")
 	}
 	return time.Time(b).Sub(time.Time(a)), d.usable()
 }

@@ -7,7 +7,7 @@ import (
 	"voxgrad/cuda/driver"
 )
 
-// Kind says what a Fault is about.
+// Kind is what a Fault is about.
 type Kind string
 
 // What the emulator refuses while a kernel runs.

@@ -90,7 +90,7 @@ func modeF32(op arith, mode rounding, ftz, saturated bool) lane32 {
 }
 
 // eachF32 makes a function over lanes from one of a lane: flushes, saturates and
-// gives every NaN the same bits.
+// makes every NaN the same.
 func eachF32(ftz, saturated bool, f func(a, b, c float32) float32) lane32 {
 	return func(_ *inst, d, a, b, c *reg32) {
 		x, p, q, s := f32s(d), f32s(a), f32s(b), f32s(c)
@@ -293,7 +293,7 @@ func init() {
 }
 
 // floatDiv decodes div.f32 and div.f64. div.full and div.approx, which may be 2 ulp
-// off, are rounded to nearest here; div.approx gives 0 for divisors beyond 2^126
+// off, are rounded to nearest here; div.approx returns 0 for divisors beyond 2^126
 // as documented.
 func (c *compiler) floatDiv(out *inst) {
 	t := c.typ()
@@ -322,7 +322,7 @@ func (c *compiler) floatDiv(out *inst) {
 }
 
 // quotient32 rounds a/b in any mode: a double holds enough of the quotient once
-// its last bit tells whether something was cut off.
+// its last bit reports whether something was cut off.
 func quotient32(a, b float32, mode rounding) float32 {
 	q := float64(a) / float64(b)
 	if q == 0 || math.IsInf(q, 0) || q != q || math.IsInf(float64(b), 0) {

@@ -61,7 +61,7 @@ func (fl *flattener) problem(f *ptx.Func, in *ptx.Instruction, why string) {
 	*fl.problems = append(*fl.problems, Problem{Unsupported, f.Name, in.Line, in.Text, why})
 }
 
-// place gives a variable bytes of the frame.
+// place assigns bytes of the frame to a variable.
 func (fl *flattener) place(v *ptx.Var) {
 	align := int64(max(v.Align, 1))
 	fl.local = (fl.local + align - 1) &^ (align - 1)
@@ -291,8 +291,8 @@ func (g *flowGraph) block(i int) int {
 	return g.of[i]
 }
 
-// postDominators gives for every block the nearest block that every path from it to
-// the exit passes: where lanes that went apart at its end meet again. The
+// postDominators finds for every block the nearest block that every path from it to
+// the exit passes: where lanes that diverged at its end meet again. The
 // algorithm is that of Cooper, Harvey and Kennedy ("A Simple, Fast Dominance
 // Algorithm") on the reversed graph.
 func (g *flowGraph) postDominators() []int {

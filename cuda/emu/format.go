@@ -55,7 +55,7 @@ func sat[T float32 | float64](x T) T {
 }
 
 // addOdd is a + b rounded to odd: where it is not exact the last bit is set, so
-// that rounding it again to a shorter format in any mode gives what rounding the
+// that rounding it again to a shorter format in any mode yields what rounding the
 // exact sum would (Boldo and Melquiond, "Emulation of a FMA and correctly rounded
 // sums: proved algorithms using rounding to odd").
 func addOdd(a, b float64) float64 {
@@ -211,7 +211,7 @@ var (
 	f16  = &small{mant: 10, emin: -14, inf: 0x7c00, nan: 0x7fff, sign: 0x8000, toF32: f16to32}
 	bf16 = &small{mant: 7, emin: -126, inf: 0x7f80, nan: 0x7fff, sign: 0x8000,
 		toF32: func(v uint32) float32 { return math.Float32frombits(v << 16) }}
-	// tf32 lies in the upper 19 bits of a word.
+	// tf32 is in the upper 19 bits of a word.
 	tf32 = &small{mant: 10, emin: -126, inf: 0xff << 10, nan: 0x7fffffff >> 13, sign: 1 << 18, shift: 13,
 		toF32: func(v uint32) float32 { return math.Float32frombits(v &^ (1<<13 - 1)) }}
 )

@@ -4,7 +4,7 @@ package emu
 
 import "golang.org/x/sys/cpu"
 
-// The functions inner loops spend their time in, 8 lanes at a time. They give the
+// The functions inner loops spend their time in, 8 lanes at a time. They return the
 // bits of their Go forms.
 
 //go:noescape

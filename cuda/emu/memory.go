@@ -34,7 +34,7 @@ type allocation struct {
 	name   string
 }
 
-// aligned gives n bytes at a multiple of 8.
+// aligned returns n bytes at a multiple of 8.
 func aligned(n uint64) []byte {
 	words := make([]uint64, (n+7)/8+1)
 	return unsafe.Slice((*byte)(unsafe.Pointer(&words[0])), n)
@@ -60,7 +60,7 @@ func (d *Device) allocate(n uint64) *allocation {
 	return a
 }
 
-// Alloc gives poisoned memory in a guarded range of its own.
+// Alloc returns poisoned memory in a guarded range of its own.
 func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -82,7 +82,7 @@ func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 	return p, nil
 }
 
-// Free gives an allocation back; what still uses it is reported.
+// Free ends an allocation: later uses of it are reported.
 func (d *Device) Free(p driver.Ptr) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -100,7 +100,7 @@ func (d *Device) Free(p driver.Ptr) error {
 	return d.sticky
 }
 
-// describe says where an address lies.
+// describe names the place of an address.
 func (d *Device) describe(addr uint64) string {
 	if addr < slotStart {
 		return "a null pointer"

@@ -36,7 +36,7 @@ func (w *warp) sharedAt(in *inst, lane int, n uint64) uint64 {
 	return addr
 }
 
-// ordered tells whether what thread t did at its warp's time is before what a lane
+// ordered reports whether what thread t did at its warp's time is before what a lane
 // of w does now.
 func (w *warp) ordered(t uint16, time uint32, lane int) bool {
 	t &^= byAtomic
@@ -213,7 +213,7 @@ next:
 	return worst - 1
 }
 
-// readBefore tells whether this warp read the cell already since its last barrier and
+// readBefore reports whether this warp read the cell already since its last barrier and
 // since the last write, which was another warp's or earlier: then any lane may.
 func (c *cell) readBefore(id uint16, now uint32) bool {
 	return c.rWarp == id && c.rTime == now && (c.wTime < now || c.wThread&^byAtomic>>5 != id)

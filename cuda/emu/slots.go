@@ -10,7 +10,7 @@ import (
 
 // Registers of PTX are many and mostly short-lived. They are packed into few slots
 // by linear scan over their live ranges, so that a warp's registers stay in the
-// cache. Lanes that went apart may hold different registers in one slot: each
+// cache. Lanes that diverged may hold different registers in one slot: each
 // lane has a column of its own and writes touch executing lanes only.
 
 type class uint8
@@ -31,7 +31,7 @@ func classOf(t ptx.Type) class {
 	return class32
 }
 
-// hasResult tells whether the first operand is written.
+// hasResult reports whether the first operand is written.
 func hasResult(in *ptx.Instruction) bool {
 	switch in.Op {
 	case "st", "red", "bra", "brx", "ret", "exit", "trap", "brkpt", "membar", "fence", "prefetch", "prefetchu",

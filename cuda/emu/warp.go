@@ -8,7 +8,7 @@ import (
 	"voxgrad/cuda/driver"
 )
 
-// warp is 32 lanes that execute together. Lanes that went apart at a branch run one
+// warp is 32 lanes that execute together. Lanes that diverge at a branch run one
 // side after the other and meet again at the branch's immediate post-dominator:
 // pc, rpc and active are the side that runs, stack holds those that wait.
 type warp struct {
@@ -42,7 +42,7 @@ type frame struct {
 	m       uint32
 }
 
-// quantum is how long a warp runs before the others get a turn, so that one that
+// quantum is how long a warp runs before the others run, so that one that
 // waits for another without a barrier does not hang the block.
 const quantum = 1 << 14
 
@@ -288,7 +288,7 @@ func (b *block) threadAt(t int) driver.Dim {
 	return driver.Dim{X: t % d.X, Y: t / d.X % d.Y, Z: t / (d.X * d.Y)}
 }
 
-// lanesOf gives a special register's value in each lane.
+// lanesOf is a special register's value in each lane.
 type lanesOf struct {
 	perBlock bool // changes from block to block
 	value    func(w *warp, lane int) uint64

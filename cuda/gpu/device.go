@@ -33,13 +33,13 @@ type Device struct {
 	lost atomic.Pointer[error] // the first failure of the device
 
 	spareMu sync.Mutex
-	spare   []cu.Event // timing events nobody holds a Mark of
+	spare   []cu.Event // timing events that nobody holds any more
 
 	// Of the thread alone:
 	ctx    cu.CUContext
 	stream cu.Stream
 	stage  staging
-	events []cu.Event // all made for marks
+	events []cu.Event // all that were made
 	sizes  map[driver.Ptr]int64
 	used   int64
 }
@@ -173,15 +173,15 @@ func (d *Device) Sync() error {
 	return d.call("Sync", d.stream.Synchronize)
 }
 
-// mark is an event in the stream. The event is the thread's.
-type mark struct {
+// event is a driver.Event. Its CUDA event is the thread's.
+type event struct {
 	d     *Device
 	event *cu.Event
 }
 
 // RecordEvent queues the recording of an event.
 func (d *Device) RecordEvent() (driver.Event, error) {
-	m := &mark{d, new(cu.Event)}
+	m := &event{d, new(cu.Event)}
 	err := d.send(job{name: "RecordEvent", run: func() (err error) {
 		if *m.event, err = d.takeEvent(); err != nil {
 			return err
@@ -201,7 +201,7 @@ func (d *Device) RecordEvent() (driver.Event, error) {
 	return m, nil
 }
 
-// takeEvent gives an event that no mark uses.
+// takeEvent returns an event that is in no use.
 func (d *Device) takeEvent() (cu.Event, error) {
 	d.spareMu.Lock()
 	defer d.spareMu.Unlock()
@@ -217,12 +217,12 @@ func (d *Device) takeEvent() (cu.Event, error) {
 	return e, err
 }
 
-// Elapsed waits for both marks; the device's clock has a resolution of about half a microsecond.
+// Elapsed waits for both events; the device's clock has a resolution of about half a microsecond.
 func (d *Device) Elapsed(from, to driver.Event) (time.Duration, error) {
-	a, ok := from.(*mark)
-	b, ok2 := to.(*mark)
+	a, ok := from.(*event)
+	b, ok2 := to.(*event)
 	if !ok || !ok2 || a.d != d || b.d != d {
-		return 0, fmt.Errorf("GPU %d: Since: a mark of another device", d.index)
+		return 0, fmt.Errorf("GPU %d: Elapsed: an event of another device", d.index)
 	}
 	var ms float64
 	err := d.call("Elapsed", func() (err error) {

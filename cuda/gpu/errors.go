@@ -49,7 +49,7 @@ const (
 	unsupportedPTXVersion = cudrv.Code(222)
 )
 
-// argument tells whether a failure is one of the call alone, so that later calls
+// argument reports whether a failure is one of the call alone, so that later calls
 // can succeed. What is not known to be is the device's.
 func argument(c cudrv.Code) bool {
 	switch c {

@@ -100,7 +100,7 @@ func TestFakeLoad(t *testing.T) {
 	require.ErrorContains(t, Supported(0, list[0]), "GPU 0 (Fake GPU): the kernels are PTX 7.8, which needs a driver")
 }
 
-func TestFakeMarks(t *testing.T) {
+func TestFakeEvents(t *testing.T) {
 	d := fake(t)
 	k := load(t, d, "nothing0")
 	l := driver.Launch{Grid: driver.D1(1), Block: driver.D1(1)}
@@ -115,7 +115,7 @@ func TestFakeMarks(t *testing.T) {
 		took, err := d.Elapsed(from, to)
 		require.NoError(t, err)
 		require.Equal(t, 750*time.Microsecond, took)
-		runtime.GC() // events of marks nobody holds are used again
+		runtime.GC() // events that nobody holds are used again
 	}
 	require.NoError(t, d.Sync())
 	require.Less(t, len(d.(*Device).events), 50)

@@ -55,14 +55,14 @@ func (s *staging) close() error {
 	return first
 }
 
-// take gives the next buffer once the device is done with it.
+// take returns the next buffer once the device is done with it.
 func (s *staging) take() (i int, buf []byte, err error) {
 	i = s.next
 	s.next = (i + 1) % stageBuffers
 	return i, s.memory[i*stageBytes : (i+1)*stageBytes], s.done[i].Synchronize()
 }
 
-// Alloc gives memory, which cuMemAlloc aligns to 256 bytes at least.
+// Alloc returns memory, which cuMemAlloc aligns to 256 bytes at least.
 func (d *Device) Alloc(bytes int64) (p driver.Ptr, err error) {
 	err = d.call("Alloc", func() error {
 		if bytes <= 0 {

@@ -164,7 +164,7 @@ func (k *kernel) optIn(bytes int) error {
 	if k.entry.Static+bytes <= k.d.info.SharedPerCTA || bytes <= k.optedIn {
 		return nil
 	}
-	// A cu.Function is a CUfunction, which cu does not give.
+	// A cu.Function is a CUfunction, which cu does not export.
 	f := *(*unsafe.Pointer)(unsafe.Pointer(&k.handle))
 	if err := cudrv.SetAttribute(f, cudrv.MaxDynamicShared, bytes); err != nil {
 		return err

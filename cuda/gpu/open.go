@@ -97,7 +97,7 @@ func freeMemory(index int) int64 {
 	return <-answer
 }
 
-// Supported is nil if the kernels run on a GPU that List gives, otherwise the reason.
+// Supported is nil if the kernels run on a GPU that List names, otherwise the reason.
 func Supported(index int, i driver.Info) error {
 	if i.ComputeCapability < minCompute {
 		return fmt.Errorf("GPU %d (%s) has compute capability %s; the kernels need %s or later",

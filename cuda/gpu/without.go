@@ -10,14 +10,14 @@ import (
 
 var errWithout = errors.New("this binary was built without CUDA support (build with -tags cuda, with cgo, on linux/amd64)")
 
-// Available says that there is no CUDA support.
+// Available reports that there is no CUDA support.
 func Available() error { return errWithout }
 
-// List says that there is no CUDA support.
+// List reports that there is no CUDA support.
 func List() ([]driver.Info, error) { return nil, errWithout }
 
-// Supported is nil: List gives no GPU to ask about.
+// Supported is nil: List names no GPU to ask about.
 func Supported(index int, i driver.Info) error { return nil }
 
-// Open says that there is no CUDA support.
+// Open reports that there is no CUDA support.
 func Open(index int) (driver.Driver, error) { return nil, errWithout }

@@ -70,7 +70,7 @@ func (d *Device) check() error {
 	return nil
 }
 
-// Alloc counts.
+// Alloc takes nothing but a range of addresses, and counts.
 func (d *Device) Alloc(bytes int64) (driver.Ptr, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -111,10 +111,10 @@ func (d *Device) Free(p driver.Ptr) error {
 	return nil
 }
 
-// ToDevice drops src.
+// ToDevice copies nothing.
 func (d *Device) ToDevice(dst driver.Ptr, src []byte) error { return d.Sync() }
 
-// ToHost gives zeros.
+// ToHost fills dst with zeros.
 func (d *Device) ToHost(dst []byte, src driver.Ptr) error {
 	clear(dst)
 	return d.Sync()

@@ -11,12 +11,12 @@ import (
 )
 
 //go:generate go run voxgrad/tools/ptx -dir .
-//go:embed ceiling.sm_61.ptx
+//go:embed fma.sm_61.ptx
 var source string
 
 const (
 	threads = 256
-	each    = 2 * 16 * 16 // operations of a thread in a turn
+	each    = 2 * 16 * 16 // operations of a thread in a round
 )
 
 // FMA is the best rate of a few tries, in float32 operations a second, 2 for each
@@ -26,18 +26,18 @@ func FMA(d driver.Driver) (float64, error) {
 	return measure(d, 32*max(d.Info().Multiprocs, 1), 2048, 5)
 }
 
-func measure(d driver.Driver, blocks, turns, tries int) (best float64, err error) {
+func measure(d driver.Driver, blocks, rounds, tries int) (best float64, err error) {
 	m, err := d.Load(source)
 	if err != nil {
-		return 0, fmt.Errorf("ceiling: %w", err)
+		return 0, fmt.Errorf("peak: %w", err)
 	}
-	k, err := m.Kernel("fma_ceiling")
+	k, err := m.Kernel("fma_peak")
 	if err != nil {
-		return 0, fmt.Errorf("ceiling: %w", err)
+		return 0, fmt.Errorf("peak: %w", err)
 	}
 	out, err := d.Alloc(4 * int64(blocks) * threads)
 	if err != nil {
-		return 0, fmt.Errorf("ceiling: %w", err)
+		return 0, fmt.Errorf("peak: %w", err)
 	}
 	defer func() {
 		if e := d.Free(out); err == nil {
@@ -47,12 +47,12 @@ func measure(d driver.Driver, blocks, turns, tries int) (best float64, err error
 	l := driver.Launch{Grid: driver.D1(blocks), Block: driver.D1(threads)}
 	for range tries + 1 { // the first warms up
 		took, err := timed(d, func() error {
-			return d.Launch(k, l, out, turns, float32(0.5), float32(1))
+			return d.Launch(k, l, out, rounds, float32(0.5), float32(1))
 		})
 		if err != nil {
-			return 0, fmt.Errorf("ceiling: %w", err)
+			return 0, fmt.Errorf("peak: %w", err)
 		}
-		best = max(best, float64(blocks)*threads*float64(turns)*each/took.Seconds())
+		best = max(best, float64(blocks)*threads*float64(rounds)*each/took.Seconds())
 	}
 	return best, nil
 }

@@ -224,7 +224,7 @@ func (p *parser) named(index int) Operand {
 	return Operand{Kind: KName, Name: t.text}
 }
 
-// special tells whether the name may be a special register.
+// special reports whether the name may be a special register.
 func special(name string) bool {
 	base, _, _ := strings.Cut(name[1:], ".")
 	switch base {

@@ -132,7 +132,7 @@ type Ref struct {
 	Generic bool
 }
 
-// Kind says what an operand is.
+// Kind is what an operand is.
 type Kind uint8
 
 // The kinds of operands.

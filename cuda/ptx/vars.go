@@ -160,7 +160,7 @@ func (p *parser) initRef(v *Var, off int64) {
 	v.Refs = append(v.Refs, r)
 }
 
-// literal gives the bits of a number as a value of type t.
+// literal is the bits of a number as a value of type t.
 func literal(t token, typ Type, neg bool) (uint64, bool) {
 	single := typ == "f32"
 	if f, isSingle, ok := parseFloat(t); ok {

@@ -20,7 +20,7 @@ var cards = map[string][]string{
 	"sm_90a": {"sm_90a"},
 }
 
-// usage is what ptxas says of one entry on one card.
+// usage is what ptxas reports of one entry on one card.
 type usage struct {
 	file, entry, card        string
 	registers, shared, spill int

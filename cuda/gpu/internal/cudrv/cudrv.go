@@ -63,7 +63,7 @@ var Open = sync.OnceValue(func() error {
 	}
 })
 
-// AllocHost gives pinned memory in the current context; cu.MemFreeHost frees it.
+// AllocHost returns pinned memory in the current context; cu.MemFreeHost frees it.
 func AllocHost(bytes int) ([]byte, error) {
 	var p unsafe.Pointer
 	if err := result(C.cudrv_mem_alloc_host(&p, C.size_t(bytes))); err != nil {

@@ -1,16 +1,16 @@
-// The rate of fused multiply-adds that nothing else holds up, which bench sets
+// The rate of fused multiply-adds with nothing else to wait for, which bench sets
 // convolutions against.
 //
-// Work split: a thread does 16 independent chains of 16 multiply-adds in each turn,
+// Work split: a thread does 16 independent chains of 16 multiply-adds in each round,
 // 512 operations. Shared memory: none. Bytes moved: 4 for each thread, at the end.
 
-extern "C" __global__ void __launch_bounds__(256) fma_ceiling(float *out, int turns, float x, float y) {
+extern "C" __global__ void __launch_bounds__(256) fma_peak(float *out, int rounds, float x, float y) {
 	float s[16];
 #pragma unroll
 	for (int i = 0; i < 16; i++) {
 		s[i] = (float)(threadIdx.x + i);
 	}
-	for (int t = 0; t < turns; t++) {
+	for (int t = 0; t < rounds; t++) {
 #pragma unroll
 		for (int k = 0; k < 16; k++) {
 #pragma unroll
