@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"fmt"
+	"os"
 	"sync"
 
 	"voxgrad/cuda/driver"
@@ -56,13 +57,14 @@ func WithMemoryLimit(bytes int64) Option { return func(o *options) { o.limit = b
 func WithoutPool() Option { return func(o *options) { o.exact = true } }
 
 // WithSyncEach waits after every launch, so that an error names the kernel that
-// caused it. Slow.
+// caused it. Slow. The environment variable CUDA_LAUNCH_BLOCKING=1 does the same for every backend.
 func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 
 // New makes a backend of a device. It owns d from then on: Close closes it too.
 // An error means that the device cannot run the kernels; d is then still open.
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
 	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, source: kernels.Source}
+	b.opt.stepwise = os.Getenv("CUDA_LAUNCH_BLOCKING") == "1"
 	for _, o := range opts {
 		o(&b.opt)
 	}

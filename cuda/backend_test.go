@@ -134,16 +134,19 @@ func TestLateError(t *testing.T) {
 	err := b.Sync()
 	require.ErrorIs(t, err, lost)
 	require.ErrorContains(t, err, "one of the last 2 kernels failed, the newest is relu_grad of ReLUGrad (grid (5,1,1)")
-	require.ErrorContains(t, err, "with the option to synchronise after every launch the error will name the kernel")
+	require.ErrorContains(t, err, "with CUDA_LAUNCH_BLOCKING=1 in the environment the error will name the kernel")
 	require.Equal(t, err, b.Sync())
 
-	f, b, dst, src = onFaulty(t, WithSyncEach())
-	b.Copy(dst, src)
-	f.sync = lost
-	b.ReLUGrad(dst, src, src)
-	f.sync = nil
-	b.Copy(dst, src)
-	require.ErrorContains(t, b.Sync(), "cuda: emulator: ReLUGrad, kernel relu_grad (grid (5,1,1)")
+	for _, opts := range [][]Option{{WithSyncEach()}, nil} {
+		f, b, dst, src = onFaulty(t, opts...)
+		b.Copy(dst, src)
+		f.sync = lost
+		b.ReLUGrad(dst, src, src)
+		f.sync = nil
+		b.Copy(dst, src)
+		require.ErrorContains(t, b.Sync(), "cuda: emulator: ReLUGrad, kernel relu_grad (grid (5,1,1)")
+		t.Setenv("CUDA_LAUNCH_BLOCKING", "1") // the same
+	}
 }
 
 // Hardware runs behind the calls: what a launch or an upload fails with may be an earlier kernel's failure.

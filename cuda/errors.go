@@ -43,7 +43,7 @@ func (e *Error) Error() string {
 
 const (
 	adviceLost   = "nothing more can be computed on the device in this process: start again from the last checkpoint, and if it happens again use another device"
-	adviceLate   = "start again from the last checkpoint; with the option to synchronise after every launch the error will name the kernel"
+	adviceLate   = "start again from the last checkpoint; with CUDA_LAUNCH_BLOCKING=1 in the environment the error will name the kernel"
 	adviceMemory = "use a smaller batch, a smaller patch or a narrower network"
 	adviceKernel = "the driver may be too old for the kernels: update it, or use the cpu"
 )
