@@ -57,7 +57,7 @@ func BenchmarkEvaluate(b *testing.B) {
 				o := DefaultOptions()
 				o.Groups = g.groups
 				for b.Loop() {
-					if _, err := Evaluate(truth, pred, o); err != nil {
+					if _, err := EvaluateLabels(truth, pred, o); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -1,6 +1,8 @@
 package metrics
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"math"
 
@@ -26,38 +28,62 @@ type Result struct {
 // lesions.
 func (r *Result) EmptyTruth() bool { return r.Tested != nil }
 
-// Evaluate measures pred against truth. Values are truncated towards zero; the
-// distinct ones in ascending order are the labels 0, 1, 2, …, of which 0 is the
-// background. Where the two masks have the same number of labels, they are
-// compared label by label by the voxel and surface measures; else every label
-// counts as 1.
+// Evaluate measures the mask pred against truth. The two are compared where their
+// voxels are in the world: a mask stored with other axes on the same grid is put into
+// the truth's order first. A mask without any background counts as an empty one, as in
+// the challenge's tool.
 //
-// Errors name the file: masks in different spaces, voxels that are NaN, negative
-// or above 65535, options out of range.
-func Evaluate(truth, pred *volume.Volume, o Options) (Result, error) {
-	if err := o.Validate(); err != nil {
+// Errors name the files: masks on different grids, options out of range.
+func Evaluate(truth, pred *volume.Mask, o Options) (Result, error) {
+	t, err := labelMask(truth)
+	if err != nil {
 		return Result{}, err
 	}
-	if err := sameGrid(truth, pred); err != nil {
+	if pred, err = sameOrder(truth, pred); err != nil {
 		return Result{}, err
 	}
-	spacing := truth.Spacing()
-	for _, s := range spacing {
-		if !(s >= minSpacing && s <= maxSpacing) {
-			return Result{}, fmt.Errorf("%s: voxels of %v×%v×%v mm: sides from %v to %v mm are possible",
-				truth.Name(), spacing[0], spacing[1], spacing[2], minSpacing, maxSpacing)
-		}
+	p, err := labelMask(pred)
+	if err != nil {
+		return Result{}, err
 	}
+	return measure(t, p, o)
+}
+
+// EvaluateLabels is Evaluate of images as the challenge's tool reads them, several
+// labels in one image: values are truncated towards zero; the distinct ones in
+// ascending order are the labels 0, 1, 2, …, of which 0 is the background. Where the two
+// have the same number of labels, they are compared label by label by the voxel and surface
+// measures; else every label counts as 1.
+//
+// Errors are those of Evaluate and voxels that are NaN, negative or above 65535.
+func EvaluateLabels(truth, pred *volume.Volume, o Options) (Result, error) {
 	t, err := readLabels(truth)
 	if err != nil {
+		return Result{}, err
+	}
+	if pred, err = sameOrder(truth, pred); err != nil {
 		return Result{}, err
 	}
 	p, err := readLabels(pred)
 	if err != nil {
 		return Result{}, err
 	}
+	return measure(t, p, o)
+}
+
+func measure(t, p *labelled, o Options) (Result, error) {
+	if err := o.Validate(); err != nil {
+		return Result{}, err
+	}
+	spacing := t.image.Spacing()
+	for _, s := range spacing {
+		if !(s >= minSpacing && s <= maxSpacing) {
+			return Result{}, fmt.Errorf("%s: voxels of %v×%v×%v mm: sides from %v to %v mm are possible",
+				t.image.Name(), spacing[0], spacing[1], spacing[2], minSpacing, maxSpacing)
+		}
+	}
 	if t.empty() {
-		return falseAlarms(p, pred, spacing)
+		return falseAlarms(p, spacing)
 	}
 	if t.values != p.values {
 		t.binarise()
@@ -72,12 +98,12 @@ func Evaluate(truth, pred *volume.Volume, o Options) (Result, error) {
 		r.Surface = surfaceMeasures(t, p, spacing, o.AnimaQuirks)
 	}
 	if o.wants(LesionGroup) {
-		least := minVoxels(o.MinLesionMM3, spacing)
-		a, err := findLesions(t, truth, spacing, least)
+		least := LesionVoxels(o.MinLesionMM3, spacing)
+		a, err := findLesions(t, spacing, least)
 		if err != nil {
 			return Result{}, err
 		}
-		b, err := findLesions(p, pred, spacing, least)
+		b, err := findLesions(p, spacing, least)
 		if err != nil {
 			return Result{}, err
 		}
@@ -95,8 +121,8 @@ const minSpacing, maxSpacing = 1e-6, 1e6
 // options say.
 const emptyTruthLimitMM3 = 3
 
-func falseAlarms(m *labelled, pred *volume.Volume, spacing [3]float64) (Result, error) {
-	found, err := findLesions(m, pred, spacing, minVoxels(emptyTruthLimitMM3, spacing))
+func falseAlarms(m *labelled, spacing [3]float64) (Result, error) {
+	found, err := findLesions(m, spacing, LesionVoxels(emptyTruthLimitMM3, spacing))
 	if err != nil {
 		return Result{}, err
 	}
@@ -170,4 +196,149 @@ func (r *Result) Value(key string) (value float64, ok bool) {
 		}
 	}
 	return 0, false
+}
+
+// Groups is a set of measures to compute.
+type Groups uint8
+
+const (
+	VoxelGroup   Groups = 1 << iota // overlap of voxels: Dice and the like
+	SurfaceGroup                    // distances; they take most of the time
+	LesionGroup                     // detection of lesions
+	AllGroups    = VoxelGroup | SurfaceGroup | LesionGroup
+)
+
+// Options are the parameters of Evaluate. Start from DefaultOptions.
+type Options struct {
+	// Groups to compute; 0 means all. Without effect where the truth is empty.
+	Groups Groups
+
+	// MinLesionMM3: connected components of this volume or less are ignored, in
+	// both masks, by the lesion measures (only by them). Where the truth is empty
+	// the limit is always 3 mm³, as in the challenge's tool. At least 0.
+	MinLesionMM3 float64
+
+	// Alpha: a lesion can be detected only if more than this fraction of it lies
+	// in lesions of the other mask. In (0, 1].
+	Alpha float64
+
+	// Beta: a lesion of the other mask with more than this fraction of itself
+	// outside all lesions speaks against detection. In (0, 1].
+	Beta float64
+
+	// Gamma: the lesions of the other mask are looked at, largest overlap first,
+	// until they make up this fraction of the overlap. In (0, 1].
+	Gamma float64
+
+	// AnimaQuirks makes average_surface_distance what the challenge's tool prints
+	// under SurfaceDistance: a running minimum that is nearly always close to 0. Use
+	// it only to compare with the tool.
+	AnimaQuirks bool
+}
+
+// DefaultOptions are all measures with the thresholds of the challenge:
+// 3 mm³, 10 %, 70 %, 65 %.
+func DefaultOptions() Options {
+	return Options{Groups: AllGroups, MinLesionMM3: 3, Alpha: 0.10, Beta: 0.70, Gamma: 0.65}
+}
+
+// Validate says which value is out of range, if any.
+func (o Options) Validate() error {
+	if o.Groups&^AllGroups != 0 {
+		return fmt.Errorf("metrics: unknown group in Groups %#b", o.Groups)
+	}
+	if !(o.MinLesionMM3 >= 0) || math.IsInf(o.MinLesionMM3, 1) {
+		return fmt.Errorf("metrics: smallest lesion volume %v mm³: it must be 0 or more", o.MinLesionMM3)
+	}
+	for _, p := range []struct {
+		name  string
+		value float64
+	}{{"alpha", o.Alpha}, {"beta", o.Beta}, {"gamma", o.Gamma}} {
+		if !(p.value > 0 && p.value <= 1) {
+			return fmt.Errorf("metrics: %s is %v: it must be above 0 and at most 1", p.name, p.value)
+		}
+	}
+	return nil
+}
+
+func (o Options) wants(g Groups) bool { return o.Groups == 0 || o.Groups&g != 0 }
+
+// Voxel holds the measures that count voxels, over the complete masks. With I
+// voxels in both, N(·) voxels in one, TN in neither, FP = N(pred) − I and
+// FN = N(truth) − I.
+//
+// Where truth and pred have the same number of labels, and more than one besides
+// the background, I and N are summed over the labels, and FP in Specificity and FN
+// in NPV are divided by the number of labels, as the challenge's tool does.
+type Voxel struct {
+	Jaccard             float64 // I / (N(truth) + N(pred) − I)
+	Dice                float64 // 2I / (N(truth) + N(pred))
+	Sensitivity         float64 // I / (I + FN)
+	Specificity         float64 // TN / (TN + FP)
+	PPV                 float64 // I / (I + FP); NaN where pred is empty
+	NPV                 float64 // TN / (TN + FN)
+	RelativeVolumeError float64 // 100 (N(pred) − N(truth)) / N(truth), in percent, signed
+}
+
+func voxelMeasures(truth, pred *labelled) *Voxel {
+	var both, neither, nTruth, nPred int
+	for x, t := range truth.labels {
+		p := pred.labels[x]
+		if t|p == 0 {
+			neither++
+			continue
+		}
+		if t == p {
+			both++
+		}
+		if t != 0 {
+			nTruth++
+		}
+		if p != 0 {
+			nPred++
+		}
+	}
+	kinds := float64(truth.values - 1)
+	i, t, p, tn := float64(both), float64(nTruth), float64(nPred), float64(neither)
+	return &Voxel{
+		Jaccard:             i / (t + p - i),
+		Dice:                2 * i / (t + p),
+		Sensitivity:         i / t,
+		Specificity:         tn / (tn + (p-i)/kinds),
+		PPV:                 i / p,
+		NPV:                 tn / (tn + (t-i)/kinds),
+		RelativeVolumeError: 100 * (p - t) / t,
+	}
+}
+
+// MarshalJSON is one object with a key for each of Measures, in that order; null
+// for NaN. Values keep all their digits.
+func (r Result) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for n, m := range r.Measures() {
+		if n > 0 {
+			b.WriteByte(',')
+		}
+		key, _ := json.Marshal(m.Key)
+		b.Write(key)
+		b.WriteByte(':')
+		value, err := json.Marshal(number(m.Value))
+		if err != nil {
+			return nil, err
+		}
+		b.Write(value)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// number is a float64 that is null in JSON where it is NaN.
+type number float64
+
+func (n number) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(n)) {
+		return []byte("null"), nil
+	}
+	return json.Marshal(float64(n))
 }

@@ -30,7 +30,7 @@ func row(labels ...int) *volume.Volume {
 
 func evaluate(t *testing.T, truth, pred *volume.Volume, o Options) Result {
 	t.Helper()
-	r, err := Evaluate(truth, pred, o)
+	r, err := EvaluateLabels(truth, pred, o)
 	require.NoError(t, err)
 	return r
 }
@@ -298,6 +298,6 @@ func TestSizeLimitIsExclusive(t *testing.T) {
 		{3, [3]float32{0.5, 0.5, 0.8}, 15}, {3, [3]float32{0.12, 1, 1}, 26}, {1e300, [3]float32{1, 1, 1}, 1e300},
 	} {
 		s := [3]float64{float64(c.spacing[0]), float64(c.spacing[1]), float64(c.spacing[2])}
-		require.Equal(t, c.want, minVoxels(c.limit, s))
+		require.Equal(t, c.want, LesionVoxels(c.limit, s))
 	}
 }

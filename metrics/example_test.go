@@ -28,7 +28,7 @@ func box(at, size [3]int) *volume.Volume {
 func ExampleEvaluate() {
 	truth := box([3]int{5, 5, 3}, [3]int{4, 4, 4})
 	pred := box([3]int{6, 5, 3}, [3]int{4, 4, 4})
-	r, err := metrics.Evaluate(truth, pred, metrics.DefaultOptions())
+	r, err := metrics.EvaluateLabels(truth, pred, metrics.DefaultOptions())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func ExampleEvaluate() {
 func ExampleResult_MarshalJSON() {
 	nothing := box([3]int{}, [3]int{})
 	alarm := box([3]int{1, 1, 1}, [3]int{2, 2, 2})
-	r, err := metrics.Evaluate(nothing, alarm, metrics.DefaultOptions())
+	r, err := metrics.EvaluateLabels(nothing, alarm, metrics.DefaultOptions())
 	if err != nil {
 		log.Fatal(err)
 	}

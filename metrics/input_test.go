@@ -41,9 +41,9 @@ func TestRefusedValues(t *testing.T) {
 		a, b := row(0, 1, 1, 1, 1, 0), row(0, 1, 1, 1, 1, 0)
 		a.Path, b.Path = "truth.nii.gz", "pred.nii.gz"
 		b.Data[4] = bad
-		_, err := Evaluate(a, b, DefaultOptions())
+		_, err := EvaluateLabels(a, b, DefaultOptions())
 		require.ErrorContains(t, err, "pred.nii.gz: voxel (4, 0, 0)", "%v", bad)
-		_, err = Evaluate(b, a, DefaultOptions())
+		_, err = EvaluateLabels(b, a, DefaultOptions())
 		require.ErrorContains(t, err, "pred.nii.gz: voxel (4, 0, 0)", "%v", bad)
 	}
 	a, b := row(0, 1), row(0, 1)
@@ -65,7 +65,7 @@ func TestRefusedGrids(t *testing.T) {
 		b := image([3]int{4, 4, 4}, one, make([]int, 64))
 		b.Path = "pred.nii.gz"
 		change(b)
-		_, err := Evaluate(a, b, DefaultOptions())
+		_, err := EvaluateLabels(a, b, DefaultOptions())
 		require.ErrorContains(t, err, "truth.nii.gz", name)
 		require.ErrorContains(t, err, "pred.nii.gz", name)
 	}
@@ -88,25 +88,25 @@ func TestRefusedGrids(t *testing.T) {
 	} {
 		b := image([3]int{4, 4, 4}, one, make([]int, 64))
 		c.change(b)
-		_, err := Evaluate(same, b, DefaultOptions())
+		_, err := EvaluateLabels(same, b, DefaultOptions())
 		require.ErrorContains(t, err, c.says)
 	}
 	close := image([3]int{4, 4, 4}, one, make([]int, 64))
 	close.Affine[0][3] = 0.9e-3
-	_, err := Evaluate(same, close, DefaultOptions())
+	_, err := EvaluateLabels(same, close, DefaultOptions())
 	require.NoError(t, err)
 
 	flat := volume.New(volume.Grid{Size: [3]int{2, 2, 2}}) // an affine of zeros
-	_, err = Evaluate(flat, flat, DefaultOptions())
+	_, err = EvaluateLabels(flat, flat, DefaultOptions())
 	require.ErrorContains(t, err, "voxels of 0×0×0 mm")
 
 	short := image([3]int{2, 2, 2}, one, make([]int, 8))
 	short.Data = short.Data[:7]
-	_, err = Evaluate(short, short, DefaultOptions())
+	_, err = EvaluateLabels(short, short, DefaultOptions())
 	require.ErrorContains(t, err, "7 voxels of data")
 
 	none := &volume.Volume{Grid: volume.Grid{Size: [3]int{0, 2, 2}, Affine: a.Affine}}
-	_, err = Evaluate(none, none, DefaultOptions())
+	_, err = EvaluateLabels(none, none, DefaultOptions())
 	require.ErrorContains(t, err, "no voxels")
 }
 
@@ -124,7 +124,7 @@ func TestRefusedOptions(t *testing.T) {
 	} {
 		o := DefaultOptions()
 		change(&o)
-		_, err := Evaluate(a, a, o)
+		_, err := EvaluateLabels(a, a, o)
 		require.ErrorContains(t, err, want)
 	}
 	o := DefaultOptions()
@@ -140,7 +140,7 @@ func TestTooManyComponents(t *testing.T) {
 	}
 	v := image(size, [3]float64{1, 1, 1}, labels)
 	v.Path = "noise.nii"
-	_, err := Evaluate(v, v, DefaultOptions())
+	_, err := EvaluateLabels(v, v, DefaultOptions())
 	require.ErrorContains(t, err, "noise.nii: 66000 connected components")
 	o := DefaultOptions()
 	o.Groups = VoxelGroup | SurfaceGroup
@@ -183,7 +183,7 @@ func FuzzEvaluate(f *testing.F) {
 		if kind&8 != 0 {
 			o.MinLesionMM3, o.Gamma = 0, 1
 		}
-		r, err := Evaluate(a, b, o)
+		r, err := EvaluateLabels(a, b, o)
 		require.Equal(t, plain, err == nil, "%v", err)
 		if err != nil {
 			return

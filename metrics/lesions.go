@@ -1,8 +1,10 @@
 package metrics
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"voxgrad/volume"
 )
@@ -45,24 +47,32 @@ type lesionImage struct {
 	found  []Lesion
 }
 
-// minVoxels is the number of voxels from which on a component is a lesion:
+// LesionVoxels is the number of voxels from which on a component is a lesion:
 // ⌊limit / voxel volume⌋ + 1, in double precision, so that a component of exactly
-// the limit is none.
-func minVoxels(limitMM3 float64, spacing [3]float64) float64 {
+// the limit is none. A side of a voxel that is within a millionth (of itself, and of a millimetre)
+// of a number with at most five decimals is taken for that number as a header holds
+// it, a 32-bit float: three voxels of 1.0000001 mm, or of a rotated grid of 1 mm, are
+// not above 3 mm³.
+func LesionVoxels(limitMM3 float64, spacing [3]float64) float64 {
+	for d, s := range spacing {
+		if nominal := math.Round(s*1e5) / 1e5; nominal > 0 && math.Abs(s-nominal) <= 1e-6*min(1, nominal) {
+			spacing[d] = float64(float32(nominal))
+		}
+	}
 	return math.Floor(limitMM3/voxelVolume(spacing)) + 1
 }
 
 func voxelVolume(spacing [3]float64) float64 { return spacing[0] * spacing[1] * spacing[2] }
 
 // findLesions lists the lesions of m of at least least voxels.
-func findLesions(m *labelled, v *volume.Volume, spacing [3]float64, least float64) (*lesionImage, error) {
+func findLesions(m *labelled, spacing [3]float64, least float64) (*lesionImage, error) {
 	labels, comps, err := volume.Components(m.foreground(), m.size, 6)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", v.Name(), err)
+		return nil, fmt.Errorf("%s: %w", m.image.Name(), err)
 	}
 	if len(comps) > maxComponents {
 		return nil, fmt.Errorf("%s: %d connected components; lesion measures are defined for at most %d: is this a lesion mask?",
-			v.Name(), len(comps), maxComponents)
+			m.image.Name(), len(comps), maxComponents)
 	}
 	out := &lesionImage{labels: labels}
 	for n, c := range comps {
@@ -71,7 +81,7 @@ func findLesions(m *labelled, v *volume.Volume, spacing [3]float64, least float6
 		}
 		l := Lesion{Number: n + 1, Voxels: c.Voxels, Centroid: c.Centroid,
 			VolumeMM3: float64(c.Voxels) * voxelVolume(spacing)}
-		for r, row := range v.Affine {
+		for r, row := range m.image.Affine {
 			l.World[r] = row[0]*c.Centroid[0] + row[1]*c.Centroid[1] + row[2]*c.Centroid[2] + row[3]
 		}
 		out.found = append(out.found, l)
@@ -96,3 +106,99 @@ func lesionMeasures(truth, pred *lesionImage, o Options) *LesionScores {
 }
 
 func ratio(a, b int) float64 { return float64(a) / float64(b) }
+
+// share is the part of a lesion that lies in lesion number other of the other
+// mask.
+type share struct{ other, voxels int }
+
+// overlaps lists, for each lesion of either side, its shares by ascending number
+// of the other lesion, zero ones left out.
+type overlaps struct{ byTruth, byPred [][]share }
+
+// countOverlaps fills the table and the lesions' Overlap. Lesions below the size
+// limit are background.
+func countOverlaps(truth, pred *lesionImage) overlaps {
+	r, t := int32(len(truth.found)), int32(len(pred.found))
+	count := map[[2]int32]int{}
+	var pair [2]int32
+	run := 0 // voxels of pair not yet in count: one access per run of voxels
+	for x, i := range truth.labels {
+		if i == 0 || i > r {
+			continue
+		}
+		j := pred.labels[x]
+		if j == 0 || j > t {
+			continue
+		}
+		if at := [2]int32{i, j}; at != pair {
+			count[pair] += run
+			pair, run = at, 0
+		}
+		run++
+	}
+	count[pair] += run
+	delete(count, [2]int32{}) // the start value
+
+	out := overlaps{make([][]share, r), make([][]share, t)}
+	for p, n := range count {
+		i, j := int(p[0]), int(p[1])
+		out.byTruth[i-1] = append(out.byTruth[i-1], share{j, n})
+		out.byPred[j-1] = append(out.byPred[j-1], share{i, n})
+		truth.found[i-1].Overlap += n
+		pred.found[j-1].Overlap += n
+	}
+	for _, side := range [][][]share{out.byTruth, out.byPred} {
+		for _, s := range side {
+			slices.SortFunc(s, func(a, b share) int { return cmp.Compare(a.other, b.other) })
+		}
+	}
+	return out
+}
+
+// judge sets Found of each lesion and returns how many are found. shares[n]
+// belongs to lesions[n].
+//
+// A lesion is found if more than Alpha of it lies in other lesions, and none of
+// the other lesions that make up the first Gamma of that overlap, largest share
+// first, lies more than Beta outside all judged lesions. Shares of equal size keep the order of the
+// other lesions' numbers.
+func judge(lesions, others []Lesion, shares [][]share, o Options) int {
+	// Of another lesion, what no judged lesion covers.
+	bad := make([]bool, len(others))
+	anyBad := false
+	for j, l := range others {
+		bad[j] = float64(l.Voxels-l.Overlap)/float64(l.Voxels) > o.Beta
+		anyBad = anyBad || bad[j]
+	}
+	found := 0
+	for n := range lesions {
+		l := &lesions[n]
+		l.Found = false
+		if !(float64(l.Overlap)/float64(l.Voxels) > o.Alpha) {
+			continue
+		}
+		order := slices.Clone(shares[n])
+		slices.SortStableFunc(order, func(a, b share) int { return cmp.Compare(b.voxels, a.voxels) })
+		sum := 0.0
+		l.Found = true
+		for _, s := range order {
+			if sum >= o.Gamma {
+				break
+			}
+			if bad[s.other-1] {
+				l.Found = false
+				break
+			}
+			sum += float64(s.voxels) / float64(l.Overlap)
+		}
+		// Where rounding leaves the sum of all shares below Gamma (Gamma is 1, or
+		// nearly), the walk goes on to the lesions without any overlap.
+		if sum < o.Gamma && anyBad {
+			l.Found = false
+		}
+		if l.Found {
+			found++
+		}
+	}
+	return found
+}

@@ -3,6 +3,7 @@ package metrics
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"voxgrad/volume"
 )
@@ -10,6 +11,7 @@ import (
 // labelled is a mask as the measures see it: the distinct values of the file in
 // ascending order became 0, 1, 2, …, so that 0 is the background.
 type labelled struct {
+	image  *volume.Volume // its grid, header and name; no voxels are read from it
 	size   [3]int
 	labels []uint16
 	values int // distinct values, the background included; 1: nothing is marked
@@ -21,16 +23,8 @@ func (m *labelled) empty() bool { return m.values == 1 }
 // renumbers them. The smallest value present becomes 0, whatever it is: a mask
 // that is 1 everywhere is an empty one.
 func readLabels(v *volume.Volume) (*labelled, error) {
-	for _, n := range v.Size {
-		if n < 1 {
-			return nil, fmt.Errorf("%s: its size %d×%d×%d has no voxels", v.Name(), v.Size[0], v.Size[1], v.Size[2])
-		}
-	}
-	if len(v.Data) != v.Len() {
-		return nil, fmt.Errorf("%s: %d voxels of data for a size of %d×%d×%d", v.Name(), len(v.Data), v.Size[0], v.Size[1], v.Size[2])
-	}
-	if len(v.Data) > math.MaxInt32 {
-		return nil, fmt.Errorf("%s: %d voxels; masks of more than %d cannot be evaluated", v.Name(), len(v.Data), math.MaxInt32)
+	if err := checkVoxels(v, len(v.Data)); err != nil {
+		return nil, err
 	}
 	labels := make([]uint16, len(v.Data))
 	seen := make([]bool, 1<<16)
@@ -44,7 +38,7 @@ func readLabels(v *volume.Volume) (*labelled, error) {
 		labels[x] = l
 		seen[l] = true
 	}
-	m := &labelled{size: v.Size, labels: labels}
+	m := &labelled{image: v, size: v.Size, labels: labels}
 	renumber := make([]uint16, len(seen))
 	top := 0
 	for value, s := range seen {
@@ -62,6 +56,47 @@ func readLabels(v *volume.Volume) (*labelled, error) {
 	return m, nil
 }
 
+// labelMask is a mask with one label.
+func labelMask(m *volume.Mask) (*labelled, error) {
+	out := &labelled{image: header(m), size: m.Size, values: 1}
+	if err := checkVoxels(out.image, len(m.Data)); err != nil {
+		return nil, err
+	}
+	out.labels = make([]uint16, len(m.Data))
+	marked := m.Count()
+	if marked == 0 || marked == len(m.Data) {
+		return out, nil
+	}
+	out.values = 2
+	for x, in := range m.Data {
+		if in {
+			out.labels[x] = 1
+		}
+	}
+	return out, nil
+}
+
+// header is a mask's grid, header and name.
+func header(m *volume.Mask) *volume.Volume {
+	return &volume.Volume{Grid: m.Grid, Path: m.Path, Source: m.Source}
+}
+
+// checkVoxels refuses an image whose size cannot be measured.
+func checkVoxels(v *volume.Volume, voxels int) error {
+	for _, n := range v.Size {
+		if n < 1 {
+			return fmt.Errorf("%s: its size %d×%d×%d has no voxels", v.Name(), v.Size[0], v.Size[1], v.Size[2])
+		}
+	}
+	if voxels != v.Len() {
+		return fmt.Errorf("%s: %d voxels of data for a size of %d×%d×%d", v.Name(), voxels, v.Size[0], v.Size[1], v.Size[2])
+	}
+	if voxels > math.MaxInt32 {
+		return fmt.Errorf("%s: %d voxels; masks of more than %d cannot be evaluated", v.Name(), voxels, math.MaxInt32)
+	}
+	return nil
+}
+
 // binarise makes every label 1.
 func (m *labelled) binarise() {
 	for x, l := range m.labels {
@@ -72,8 +107,8 @@ func (m *labelled) binarise() {
 	m.values = min(m.values, 2)
 }
 
-// Foreground is true where Evaluate takes v for marked: where the value, truncated
-// towards zero, is not the smallest one in the mask. Errors are those of Evaluate.
+// Foreground is true where EvaluateLabels takes v for marked: where the value, truncated
+// towards zero, is not the smallest one in the mask. Errors are those of EvaluateLabels.
 func Foreground(v *volume.Volume) ([]bool, error) {
 	m, err := readLabels(v)
 	if err != nil {
@@ -94,4 +129,92 @@ func (m *labelled) foreground() []bool {
 // place is the voxel at a raster offset.
 func place(x int, size [3]int) (i, j, k int) {
 	return x % size[0], x / size[0] % size[1], x / (size[0] * size[1])
+}
+
+// sameOrder is pred, a mask or an image, in the order of truth's voxels. Where its
+// axes are stored another way on the same grid, that is the same voxels moved; the error is for
+// masks on different grids and names both files and everything that differs: shape,
+// axes, spacing in mm, rotation in degrees, place in mm.
+func sameOrder[T *volume.Volume | *volume.Mask](truth, pred T) (T, error) {
+	t, p := headerOf(truth), headerOf(pred)
+	if volume.SameSpace(t, p) == nil {
+		return pred, nil
+	}
+	canonical := func(v *volume.Volume) *volume.Volume { return &volume.Volume{Grid: v.Grid.Canonical()} }
+	if !regular(t) || !regular(p) || volume.SameSpace(canonical(t), canonical(p)) != nil {
+		return nil, fmt.Errorf("truth %s and prediction %s lie on different grids: %s; resample the prediction to the truth's grid",
+			t.Name(), p.Name(), strings.Join(gridDifferences(t, p), ", "))
+	}
+	switch v := any(pred).(type) {
+	case *volume.Mask:
+		o := volume.FromCanonical(volume.Canonical(v.Volume()), t.Grid)
+		return any(o.Above(volume.Threshold)).(T), nil
+	case *volume.Volume:
+		return any(volume.FromCanonical(volume.Canonical(v), t.Grid)).(T), nil
+	}
+	panic("metrics: neither a mask nor an image")
+}
+
+func headerOf(v any) *volume.Volume {
+	if m, ok := v.(*volume.Mask); ok {
+		return header(m)
+	}
+	return v.(*volume.Volume)
+}
+
+// regular reports whether a grid has voxels and axes, so that its order means something.
+func regular(v *volume.Volume) bool {
+	d := v.Affine.Det()
+	return v.Len() > 0 && d == d && d != 0 && !math.IsInf(d, 0)
+}
+
+func gridDifferences(truth, pred *volume.Volume) (out []string) {
+	add := func(format string, a ...any) { out = append(out, fmt.Sprintf(format, a...)) }
+	if truth.Size != pred.Size {
+		add("shape %s and %s voxels", times(truth.Size), times(pred.Size))
+	}
+	a, b := truth.Affine, pred.Affine
+	sa, sb := a.Spacing(), b.Spacing()
+	differ := false
+	for d := range 3 {
+		differ = differ || !(math.Abs(sa[d]-sb[d])*float64(max(truth.Size[d], pred.Size[d])) <= volume.SpaceTolerance)
+	}
+	if differ {
+		add("spacing %s and %s mm", times(sa), times(sb))
+	}
+	if ca, cb := a.Codes(), b.Codes(); ca != cb {
+		add("axes %s and %s", ca, cb)
+	} else if angle := rotation(a, b); !(angle*float64(max(truth.Size[0], truth.Size[1], truth.Size[2])) < 1e-3) {
+		add("axes turned by %.3g degrees", angle)
+	}
+	shift := 0.0
+	for r := range 3 {
+		shift = math.Hypot(shift, a[r][3]-b[r][3])
+	}
+	if !(shift <= volume.SpaceTolerance) {
+		add("first voxels %.3g mm apart", shift)
+	}
+	if len(out) == 0 { // several small differences that add up to more than the tolerance
+		add("corners more than %g mm apart", volume.SpaceTolerance)
+	}
+	return out
+}
+
+// rotation is the angle in degrees between the axes of two affines that are
+// rotated and scaled but not sheared: the Frobenius norm of the difference of their
+// unit axes is 2√2·sin(θ/2).
+func rotation(a, b volume.Affine) float64 {
+	sa, sb := a.Spacing(), b.Spacing()
+	sum := 0.0
+	for r := range 3 {
+		for c := range 3 {
+			d := a[r][c]/sa[c] - b[r][c]/sb[c]
+			sum += d * d
+		}
+	}
+	return 2 * math.Asin(min(1, math.Sqrt(sum/8))) * 180 / math.Pi
+}
+
+func times[T int | float64](s [3]T) string {
+	return fmt.Sprintf("%.6g×%.6g×%.6g", float64(s[0]), float64(s[1]), float64(s[2]))
 }

@@ -3,8 +3,6 @@ package metrics
 import (
 	"fmt"
 	"math"
-
-	"voxgrad/volume"
 )
 
 // RaterPair is one rater measured against another.
@@ -16,17 +14,18 @@ type RaterPair struct {
 
 // Raters measures every rater against every other, in both directions, over the
 // cases: how well experts agree, on the scale on which methods are scored. load
-// gives a rater's mask of a case; each is loaded once. A case in which the rater taken as truth marked
-// nothing counts as one without lesions (see Rule), for that pair.
+// returns a rater's mask of a case, once each; evaluate is Evaluate or EvaluateLabels. A
+// case in which the rater taken as truth marked nothing counts as one without lesions
+// (see Rule), for that pair.
 //
 // The pairs come with truth in the order of raters, then pred.
-func Raters(raters, cases []string, load func(rater, name string) (*volume.Volume, error), o Options, b Bootstrap) ([]RaterPair, error) {
+func Raters[M any](raters, cases []string, load func(rater, name string) (M, error), evaluate func(truth, pred M, o Options) (Result, error), o Options, b Bootstrap) ([]RaterPair, error) {
 	if len(raters) < 2 {
 		return nil, fmt.Errorf("rater against rater: %d raters given: it takes two", len(raters))
 	}
 	results := map[[2]int][]Case{}
 	for _, name := range cases {
-		masks := make([]*volume.Volume, len(raters))
+		masks := make([]M, len(raters))
 		for n, rater := range raters {
 			m, err := load(rater, name)
 			if err != nil {
@@ -39,7 +38,7 @@ func Raters(raters, cases []string, load func(rater, name string) (*volume.Volum
 				if t == p {
 					continue
 				}
-				r, err := Evaluate(masks[t], masks[p], o)
+				r, err := evaluate(masks[t], masks[p], o)
 				if err != nil {
 					return nil, fmt.Errorf("raters %s and %s, case %s: %w", raters[t], raters[p], name, err)
 				}
@@ -69,7 +68,7 @@ type RaterMean struct {
 	Measures []Spread // of the keys asked for, in their order
 }
 
-// AgainstOthers gives, for each rater of pairs, how the rater's masks score when
+// AgainstOthers returns, for each rater of pairs, how the rater's masks score when
 // each of the other raters is taken as the truth: per case the mean over the other
 // raters for whom the measure is defined, then the mean over cases, with its
 // interval. Cases come first so that an interval counts patients, not pairs.

@@ -139,7 +139,7 @@ func TestRaters(t *testing.T) {
 		}
 		return row(0, 1, 1, 1, 1, 0, 0), nil
 	}
-	pairs, err := Raters([]string{"A", "B", "C"}, []string{"one", "two"}, load, DefaultOptions(), DefaultBootstrap())
+	pairs, err := Raters([]string{"A", "B", "C"}, []string{"one", "two"}, load, EvaluateLabels, DefaultOptions(), DefaultBootstrap())
 	require.NoError(t, err)
 	require.Len(t, pairs, 6)
 	for n, names := range [][2]string{{"A", "B"}, {"A", "C"}, {"B", "A"}, {"B", "C"}, {"C", "A"}, {"C", "B"}} {
@@ -153,13 +153,13 @@ func TestRaters(t *testing.T) {
 	volume, _ := pairs[4].Summary.Measure("tested_volume")
 	require.Equal(t, 4.0, volume.Mean)
 
-	_, err = Raters([]string{"A", "D"}, []string{"one"}, load, DefaultOptions(), DefaultBootstrap())
+	_, err = Raters([]string{"A", "D"}, []string{"one"}, load, EvaluateLabels, DefaultOptions(), DefaultBootstrap())
 	require.ErrorContains(t, err, "rater D, case one: no such file")
-	_, err = Raters([]string{"A"}, []string{"one"}, load, DefaultOptions(), DefaultBootstrap())
+	_, err = Raters([]string{"A"}, []string{"one"}, load, EvaluateLabels, DefaultOptions(), DefaultBootstrap())
 	require.ErrorContains(t, err, "it takes two")
 	bad := DefaultOptions()
 	bad.Alpha = 2
-	_, err = Raters([]string{"A", "B"}, []string{"one"}, load, bad, DefaultBootstrap())
+	_, err = Raters([]string{"A", "B"}, []string{"one"}, load, EvaluateLabels, bad, DefaultBootstrap())
 	require.ErrorContains(t, err, "raters A and B, case one")
 }
 
@@ -181,7 +181,7 @@ func TestAgainstOthers(t *testing.T) {
 		}
 		return row(0, 1, 1, 1, 1, 0, 0), nil
 	}
-	pairs, err := Raters([]string{"A", "B", "C"}, []string{"one", "two"}, load, DefaultOptions(), DefaultBootstrap())
+	pairs, err := Raters([]string{"A", "B", "C"}, []string{"one", "two"}, load, EvaluateLabels, DefaultOptions(), DefaultBootstrap())
 	require.NoError(t, err)
 	got, err := AgainstOthers(pairs, []string{"dice", "lesion_f1"}, DefaultBootstrap())
 	require.NoError(t, err)

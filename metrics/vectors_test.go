@@ -119,8 +119,13 @@ func testVectors(t *testing.T, dir string) (values, runs, cases int) {
 		for _, run := range c.Runs {
 			t.Run(c.Name+strings.Join(run.Options, ""), func(t *testing.T) {
 				o := toolOptions(t, run.Options)
-				r, err := Evaluate(truth, pred, o)
+				r, err := EvaluateLabels(truth, pred, o)
 				require.NoError(t, err)
+				if isBinary(truth) && isBinary(pred) {
+					masks, err := Evaluate(truth.Above(0.5), pred.Above(0.5), o)
+					require.NoError(t, err)
+					require.True(t, sameMeasures(r, masks))
+				}
 				for part, want := range run.Full {
 					if part == "global" {
 						values += compareWithTool(t, want, r)
@@ -155,13 +160,29 @@ func clusterResult(t *testing.T, truth, pred *volume.Volume, label int, global R
 		}
 		return out
 	}
-	r, err := Evaluate(only(truth, label), only(pred, label), o)
+	r, err := EvaluateLabels(only(truth, label), only(pred, label), o)
 	require.NoError(t, err)
-	first, err := Evaluate(only(truth, 1), only(pred, 1), o)
+	first, err := EvaluateLabels(only(truth, 1), only(pred, 1), o)
 	require.NoError(t, err)
 	r.Surface.ContourMean = global.Surface.ContourMean
 	r.Surface.Average = first.Surface.Average
 	return r
+}
+
+func isBinary(v *volume.Volume) bool {
+	for _, x := range v.Data {
+		if x != 0 && x != 1 {
+			return false
+		}
+	}
+	return true
+}
+
+// sameMeasures reports whether two results have the same measures; NaN equals NaN.
+func sameMeasures(a, b Result) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
 }
 
 func compareLesions(t *testing.T, run vectorRun, truth *volume.Volume, r Result, o Options) {
@@ -177,7 +198,7 @@ func compareLesions(t *testing.T, run vectorRun, truth *volume.Volume, r Result,
 	if r.EmptyTruth() {
 		limit = 3
 	}
-	require.EqualValues(t, run.Lesions.MinVoxels, minVoxels(limit, truth.Spacing()))
+	require.EqualValues(t, run.Lesions.MinVoxels, LesionVoxels(limit, truth.Spacing()))
 	kept, found := sizes(r.PredLesions)
 	require.Equal(t, list(run.Lesions.PredKept), list(kept))
 	if r.EmptyTruth() {

@@ -86,7 +86,7 @@ func ExampleScoreTables() {
 	}
 	var cases []metrics.Case
 	for n, pred := range []*volume.Volume{mask(2, 10), mask(6, 14)} {
-		r, err := metrics.Evaluate(mask(2, 10), pred, metrics.DefaultOptions())
+		r, err := metrics.EvaluateLabels(mask(2, 10), pred, metrics.DefaultOptions())
 		if err != nil {
 			fmt.Println(err)
 			return

@@ -31,7 +31,7 @@ func scoredCase(t *testing.T) *Scored {
 	cube(pred, [3]int{10, 28, 9}, [3]int{13, 31, 11}, 1) // 18, false
 	cube(prob, [3]int{4, 4, 2}, [3]int{10, 10, 6}, 0.25)
 	cube(prob, [3]int{6, 4, 2}, [3]int{10, 10, 6}, 0.75)
-	r, err := metrics.Evaluate(truth, pred, metrics.DefaultOptions())
+	r, err := metrics.EvaluateLabels(truth, pred, metrics.DefaultOptions())
 	require.NoError(t, err)
 	member := volume.New(scoredGrid)
 	cube(member, [3]int{4, 4, 2}, [3]int{5, 10, 6}, 0.6) // 24 of 144 voxels: more than a tenth
@@ -101,7 +101,7 @@ func TestScoredTables(t *testing.T) {
 
 	empty := volume.New(scoredGrid)
 	s.Images.Truth = empty
-	s.Result, err = metrics.Evaluate(empty, s.Images.Mask, metrics.DefaultOptions())
+	s.Result, err = metrics.EvaluateLabels(empty, s.Images.Mask, metrics.DefaultOptions())
 	require.NoError(t, err)
 	truth, pred, err = s.Tables()
 	require.NoError(t, err)

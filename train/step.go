@@ -209,10 +209,13 @@ func (t *trainer) full(ctx context.Context) (dice, f1 Number, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		truth.Data = binary(truth.Data)
+		found, err := r.Mask.Mask()
+		if err != nil {
+			return 0, 0, err
+		}
 		o := metrics.DefaultOptions()
 		o.Groups = metrics.VoxelGroup | metrics.LesionGroup
-		scores, err := metrics.Evaluate(truth, r.Mask, o)
+		scores, err := metrics.Evaluate(truth, found, o)
 		if err != nil {
 			return 0, 0, fmt.Errorf("case %s: %w", c.ID, err)
 		}
@@ -225,17 +228,6 @@ func (t *trainer) full(ctx context.Context) (dice, f1 Number, err error) {
 		t.on(Validating{Epoch: t.state.Epoch + 1, Full: true, Done: n + 1, Total: len(t.split.Valid)})
 	}
 	return mean(dices), mean(f1s), nil
-}
-
-// binary is a mask of zeros and ones, as the loader reads it: above ½ is lesion.
-func binary(x []float32) []float32 {
-	out := make([]float32, len(x))
-	for i, v := range x {
-		if v > 0.5 {
-			out[i] = 1
-		}
-	}
-	return out
 }
 
 // mean leaves out NaN; NaN if nothing is left.

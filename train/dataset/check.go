@@ -85,9 +85,8 @@ func CheckFile(path string) Report {
 		return c.Report
 	}
 	c.Size, c.Spacing, c.Codes = v.Size, v.Spacing(), v.Affine.Codes()
-	if m, err := v.Mask(); err == nil {
-		c.values(v)
-		c.count(m)
+	if _, err := v.Mask(); err == nil {
+		c.count(c.values(v))
 		return c.Report
 	}
 	c.image(path)
@@ -139,7 +138,7 @@ func checkCase(cs Case, s prep.Settings) Report {
 			c.whiteMatter(cs.WhiteMatter, p)
 		}
 	}
-	if lesions != nil && volume.SameSpace(times[0], lesions) == nil {
+	if lesions != nil && volume.SameSpace(times[0], header(lesions)) == nil {
 		c.outside(lesions, brain)
 	}
 	return c.Report
@@ -181,21 +180,21 @@ func (c *checker) image(path string) *volume.Volume {
 	return v
 }
 
-// masks looks at every rater's mask and gives the merged one; nil if there is
+// masks looks at every rater's mask and returns the merged one; nil if there is
 // none.
-func (c *checker) masks(cs Case) *volume.Volume {
-	ok := len(cs.Masks) > 0
+func (c *checker) masks(cs Case) *volume.Mask {
+	var masks []*volume.Mask
 	for _, p := range cs.Masks {
 		v, err := volume.Read(p)
 		if err != nil {
 			c.add(Error, "%v", err)
-			ok = false
 			continue
 		}
-		if !c.values(v) {
-			ok = false
+		m := c.values(v)
+		if m == nil {
 			continue
 		}
+		masks = append(masks, m)
 		if len(cs.Times) > 0 {
 			if im, err := volume.ReadHeader(cs.Times[0]); err == nil {
 				ref := &volume.Volume{Grid: im.Grid(), Path: cs.Times[0]}
@@ -205,21 +204,16 @@ func (c *checker) masks(cs Case) *volume.Volume {
 			}
 		}
 	}
-	if !ok {
+	if len(masks) == 0 || len(masks) < len(cs.Masks) {
 		return nil
 	}
-	m, err := ReadMask(cs)
+	m, err := merge(cs.Merge, masks)
 	if err != nil {
 		c.add(Error, "%v", err)
 		return nil
 	}
-	mask, err := m.Mask()
-	if err != nil {
-		c.add(Error, "%v", err)
-		return nil
-	}
-	c.count(mask)
-	return mask.Volume()
+	c.count(m)
+	return m
 }
 
 // count counts a mask's lesions.
@@ -235,16 +229,17 @@ func (c *checker) count(m *volume.Mask) {
 	}
 }
 
-// values says whether a mask is binary; one that is but not of 0 and 1 is told of.
-func (c *checker) values(v *volume.Volume) (ok bool) {
-	if err := prep.CheckBinary(v); err != nil {
+// values is an image as a mask; nil if it is none. Values other than 0 and 1 are told of.
+func (c *checker) values(v *volume.Volume) *volume.Mask {
+	m, err := v.Mask()
+	if err != nil {
 		c.add(Error, "%v", err)
-		return false
+		return nil
 	}
 	if hi := slices.Max(v.Data); hi != 0 && hi != 1 {
 		c.add(Caution, "%s: values are 0 and %g; %[2]g is taken as lesion", v.Name(), hi)
 	}
-	return true
+	return m
 }
 
 // brain is the case's brain mask; nil if it cannot be used.
@@ -261,7 +256,7 @@ func (c *checker) brain(cs Case, times []*volume.Volume) *volume.Volume {
 			c.add(Error, "%v", err)
 			return nil
 		}
-		if !c.values(b) {
+		if c.values(b) == nil {
 			return nil
 		}
 		if err := volume.SameSpace(times[0], b); err != nil {
@@ -293,12 +288,12 @@ func (c *checker) whiteMatter(path string, p *prep.Prepared) {
 }
 
 // outside counts lesion voxels that training and evaluation would never see.
-func (c *checker) outside(lesions, brain *volume.Volume) {
+func (c *checker) outside(lesions *volume.Mask, brain *volume.Volume) {
 	n, all := 0, 0
-	for i, x := range lesions.Data {
-		if x > 0.5 {
+	for i, in := range lesions.Data {
+		if in {
 			all++
-			if brain.Data[i] <= 0.5 {
+			if !volume.Marked(brain.Data[i]) {
 				n++
 			}
 		}

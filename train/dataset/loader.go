@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 
+	"voxgrad/internal/text"
 	"voxgrad/synth"
 	"voxgrad/train/prep"
 	"voxgrad/volume"
@@ -124,66 +125,60 @@ func (l *Loader) HasLesions(i int) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, x := range m.Data {
-		if x > 0.5 {
-			has = true
-			break
-		}
-	}
+	has = slices.Contains(m.Data, true)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lesions[i] = has
 	return has, nil
 }
 
-// ReadMask is a case's lesion mask, several raters' merged. Each must be binary.
-func ReadMask(c Case) (*volume.Volume, error) {
+// ReadMask is a case's lesion mask, several raters' merged.
+func ReadMask(c Case) (*volume.Mask, error) {
 	if len(c.Masks) == 0 {
-		return nil, fmt.Errorf("case %s has no lesion mask", c.ID)
+		return nil, fmt.Errorf("case %s has no lesion mask", text.Clean(c.ID))
 	}
-	first, err := volume.Read(c.Masks[0])
-	if err != nil {
-		return nil, err
+	var masks []*volume.Mask
+	for _, p := range c.Masks {
+		m, err := volume.ReadMask(p)
+		if err != nil {
+			return nil, err
+		}
+		masks = append(masks, m)
 	}
-	if err := prep.CheckBinary(first); err != nil {
-		return nil, err
-	}
-	if len(c.Masks) == 1 {
+	return merge(c.Merge, masks)
+}
+
+// merge makes one mask of several raters'.
+func merge(how Merge, masks []*volume.Mask) (*volume.Mask, error) {
+	first := masks[0]
+	if len(masks) == 1 {
 		return first, nil
 	}
-	votes := first.Like()
-	for n, p := range c.Masks {
-		m := first
-		if n > 0 {
-			if m, err = volume.Read(p); err != nil {
-				return nil, err
-			}
-			if err := prep.CheckBinary(m); err != nil {
-				return nil, err
-			}
-			if err := volume.SameSpace(first, m); err != nil {
-				return nil, err
-			}
+	votes := make([]int, len(first.Data))
+	for _, m := range masks {
+		if err := volume.SameSpace(header(first), header(m)); err != nil {
+			return nil, err
 		}
-		for i, x := range m.Data {
-			if x > 0.5 {
-				votes.Data[i]++
+		for i, in := range m.Data {
+			if in {
+				votes[i]++
 			}
 		}
 	}
-	need := float32(len(c.Masks)/2 + 1)
-	if c.Merge == Any {
+	need := len(masks)/2 + 1
+	if how == Any {
 		need = 1
 	}
-	for i, v := range votes.Data {
-		votes.Data[i] = 0
-		if v >= need {
-			votes.Data[i] = 1
-		}
+	out := first.Like()
+	out.Path = first.Path
+	for i, v := range votes {
+		out.Data[i] = v >= need
 	}
-	votes.Path = c.Masks[0]
-	return votes, nil
+	return out, nil
 }
+
+// header is a mask's grid and name.
+func header(m *volume.Mask) *volume.Volume { return &volume.Volume{Grid: m.Grid, Path: m.Path} }
 
 // ReadImages is a case's time points and brain mask, from its file or, without
 // one, from the skull-stripped images.
@@ -216,7 +211,7 @@ func load(c Case, s prep.Settings) (*Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	lesion, err := prep.Mask(truth, times[0], p.Grid())
+	lesion, err := prep.Mask(truth.Volume(), times[0], p.Grid())
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", c.ID, err)
 	}

@@ -118,7 +118,11 @@ func (p *Pipeline) tune(c dataset.Case, sums []float64) error {
 	opt := metrics.DefaultOptions()
 	opt.Groups = metrics.LesionGroup
 	for i, f := range found {
-		r, err := metrics.Evaluate(binary(truth), f, opt)
+		m, err := f.Mask()
+		if err != nil {
+			return fmt.Errorf("case %s: %w", c.ID, err)
+		}
+		r, err := metrics.Evaluate(truth, m, opt)
 		if err != nil {
 			return fmt.Errorf("case %s: %w", c.ID, err)
 		}

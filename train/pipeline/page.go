@@ -164,7 +164,7 @@ func (w *pageWork) draw(p *Pipeline, pred *predicting, c dataset.Case, found *vo
 		return nil, err
 	}
 	img, err := report.LesionPicture(&report.Case{Title: c.ID, Time1: times[0], Time2: times[1], Mask: found, Prob: prob,
-		Truth: binary(truth), Brain: brain, Rows: 3})
+		Truth: truth.Volume(), Brain: brain, Rows: 3})
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", c.ID, err)
 	}

@@ -29,23 +29,15 @@ func score(c dataset.Case, found *volume.Volume) (metrics.Case, error) {
 	}
 	o := metrics.DefaultOptions()
 	o.Groups = metrics.VoxelGroup | metrics.LesionGroup
-	r, err := metrics.Evaluate(binary(truth), found, o)
+	pred, err := found.Mask()
+	if err != nil {
+		return metrics.Case{}, err
+	}
+	r, err := metrics.Evaluate(truth, pred, o)
 	if err != nil {
 		return metrics.Case{}, fmt.Errorf("case %s: %w", c.ID, err)
 	}
 	return metrics.Case{Name: c.ID, Result: r}, nil
-}
-
-// binary is a mask with 1 where it is above ½.
-func binary(m *volume.Volume) *volume.Volume {
-	out := m.Like()
-	out.Path = m.Path
-	for i, x := range m.Data {
-		if x > 0.5 {
-			out.Data[i] = 1
-		}
-	}
-	return out
 }
 
 // scoresFile is scores.json.
