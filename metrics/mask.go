@@ -140,19 +140,19 @@ func sameOrder[T *volume.Volume | *volume.Mask](truth, pred T) (T, error) {
 	if volume.SameSpace(t, p) == nil {
 		return pred, nil
 	}
-	canonical := func(v *volume.Volume) *volume.Volume { return &volume.Volume{Grid: v.Grid.Canonical()} }
-	if !regular(t) || !regular(p) || volume.SameSpace(canonical(t), canonical(p)) != nil {
+	v, isImage := any(pred).(*volume.Volume)
+	if !isImage {
+		v = any(pred).(*volume.Mask).Volume()
+	}
+	v, ok := volume.Reorder(v, t.Grid)
+	switch {
+	case !ok:
 		return nil, fmt.Errorf("truth %s and prediction %s lie on different grids: %s; resample the prediction to the truth's grid",
 			t.Name(), p.Name(), strings.Join(gridDifferences(t, p), ", "))
+	case isImage:
+		return any(v).(T), nil
 	}
-	switch v := any(pred).(type) {
-	case *volume.Mask:
-		o := volume.FromCanonical(volume.Canonical(v.Volume()), t.Grid)
-		return any(o.Above(volume.Threshold)).(T), nil
-	case *volume.Volume:
-		return any(volume.FromCanonical(volume.Canonical(v), t.Grid)).(T), nil
-	}
-	panic("metrics: neither a mask nor an image")
+	return any(v.Above(volume.Threshold)).(T), nil
 }
 
 func headerOf(v any) *volume.Volume {
@@ -160,12 +160,6 @@ func headerOf(v any) *volume.Volume {
 		return header(m)
 	}
 	return v.(*volume.Volume)
-}
-
-// regular reports whether a grid has voxels and axes, so that its order means something.
-func regular(v *volume.Volume) bool {
-	d := v.Affine.Det()
-	return v.Len() > 0 && d == d && d != 0 && !math.IsInf(d, 0)
 }
 
 func gridDifferences(truth, pred *volume.Volume) (out []string) {

@@ -137,7 +137,7 @@ func TestRatersAreMerged(t *testing.T) {
 	} {
 		m, err := ReadMask(Case{ID: "x", Masks: paths[:c.n], Merge: c.merge})
 		require.NoError(t, err)
-		require.Equal(t, c.want, m.Data)
+		require.Equal(t, c.want, m.Volume().Data)
 	}
 	other := volume.New(volume.Grid{Size: [3]int{2, 2, 2}, Affine: volume.Identity})
 	require.NoError(t, volume.Write(paths[1], other, volume.Uint8))

@@ -2,6 +2,7 @@
 package compare
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,6 +15,8 @@ import (
 	"voxgrad/cmd/voxgrad/internal/scoring"
 	"voxgrad/metrics"
 	"voxgrad/report"
+	"voxgrad/train/dataset"
+	"voxgrad/volume"
 )
 
 // compareJob is one call of compare.
@@ -25,7 +28,7 @@ type compareJob struct {
 	asJSON   bool
 	csv      string
 	report   string
-	opt      metrics.Options
+	opt      scoring.Options
 }
 
 // compared are two methods scored on the same cases.
@@ -37,7 +40,7 @@ type compared struct {
 
 // New returns the command.
 func New() *cobra.Command {
-	j := compareJob{opt: metrics.DefaultOptions()}
+	j := compareJob{opt: scoring.Defaults()}
 	cmd := &cobra.Command{
 		Use:   "compare A B --truth T",
 		Short: "Put two methods side by side, with a test of their difference",
@@ -47,13 +50,14 @@ signed-rank test, two-sided, exact up to 50 cases without ties. P-values are cor
 for the number of measures (Holm). Marks: * p < 0.05, ** p < 0.01, *** p < 0.001,
 after the correction.
 
-A, B and T are folders whose files have the same names, up to .nii or .nii.gz; T may
-also be the folder of a data set. Both methods need a mask of every case.`,
+A, B and T are folders whose files have the same names, up to .nii or .nii.gz (and
+_new, as the pipeline writes them); T may also be the folder of a data set. Both
+methods need a mask of every case.`,
 		Example: "  voxgrad compare ours/ theirs/ --truth data --report compared.html",
 		Args:    cli.ExactArgs(2, "two methods, A and B"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := j.opt.Validate(); err != nil {
-				return cli.Usagef(cmd, "%v", err)
+			if err := j.opt.Check(cmd); err != nil {
+				return err
 			}
 			for _, key := range j.measures {
 				if !slices.Contains(rankedKeys(), key) {
@@ -61,7 +65,7 @@ also be the folder of a data set. Both methods need a mask of every case.`,
 				}
 			}
 			j.methods = [2]string{args[0], args[1]}
-			return j.run()
+			return j.run(cmd.Context())
 		},
 	}
 	f := cmd.Flags()
@@ -70,7 +74,7 @@ also be the folder of a data set. Both methods need a mask of every case.`,
 	f.BoolVar(&j.asJSON, "json", false, "print JSON: {a, b, comparisons, cases, summary_a, summary_b}")
 	f.StringVar(&j.csv, "csv", "", "table of all measures to write, a line per case and method")
 	f.StringVar(&j.report, "report", "", "page with tables and box plots to write, HTML")
-	scoring.Flags(cmd, &j.opt)
+	j.opt.Flags(cmd)
 	cli.Must(cmd.MarkFlagRequired("truth"))
 	return cmd
 }
@@ -80,9 +84,9 @@ func rankedKeys() []string {
 	return slices.DeleteFunc(metrics.Keys(), func(k string) bool { return k == "truth_lesions" || k == "pred_lesions" })
 }
 
-func (j *compareJob) run() error {
+func (j *compareJob) run(ctx context.Context) error {
 	j.names = methodNames(j.methods)
-	c, err := j.score()
+	c, err := j.score(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,19 +108,19 @@ func (j *compareJob) run() error {
 }
 
 // score evaluates both methods and tests the differences.
-func (j *compareJob) score() (*compared, error) {
+func (j *compareJob) score(ctx context.Context) (*compared, error) {
 	c := &compared{}
 	boot := metrics.DefaultBootstrap()
 	for m, path := range j.methods {
-		files := scoring.Files{Truth: j.truth, Prediction: path}
-		list, single, err := files.List()
+		list, single, unused, err := dataset.Pair{Truth: j.truth, Prediction: path}.Match()
 		if err != nil {
 			return nil, err
 		}
+		scoring.TellUnused(unused)
 		if single {
-			list[0].Name = scoring.CaseName(j.truth) // the two masks may have different names
+			list[0].Name = caseName(j.truth) // the two masks may have different names
 		}
-		if c.cases[m], err = scoring.Score(list, j.opt); err != nil {
+		if c.cases[m], err = j.opt.Score(ctx, list); err != nil {
 			return nil, err
 		}
 		if c.sums[m], err = metrics.Summarize(c.cases[m], boot); err != nil {
@@ -153,12 +157,18 @@ func (c *compared) usual() (keys []string) {
 // equal.
 func methodNames(paths [2]string) (names [2]string) {
 	for n, p := range paths {
-		names[n] = scoring.CaseName(filepath.Clean(p))
+		names[n] = caseName(p)
 	}
 	if names[0] == names[1] {
 		return paths
 	}
 	return names
+}
+
+// caseName is the last part of a path without the ending of an image.
+func caseName(path string) string {
+	name, _, _ := volume.CutEnding(filepath.Base(filepath.Clean(path)))
+	return name
 }
 
 // comparisonTable is a line per measure.
@@ -234,6 +244,6 @@ func (j *compareJob) writeReport(c *compared) error {
 		}
 	}
 	p.Section("Settings")
-	p.Facts(scoring.Facts(j.opt)...)
+	p.Facts(j.opt.Facts()...)
 	return p.Write(j.report)
 }

@@ -78,10 +78,9 @@ func TestEvaluateBadMasks(t *testing.T) {
 		"shape":    {"16×14×10 and 16×14×9", "resample"},
 		"spacing":  {"spacing 1×1×1 and 1×1×1.5 mm"},
 		"turned":   {"turned by 5 degrees"},
-		"nan":      {"nan.nii.gz: voxel (7, 0, 0) is NaN"},
-		"infinite": {"infinite.nii.gz: voxel (7, 0, 0) is +Inf"},
-		"negative": {"negative.nii.gz: voxel (7, 0, 0) is -1", "threshold"},
-		"large":    {"large.nii.gz: voxel (7, 0, 0) is 70000"},
+		"infinite": {"infinite.nii.gz: not a mask: 1 voxels are infinite"},
+		"negative": {"negative.nii.gz: not a binary mask", "voxel (7, 0, 0) is -1", "threshold"},
+		"large":    {"large.nii.gz: not a binary mask", "voxel (7, 0, 0) is 70000"},
 		"huge":     {"huge.nii"},
 		"text":     {"text.nii"},
 	} {
@@ -104,13 +103,40 @@ func TestEvaluateBadMasks(t *testing.T) {
 			require.NoFileExists(t, filepath.Join(dir, "never.html"), what)
 		}
 	}
+	// No masks, unless an option says how they become some.
+	for name, c := range map[string]struct {
+		says    string
+		options []string
+	}{
+		"labels": {"labels.nii.gz: not a binary mask: it holds the labels 3, 4, 5, 6 and 7", []string{"--labels"}},
+		"float":  {"float.nii.gz: not a binary mask: it holds values from 0 to 1.75", []string{"--threshold", "1", "--truth-threshold", "1"}},
+	} {
+		for _, pair := range [][2]string{{truth, files[name]}, {files[name], truth}} {
+			status, _, errs := clitest.Run(t, "evaluate", "--truth", pair[0], "--pred", pair[1])
+			require.Equal(t, 1, status)
+			require.Contains(t, errs, c.says)
+			require.Contains(t, errs, c.options[0])
+		}
+		for _, options := range [][]string{c.options, {"--anima-quirks"}} {
+			pred := append([]string{"--truth", truth, "--pred", files[name]}, options...)
+			if len(options) == 4 {
+				pred = pred[:6]
+			}
+			m := jsonKeys(t, pred...)
+			require.Equal(t, 1.0, *m["dice"], name)
+			require.Equal(t, 1.0, *m["lesion_f1"], name)
+		}
+	}
 	// These are masks, if odd ones: right numbers.
-	for name, want := range map[string]float64{"labels": 1, "float": 1, "ones": 0, "empty": 0} {
+	for name, want := range map[string]float64{"nan": 1, "ones": 0, "empty": 0} {
 		m := jsonKeys(t, "--truth", truth, "--pred", files[name])
 		require.Equal(t, want, *m["dice"], name)
 		require.Equal(t, want, *m["lesion_f1"], name)
 	}
-	status, _, errs := clitest.Run(t, "evaluate", "--truth", truth, "--pred", files["ones"])
+	status, _, errs := clitest.Run(t, "evaluate", "--truth", truth, "--pred", files["nan"])
+	require.Zero(t, status)
+	require.Contains(t, errs, "nan.nii.gz: 1 of 2240 voxels of the mask are NaN")
+	status, _, errs = clitest.Run(t, "evaluate", "--truth", truth, "--pred", files["ones"])
 	require.Zero(t, status)
 	require.Contains(t, errs, "ones.nii.gz")
 	require.Contains(t, errs, "smallest value counts as background")

@@ -2,6 +2,7 @@
 package evaluate
 
 import (
+	"context"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -10,23 +11,24 @@ import (
 	"voxgrad/cmd/voxgrad/internal/scoring"
 	"voxgrad/metrics"
 	"voxgrad/report"
+	"voxgrad/train/dataset"
 )
 
 // evaluateJob is one call of evaluate.
 type evaluateJob struct {
-	files   scoring.Files
+	files   dataset.Pair
 	pairs   string // table of them, in their place
 	raters  string // folder of several experts' masks, in their place
 	asJSON  bool
 	csv     string // files to write
 	report  string
 	figures int
-	opt     metrics.Options
+	opt     scoring.Options
 }
 
 // New returns the command.
 func New() *cobra.Command {
-	j := evaluateJob{opt: metrics.DefaultOptions()}
+	j := evaluateJob{opt: scoring.Defaults()}
 	cmd := &cobra.Command{
 		Use:   "evaluate (--truth T --pred P | --pairs TABLE | --raters DIR)",
 		Short: "Score masks against the truth with the challenge's measures",
@@ -34,12 +36,16 @@ func New() *cobra.Command {
 overlap of voxels, distances between surfaces, and detection of lesions (voxels that
 share a face) of more than 3 mm³.
 
-In folders, masks belong together if their names agree up to .nii or .nii.gz. A
-truth may also be DIR/CASE/ground_truth.nii.gz (or new_lesions, lesions), scans
+In folders, masks belong together if their names agree up to .nii or .nii.gz; behind a
+case's name a prediction may have _new and a map _probability, as the pipeline writes
+them. A truth may also be DIR/CASE/ground_truth.nii.gz (or new_lesions, lesions), scans
 DIR/CASE/flair_time01_on_middle_space.nii.gz and so on: a data set's folder can be
-given as it is. A table lists the files itself: CSV with the columns prediction, truth
-and, if wanted, case, flair1, flair2, brainmask, probability, members (separated by
-semicolons); paths are relative to the table.
+given as it is, nnU-Net's too. A table lists the files itself: CSV with the columns
+prediction, truth and, if wanted, case, flair1, flair2, brainmask, probability, members
+(separated by semicolons); paths are relative to the table.
+
+A mask holds 0 and one more whole number. Anything else is refused, unless --threshold
+makes a mask of it or --labels compares several labels.
 
 With an empty truth only the number and volume of predicted lesions are defined;
 such cases do not enter the means of the other measures.
@@ -57,7 +63,7 @@ one folder per expert, DIR/EXPERT/CASE.nii.gz.`,
 			if j.raters != "" {
 				return j.runRaters()
 			}
-			return j.run()
+			return j.run(cmd.Context())
 		},
 	}
 	f := cmd.Flags()
@@ -74,14 +80,14 @@ one folder per expert, DIR/EXPERT/CASE.nii.gz.`,
 	f.StringVar(&j.files.Probability, "probability", "", "probability map, or folder of them, for the report's lists of lesions")
 	f.StringArrayVar(&j.files.Members, "member", nil, "mask or probability map of one member of an ensemble, or folder of them; repeat it for each")
 	f.IntVar(&j.figures, "figures", 0, "lesions pictured per case at most; 0 for none (default 12 for a pair, 4 for several cases)")
-	scoring.Flags(cmd, &j.opt)
+	j.opt.Flags(cmd)
 	return cmd
 }
 
 // check refuses command lines that ask for nothing or for two things.
 func (j *evaluateJob) check(cmd *cobra.Command) error {
-	if err := j.opt.Validate(); err != nil {
-		return cli.Usagef(cmd, "%v", err)
+	if err := j.opt.Check(cmd); err != nil {
+		return err
 	}
 	var given []string
 	for _, name := range []string{"truth", "pred", "pairs", "raters"} {
@@ -117,18 +123,21 @@ func (j *evaluateJob) check(cmd *cobra.Command) error {
 			}
 		}
 	}
+	if j.raters != "" && (j.opt.Threshold != nil || j.opt.TruthThreshold != nil) {
+		return cli.Usagef(cmd, "--threshold and --truth-threshold are for a prediction and its truth, not for raters")
+	}
 	if j.files.Flair1 != "" && j.files.Flair2 == "" {
 		return cli.Usagef(cmd, "--flair1 needs --flair2; give a single scan as --flair2")
 	}
 	return nil
 }
 
-func (j *evaluateJob) run() error {
+func (j *evaluateJob) run(ctx context.Context) error {
 	list, single, err := j.list()
 	if err != nil {
 		return err
 	}
-	cases, err := scoring.Score(list, j.opt)
+	cases, err := j.opt.Score(ctx, list)
 	if err != nil {
 		return err
 	}
@@ -142,7 +151,7 @@ func (j *evaluateJob) run() error {
 		}
 	}
 	if j.report != "" {
-		if err := j.writeReport(list, cases, sum); err != nil {
+		if err := j.writeReport(ctx, list, cases, sum); err != nil {
 			return err
 		}
 	}
@@ -159,10 +168,12 @@ func (j *evaluateJob) run() error {
 }
 
 // list is what to score; single is true for two files named on the command line.
-func (j *evaluateJob) list() (list []scoring.Files, single bool, err error) {
+func (j *evaluateJob) list() (list []dataset.Pair, single bool, err error) {
 	if j.pairs != "" {
-		list, err = scoring.ReadPairs(j.pairs)
+		list, err = dataset.ReadPairs(j.pairs)
 		return list, false, err
 	}
-	return j.files.List()
+	list, single, unused, err := j.files.Match()
+	scoring.TellUnused(unused)
+	return list, single, err
 }

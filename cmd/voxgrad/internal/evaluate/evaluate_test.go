@@ -14,6 +14,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/clitest"
 	"voxgrad/metrics"
+	"voxgrad/volume"
 )
 
 var (
@@ -223,3 +224,44 @@ func TestEvaluateUsage(t *testing.T) {
 		require.NoFileExists(t, page)
 	}
 }
+
+// What the pipeline writes is scored as it is, and a prediction stored with other axes
+// is the same prediction.
+func TestEvaluateReadsWhatTheProgramWrites(t *testing.T) {
+	dir, truth, pred := evaluationFolder(t)
+	want := clitest.Succeeds(t, "evaluate", "--truth", truth, "--pred", pred, "--json")
+	written := filepath.Join(dir, "predictions")
+	for _, name := range []string{"one", "two", "three", "clean"} {
+		v, err := volume.Read(filepath.Join(pred, name+".nii.gz"))
+		require.NoError(t, err)
+		clitest.WriteImage(t, filepath.Join(written, name+"_new.nii.gz"), volume.FromCanonical(v, flipped))
+		for x, m := range v.Data {
+			v.Data[x] = 0.25 + 0.5*m
+		}
+		clitest.WriteImage(t, filepath.Join(written, name+"_probability.nii.gz"), v)
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(written, "plans.json"), nil, 0o600))
+	page := filepath.Join(dir, "scores.html")
+	status, out, errs := clitest.Run(t, "evaluate", "--truth", truth, "--pred", written, "--probability", written, "--member", written, "--report", page, "--json")
+	require.Zero(t, status, errs)
+	require.JSONEq(t, want, out)
+	require.Contains(t, errs, "4 files (a map of probabilities)")
+	require.Contains(t, errs, "plans.json")
+	require.FileExists(t, page)
+	require.Contains(t, clitest.Succeeds(t, "compare", pred, written, "--truth", truth), "against predictions")
+
+	// A map of probabilities is a mask only where an option says above what.
+	file := filepath.Join(written, "one_probability.nii.gz")
+	require.Equal(t, jsonKeys(t, "--truth", filepath.Join(truth, "one.nii.gz"), "--pred", filepath.Join(pred, "one.nii.gz")),
+		jsonKeys(t, "--truth", filepath.Join(truth, "one.nii.gz"), "--pred", file, "--threshold", "0.5"))
+	status, _, errs = clitest.Run(t, "evaluate", "--truth", filepath.Join(truth, "one.nii.gz"), "--pred", file)
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "a map of probabilities?")
+	status, _, errs = clitest.Run(t, "evaluate", "--truth", truth, "--pred", pred, "--labels", "--threshold", "1")
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "exclude each other")
+}
+
+// flipped has the voxels of clitest.MaskGrid from the other end of two axes.
+var flipped = volume.Grid{Size: clitest.MaskGrid.Size, Affine: volume.Affine{
+	{-1, 0, 0, float64(clitest.MaskGrid.Size[0] - 1)}, {0, 1, 0, 0}, {0, 0, -1, float64(clitest.MaskGrid.Size[2] - 1)}}}

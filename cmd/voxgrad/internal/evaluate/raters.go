@@ -2,37 +2,26 @@ package evaluate
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/scoring"
 	"voxgrad/metrics"
 	"voxgrad/report"
-	"voxgrad/volume"
+	"voxgrad/train/dataset"
 )
-
-// raterMasks are the masks of several experts.
-type raterMasks struct {
-	raters, cases []string
-	path          map[[2]string]string // by rater and case
-}
 
 // agreementMeasures are what raters are compared by: Dice and the lesion scores.
 var agreementMeasures = report.DetectionMeasures[:4]
 
 // runRaters scores every rater against every other.
 func (j *evaluateJob) runRaters() error {
-	masks, err := findRaters(j.raters)
+	masks, err := dataset.FindRaters(j.raters)
 	if err != nil {
 		return err
 	}
 	boot := metrics.DefaultBootstrap()
-	load := func(rater, name string) (*volume.Volume, error) {
-		return volume.Read(masks.path[[2]string{rater, name}])
-	}
-	pairs, err := metrics.Raters(masks.raters, masks.cases, load, j.opt, boot)
+	load := func(rater, name string) (scoring.Image, error) { return j.opt.Truth(masks.Path(rater, name)) }
+	pairs, err := metrics.Raters(masks.Names, masks.Cases, load, scoring.Measure, j.opt.Options, boot)
 	if err != nil {
 		return err
 	}
@@ -53,16 +42,16 @@ func (j *evaluateJob) runRaters() error {
 			return err
 		}
 	}
-	tables := []*report.Table{raterMeansTable(means, len(masks.cases)), raterPairsTable(pairs)}
+	tables := []*report.Table{raterMeansTable(means, len(masks.Cases)), raterPairsTable(pairs)}
 	if j.report != "" {
-		p := report.NewPage(fmt.Sprintf("%d raters against each other", len(masks.raters)))
+		p := report.NewPage(fmt.Sprintf("%d raters against each other", len(masks.Names)))
 		p.Footer = cli.PageFooter()
 		p.Section("Agreement")
 		for _, t := range tables {
 			p.Table(t)
 		}
 		p.Section("Settings")
-		p.Facts(scoring.Facts(j.opt)...)
+		p.Facts(j.opt.Facts()...)
 		if err := p.Write(j.report); err != nil {
 			return err
 		}
@@ -71,63 +60,6 @@ func (j *evaluateJob) runRaters() error {
 		return cli.PrintJSON(ratersJSON(means, pairs))
 	}
 	return writeTables(tables...)
-}
-
-// findRaters looks for DIR/CASE/ground_truth_expertN.nii.gz and, if there are
-// none, for DIR/EXPERT/CASE.nii.gz.
-func findRaters(dir string) (*raterMasks, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	m := &raterMasks{path: map[[2]string]string{}}
-	add := func(rater, name, path string) {
-		if !slices.Contains(m.raters, rater) {
-			m.raters = append(m.raters, rater)
-		}
-		if !slices.Contains(m.cases, name) {
-			m.cases = append(m.cases, name)
-		}
-		m.path[[2]string{rater, name}] = path
-	}
-	for _, e := range entries {
-		for n := 1; n <= 9; n++ {
-			if path := scoring.FirstImage(filepath.Join(dir, e.Name()), []string{fmt.Sprintf("ground_truth_expert%d", n)}); path != "" {
-				add(fmt.Sprintf("expert %d", n), e.Name(), path)
-			}
-		}
-	}
-	if len(m.raters) == 0 {
-		for _, e := range entries {
-			if info, err := os.Stat(filepath.Join(dir, e.Name())); err != nil || !info.IsDir() {
-				continue
-			}
-			images, err := scoring.ImagesIn(filepath.Join(dir, e.Name()), nil)
-			if err != nil {
-				return nil, err
-			}
-			for name, path := range images {
-				add(e.Name(), name, path)
-			}
-		}
-	}
-	slices.Sort(m.raters)
-	slices.Sort(m.cases)
-	if len(m.raters) < 2 {
-		return nil, fmt.Errorf("%s: masks of %d raters: looked for CASE/ground_truth_expertN.nii.gz and EXPERT/CASE.nii.gz", dir, len(m.raters))
-	}
-	var missing []string
-	for _, name := range m.cases {
-		for _, rater := range m.raters {
-			if m.path[[2]string{rater, name}] == "" {
-				missing = append(missing, rater+" of "+name)
-			}
-		}
-	}
-	if len(missing) > 0 {
-		return nil, fmt.Errorf("%s: masks without a partner: there is none by %s", dir, scoring.SomeOf(missing))
-	}
-	return m, nil
 }
 
 // raterMeansTable is each rater against all the others.

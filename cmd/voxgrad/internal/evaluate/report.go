@@ -1,18 +1,19 @@
 package evaluate
 
 import (
+	"context"
 	"fmt"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
-	"voxgrad/cmd/voxgrad/internal/scoring"
 	"voxgrad/metrics"
 	"voxgrad/report"
+	"voxgrad/train/dataset"
 	"voxgrad/volume"
 )
 
 // writeReport writes the page of an evaluation. Each case's images are read for
 // its section only.
-func (j *evaluateJob) writeReport(list []scoring.Files, cases []metrics.Case, sum metrics.Summary) error {
+func (j *evaluateJob) writeReport(ctx context.Context, list []dataset.Pair, cases []metrics.Case, sum metrics.Summary) error {
 	title := "Evaluation of " + list[0].Name
 	if len(list) > 1 {
 		title = fmt.Sprintf("Evaluation of %d cases", len(list))
@@ -30,7 +31,10 @@ func (j *evaluateJob) writeReport(list []scoring.Files, cases []metrics.Case, su
 	bar := cli.NewProgress("drawing", len(list))
 	defer func() { bar.Shut() }()
 	for n, f := range list {
-		s, err := scored(f, cases[n].Result, j.opt)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		s, err := j.scored(f, cases[n].Result)
 		if err != nil {
 			return err
 		}
@@ -40,36 +44,60 @@ func (j *evaluateJob) writeReport(list []scoring.Files, cases []metrics.Case, su
 		bar.Set(n+1, "")
 	}
 	p.Section("Settings")
-	p.Facts(scoring.Facts(j.opt)...)
+	p.Facts(j.opt.Facts()...)
 	if len(list) == 1 {
 		p.Facts(report.Fact{Name: "truth", Value: list[0].Truth}, report.Fact{Name: "prediction", Value: list[0].Prediction})
 	}
 	return p.Write(j.report)
 }
 
-// scored reads the images of a case.
-func scored(f scoring.Files, r metrics.Result, o metrics.Options) (*report.Scored, error) {
-	c := &report.Case{Title: f.Name}
-	s := &report.Scored{Name: f.Name, Result: r, Images: c, Alpha: o.Alpha}
-	read := func(path string, into **volume.Volume) error {
+// scored reads the images of a case: the masks as they were measured, everything in the order of
+// the truth's voxels.
+func (j *evaluateJob) scored(p dataset.Pair, r metrics.Result) (*report.Scored, error) {
+	c := &report.Case{Title: p.Name}
+	s := &report.Scored{Name: p.Name, Result: r, Images: c, Alpha: j.opt.Alpha}
+	truth, err := j.opt.Truth(p.Truth)
+	if err != nil {
+		return nil, err
+	}
+	if c.Truth, err = truth.Marked(); err != nil {
+		return nil, err
+	}
+	pred, err := j.opt.Prediction(p.Prediction)
+	if err != nil {
+		return nil, err
+	}
+	if c.Mask, err = pred.Marked(); err != nil {
+		return nil, err
+	}
+	inOrder := func(v *volume.Volume) *volume.Volume {
+		if same, ok := volume.Reorder(v, c.Truth.Grid); ok {
+			return same
+		}
+		return v // the report says what differs
+	}
+	c.Mask = inOrder(c.Mask)
+	read := func(path string) (*volume.Volume, error) {
 		if path == "" {
-			return nil
+			return nil, nil
 		}
 		v, err := volume.Read(path)
-		*into = v
-		return err
+		if err != nil {
+			return nil, err
+		}
+		return inOrder(v), nil
 	}
 	for _, i := range []struct {
 		path string
 		into **volume.Volume
-	}{{f.Truth, &c.Truth}, {f.Prediction, &c.Mask}, {f.Flair1, &c.Time1}, {f.Flair2, &c.Time2}, {f.Brain, &c.Brain}, {f.Probability, &c.Prob}} {
-		if err := read(i.path, i.into); err != nil {
+	}{{p.Flair1, &c.Time1}, {p.Flair2, &c.Time2}, {p.Brain, &c.Brain}, {p.Probability, &c.Prob}} {
+		if *i.into, err = read(i.path); err != nil {
 			return nil, err
 		}
 	}
-	for _, path := range f.Members {
-		var m *volume.Volume
-		if err := read(path, &m); err != nil {
+	for _, path := range p.Members {
+		m, err := read(path)
+		if err != nil {
 			return nil, err
 		}
 		s.Members = append(s.Members, m)
