@@ -1,5 +1,6 @@
-// Package outfile writes files so that a crash, a full disk or an error half
-// way leaves either the old file or the new one, never a part of one.
+// Package outfile writes files so that a crash, a full disk or an error half way
+// leaves either the old file or the new one, never a part of one, and looks at the
+// places of all outputs before the work for them begins.
 package outfile
 
 import (
@@ -10,46 +11,210 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"sync"
+	"unicode/utf8"
 )
 
 // Write calls write with a buffered writer to a temporary file beside path,
 // flushes it to disk and renames it to path. On any error the temporary file is
 // removed and path is as it was. Permissions follow the umask, as with os.Create.
-func Write(path string, write func(w io.Writer) error) (err error) {
+func Write(path string, write func(w io.Writer) error) error {
+	return (*Set)(nil).Write(path, write)
+}
+
+// WriteBytes writes b.
+func WriteBytes(path string, b []byte) error {
+	return Write(path, func(w io.Writer) error {
+		_, err := w.Write(b)
+		return err
+	})
+}
+
+// Set is files that appear together: Write writes each beside its place, Commit puts
+// all of them into place. The zero Set is empty; a nil Set puts each file into place at
+// once, like Write.
+type Set struct {
+	files []staged
+}
+
+type staged struct{ path, temp string }
+
+// unfinished are the temporary files of this process. Whoever holds the lock creates,
+// renames or removes one.
+var (
+	mu         sync.Mutex
+	unfinished = map[string]bool{}
+)
+
+// Write is Write for a file of the set, which appears with Commit.
+func (s *Set) Write(path string, write func(w io.Writer) error) error {
 	if err := Check(path); err != nil {
 		return err
 	}
-	dir, base := filepath.Split(path)
-	f, err := create(dir, base)
+	temp, err := stage(path, write)
 	if err != nil {
 		return fmt.Errorf("cannot write %s: %w", path, err)
+	}
+	one := Set{[]staged{{path, temp}}}
+	if s == nil {
+		return one.Commit()
+	}
+	s.files = append(s.files, one.files...)
+	return nil
+}
+
+// stage writes a temporary file and returns its name. On an error there is none.
+func stage(path string, write func(w io.Writer) error) (name string, err error) {
+	f, err := create(filepath.Split(path))
+	if err != nil {
+		return "", err
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
-			os.Remove(f.Name())
-			err = fmt.Errorf("cannot write %s: %w", path, err)
+			drop(f.Name())
 		}
 	}()
 	b := bufio.NewWriterSize(f, 1<<20)
 	if err := write(b); err != nil {
-		return err
+		return "", err
 	}
 	if err := b.Flush(); err != nil {
-		return err
+		return "", err
 	}
 	if err := f.Sync(); err != nil {
+		return "", err
+	}
+	return f.Name(), f.Close()
+}
+
+// Commit puts the files of the set into place and empties it. Where one of them cannot
+// be, all places are as they were.
+func (s *Set) Commit() (err error) {
+	mu.Lock()
+	defer mu.Unlock()
+	var undo, done []func()
+	defer func() {
+		for n := len(undo) - 1; err != nil && n >= 0; n-- {
+			undo[n]()
+		}
+		for _, f := range done {
+			f()
+		}
+		for _, f := range s.files {
+			if unfinished[f.temp] {
+				os.Remove(f.temp)
+				delete(unfinished, f.temp)
+			}
+		}
+		s.files = nil
+	}()
+	for _, f := range s.files {
+		if err := Check(f.path); err != nil { // things may have changed since Write
+			return err
+		}
+		back := func() { os.Remove(f.path) }
+		if _, err := os.Lstat(f.path); err == nil && len(s.files) > 1 {
+			old := f.temp + ".old"
+			if os.Link(f.path, old) != nil { // a file system without links
+				if err := os.Rename(f.path, old); err != nil {
+					return fmt.Errorf("cannot write %s: %w", f.path, err)
+				}
+			}
+			back = func() { os.Rename(old, f.path) }
+			done = append(done, func() { os.Remove(old) })
+		}
+		undo = append(undo, back)
+		if err := os.Rename(f.temp, f.path); err != nil {
+			return fmt.Errorf("cannot write %s: %w", f.path, err)
+		}
+		delete(unfinished, f.temp)
+	}
+	return nil
+}
+
+// Discard removes what was written and not committed. It may be deferred: after Commit it
+// does nothing.
+func (s *Set) Discard() {
+	for _, f := range s.files {
+		drop(f.temp)
+	}
+	s.files = nil
+}
+
+// Abandon removes the temporary files of this process and keeps it from making others:
+// for a process that ends without waiting for what it does. A Commit that has begun is
+// waited for.
+func Abandon() {
+	mu.Lock() // for good
+	for name := range unfinished {
+		os.Remove(name)
+	}
+}
+
+func drop(temp string) {
+	mu.Lock()
+	defer mu.Unlock()
+	os.Remove(temp)
+	delete(unfinished, temp)
+}
+
+// temporary matches the names of temporary files.
+var temporary = regexp.MustCompile(`^\..*\.\d+-\d+\.tmp(\.old)?$`)
+
+// Sweep removes the temporary files that processes which are no more have left in a
+// folder. The caller knows that no other process writes there. A folder that is not there
+// has none.
+func Sweep(folder string) error {
+	entries, err := os.ReadDir(folder)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := f.Close(); err != nil {
-		return err
+	mu.Lock()
+	defer mu.Unlock()
+	for _, e := range entries {
+		name := filepath.Join(folder, e.Name())
+		if e.Type().IsRegular() && temporary.MatchString(e.Name()) && !unfinished[name] {
+			if err := os.Remove(name); err != nil {
+				return fmt.Errorf("cannot remove a temporary file of an earlier run: %w", err)
+			}
+		}
 	}
-	return os.Rename(f.Name(), path)
+	return nil
+}
+
+// longest is how many bytes of a file's name its temporary file's has, which must not
+// become longer than file systems allow.
+const longest = 200
+
+// create is os.CreateTemp with the permissions of os.Create.
+func create(dir, base string) (*os.File, error) {
+	if len(base) > longest {
+		cut := longest
+		for cut > 0 && !utf8.RuneStart(base[cut]) {
+			cut--
+		}
+		base = base[:cut]
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	for i := 0; ; i++ {
+		name := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d.tmp", base, os.Getpid(), i))
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+		if os.IsExist(err) && i < 10000 {
+			continue
+		}
+		if err == nil {
+			unfinished[name] = true
+		}
+		return f, err
+	}
 }
 
 // Check is the error of Write that can be known before there is anything to write: the
 // folder is missing, or path is there and no file of data, so that a rename would take
-// the place of a folder, a device or a pipe.
+// the place of a folder, a device or a pipe, or is write-protected.
 func Check(path string) error {
 	dir := filepath.Dir(path)
 	info, err := os.Stat(dir)
@@ -63,32 +228,16 @@ func Check(path string) error {
 	}
 	info, err = os.Stat(path)
 	switch {
-	case err != nil: // nothing there yet, or Write will tell
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
+	case err != nil:
+		return fmt.Errorf("cannot write %s: %w", path, err)
 	case info.IsDir():
 		return fmt.Errorf("cannot write %s: it is a folder", path)
 	case !info.Mode().IsRegular():
 		return fmt.Errorf("cannot write %s: it is a device or a pipe; files are written whole beside it and renamed", path)
+	case info.Mode().Perm()&0o222 == 0: // a rename would not ask
+		return fmt.Errorf("cannot write %s: it is there and write-protected: choose another name, or permit it (chmod u+w)", path)
 	}
 	return nil
-}
-
-// create is os.CreateTemp with the permissions of os.Create.
-func create(dir, base string) (*os.File, error) {
-	for i := 0; ; i++ {
-		name := filepath.Join(dir, fmt.Sprintf(".%s.%d-%d.tmp", base, os.Getpid(), i))
-		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if os.IsExist(err) && i < 10000 {
-			continue
-		}
-		return f, err
-	}
-}
-
-// WriteBytes writes b.
-func WriteBytes(path string, b []byte) error {
-	return Write(path, func(w io.Writer) error {
-		_, err := w.Write(b)
-		return err
-	})
 }
