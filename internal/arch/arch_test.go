@@ -22,7 +22,7 @@ const module = "voxgrad"
 var may = map[string][]string{
 	"internal/par":        {},
 	"internal/rng":        {},
-	"internal/outfile":    {},
+	"internal/outfile":    {"internal"},
 	"internal/infile":     {},
 	"internal/lockfile":   {},
 	"internal/settings":   {"internal"},

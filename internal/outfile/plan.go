@@ -61,13 +61,13 @@ func (p *Plan) Write(what, path string, endings ...string) {
 	}
 }
 
-// Fill says that a folder is written to, which is made if it is not there: to the
-// places named, files or folders with all that is in them. No places: everything in it.
+// Fill says that a folder is written to, which is made if it is not there: the places
+// named, files or folders with all that is in them; "." is the whole folder.
 func (p *Plan) Fill(what, folder string, places ...string) {
 	if folder == "" {
 		return
 	}
-	p.writes = append(p.writes, place{what: what, path: folder, tree: true, root: true, shell: len(places) > 0})
+	p.writes = append(p.writes, place{what: what, path: folder, tree: true, root: true, shell: !slices.Contains(places, ".")})
 	for _, name := range places {
 		p.writes = append(p.writes, place{what: what, path: filepath.Join(folder, name), tree: true})
 	}

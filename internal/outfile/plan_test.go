@@ -52,9 +52,15 @@ func TestPlan(t *testing.T) {
 		{"in a folder that is read", func(p *Plan) { p.Read("--data", at("data")); p.Write("--out", at("data/case1/flair.nii")) }, "a file of --data", true},
 		{"linked into a folder that is read", func(p *Plan) { p.Read("--data", at("data")); p.Write("--out", at("other.nii")) }, "a file of --data", true},
 		{"folder is read", func(p *Plan) { p.Read("--data", at("data")); p.Fill("--out", at("here/data"), "fold_0") }, "is the folder that --data", true},
-		{"folder holds an input", func(p *Plan) { p.Read("--start", at("run/fold_0/best.safetensors")); p.Fill("--out", at("run"), "fold_0") }, "where --out writes", true},
-		{"whole folder holds an input", func(p *Plan) { p.Read("--start", at("here/run/fold_0/best.safetensors")); p.Fill("--out", at("run")) }, "where --out writes", true},
-		{"beside the places", func(p *Plan) { p.Read("--config", at("run/config.toml")); p.Fill("--out", at("run"), "fold_0", "fold_1") }, "", false},
+		{"folder holds an input", func(p *Plan) {
+			p.Read("--start", at("run/fold_0/best.safetensors"))
+			p.Fill("--out", at("run"), "fold_0")
+		}, "where --out writes", true},
+		{"whole folder holds an input", func(p *Plan) { p.Read("--start", at("here/run/fold_0/best.safetensors")); p.Fill("--out", at("run"), ".") }, "where --out writes", true},
+		{"beside the places", func(p *Plan) {
+			p.Read("--config", at("run/config.toml"))
+			p.Fill("--out", at("run"), "fold_0", "fold_1")
+		}, "", false},
 		{"a place is an input", func(p *Plan) { p.Read("--config", at("run/config.toml")); p.Fill("--out", at("run"), "config.toml") }, "would overwrite", true},
 		{"output in another's folder", func(p *Plan) { p.Write("--csv", at("run/fold_0/x.csv")); p.Fill("--out", at("run"), "fold_0") }, "is in the folder that --out", true},
 		{"standard output", func(p *Plan) { p.Write("--csv", "-") }, "not written to standard output", true},

@@ -81,19 +81,6 @@ func TestLongNames(t *testing.T) {
 	require.Error(t, Check(filepath.Join(dir, strings.Repeat("x", 300))))
 }
 
-func TestSweepRemovesWhatAKilledProcessLeft(t *testing.T) {
-	dir := t.TempDir()
-	var s Set
-	require.NoError(t, s.Write(filepath.Join(dir, "mine"), says("x")))
-	for _, name := range []string{".a.png.123-0.tmp", ".a.png.123-0.tmp.old", ".config.tmp", "b.123-0.tmp", ".hidden"} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o666))
-	}
-	require.NoError(t, Sweep(dir))
-	require.NoError(t, s.Commit())
-	require.Equal(t, []string{".config.tmp", ".hidden", "b.123-0.tmp", "mine"}, names(t, dir))
-	require.NoError(t, Sweep(filepath.Join(dir, "absent")))
-}
-
 func TestWriteProtectedFilesStay(t *testing.T) {
 	p := filepath.Join(t.TempDir(), "a")
 	require.NoError(t, os.WriteFile(p, []byte("old"), 0o444))

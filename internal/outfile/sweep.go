@@ -9,8 +9,8 @@ import (
 	"regexp"
 )
 
-// temporary matches the names that create gives.
-var temporary = regexp.MustCompile(`^\..+\.[0-9]+-[0-9]+\.tmp$`)
+// temporary matches the names that create gives, and what Commit sets aside.
+var temporary = regexp.MustCompile(`^\..+\.[0-9]+-[0-9]+\.tmp(\.old)?$`)
 
 // Sweep removes the temporary files that processes which were killed have left in a folder.
 // The caller has to know that nobody else writes there. A folder that is not there is clean.

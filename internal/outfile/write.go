@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"sync"
 	"unicode/utf8"
 )
@@ -158,30 +157,6 @@ func drop(temp string) {
 	defer mu.Unlock()
 	os.Remove(temp)
 	delete(unfinished, temp)
-}
-
-// temporary matches the names of temporary files.
-var temporary = regexp.MustCompile(`^\..*\.\d+-\d+\.tmp(\.old)?$`)
-
-// Sweep removes the temporary files that processes which are no more have left in a
-// folder. The caller knows that no other process writes there. A folder that is not there
-// has none.
-func Sweep(folder string) error {
-	entries, err := os.ReadDir(folder)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	mu.Lock()
-	defer mu.Unlock()
-	for _, e := range entries {
-		name := filepath.Join(folder, e.Name())
-		if e.Type().IsRegular() && temporary.MatchString(e.Name()) && !unfinished[name] {
-			if err := os.Remove(name); err != nil {
-				return fmt.Errorf("cannot remove a temporary file of an earlier run: %w", err)
-			}
-		}
-	}
-	return nil
 }
 
 // longest is how many bytes of a file's name its temporary file's has, which must not
