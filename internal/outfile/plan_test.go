@@ -56,7 +56,10 @@ func TestPlan(t *testing.T) {
 			p.Read("--start", at("run/fold_0/best.safetensors"))
 			p.Fill("--out", at("run"), "fold_0")
 		}, "where --out writes", true},
-		{"whole folder holds an input", func(p *Plan) { p.Read("--start", at("here/run/fold_0/best.safetensors")); p.Fill("--out", at("run"), ".") }, "where --out writes", true},
+		{"whole folder holds an input", func(p *Plan) {
+			p.Read("--start", at("here/run/fold_0/best.safetensors"))
+			p.Fill("--out", at("run"), ".")
+		}, "where --out writes", true},
 		{"beside the places", func(p *Plan) {
 			p.Read("--config", at("run/config.toml"))
 			p.Fill("--out", at("run"), "fold_0", "fold_1")
