@@ -1,10 +1,12 @@
 // Package dataset finds the images and masks of a training set on disk, says
 // what is wrong with them, splits them by patient, and loads them ready for
-// sampling.
+// sampling. It also puts together what is scored: predictions, truths and scans that
+// belong to one case, and several raters' masks.
 //
 // # Layouts
 //
-// A file ending .nii is accepted wherever .nii.gz is named.
+// A file ending .nii is accepted wherever .nii.gz is named, and both in any case.
+// Files that no case is made of are in Set.Unused, each with the reason.
 //
 //	challenge        CASE/flair_time01_on_middle_space.nii.gz, flair_time02_on_middle_space.nii.gz,
 //	                 ground_truth.nii.gz, ground_truth_expert{1..4}.nii.gz, brain_mask.nii.gz (optional)
