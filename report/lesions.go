@@ -20,7 +20,7 @@ type Lesion struct {
 // Lesions lists the lesions of mask, the largest first; prob may be nil. The
 // error is for a map on another grid.
 func Lesions(mask, prob *volume.Volume) ([]Lesion, error) {
-	_, _, list, err := findLesions(mask, volume.NonZero(mask), prob)
+	_, _, list, err := findLesions(mask, mask.NonZero().Data, prob)
 	return list, err
 }
 

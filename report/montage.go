@@ -117,7 +117,7 @@ func (m *Montage) view(first *Scan) (View, error) {
 	if err := volume.SameSpace(m.Panels[0].Volume, m.Lesions); err != nil {
 		return v, err
 	}
-	in := volume.NonZero(volume.Canonical(m.Lesions))
+	in := volume.Canonical(m.Lesions).NonZero().Data
 	most, plane := 0, g.Size[0]*g.Size[1]
 	for k := range g.Size[2] {
 		count := 0

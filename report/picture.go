@@ -72,10 +72,10 @@ func WritePNG(path string, img image.Image) error {
 
 // regions finds what to show, the largest first.
 func (c *Case) regions() ([]region, error) {
-	inMask := volume.NonZero(c.Mask)
+	inMask := c.Mask.NonZero().Data
 	inTruth := make([]bool, len(inMask))
 	if c.Truth != nil {
-		inTruth = volume.NonZero(c.Truth)
+		inTruth = c.Truth.NonZero().Data
 	}
 	inside := make([]bool, len(inMask))
 	for x := range inside {

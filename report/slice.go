@@ -249,9 +249,9 @@ func NewScan(v, brain *volume.Volume) (*Scan, error) {
 	s := &Scan{vol: volume.Canonical(v)}
 	var inside []bool
 	if brain != nil {
-		inside = volume.NonZero(volume.Canonical(brain))
+		inside = volume.Canonical(brain).NonZero().Data
 	} else if found, err := volume.BrainMask(s.vol); err == nil {
-		inside = volume.NonZero(found)
+		inside = found.Data
 	} else { // an image with skull, or an empty one
 		inside = brighterThanAir(s.vol)
 	}
@@ -383,7 +383,7 @@ const (
 func Mask(mask *volume.Volume, c color.RGBA) *Overlay {
 	m := volume.Canonical(mask)
 	class := make([]uint8, len(m.Data))
-	for x, in := range volume.NonZero(m) {
+	for x, in := range m.NonZero().Data {
 		if in {
 			class[x] = 1
 		}
@@ -399,7 +399,7 @@ func Comparison(pred, truth *volume.Volume) (*Overlay, error) {
 		return nil, err
 	}
 	p := volume.Canonical(pred)
-	inPred, inTruth := volume.NonZero(p), volume.NonZero(volume.Canonical(truth))
+	inPred, inTruth := p.NonZero().Data, volume.Canonical(truth).NonZero().Data
 	class := make([]uint8, len(p.Data))
 	for x := range class {
 		switch {

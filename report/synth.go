@@ -69,7 +69,7 @@ func outlines(mask, before *volume.Volume) *Overlay {
 	o.Fill, o.Outline = 0, 1
 	o.colors = append(o.colors, newColor)
 	if before != nil {
-		was := volume.NonZero(volume.Canonical(before))
+		was := volume.Canonical(before).NonZero().Data
 		for x, in := range o.class {
 			if in == 1 && !was[x] {
 				o.class[x] = 2

@@ -37,7 +37,7 @@ func phantomScan(t *testing.T, n int) *Scan {
 	require.NoError(t, err)
 	scale, err := volume.KDEScale(p.Time1, p.BrainMask)
 	require.NoError(t, err)
-	brain, lesions := volume.NonZero(p.BrainMask), volume.NonZero(p.Lesions1)
+	brain, lesions := p.BrainMask, p.Lesions1
 	require.Equal(t, "RAS", p.Time1.Affine.Codes())
 	return &Scan{
 		Input: p.Time1, InputBrain: brain, InputLesions: lesions,

@@ -2,8 +2,6 @@ package synth
 
 import (
 	"math"
-
-	"voxgrad/volume"
 )
 
 // label says which of the plan's lesions each voxel of the input belongs to (0:
@@ -24,7 +22,7 @@ func (s *Scan) label(pl *Plan) (labels []int32, lesions []Lesion) {
 	return labels, lesions
 }
 
-func (s *Scan) realVoxel(i int) bool { return s.InputLesions[i] && s.InputBrain[i] }
+func (s *Scan) realVoxel(i int) bool { return s.InputLesions.Data[i] && s.InputBrain.Data[i] }
 
 // reach is how far, in voxels of 1 mm, a lesion's voxel may lie from its own image
 // on the 1 mm grid.
@@ -33,7 +31,7 @@ const reach = 2
 // labelReal gives voxels of the input's lesions the label of the nearest real
 // lesion on the 1 mm grid within reach.
 func (s *Scan) labelReal(fine []int32, pl *Plan) []int32 {
-	labels := make([]int32, len(s.InputLesions))
+	labels := make([]int32, len(s.InputLesions.Data))
 	g := s.Input.Grid
 	for i := range labels {
 		if !s.realVoxel(i) {
@@ -129,9 +127,8 @@ func (s *Scan) labelGenerated(labels []int32, pl *Plan) {
 		for _, i := range pl.lesions[n] {
 			mask[i] = true
 		}
-		on := volume.Resample(s.Image.Like().FromMask(fromNetwork(mask, pl.Size)), s.Input.Grid, volume.Linear, 0)
-		for i, v := range on.Data {
-			if v >= 0.5 && labels[i] == 0 && s.InputBrain[i] {
+		for i, in := range s.canonical(mask).Resample(s.Input.Grid).Data {
+			if in && labels[i] == 0 && s.InputBrain.Data[i] {
 				labels[i] = int32(n + 1)
 			}
 		}

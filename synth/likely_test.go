@@ -12,7 +12,7 @@ import (
 func TestLikely(t *testing.T) {
 	s := phantomScan(t, 0)
 	grid := s.Image.Grid
-	none, err := Likely(s.Brain, grid)
+	none, err := Likely(s.Brain)
 	require.NoError(t, err)
 	require.Nil(t, none)
 
@@ -21,20 +21,20 @@ func TestLikely(t *testing.T) {
 	for a := range 3 {
 		coarse.Affine[a][a] *= 2
 	}
-	prior := volume.Resample(s.Image.Like().FromMask(s.Brain), coarse, volume.Linear, 0)
+	prior := volume.Resample(s.Brain.Volume(), coarse, volume.Linear, 0)
 	prior.Path = "prior.nii"
-	one, err := Likely(s.Brain, grid, prior)
+	one, err := Likely(s.Brain, prior)
 	require.NoError(t, err)
-	two, err := Likely(s.Brain, grid, prior, prior)
+	two, err := Likely(s.Brain, prior, prior)
 	require.NoError(t, err)
 	inside := 0
 	for i, v := range one {
 		require.Equal(t, v*v, two[i])
-		if s.Brain[i] && v > 0.99 {
+		if s.Brain.Data[i] && v > 0.99 {
 			inside++
 		}
 	}
-	require.Greater(t, inside, count(s.Brain)/2)
+	require.Greater(t, inside, s.Brain.Count()/2)
 
 	for want, change := range map[string]func(v *volume.Volume){
 		"at least 0":        func(v *volume.Volume) { v.Data[7] = -1 },
@@ -46,7 +46,7 @@ func TestLikely(t *testing.T) {
 		v := *prior
 		v.Data = append([]float32(nil), prior.Data...)
 		change(&v)
-		_, err := Likely(s.Brain, grid, &v)
+		_, err := Likely(s.Brain, &v)
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "prior.nii")
 	}
@@ -60,6 +60,6 @@ func TestLikely(t *testing.T) {
 			left.Data[i] = 0
 		}
 	}
-	_, err = Likely(s.Brain, grid, &left, &right)
+	_, err = Likely(s.Brain, &left, &right)
 	require.ErrorContains(t, err, "exclude each other")
 }

@@ -10,10 +10,10 @@ import (
 // Pair is a synthetic pair on the grid of the scan it was made of.
 type Pair struct {
 	Images     [2]*volume.Volume
-	Lesions    [2]*volume.Volume // all lesions of each time point, 0 and 1
-	NewLesions *volume.Volume    // those at time 2 and not at time 1
-	Painted    [2][]bool         // voxels that are not the source's
-	Record     Record            // sizes and places as in the masks above, not on the 1 mm grid
+	Lesions    [2]*volume.Mask // all lesions of each time point
+	NewLesions *volume.Mask    // those at time 2 and not at time 1
+	Painted    [2][]bool       // voxels that are not the source's
+	Record     Record          // sizes and places as in the masks above, not on the 1 mm grid
 }
 
 // Back brings a painted plan back to the grid of the input. images are the two
@@ -29,9 +29,9 @@ type Pair struct {
 func (s *Scan) Back(pl *Plan, images [2][]float32, everywhere [2]bool) *Pair {
 	labels, lesions := s.label(pl)
 	rec := Record{Lesions: []Lesion{}, Dropped: slices.Clone(pl.Record.Dropped)}
-	pair := &Pair{NewLesions: s.Input.Like()}
+	pair := &Pair{NewLesions: newMask(s.Input)}
 	for t := range 2 {
-		pair.Images[t], pair.Lesions[t] = s.Input.Like(), s.Input.Like()
+		pair.Images[t], pair.Lesions[t] = s.Input.Like(), newMask(s.Input)
 		present := make([]bool, len(lesions)+1)
 		for n, l := range lesions {
 			present[n+1] = [2]bool{l.Time1, l.Time2}[t]
@@ -40,12 +40,12 @@ func (s *Scan) Back(pl *Plan, images [2][]float32, everywhere [2]bool) *Pair {
 		s.paint(pair, t, fromNetwork(images[t], pl.Size), everywhere[t])
 		for i, l := range labels {
 			if l > 0 && present[l] {
-				pair.Lesions[t].Data[i] = 1
+				pair.Lesions[t].Data[i] = true
 			}
 		}
 	}
 	for i, v := range pair.Lesions[1].Data {
-		pair.NewLesions.Data[i] = v * (1 - pair.Lesions[0].Data[i])
+		pair.NewLesions.Data[i] = v && !pair.Lesions[0].Data[i]
 	}
 	s.measure(labels, lesions)
 	for _, l := range lesions {
@@ -60,15 +60,22 @@ func (s *Scan) Back(pl *Plan, images [2][]float32, everywhere [2]bool) *Pair {
 	return pair
 }
 
+// newMask is an empty mask on an image's grid, with its header.
+func newMask(v *volume.Volume) *volume.Mask {
+	m := volume.NewMask(v.Grid)
+	m.Source = v.Source
+	return m
+}
+
 // painted is the mask of the voxels of a time point that change.
 func (s *Scan) painted(pl *Plan, t int, labels []int32, lesions []Lesion, present []bool) []bool {
-	on := volume.Resample(s.Image.Like().FromMask(fromNetwork(pl.Painted(t), pl.Size)), s.Input.Grid, volume.Linear, 0)
+	on := s.canonical(pl.Painted(t)).Resample(s.Input.Grid)
 	out := make([]bool, len(labels))
 	for i, l := range labels {
-		if !s.InputBrain[i] {
+		if !s.InputBrain.Data[i] {
 			continue
 		}
-		out[i] = on.Data[i] >= 0.5
+		out[i] = on.Data[i]
 		if l > 0 {
 			out[i] = present[l] == (lesions[l-1].Origin == Generated)
 		}
@@ -80,7 +87,7 @@ func (s *Scan) painted(pl *Plan, t int, labels []int32, lesions []Lesion, presen
 func (s *Scan) paint(pair *Pair, t int, values []float32, everywhere bool) {
 	im := s.Image.Like()
 	im.Data = values
-	brain := s.Image.Like().FromMask(s.Brain)
+	brain := s.Brain.Volume()
 	out := pair.Images[t]
 	if everywhere {
 		for i, v := range volume.Resample(im, s.Input.Grid, volume.Linear, 0).Data {

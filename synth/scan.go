@@ -13,12 +13,12 @@ import (
 // normalised, 0 outside the brain.
 type Scan struct {
 	Input        *volume.Volume // as given
-	InputBrain   []bool         // on its grid
-	InputLesions []bool
+	InputBrain   *volume.Mask   // on its grid
+	InputLesions *volume.Mask
 
 	Image      *volume.Volume // canonical
-	Brain      []bool         // on its grid
-	Lesions    []bool
+	Brain      *volume.Mask   // on its grid
+	Lesions    *volume.Mask
 	Likelihood []float32 // on its grid, see Patch; may be nil
 
 	Scale float64 // intensities of Input are those of Image times Scale
@@ -28,7 +28,7 @@ type Scan struct {
 // Patch is the scan as a patch, in the network's order.
 func (s *Scan) Patch() Patch {
 	size, affine := s.Image.Size, s.Image.Affine
-	p := Patch{Size: size, Case: s.Case, Affine: &affine, Brain: toNetwork(s.Brain, size), Lesions: toNetwork(s.Lesions, size)}
+	p := Patch{Size: size, Case: s.Case, Affine: &affine, Brain: toNetwork(s.Brain.Data, size), Lesions: toNetwork(s.Lesions.Data, size)}
 	if s.Likelihood != nil {
 		p.Likelihood = toNetwork(s.Likelihood, size)
 	}
@@ -38,47 +38,39 @@ func (s *Scan) Patch() Patch {
 // Values are the intensities of Image in the network's order.
 func (s *Scan) Values() []float32 { return toNetwork(s.Image.Data, s.Image.Size) }
 
-// toNetwork turns a volume's order, the first axis fastest, into the network's,
-// the last axis fastest; fromNetwork turns it back.
+// toNetwork is a whole volume in the network's order; fromNetwork undoes it.
 func toNetwork[T any](src []T, size [3]int) []T {
 	out := make([]T, len(src))
-	transpose(size, func(v, n int) { out[n] = src[v] })
+	volume.ToNetwork(out, src, size, [3]int{}, size)
 	return out
 }
 
 func fromNetwork[T any](src []T, size [3]int) []T {
 	out := make([]T, len(src))
-	transpose(size, func(v, n int) { out[v] = src[n] })
+	volume.FromNetwork(out, src, size, [3]int{}, size)
 	return out
 }
 
-func transpose(size [3]int, f func(v, n int)) {
-	v := 0
-	for k := range size[2] {
-		for j := range size[1] {
-			for i := range size[0] {
-				f(v, (i*size[1]+j)*size[2]+k)
-				v++
-			}
-		}
-	}
+// canonical is a mask in the network's order as one on the canonical grid.
+func (s *Scan) canonical(mask []bool) *volume.Mask {
+	return &volume.Mask{Grid: s.Image.Grid, Data: fromNetwork(mask, s.Image.Size)}
 }
 
 // leastInside is the share of a map's sum that must lie in the brain: less, and the
 // two are not in one space. A coarse check: a few centimetres escape it.
 const leastInside = 0.8
 
-// Likely is the map of likely places on a grid: the product of maps that lie in
+// Likely is the map of likely places on the brain's grid: the product of maps that lie in
 // the same space, on grids of their own, interpolated linearly and 0 beyond their
 // edges. Each must be finite, at least 0 and have at least four fifths of its sum inside
 // the brain; a map in quite another space has not. Without maps it is nil.
-func Likely(brain []bool, grid volume.Grid, maps ...*volume.Volume) ([]float32, error) {
+func Likely(brain *volume.Mask, maps ...*volume.Volume) ([]float32, error) {
 	var out []float32
 	for _, m := range maps {
-		if err := checkMap(m, brain, grid); err != nil {
+		if err := checkMap(m, brain); err != nil {
 			return nil, err
 		}
-		on := volume.Resample(m, grid, volume.Linear, 0)
+		on := volume.Resample(m, brain.Grid, volume.Linear, 0)
 		if out == nil {
 			out = on.Data
 			continue
@@ -91,7 +83,7 @@ func Likely(brain []bool, grid volume.Grid, maps ...*volume.Volume) ([]float32, 
 		return nil, nil
 	}
 	for i, v := range out {
-		if v > 0 && brain[i] {
+		if v > 0 && brain.Data[i] {
 			return out, nil
 		}
 	}
@@ -99,8 +91,8 @@ func Likely(brain []bool, grid volume.Grid, maps ...*volume.Volume) ([]float32, 
 }
 
 // checkMap refuses a map with impossible values or in another space.
-func checkMap(m *volume.Volume, brain []bool, grid volume.Grid) error {
-	in := volume.Resample(volume.New(grid).FromMask(brain), m.Grid, volume.Nearest, 0)
+func checkMap(m *volume.Volume, brain *volume.Mask) error {
+	in := volume.Resample(brain.Volume(), m.Grid, volume.Nearest, 0)
 	total, inBrain, overlap := 0.0, 0.0, false
 	for i, v := range m.Data {
 		if !(v >= 0) || math.IsInf(float64(v), 1) {

@@ -15,21 +15,12 @@ import (
 func scanOf(t *testing.T, p *volume.Phantom) *Scan {
 	grid, err := volume.Iso(p.Time1.Grid, 1)
 	require.NoError(t, err)
-	half := func(m *volume.Volume) []bool {
-		on := volume.Resample(m, grid, volume.Linear, 0)
-		out := make([]bool, len(on.Data))
-		for i, v := range on.Data {
-			out[i] = v >= 0.5
-		}
-		return out
-	}
-	s := &Scan{Input: p.Time1, InputBrain: volume.NonZero(p.BrainMask), InputLesions: volume.NonZero(p.Lesions1),
-		Brain: half(p.BrainMask), Lesions: half(p.Lesions1), Case: "a"}
+	s := &Scan{Input: p.Time1, InputBrain: p.BrainMask, InputLesions: p.Lesions1,
+		Brain: p.BrainMask.Resample(grid), Lesions: p.Lesions1.Resample(grid), Case: "a"}
 	on := volume.Resample(p.Time1, grid, volume.Linear, 0)
-	mask := volume.New(grid).FromMask(s.Brain)
-	s.Scale, err = volume.KDEScale(on, mask)
+	s.Scale, err = volume.KDEScale(on, s.Brain)
 	require.NoError(t, err)
-	s.Image, err = volume.Normalize(on, mask, volume.KDE)
+	s.Image, err = volume.Normalize(on, s.Brain, volume.KDE)
 	require.NoError(t, err)
 	return s
 }
@@ -64,28 +55,28 @@ func checkPair(t *testing.T, s *Scan, pair *Pair) {
 	}
 	newVoxels := 0
 	for i := range pair.NewLesions.Data {
-		at1, at2 := pair.Lesions[0].Data[i] > 0, pair.Lesions[1].Data[i] > 0
-		isNew := pair.NewLesions.Data[i] > 0
+		at1, at2 := pair.Lesions[0].Data[i], pair.Lesions[1].Data[i]
+		isNew := pair.NewLesions.Data[i]
 		if isNew {
 			newVoxels++
 		}
-		if isNew != (at2 && !at1) || (at1 || at2) && !s.InputBrain[i] {
-			t.Fatalf("voxel %d: lesion %v, %v, new %v, brain %v", i, at1, at2, isNew, s.InputBrain[i])
+		if isNew != (at2 && !at1) || (at1 || at2) && !s.InputBrain.Data[i] {
+			t.Fatalf("voxel %d: lesion %v, %v, new %v, brain %v", i, at1, at2, isNew, s.InputBrain.Data[i])
 		}
 		for time, at := range [2]bool{at1, at2} {
 			v := pair.Images[time].Data[i]
-			source := s.InputLesions[i] && s.InputBrain[i]
+			source := s.InputLesions.Data[i] && s.InputBrain.Data[i]
 			painted := pair.Painted[time][i]
 			if !painted && math.Float32bits(v) != math.Float32bits(s.Input.Data[i]) {
 				t.Fatalf("voxel %d, time %d: %g became %g", i, time+1, s.Input.Data[i], v)
 			}
-			if source == at && source && painted || source != at && !painted || painted && !s.InputBrain[i] {
+			if source == at && source && painted || source != at && !painted || painted && !s.InputBrain.Data[i] {
 				t.Fatalf("voxel %d, time %d: lesion %v, was %v, painted %v", i, time+1, at, source, painted)
 			}
 		}
 	}
 	for time := range 2 {
-		require.Equal(t, fromRecord[time], count(volume.NonZero(pair.Lesions[time])))
+		require.Equal(t, fromRecord[time], pair.Lesions[time].Count())
 	}
 	fresh := 0
 	for _, l := range pair.Record.Lesions {
@@ -100,15 +91,14 @@ func checkPair(t *testing.T, s *Scan, pair *Pair) {
 func TestBackOnOneMillimetre(t *testing.T) {
 	p := phantoms()[0]
 	flipped := *p
-	for _, v := range []**volume.Volume{&flipped.Time1, &flipped.BrainMask, &flipped.Lesions1} {
-		g := (*v).Grid // the same voxels as LSP
-		to := volume.Grid{Size: [3]int{g.Size[0], g.Size[2], g.Size[1]}}
-		a := g.Affine
-		for r := range 3 {
-			to.Affine[r] = [4]float64{-a[r][0], a[r][2], -a[r][1], a[r][3] + a[r][0]*float64(g.Size[0]-1) + a[r][1]*float64(g.Size[1]-1)}
-		}
-		*v = volume.Resample(*v, to, volume.Nearest, 0)
+	g := p.Time1.Grid // the same voxels as LSP
+	to := volume.Grid{Size: [3]int{g.Size[0], g.Size[2], g.Size[1]}}
+	a := g.Affine
+	for r := range 3 {
+		to.Affine[r] = [4]float64{-a[r][0], a[r][2], -a[r][1], a[r][3] + a[r][0]*float64(g.Size[0]-1) + a[r][1]*float64(g.Size[1]-1)}
 	}
+	flipped.Time1 = volume.Resample(p.Time1, to, volume.Nearest, 0)
+	flipped.BrainMask, flipped.Lesions1 = p.BrainMask.Resample(to), p.Lesions1.Resample(to)
 	s := scanOf(t, &flipped)
 	require.Equal(t, "LSP", s.Input.Affine.Codes())
 	o := busy()
@@ -195,16 +185,16 @@ func TestBackOnThickSlices(t *testing.T) {
 // A lesion too small for the 1 mm grid stays at both time points.
 func TestBackKeepsWhatTheFineGridLost(t *testing.T) {
 	g := volume.Grid{Size: [3]int{40, 40, 40}, Affine: volume.Affine{{0.5, 0, 0, 0}, {0, 0.5, 0, 0}, {0, 0, 0.5, 0}}}
-	image, brain, lesions := volume.New(g), volume.New(g), volume.New(g)
+	image, brain, lesions := volume.New(g), volume.NewMask(g), volume.NewMask(g)
 	r := rng.New(1)
 	for i := range image.Data {
-		image.Data[i], brain.Data[i] = 100+float32(r.Normal()), 1
+		image.Data[i], brain.Data[i] = 100+float32(r.Normal()), true
 	}
-	lesions.Data[g.Index(9, 9, 9)] = 1
+	lesions.Data[g.Index(9, 9, 9)] = true
 	for k := range 6 {
 		for j := range 6 {
 			for i := range 6 {
-				lesions.Data[g.Index(20+i, 20+j, 20+k)] = 1
+				lesions.Data[g.Index(20+i, 20+j, 20+k)] = true
 			}
 		}
 	}

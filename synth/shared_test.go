@@ -19,14 +19,13 @@ func TestSharedPrior(t *testing.T) {
 	prior, err := volume.Read(filepath.Join(root, "lesion_prior", "lesion_count.nii.gz"))
 	require.NoError(t, err)
 	for _, name := range []string{"patient07", "patient19"} {
-		brain, err := volume.Read(filepath.Join(root, "cross_sectional", name, "brainmask.nii.gz"))
+		brain, err := volume.ReadMask(filepath.Join(root, "cross_sectional", name, "brainmask.nii.gz"))
 		require.NoError(t, err)
-		grid := brain.Canonical()
-		mask := volume.NonZero(volume.Canonical(brain))
-		likely, err := Likely(mask, grid, prior)
+		brain = brain.Resample(brain.Canonical())
+		likely, err := Likely(brain, prior)
 		require.NoError(t, err)
 		v, n := 0.0, 0
-		for i, in := range mask {
+		for i, in := range brain.Data {
 			if in && likely[i] > 0 {
 				v += float64(likely[i])
 				n++
@@ -36,7 +35,7 @@ func TestSharedPrior(t *testing.T) {
 		require.LessOrEqual(t, v/float64(n), 29.0)
 		moved := *prior
 		moved.Affine[1][3] += 60
-		_, err = Likely(mask, grid, &moved)
+		_, err = Likely(brain, &moved)
 		require.ErrorContains(t, err, "another space")
 	}
 }

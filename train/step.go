@@ -197,7 +197,7 @@ func (t *trainer) full(ctx context.Context) (dice, f1 Number, err error) {
 	var dices, f1s []float64
 	for n, i := range t.split.Valid {
 		c := t.set.Cases[i]
-		times, brain, err := dataset.ReadImages(c, opt.Settings)
+		images, err := dataset.ReadImages(c)
 		if err != nil {
 			return 0, 0, fmt.Errorf("case %s: %w", c.ID, err)
 		}
@@ -205,17 +205,13 @@ func (t *trainer) full(ctx context.Context) (dice, f1 Number, err error) {
 		if err != nil {
 			return 0, 0, err
 		}
-		r, err := infer.Predict(ctx, []infer.Member{infer.Keep(t.net)}, times, brain, opt)
-		if err != nil {
-			return 0, 0, err
-		}
-		found, err := r.Mask.Mask()
+		r, err := infer.Predict(ctx, []infer.Member{infer.Keep(t.net)}, images, opt)
 		if err != nil {
 			return 0, 0, err
 		}
 		o := metrics.DefaultOptions()
 		o.Groups = metrics.VoxelGroup | metrics.LesionGroup
-		scores, err := metrics.Evaluate(truth, found, o)
+		scores, err := metrics.Evaluate(truth, r.Mask, o)
 		if err != nil {
 			return 0, 0, fmt.Errorf("case %s: %w", c.ID, err)
 		}

@@ -27,16 +27,16 @@ func DefaultDifference() DifferenceOptions {
 //
 // (or > Threshold) are kept, and of their pieces connected over faces those larger
 // than MinMM3. The factor makes the median absolute deviation that of a normal
-// distribution (Rousseeuw and Croux, JASA 1993). The result holds zeros and ones on
+// distribution (Rousseeuw and Croux, JASA 1993). The result is on
 // the grid of t2. The three volumes must be on one grid; errors name the file.
-func DifferenceBaseline(t1, t2, mask *Volume, o DifferenceOptions) (*Volume, error) {
+func DifferenceBaseline(t1, t2 *Volume, mask *Mask, o DifferenceOptions) (*Mask, error) {
 	if !(o.SmoothMM >= 0) || !(o.MinMM3 >= 0) || !(o.Threshold >= 0) || !(o.Threshold > 0 || o.SDs > 0) {
 		return nil, fmt.Errorf("difference baseline: smoothing %g mm, %g SDs, threshold %g, smallest piece %g mm³: none may be negative, and SDs or a threshold is needed", o.SmoothMM, o.SDs, o.Threshold, o.MinMM3)
 	}
 	if mask == nil {
 		return nil, fmt.Errorf("difference baseline of %s and %s: a brain mask is needed", t1.Name(), t2.Name())
 	}
-	for _, v := range []*Volume{t2, mask} {
+	for _, v := range []Image{t2, mask} {
 		if err := SameSpace(t1, v); err != nil {
 			return nil, err
 		}
@@ -55,7 +55,7 @@ func DifferenceBaseline(t1, t2, mask *Volume, o DifferenceOptions) (*Volume, err
 	var inside []float32
 	for x := range diff {
 		diff[x] -= smooth[0].Data[x]
-		if mask.Data[x] != 0 {
+		if mask.Data[x] {
 			inside = append(inside, diff[x])
 		}
 	}
@@ -69,12 +69,12 @@ func DifferenceBaseline(t1, t2, mask *Volume, o DifferenceOptions) (*Volume, err
 	}
 	found := make([]bool, len(diff))
 	for x, d := range diff {
-		found[x] = mask.Data[x] != 0 && float64(d)-middle > limit
+		found[x] = mask.Data[x] && float64(d)-middle > limit
 	}
 	smallest := int(math.Floor(o.MinMM3/(spacing[0]*spacing[1]*spacing[2]))) + 1
 	found, err := KeepLarger(found, t2.Size, 6, smallest)
 	if err != nil {
 		return nil, fmt.Errorf("difference baseline of %s and %s: %w", t1.Name(), t2.Name(), err)
 	}
-	return t2.FromMask(found), nil
+	return &Mask{Grid: t2.Grid, Data: found, Source: t2.Source}, nil
 }

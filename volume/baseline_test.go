@@ -10,12 +10,12 @@ import (
 
 // pairWithChange is two noisy scans of one made-up tissue; the second has a bright
 // cube of 3³ voxels and a bright spot of 3 voxels.
-func pairWithChange() (t1, t2, mask *Volume) {
+func pairWithChange() (t1, t2 *Volume, mask *Mask) {
 	g := Grid{Size: [3]int{20, 20, 20}}
 	for d := range 3 {
 		g.Affine[d][d] = 1
 	}
-	t1, t2, mask = New(g), New(g), New(g)
+	t1, t2, mask = New(g), New(g), NewMask(g)
 	t1.Path, t2.Path, mask.Path = "t1.nii", "t2.nii", "mask.nii"
 	s := rng.New(1, "pair")
 	for x := range t1.Data {
@@ -23,7 +23,7 @@ func pairWithChange() (t1, t2, mask *Volume) {
 		if min(i, j, k) < 2 || max(i, j, k) > 17 {
 			continue
 		}
-		mask.Data[x] = 1
+		mask.Data[x] = true
 		tissue := 100 + 10*s.Normal()
 		t1.Data[x] = float32(tissue + s.Normal())
 		t2.Data[x] = float32(3 * (tissue + s.Normal()))
@@ -43,12 +43,12 @@ func TestDifferenceBaseline(t *testing.T) {
 	for x, f := range got.Data {
 		i, j, k := x%20, x/20%20, x/400
 		cube := i >= 5 && i < 8 && j >= 5 && j < 8 && k >= 5 && k < 8
-		require.Equal(t, cube, f != 0, "the cube only: the spot is 3 mm³ (%d, %d, %d)", i, j, k)
+		require.Equal(t, cube, f, "the cube only: the spot is 3 mm³ (%d, %d, %d)", i, j, k)
 	}
 	o.MinMM3 = 2.9
 	got, err = DifferenceBaseline(t1, t2, mask, o)
 	require.NoError(t, err)
-	require.Equal(t, 30, countTrue(NonZero(got)))
+	require.Equal(t, 30, got.Count())
 
 	// The same with a threshold in normalised units; nothing above a high one; what
 	// became darker is not marked.
@@ -59,26 +59,26 @@ func TestDifferenceBaseline(t *testing.T) {
 	o.Threshold = 3
 	got, err = DifferenceBaseline(t1, t2, mask, o)
 	require.NoError(t, err)
-	require.Zero(t, countTrue(NonZero(got)))
+	require.Zero(t, got.Count())
 	o.Threshold = 0.3
 	got, err = DifferenceBaseline(t2, t1, mask, o)
 	require.NoError(t, err)
-	require.Zero(t, countTrue(NonZero(got)))
+	require.Zero(t, got.Count())
 }
 
 // On a difference that is normal noise, k robust SDs are k standard deviations.
 func TestDifferenceBaselineCountsSDs(t *testing.T) {
 	g := Grid{Size: [3]int{40, 40, 40}, Affine: Affine{{1}, {0, 1}, {0, 0, 1}}}
-	t1, t2, mask := New(g), New(g), New(g)
+	t1, t2, mask := New(g), New(g), NewMask(g)
 	s := rng.New(4, "noise")
 	for x := range t1.Data {
-		mask.Data[x] = 1
+		mask.Data[x] = true
 		t1.Data[x] = float32(100 + s.Normal())
 		t2.Data[x] = float32(100 + s.Normal())
 	}
 	got, err := DifferenceBaseline(t1, t2, mask, DifferenceOptions{Method: NoScale, SDs: 2})
 	require.NoError(t, err)
-	require.InDelta(t, 0.02275, float64(countTrue(NonZero(got)))/float64(g.Len()), 0.003)
+	require.InDelta(t, 0.02275, float64(got.Count())/float64(g.Len()), 0.003)
 }
 
 // On phantoms the baseline finds something, and is far from good.
@@ -91,12 +91,12 @@ func TestDifferenceBaselineOnPhantom(t *testing.T) {
 	require.NoError(t, err)
 	hit, miss, outside := 0, 0, 0
 	for x, f := range p.NewLesions.Data {
-		if got.Data[x] != 0 && p.BrainMask.Data[x] == 0 {
+		if got.Data[x] && !p.BrainMask.Data[x] {
 			outside++
 		}
 		switch {
-		case f == 0:
-		case got.Data[x] != 0:
+		case !f:
+		case got.Data[x]:
 			hit++
 		default:
 			miss++
@@ -116,7 +116,7 @@ func TestDifferenceBaselineRefuses(t *testing.T) {
 	moved.Affine[0][3] = 5
 	_, err = DifferenceBaseline(t1, &moved, mask, o)
 	require.ErrorContains(t, err, "t2.nii")
-	_, err = DifferenceBaseline(t1, t2, New(Grid{Size: [3]int{3, 3, 3}, Affine: t1.Affine}), o)
+	_, err = DifferenceBaseline(t1, t2, NewMask(Grid{Size: [3]int{3, 3, 3}, Affine: t1.Affine}), o)
 	require.Error(t, err)
 	_, err = DifferenceBaseline(t1, t2, mask.Like(), o)
 	require.ErrorContains(t, err, "no non-zero voxels")

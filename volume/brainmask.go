@@ -2,39 +2,142 @@ package volume
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strings"
+
+	"voxgrad/internal/warn"
 )
 
-// mostlyBackground is the share of non-zero voxels above which an image cannot be
-// skull-stripped: a brain fills about half of the tightest box around it.
-const mostlyBackground = 0.95
+// Shares by which BrainMask judges the background of an image.
+const (
+	mostlyBackground = 0.95 // more non-zero voxels than that: not skull-stripped, a brain fills about half of the tightest box around it
+	oneValue         = 0.2  // so many voxels of one value other than 0: that is the background
 
-// BrainMask is the brain of a skull-stripped image, as a volume of zeros and ones:
-// its non-zero voxels, of these the largest piece (connected over faces), holes
-// filled. Dark ventricles that skull stripping left at 0 are holes.
+	// A spline that moved a stripped image leaves values near 0 all over its
+	// background, which fall by a factor of four with every voxel.
+	ringing     = 1e-4 // of the brightest percentile: no scanner's air is that quiet
+	ringingMost = 0.1  // so many of the non-zero voxels below it are no coincidence
+	ringingEdge = 0.02 // of the brightest percentile: what is above it counts then
+)
+
+// BrainMask is the brain of a skull-stripped image: every voxel that is not 0, in
+// however many pieces, with holes filled. Dark ventricles that skull stripping left at
+// 0 are holes. Where a spline has moved the image, values near 0 in its background
+// are 0, with a warning.
 //
-// It does not remove a skull. An image with next to no zero voxels gets an error;
-// an image with skull whose air is exactly 0 cannot be told from a stripped one,
-// and its mask is the whole head: use HeadBrainMask or give a mask for such images.
-func BrainMask(v *Volume) (*Volume, error) {
-	if _, err := brainValues(v, nil); err != nil {
+// It does not remove a skull. An image with next to no zero voxels gets an error
+// that says why; an image with skull whose air is exactly 0 cannot be told from a
+// stripped one by its zeros, and its mask is the whole head: see Implausible. Use
+// HeadBrainMask or give a mask for such images.
+func BrainMask(v *Volume) (*Mask, error) {
+	values, err := brainValues(v, nil)
+	if err != nil {
 		return nil, err
 	}
-	mask := NonZero(v)
+	for n, f := range values {
+		values[n] = max(f, -f)
+	}
+	bright := percentileInPlace(values, 99)
+	quiet := 0
+	for _, f := range values {
+		if float64(f) <= ringing*bright {
+			quiet++
+		}
+	}
+	mask := v.NonZero()
+	if share := float64(quiet) / float64(len(values)); share > ringingMost {
+		warn.Once("%s: %.0f %% of the non-zero voxels are below a ten-thousandth of the bright ones, as interpolation leaves them around a stripped brain; what is below %.3g counts as background",
+			v.Name(), 100*share, ringingEdge*bright)
+		for x, f := range v.Data {
+			mask.Data[x] = math.Abs(float64(f)) > ringingEdge*bright
+		}
+	}
+	if share := float64(mask.Count()) / float64(len(v.Data)); share > mostlyBackground {
+		if value, of := v.mostFrequent(); value != 0 && of > oneValue {
+			return nil, fmt.Errorf("%s: %.0f %% of the voxels are %g: the background is not 0, so the brain cannot be told from it; set the background to 0 or give a brain mask (--brainmask)", v.Name(), 100*of, value)
+		}
+		return nil, fmt.Errorf("%s: %.1f %% of the voxels are non-zero: the image is not skull-stripped; strip it or give a brain mask (--brainmask)", v.Name(), 100*share)
+	}
+	if mask.Data, err = FillHoles(mask.Data, v.Size); err != nil {
+		return nil, fmt.Errorf("%s: brain mask: %w", v.Name(), err)
+	}
+	return mask, nil
+}
+
+// mostFrequent is the most frequent of v's values and its share of the voxels; with
+// many voxels, the most frequent one of some 65,000 of them.
+func (v *Volume) mostFrequent() (value float32, share float64) {
+	step := 1 + len(v.Data)>>16
+	counts, most := map[float32]int{}, 0
+	for x := 0; x < len(v.Data); x += step {
+		f := v.Data[x]
+		counts[f]++
+		if counts[f] > most {
+			value, most = f, counts[f]
+		}
+	}
 	n := 0
-	for _, m := range mask {
-		if m {
+	for _, f := range v.Data {
+		if f == value {
 			n++
 		}
 	}
-	if float64(n) > mostlyBackground*float64(len(mask)) {
-		return nil, fmt.Errorf("%s: %.1f %% of the voxels are non-zero: the image is not skull-stripped; give a brain mask, or choose the simple removal of the skull", v.Name(), 100*float64(n)/float64(len(mask)))
+	return value, float64(n) / float64(len(v.Data))
+}
+
+// Limits of Implausible.
+const (
+	largestBrainMM3 = 2.2e6 // the largest brains, with the fluid around them, have some 2 litres
+	mostOfAFace     = 0.25  // of a face of the image
+)
+
+// Implausible says why m is hardly a brain: too large for one, or cut off by the
+// image's border; "" where nothing speaks against it.
+func (m *Mask) Implausible() string {
+	n, s := m.Count(), m.Affine.Spacing()
+	mm3 := float64(n) * s[0] * s[1] * s[2]
+	lo, hi := m.Bounds()
+	box := float64(hi[0]-lo[0]) * float64(hi[1]-lo[1]) * float64(hi[2]-lo[2])
+	var faces []string
+	most := 0.0
+	for axis := range 3 {
+		for end := range 2 {
+			if share := m.face(axis, end*(m.Size[axis]-1)); share > mostOfAFace {
+				o := m.Affine.Orientation()
+				way := end
+				if o.Flip[axis] {
+					way = 1 - end
+				}
+				faces = append(faces, [3][2]string{{"left", "right"}, {"back", "front"}, {"lower", "upper"}}[o.World[axis]][way])
+				most = max(most, share)
+			}
+		}
 	}
-	mask, err := largestFilled(mask, v.Size)
-	if err != nil {
-		return nil, fmt.Errorf("%s: brain mask: %w", v.Name(), err)
+	switch {
+	case mm3 > largestBrainMM3:
+		return fmt.Sprintf("it has %.1f litres (%.0f %% of the image, %.0f %% of the box around it); a brain has up to 2: does the scan still show the skull?",
+			mm3/1e6, 100*float64(n)/float64(max(1, len(m.Data))), 100*float64(n)/max(1, box))
+	case len(faces) > 0:
+		return fmt.Sprintf("it covers up to %.0f %% of the image's %s face: is the brain cut off, or does the scan still show the skull?", 100*most, strings.Join(faces, " and "))
 	}
-	return v.FromMask(mask), nil
+	return ""
+}
+
+// face is the share of the voxels of a plane across an axis that are in the mask.
+func (m *Mask) face(axis, at int) float64 {
+	a, b := (axis+1)%3, (axis+2)%3
+	var p [3]int
+	p[axis] = at
+	n := 0
+	for p[b] = range m.Size[b] {
+		for p[a] = range m.Size[a] {
+			if m.Data[m.Index(p[0], p[1], p[2])] {
+				n++
+			}
+		}
+	}
+	return float64(n) / float64(m.Size[a]*m.Size[b])
 }
 
 // largestFilled is the largest piece of mask without holes; mask has a true voxel.
@@ -56,8 +159,7 @@ const (
 	headClosing   = 6
 )
 
-// HeadBrainMask is a simple brain mask of a FLAIR image with skull, as a volume of
-// zeros and ones. Fluid is dark in FLAIR, and so is the skull: what is brighter than
+// HeadBrainMask is a simple brain mask of a FLAIR image with skull. Fluid is dark in FLAIR, and so is the skull: what is brighter than
 // 0.8 of Otsu's threshold ("A threshold selection method from gray-level
 // histograms", IEEE Trans. SMC 1979; positive values only) is eroded by 3 mm, which
 // cuts the brain off from scalp and eyes; the largest piece is dilated back, gaps of
@@ -66,7 +168,7 @@ const (
 // It is meant for a quick look, not to replace a skull-stripping tool: it knows no
 // anatomy, and fails where meninges or fat bridge brain and scalp. Look at it before
 // use.
-func HeadBrainMask(v *Volume) (*Volume, error) {
+func HeadBrainMask(v *Volume) (*Mask, error) {
 	values, err := brainValues(v, nil)
 	if err != nil {
 		return nil, err
@@ -102,7 +204,7 @@ func HeadBrainMask(v *Volume) (*Volume, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: brain mask: %w", v.Name(), err)
 	}
-	return v.FromMask(mask), nil
+	return v.mask(mask), nil
 }
 
 // otsu is the threshold that separates the positive values into two classes with

@@ -12,18 +12,20 @@ import (
 func TestBrainMask(t *testing.T) {
 	v := New(Grid{Size: [3]int{9, 9, 9}})
 	v.Path = "t1.nii.gz"
-	want := v.Like()
+	want := NewMask(v.Grid)
 	for k := 2; k < 7; k++ {
 		for j := 2; j < 7; j++ {
 			for i := 1; i < 7; i++ {
 				v.Data[v.Index(i, j, k)] = float32(i + j)
-				want.Data[v.Index(i, j, k)] = 1
+				want.Data[v.Index(i, j, k)] = true
 			}
 		}
 	}
-	v.Data[v.Index(4, 4, 4)] = 0 // a ventricle at 0
-	v.Data[v.Index(8, 8, 8)] = 7 // a speck
-	v.Data[v.Index(7, 7, 7)] = 7 // touches the brain by a corner only
+	v.Data[v.Index(4, 4, 4)] = 0                       // a ventricle at 0
+	for _, p := range [][3]int{{8, 8, 8}, {7, 7, 7}} { // pieces of their own count too
+		v.Data[v.Index(p[0], p[1], p[2])] = 7
+		want.Data[v.Index(p[0], p[1], p[2])] = true
+	}
 	got, err := BrainMask(v)
 	require.NoError(t, err)
 	require.Equal(t, want.Data, got.Data)
@@ -47,7 +49,7 @@ func TestBrainMaskRefuses(t *testing.T) {
 func TestHeadBrainMask(t *testing.T) {
 	v := New(Grid{Size: [3]int{60, 64, 30}, Affine: Affine{{1}, {0, 1}, {0, 0, 2}}})
 	v.Path = "head.nii"
-	truth := v.Like()
+	truth := NewMask(v.Grid)
 	s := rng.New(1, "head")
 	for x := range v.Data {
 		p := v.World(float64(x%60)-29.5, float64(x/60%64)-31.5, float64(x/3840)-14.5)
@@ -65,34 +67,33 @@ func TestHeadBrainMask(t *testing.T) {
 		}
 		v.Data[x] = float32(math.Abs(f + 4*s.Normal()))
 		if r < 20 {
-			truth.Data[x] = 1
+			truth.Data[x] = true
 		}
 	}
 	got, err := HeadBrainMask(v)
 	require.NoError(t, err)
 	require.Greater(t, dice(truth, got), 0.95)
-	require.NotZero(t, got.At(33, 31, 14), "the ventricle belongs to the brain")
+	require.True(t, got.At(33, 31, 14), "the ventricle belongs to the brain")
 }
 
-func dice(a, b *Volume) float64 {
-	var both, sum float64
+func dice(a, b *Mask) float64 {
+	both := a.Like()
 	for x := range a.Data {
-		both += float64(a.Data[x] * b.Data[x])
-		sum += float64(a.Data[x] + b.Data[x])
+		both.Data[x] = a.Data[x] && b.Data[x]
 	}
-	return 2 * both / sum
+	return 2 * float64(both.Count()) / float64(a.Count()+b.Count())
 }
 
 func TestHeadBrainMaskOfRealImages(t *testing.T) {
-	truth := mustRead(t, shared(t, "longitudinal", "patient01", "brainmask.nii.gz"))
+	truth := mustReadMask(t, shared(t, "longitudinal", "patient01", "brainmask.nii.gz"))
 	got, err := HeadBrainMask(mustRead(t, shared(t, "longitudinal", "patient01", "flair_time01.nii.gz")))
 	require.NoError(t, err)
 	require.Greater(t, dice(truth, got), 0.95)
 	// A whole head, uncropped: the volume of an adult's brain.
 	got, err = HeadBrainMask(mustRead(t, shared(t, "raw", "patient01", "study2_FLAIR.nii.gz")))
 	require.NoError(t, err)
-	mm3 := math.Abs(got.Affine.Det()) * float64(countTrue(NonZero(got)))
-	want := math.Abs(truth.Affine.Det()) * float64(countTrue(NonZero(truth)))
+	mm3 := got.VoxelMM3() * float64(got.Count())
+	want := truth.VoxelMM3() * float64(truth.Count())
 	require.InEpsilon(t, want, mm3, 0.1)
 }
 

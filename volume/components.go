@@ -84,26 +84,6 @@ func KeepLarger(mask []bool, size [3]int, connectivity, minVoxels int) ([]bool, 
 	return out, nil
 }
 
-// NonZero is v as a mask: true where the value is not 0. A NaN is not 0.
-func NonZero(v *Volume) []bool {
-	out := make([]bool, len(v.Data))
-	for x, f := range v.Data {
-		out[x] = f != 0
-	}
-	return out
-}
-
-// FromMask is mask as a volume of zeros and ones on v's grid.
-func (v *Volume) FromMask(mask []bool) *Volume {
-	out := v.Like()
-	for x, m := range mask {
-		if m {
-			out.Data[x] = 1
-		}
-	}
-	return out
-}
-
 // checkMask is what is wrong with n voxels as a mask of that size, if anything.
 func checkMask(n int, size [3]int) error {
 	if size[0] < 1 || size[1] < 1 || size[2] < 1 {

@@ -110,6 +110,11 @@ func distance(p, q [3]float64) float64 {
 	return math.Sqrt(x*x + y*y + z*z)
 }
 
+// Centre is the point of the world in the middle of the grid.
+func (g Grid) Centre() [3]float64 {
+	return g.World(float64(g.Size[0]-1)/2, float64(g.Size[1]-1)/2, float64(g.Size[2]-1)/2)
+}
+
 // World is where voxel position (i, j, k) of g lies, in millimetres.
 func (g Grid) World(i, j, k float64) [3]float64 { return g.Affine.Apply([3]float64{i, j, k}) }
 

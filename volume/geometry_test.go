@@ -112,8 +112,16 @@ func TestForms(t *testing.T) {
 
 	v, err := decode(func(h *nifti1) {})
 	require.NoError(t, err)
-	require.Equal(t, [3]float64{f(0.8), f(1.1), 3}, v.Spacing(), "pixdim, not the sform's columns")
+	require.Equal(t, srow.Spacing(), v.Spacing(), "the sform, for pixdim contradicts it")
+	require.Len(t, v.Source.Warnings(), 1)
+	require.Contains(t, v.Source.Warnings()[0], "voxels are 0.708872×1.07355×2.92233 mm by the sform and 0.8×1.1×3 mm by pixdim")
+	v, err = decode(func(h *nifti1) { h.QformCode, h.SformCode = 1, 0 })
+	require.NoError(t, err)
+	require.Empty(t, v.Source.Warnings())
+	require.Equal(t, [3]float64{f(0.8), f(1.1), 3}, v.Spacing(), "pixdim to the bit, not the affine's columns")
 	require.Equal(t, v.Spacing(), v.Like().Spacing())
+	v, err = decode(func(h *nifti1) {})
+	require.NoError(t, err)
 	v.Affine[0][3]++
 	require.Equal(t, srow.Spacing(), v.Spacing(), "another grid than the file's")
 	v, err = decode(func(h *nifti1) { h.Pixdim[1] = 0 })
@@ -225,15 +233,15 @@ func TestSameSpace(t *testing.T) {
 	a.Path, b.Path = "one.nii", "two.nii"
 	require.NoError(t, SameSpace(a, b))
 
-	b.Affine[0][3] += 0.9e-3
-	require.NoError(t, SameSpace(a, b), "within a micrometre")
-	b.Affine[0][3] += 0.2e-3
-	require.ErrorContains(t, SameSpace(a, b), "one.nii and two.nii are not in the same space: corners up to 0.0011 mm apart")
+	b.Affine[2][3] += 0.049 * 3
+	require.NoError(t, SameSpace(a, b), "within a twentieth of a voxel")
+	b.Affine[2][3] += 0.002 * 3
+	require.ErrorContains(t, SameSpace(a, b), "one.nii and two.nii are not in the same space: corners up to 0.153 mm apart")
 
 	b.Affine = g.Affine
 	b.Affine[1][3] += 2.5
 	require.EqualError(t, SameSpace(a, b), "one.nii and two.nii are not in the same space: corners up to 2.5 mm apart "+
-		"(centres 2.5 mm apart, turned by 0 degrees, voxels 0.7×0.7×3 and 0.7×0.7×3 mm); resample one to the other")
+		"(first voxels 2.5 mm apart); resample one to the other")
 
 	turned := rotation(math.Cos(math.Pi/360), 0, 0, math.Sin(math.Pi/360)) // one degree
 	b.Affine = Affine{}
@@ -249,5 +257,5 @@ func TestSameSpace(t *testing.T) {
 
 	require.ErrorContains(t, SameSpace(a, Canonical(a)), "axes LPS and RAS")
 	b = New(Grid{Size: [3]int{100, 120, 61}, Affine: g.Affine})
-	require.ErrorContains(t, SameSpace(a, b), "sizes 100×120×60 and 100×120×61")
+	require.ErrorContains(t, SameSpace(a, b), "shape 100×120×60 and 100×120×61 voxels")
 }

@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"strconv"
 	"strings"
+
+	"voxgrad/internal/infile"
 )
 
 // maxITK bounds a transform file; an affine one has some 200 bytes.
@@ -20,14 +20,9 @@ const maxITK = 1 << 20
 // dimensions: Affine, MatrixOffsetTransformBase, Euler3D, VersorRigid3D,
 // QuaternionRigid, Similarity3D, Translation or Identity.
 func ReadITK(path string) (Transform, error) {
-	f, err := os.Open(path)
+	b, err := infile.Read(path, maxITK)
 	if err != nil {
 		return Transform{}, err
-	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxITK+1))
-	if err != nil {
-		return Transform{}, fmt.Errorf("%s: %w", path, err)
 	}
 	t, err := parseITK(b)
 	if err != nil {

@@ -78,7 +78,7 @@ func TestITKRefuses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "long.txt")
 	require.NoError(t, os.WriteFile(path, make([]byte, maxITK+1), 0o600))
 	_, err := ReadITK(path)
-	require.ErrorContains(t, err, "too long")
+	require.ErrorContains(t, err, "too many for what it should hold")
 	_, err = ReadITK(filepath.Join(t.TempDir(), "nowhere.txt"))
 	require.ErrorContains(t, err, "nowhere.txt: no such file")
 }

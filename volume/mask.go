@@ -56,8 +56,36 @@ func (m *Mask) Count() int {
 	return n
 }
 
-// Volume is m as zeros and ones.
+// Bounds is the box around the voxels of the mask: lo inside, hi outside; both are 0
+// for an empty mask.
+func (m *Mask) Bounds() (lo, hi [3]int) {
+	lo = m.Size
+	for k := range m.Size[2] {
+		for j := range m.Size[1] {
+			row := m.Data[m.Index(0, j, k):][:m.Size[0]]
+			first := slices.Index(row, true)
+			if first < 0 {
+				continue
+			}
+			last := len(row) - 1
+			for !row[last] {
+				last--
+			}
+			lo = [3]int{min(lo[0], first), min(lo[1], j), min(lo[2], k)}
+			hi = [3]int{max(hi[0], last+1), max(hi[1], j+1), max(hi[2], k+1)}
+		}
+	}
+	if hi[0] == 0 {
+		lo = [3]int{}
+	}
+	return lo, hi
+}
+
+// Volume is m as zeros and ones; nil for nil.
 func (m *Mask) Volume() *Volume {
+	if m == nil {
+		return nil
+	}
 	v := &Volume{Grid: m.Grid, Data: make([]float32, len(m.Data)), Path: m.Path, Source: m.Source}
 	for x, in := range m.Data {
 		if in {
@@ -70,8 +98,11 @@ func (m *Mask) Volume() *Volume {
 // Resample is m on another grid: interpolated linearly, voxels of one half and more
 // are kept, so that a face halfway between two voxels stays. Where the grids share
 // their voxels it is m itself in another order. Path and Source are those of m.
-func (m *Mask) Resample(to Grid) *Mask {
-	r := Resample(m.Volume(), to, Linear, 0)
+func (m *Mask) Resample(to Grid) *Mask { return m.ResampleThrough(to, Identity) }
+
+// ResampleThrough is Resample with a transform between the worlds, as that of an image.
+func (m *Mask) ResampleThrough(to Grid, t Transform) *Mask {
+	r := ResampleThrough(m.Volume(), to, t, Linear, 0)
 	out := &Mask{Grid: to, Data: make([]bool, to.Len()), Path: m.Path, Source: m.Source}
 	for x, f := range r.Data {
 		out.Data[x] = f >= 0.5
@@ -102,6 +133,18 @@ func ReadMaskAbove(path string, threshold *float64) (*Mask, error) {
 		return nil, err
 	}
 	return v.Above(*threshold), nil
+}
+
+// mask is data as a mask on v's grid.
+func (v *Volume) mask(data []bool) *Mask { return &Mask{Grid: v.Grid, Data: data, Source: v.Source} }
+
+// NonZero is the voxels of v that are not 0; NaN is not one of them.
+func (v *Volume) NonZero() *Mask {
+	m := v.mask(make([]bool, len(v.Data)))
+	for x, f := range v.Data {
+		m.Data[x] = f != 0 && f == f
+	}
+	return m
 }
 
 // Above is the voxels of v above a threshold; NaN is not.
@@ -188,7 +231,7 @@ func (v *Volume) noMask(x int) error {
 			}
 		}
 	}
-	i, j, k := v.place(x)
+	i, j, k := v.voxelAt(x)
 	at := fmt.Sprintf("voxel (%d, %d, %d) is %g", i, j, k, v.Data[x])
 	switch {
 	case infinite > 0:
@@ -225,7 +268,7 @@ func labelList(labels []uint16) string {
 	return "it holds the labels " + strings.Join(words[:last], ", ") + " and " + words[last]
 }
 
-// place is the voxel at a raster offset.
-func (g Grid) place(x int) (i, j, k int) {
+// voxelAt is the voxel at a raster offset.
+func (g Grid) voxelAt(x int) (i, j, k int) {
 	return x % g.Size[0], x / g.Size[0] % g.Size[1], x / g.Size[0] / g.Size[1]
 }

@@ -95,7 +95,7 @@ func TestDecodeRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "nowhere.nii: no such file")
 	dir := t.TempDir()
 	_, err = Read(dir)
-	require.EqualError(t, err, dir+": is a folder, not a NIfTI file")
+	require.EqualError(t, err, dir+" is a folder: a regular file is needed")
 	_, err = ReadHeader(filepath.Join(dir, "nowhere.nii"))
 	require.Error(t, err)
 }
@@ -168,7 +168,7 @@ func TestCheckFinite(t *testing.T) {
 	require.NoError(t, v.CheckFinite())
 	v.Data[v.Index(2, 1, 3)] = float32(math.NaN())
 	v.Data[v.Index(0, 2, 4)] = float32(math.Inf(-1))
-	require.EqualError(t, v.CheckFinite(), "a.nii: 2 of 60 voxels are NaN or infinite, the first at (2, 1, 3); repair the image")
+	require.EqualError(t, v.CheckFinite(), "a.nii: 2 of 60 voxels are NaN or infinite, the first at (2, 1, 3); set them to 0 (numpy.nan_to_num, fslmaths -nan), or give a brain mask that leaves them out")
 
 	path := filepath.Join(t.TempDir(), "nan.nii.gz")
 	require.NoError(t, Write(path, v, Float32))

@@ -36,29 +36,87 @@ func (h header) spacings(size [3]int) (s [3]float64, err error) {
 	return s, nil
 }
 
-// affine follows nifti1.h: the sform where its code is positive, else the qform
-// where its code is positive, else the voxel sizes alone.
-func (h header) affine(size [3]int) (a Affine, err error) {
-	form := "sform"
+// readPlace fills in s's grid, forms and voxel sizes. It follows nifti1.h: the place is
+// the sform where its code is positive, else the qform where its code is positive,
+// else the voxel sizes alone. Statements of the header that contradict the one that is
+// used are warned of; a sform that cannot be one gives way to a qform that can.
+func (s *Source) readPlace() (err error) {
+	h := s.hdr
+	var bad error // what is wrong with a form
+	if h.code(h.qformCode) > 0 {
+		if q, err := h.qform(s.grid.Size); err != nil {
+			bad = err
+		} else if err := q.check(); err != nil {
+			bad = fmt.Errorf("the qform %w", err)
+		} else {
+			s.forms[0] = &q
+		}
+	}
+	if h.code(h.sformCode) > 0 {
+		a := h.sform()
+		if err := a.check(); err != nil {
+			bad = fmt.Errorf("the sform %w", err)
+		} else {
+			s.forms[1] = &a
+		}
+	}
+	sizes, err := h.spacings(s.grid.Size)
 	switch {
-	case h.code(h.sformCode) > 0:
-		a = h.sform()
-	case h.code(h.qformCode) > 0:
-		form = "qform"
-		a, err = h.qform(size)
+	case s.forms[1] != nil:
+		s.grid.Affine = *s.forms[1]
+	case s.forms[0] != nil:
+		s.grid.Affine = *s.forms[0]
+		if bad != nil {
+			s.warn("%v; the qform is used", bad)
+		}
+	case bad != nil:
+		return bad
+	case err != nil:
+		return err
 	default:
-		form = "pixdim"
-		var s [3]float64
-		s, err = h.spacings(size)
-		a = Affine{{s[0], 0, 0, 0}, {0, s[1], 0, 0}, {0, 0, s[2], 0}}
+		s.grid.Affine = Affine{{sizes[0], 0, 0, 0}, {0, sizes[1], 0, 0}, {0, 0, sizes[2], 0}}
+		if err := s.grid.Affine.check(); err != nil {
+			return fmt.Errorf("the pixdim %w", err)
+		}
+		s.warn("the header has neither qform nor sform: where left and right are is not known; the axes are taken as right, front and up")
 	}
-	if err != nil {
-		return a, err
+	s.contradictions(sizes, err == nil)
+	return nil
+}
+
+// agreeing is the share by which pixdim and the affine's voxel sizes may differ.
+const agreeing = 1e-3
+
+// contradictions sets the voxel sizes, which are pixdim where it agrees with the
+// affine, and warns of what disagrees.
+func (s *Source) contradictions(sizes [3]float64, known bool) {
+	s.pixdim = s.grid.Affine.Spacing()
+	if known {
+		agree := true
+		for a, x := range s.pixdim {
+			agree = agree && math.Abs(sizes[a]-x) <= agreeing*x
+		}
+		if agree {
+			s.pixdim = sizes
+		} else {
+			s.warn("the header contradicts itself: voxels are %.6g×%.6g×%.6g mm by the sform and %.6g×%.6g×%.6g mm by pixdim; the sform is used, for sizes and volumes too",
+				s.pixdim[0], s.pixdim[1], s.pixdim[2], sizes[0], sizes[1], sizes[2])
+		}
 	}
-	if err := a.check(); err != nil {
-		return a, fmt.Errorf("the %s %w", form, err)
+	if q := s.forms[0]; q != nil && s.forms[1] != nil {
+		// A qform is not expected to say more than it can.
+		sp := s.grid.Affine.Spacing()
+		far := sp[0]*float64(s.grid.Size[0]) + sp[1]*float64(s.grid.Size[1]) + sp[2]*float64(s.grid.Size[2])
+		open := s.hdr.openAngle() * far / min(sp[0], sp[1], sp[2])
+		if d := voxelDistance(*q, s.grid.Affine, s.grid.Size); d > SpaceTolerance+open {
+			s.warn("the header contradicts itself: by the qform voxels are up to %.3g mm (%.2g voxels) from where they are by the sform; the sform is used",
+				cornerDistance(*q, s.grid.Affine, s.grid.Size), d)
+		}
 	}
-	return a, nil
+}
+
+func (s *Source) warn(format string, args ...any) {
+	s.warnings = append(s.warnings, fmt.Sprintf(format, args...))
 }
 
 func (h header) sform() (a Affine) {
@@ -103,6 +161,20 @@ func (h header) qform(size [3]int) (Affine, error) {
 		a[i][3] = h.float(h.qoffset, i) * mm
 	}
 	return a, nil
+}
+
+// openAngle is the angle in radians that the qform's quaternion leaves open: the
+// fourth component is the root of what the other three leave of 1, so that near half
+// a turn the rounding of a float32 moves it by more than a ten-thousandth.
+func (h header) openAngle() float64 {
+	if h.version != 1 {
+		return 0
+	}
+	b, c, d := h.float(h.quatern, 0), h.float(h.quatern, 1), h.float(h.quatern, 2)
+	n := b*b + c*c + d*d
+	rounding := 2 * (math.Abs(b) + math.Abs(c) + math.Abs(d)) * 0x1p-24
+	w := math.Sqrt(max(0, 1-n))
+	return 2 * max(math.Sqrt(max(0, 1-n+rounding))-w, w-math.Sqrt(max(0, 1-n-rounding)))
 }
 
 // rotation is the matrix of the unit quaternion (w, x, y, z).

@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
+
+	"voxgrad/internal/infile"
+	"voxgrad/internal/warn"
 )
 
 // Source is what a NIfTI file said beyond its voxels. It belongs to the grid it
@@ -20,8 +23,10 @@ type Source struct {
 	hdr          header
 	extra        []byte // between header and voxels: the extender and the extensions
 	grid         Grid
-	pixdim       [3]float64
+	forms        [2]*Affine // the qform and the sform; nil where the file has none that can be used
+	pixdim       [3]float64 // voxel sizes, see Volume.Spacing
 	slope, inter float64
+	warnings     []string
 }
 
 // Grid is the grid of the file.
@@ -44,44 +49,58 @@ func (s *Source) Forms() (qform, sform int) {
 // Description is the descrip field.
 func (s *Source) Description() string { return s.hdr.text(s.hdr.descrip, descripLen) }
 
+// Warnings are what a user should know about the file although it was read:
+// statements of the header that contradict each other, bytes behind its end.
+func (s *Source) Warnings() []string { return s.warnings }
+
+// say logs the warnings, once for each file.
+func (s *Source) say(path string) {
+	for _, w := range s.warnings {
+		warn.Once("%s: %s", path, w)
+	}
+}
+
 // Read reads a single-file NIfTI-1 or NIfTI-2 image, plain or gzipped, whatever
-// its name ends in. Voxels become float32 with the file's scaling applied; 32-bit
+// its name ends in. Only a regular file is read. Voxels become float32 with the file's scaling applied; 32-bit
 // and wider integers and float64 may lose digits. NaN and infinity are kept: see
 // CheckFinite. World coordinates are in millimetres even where the header counts
-// metres or micrometres.
+// metres or micrometres. What Source.Warnings tells is logged.
 func Read(path string) (*Volume, error) {
-	f, err := openFile(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	return Decode(f, path)
+	v, err := Decode(f, path)
+	if err != nil {
+		return nil, hint(path, err)
+	}
+	v.Source.say(path)
+	return v, nil
 }
 
 // ReadHeader reads what Read does, without the voxels.
 func ReadHeader(path string) (*Source, error) {
-	f, err := openFile(path)
+	f, err := infile.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	_, s, err := open(f)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, hint(path, fmt.Errorf("%s: %w", path, err))
 	}
+	s.say(path)
 	return s, nil
 }
 
-func openFile(path string) (*os.File, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
+// hint adds to an error what the name of the file tells.
+func hint(path string, err error) error {
+	lower := strings.ToLower(strings.TrimSuffix(strings.ToLower(path), ".gz"))
+	if strings.HasSuffix(lower, ".img") {
+		return fmt.Errorf("%w; an .img file holds the voxels of a .hdr/.img pair: save the pair as one .nii or .nii.gz file", err)
 	}
-	if info, err := f.Stat(); err == nil && info.IsDir() {
-		f.Close()
-		return nil, fmt.Errorf("%s: is a folder, not a NIfTI file", path)
-	}
-	return f, nil
+	return err
 }
 
 // Decode is Read from a stream; name stands for it in messages and becomes Path.
@@ -110,6 +129,11 @@ func decode(r io.Reader) (*Volume, error) {
 		return nil, errors.New("the compressed data are damaged (their checksum is wrong)")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, errors.New("the compressed data are cut off before their checksum")
+	case err != nil && !errors.Is(err, io.EOF):
+		return nil, fmt.Errorf("unreadable behind the voxels: %w", err)
+	}
+	if z, ok := r.(*members); ok && z.tail > 0 {
+		s.warn("bytes behind the end of the compressed data are left out")
 	}
 	return &Volume{Grid: s.grid, Data: data, Source: s}, nil
 }
@@ -119,7 +143,7 @@ func open(r io.Reader) (io.Reader, *Source, error) {
 	buf := bufio.NewReaderSize(r, 1<<16)
 	r = buf
 	if b, _ := buf.Peek(2); bytes.Equal(b, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(buf)
+		z, err := newMembers(buf)
 		if err != nil {
 			return nil, nil, fmt.Errorf("the gzip header is damaged: %w", err)
 		}
@@ -139,11 +163,8 @@ func open(r io.Reader) (io.Reader, *Source, error) {
 	if s.slope, s.inter, err = h.scaling(); err != nil {
 		return nil, nil, err
 	}
-	if s.grid.Affine, err = h.affine(s.grid.Size); err != nil {
+	if err := s.readPlace(); err != nil {
 		return nil, nil, err
-	}
-	if s.pixdim, err = h.spacings(s.grid.Size); err != nil {
-		s.pixdim = s.grid.Affine.Spacing() // the sform alone is enough
 	}
 	off, err := h.dataOffset()
 	if err != nil {
@@ -248,16 +269,29 @@ func (v *Volume) CheckFinite() error {
 		return nil
 	}
 	nx, ny := v.Size[0], v.Size[1]
-	return fmt.Errorf("%s: %d of %d voxels are NaN or infinite, the first at (%d, %d, %d); repair the image",
+	return fmt.Errorf("%s: %d of %d voxels are NaN or infinite, the first at (%d, %d, %d); set them to 0 (numpy.nan_to_num, fslmaths -nan), or give a brain mask that leaves them out",
 		v.Name(), bad, v.Len(), first%nx, first/nx%ny, first/(nx*ny))
 }
 
-// Spacing is the distance between voxels along i, j, k in millimetres. On the
-// grid of its file it is the header's pixdim, a float32 widened in NIfTI-1, which
-// is what other tools count volumes with; else the lengths of the affine's columns.
-func (v *Volume) Spacing() [3]float64 {
-	if v.Source != nil && v.Source.grid == v.Grid {
-		return v.Source.pixdim
+// Spacing is the distance between voxels along i, j, k in millimetres: the lengths
+// of the affine's columns. On the grid of its file, where the header's pixdim says
+// the same, it is pixdim to the bit, a float32 widened in NIfTI-1, which is what other
+// tools count volumes with.
+func (v *Volume) Spacing() [3]float64 { return v.place().spacing() }
+
+// Spacing is that of a Volume.
+func (m *Mask) Spacing() [3]float64 { return m.place().spacing() }
+
+func (p placed) spacing() [3]float64 {
+	if p.source != nil {
+		return p.source.pixdim
 	}
-	return v.Affine.Spacing()
+	return p.Affine.Spacing()
+}
+
+// VoxelMM3 is the volume of a voxel in cubic millimetres, by which all volumes of
+// lesions and brains are counted.
+func (m *Mask) VoxelMM3() float64 {
+	s := m.Spacing()
+	return s[0] * s[1] * s[2]
 }

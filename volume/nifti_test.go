@@ -185,7 +185,7 @@ func TestFloat64BeyondFloat32IsNotFinite(t *testing.T) {
 	raw, _ := extremes(Float64)
 	v, err := Decode(bytes.NewReader(file(binary.LittleEndian, sample1(Float64), make([]byte, 4), raw)), "big.nii")
 	require.NoError(t, err)
-	require.EqualError(t, v.CheckFinite(), "big.nii: 1 of 60 voxels are NaN or infinite, the first at (0, 0, 0); repair the image")
+	require.EqualError(t, v.CheckFinite(), "big.nii: 1 of 60 voxels are NaN or infinite, the first at (0, 0, 0); set them to 0 (numpy.nan_to_num, fslmaths -nan), or give a brain mask that leaves them out")
 }
 
 func TestScaling(t *testing.T) {

@@ -36,31 +36,42 @@ const (
 //
 // Errors name v: an unknown method, a mask of another size, no non-zero voxels,
 // a constant image, NaN or infinite values, no usable peak.
-func Normalize(v, mask *Volume, method Method) (*Volume, error) {
-	var scale float64
-	var err error
-	switch method {
-	case KDE:
-		scale, err = KDEScale(v, mask)
-	case Median:
-		scale, err = medianScale(v, mask)
-	case NoScale:
-		scale = 1
-		_, err = brainValues(v, mask)
-	default:
-		err = fmt.Errorf("%s: unknown normalisation %q: use %q, %q or %q", v.Name(), method, KDE, Median, NoScale)
-	}
-	if err != nil {
+func Normalize(v *Volume, mask *Mask, method Method) (*Volume, error) {
+	out := &Volume{Grid: v.Grid, Data: slices.Clone(v.Data), Path: v.Path, Source: v.Source}
+	if err := NormalizeInPlace(out, mask, method); err != nil {
 		return nil, err
 	}
-	out := v.Like()
-	out.Path = v.Path
+	return out, nil
+}
+
+// NormalizeInPlace is Normalize that changes v.
+func NormalizeInPlace(v *Volume, mask *Mask, method Method) error {
+	scale, err := Scale(v, mask, method)
+	if err != nil {
+		return err
+	}
 	for x, f := range v.Data {
-		if mask == nil || mask.Data[x] != 0 {
-			out.Data[x] = float32(float64(f) / scale)
+		if mask == nil || mask.Data[x] {
+			v.Data[x] = float32(float64(f) / scale)
+		} else {
+			v.Data[x] = 0
 		}
 	}
-	return out, nil
+	return nil
+}
+
+// Scale is what Normalize divides by.
+func Scale(v *Volume, mask *Mask, method Method) (scale float64, err error) {
+	switch method {
+	case KDE:
+		return KDEScale(v, mask)
+	case Median:
+		return medianScale(v, mask)
+	case NoScale:
+		_, err = brainValues(v, mask)
+		return 1, err
+	}
+	return 0, fmt.Errorf("%s: unknown normalisation %q: use %q, %q or %q", v.Name(), method, KDE, Median, NoScale)
 }
 
 // KDEScale is the intensity at the highest peak of the density of v's non-zero
@@ -70,7 +81,7 @@ func Normalize(v, mask *Volume, method Method) (*Volume, error) {
 // above the largest value, voxels being shared linearly between the two
 // neighbouring points, and the highest point that is strictly above both its
 // neighbours is taken (the lowest intensity, if several are equally high).
-func KDEScale(v, mask *Volume) (float64, error) {
+func KDEScale(v *Volume, mask *Mask) (float64, error) {
 	values, err := brainValues(v, mask)
 	if err != nil {
 		return 0, err
@@ -134,7 +145,7 @@ func gaussianDensity(values []float32, bandwidth float64) (grid, density []float
 	return grid, density
 }
 
-func medianScale(v, mask *Volume) (float64, error) {
+func medianScale(v *Volume, mask *Mask) (float64, error) {
 	values, err := brainValues(v, mask)
 	if err != nil {
 		return 0, err
@@ -148,7 +159,7 @@ func medianScale(v, mask *Volume) (float64, error) {
 
 // brainValues are v's non-zero values inside mask, in raster order; an error if
 // no scale can be found from them.
-func brainValues(v, mask *Volume) ([]float32, error) {
+func brainValues(v *Volume, mask *Mask) ([]float32, error) {
 	if len(v.Data) != v.Len() {
 		return nil, fmt.Errorf("%s: %d values do not fill %d×%d×%d voxels", v.Name(), len(v.Data), v.Size[0], v.Size[1], v.Size[2])
 	}
@@ -157,7 +168,7 @@ func brainValues(v, mask *Volume) ([]float32, error) {
 	}
 	values := make([]float32, 0, len(v.Data))
 	for x, f := range v.Data {
-		if mask != nil && mask.Data[x] == 0 {
+		if mask != nil && !mask.Data[x] {
 			continue
 		}
 		if f-f != 0 { // NaN or infinite

@@ -89,12 +89,12 @@ func TestKDEScaleOfRealImages(t *testing.T) {
 		{"longitudinal", "patient01", "flair_time01.nii.gz"},
 	} {
 		v := mustRead(t, shared(t, c...))
-		mask := mustRead(t, shared(t, c[0], c[1], "brainmask.nii.gz"))
+		mask := mustReadMask(t, shared(t, c[0], c[1], "brainmask.nii.gz"))
 		got, err := KDEScale(v, mask)
 		require.NoError(t, err)
 		brain := v.Like()
 		for x, f := range v.Data {
-			if mask.Data[x] != 0 {
+			if mask.Data[x] {
 				brain.Data[x] = f
 			}
 		}
@@ -106,10 +106,10 @@ func TestKDEScaleOfRealImages(t *testing.T) {
 
 func TestNormalize(t *testing.T) {
 	v := brainLike(14, 1)
-	mask := v.Like()
+	mask := NewMask(v.Grid)
 	for x := range mask.Data {
 		if x%3 != 0 {
-			mask.Data[x] = 1
+			mask.Data[x] = true
 		}
 	}
 	scale, err := KDEScale(v, mask)
@@ -174,9 +174,9 @@ func TestNormalizeRefuses(t *testing.T) {
 		require.ErrorContains(t, err, c.want, name)
 	}
 	v := brainLike(6, 1)
-	_, err := Normalize(v, New(Grid{Size: [3]int{6, 7, 6}}), KDE)
+	_, err := Normalize(v, NewMask(Grid{Size: [3]int{6, 7, 6}}), KDE)
 	require.ErrorContains(t, err, "give a mask on the image's grid")
-	_, err = Normalize(v, v.Like(), KDE)
+	_, err = Normalize(v, NewMask(v.Grid), KDE)
 	require.ErrorContains(t, err, "inside the brain mask")
 	_, err = Normalize(v, nil, "zscore")
 	require.ErrorContains(t, err, `unknown normalisation "zscore"`)

@@ -100,13 +100,13 @@ type PhantomLesion struct {
 }
 
 // Phantom is a pair of made-up FLAIR scans of one head, skull-stripped and on one
-// grid, and the truth about them. Masks hold zeros and ones. Time1 with Lesions1
+// grid, and the truth about them. Time1 with Lesions1
 // serves where one time point is wanted.
 type Phantom struct {
 	Time1, Time2       *Volume // intensities in a unit of their own each, 0 outside the brain
-	BrainMask          *Volume
-	Lesions1, Lesions2 *Volume // all lesions of each time point
-	NewLesions         *Volume // those of Kind NewLesion only
+	BrainMask          *Mask
+	Lesions1, Lesions2 *Mask // all lesions of each time point
+	NewLesions         *Mask // those of Kind NewLesion only
 	Lesions            []PhantomLesion
 }
 
@@ -123,22 +123,22 @@ func NewPhantom(o PhantomOptions) (*Phantom, error) {
 	a := newAnatomy(o)
 	bodies := placeLesions(o, a)
 
-	p := &Phantom{BrainMask: New(a.grid), Lesions1: New(a.grid), Lesions2: New(a.grid), NewLesions: New(a.grid)}
+	p := &Phantom{BrainMask: NewMask(a.grid), Lesions1: NewMask(a.grid), Lesions2: NewMask(a.grid), NewLesions: NewMask(a.grid)}
 	for x, m := range a.mask {
 		if m {
-			p.BrainMask.Data[x] = 1
+			p.BrainMask.Data[x] = true
 		}
 	}
 	for _, b := range bodies {
 		p.Lesions = append(p.Lesions, b.PhantomLesion)
-		for t, mask := range []*Volume{p.Lesions1, p.Lesions2} {
+		for t, mask := range []*Mask{p.Lesions1, p.Lesions2} {
 			for n, x := range b.voxels[t] {
 				if b.share[t][n] < 0.5 {
 					continue
 				}
-				mask.Data[x] = 1
+				mask.Data[x] = true
 				if b.Kind == NewLesion {
-					p.NewLesions.Data[x] = 1
+					p.NewLesions.Data[x] = true
 				}
 			}
 		}

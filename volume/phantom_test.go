@@ -55,9 +55,9 @@ func TestPhantomMasksAgreeWithRecord(t *testing.T) {
 			}
 		}
 		// Each lesion is one piece, and no two touch, not even by a corner.
-		for n, mask := range []*Volume{p.Lesions1, p.Lesions2, p.NewLesions} {
+		for n, mask := range []*Mask{p.Lesions1, p.Lesions2, p.NewLesions} {
 			for _, connectivity := range []int{6, 26} {
-				_, comps, err := Components(NonZero(mask), mask.Size, connectivity)
+				_, comps, err := Components(mask.Data, mask.Size, connectivity)
 				require.NoError(t, err)
 				var got []int
 				for _, c := range comps {
@@ -67,14 +67,14 @@ func TestPhantomMasksAgreeWithRecord(t *testing.T) {
 			}
 		}
 		var early, unlisted, outside, dark int
-		for x, inside := range NonZero(p.BrainMask) {
-			if p.NewLesions.Data[x] != 0 && p.Lesions1.Data[x] != 0 {
+		for x, inside := range p.BrainMask.Data {
+			if p.NewLesions.Data[x] && p.Lesions1.Data[x] {
 				early++
 			}
-			if p.NewLesions.Data[x] != 0 && p.Lesions2.Data[x] == 0 {
+			if p.NewLesions.Data[x] && !p.Lesions2.Data[x] {
 				unlisted++
 			}
-			if !inside && p.Lesions1.Data[x]+p.Lesions2.Data[x] != 0 {
+			if !inside && (p.Lesions1.Data[x] || p.Lesions2.Data[x]) {
 				outside++
 			}
 			if inside != (p.Time1.Data[x] > 0) || inside != (p.Time2.Data[x] > 0) {
@@ -87,7 +87,7 @@ func TestPhantomMasksAgreeWithRecord(t *testing.T) {
 		require.Zero(t, dark, "the scans are positive inside the brain mask and 0 outside")
 		require.NoError(t, p.Time1.CheckFinite())
 		require.NoError(t, p.Time2.CheckFinite())
-		for _, v := range []*Volume{p.Time2, p.BrainMask, p.Lesions1, p.Lesions2, p.NewLesions} {
+		for _, v := range []Image{p.Time2, p.BrainMask, p.Lesions1, p.Lesions2, p.NewLesions} {
 			require.NoError(t, SameSpace(p.Time1, v))
 		}
 		require.InDeltaSlice(t, o.Spacing[:], []float64{p.Time1.Affine[0][0], p.Time1.Affine[1][1], p.Time1.Affine[2][2]}, 1e-12)
@@ -102,13 +102,13 @@ func TestPhantomIsFLAIR(t *testing.T) {
 	for n, v := range []*Volume{p.Time1, p.Time2} {
 		v, err := Normalize(v, p.BrainMask, KDE)
 		require.NoError(t, err)
-		lesions := []*Volume{p.Lesions1, p.Lesions2}[n]
+		lesions := []*Mask{p.Lesions1, p.Lesions2}[n]
 		var inside, healthy []float32
 		for x, f := range v.Data {
 			switch {
-			case lesions.Data[x] != 0:
+			case lesions.Data[x]:
 				inside = append(inside, f)
-			case p.BrainMask.Data[x] != 0:
+			case p.BrainMask.Data[x]:
 				healthy = append(healthy, f)
 			}
 		}
@@ -126,8 +126,8 @@ func TestPhantomIsFLAIR(t *testing.T) {
 	// The brain is one piece that fills a good part of the box and has no holes.
 	mask, err := BrainMask(p.Time1)
 	require.NoError(t, err)
-	brain := countTrue(NonZero(p.BrainMask))
-	require.InEpsilon(t, brain, countTrue(NonZero(mask)), 0.01)
+	brain := p.BrainMask.Count()
+	require.InEpsilon(t, brain, mask.Count(), 0.01)
 	share := float64(brain) / float64(mask.Len())
 	require.True(t, share > 0.3 && share < 0.6, "%g", share)
 }
@@ -159,7 +159,7 @@ func TestPhantomDifferencesComeFromOptions(t *testing.T) {
 	require.Zero(t, p.Count(NewLesion))
 	require.Equal(t, len(p.Lesions), p.Count(Unchanged))
 	require.Equal(t, p.Lesions1.Data, p.Lesions2.Data)
-	require.NotContains(t, p.NewLesions.Data, float32(1))
+	require.NotContains(t, p.NewLesions.Data, true)
 
 	still := correlation(p.Time1, p.Time2, p.BrainMask)
 	require.Greater(t, still, 0.97)
@@ -194,7 +194,7 @@ func TestPhantomSmallest(t *testing.T) {
 	o.Size = [3]int{24, 24, 24}
 	p, err := NewPhantom(o)
 	require.NoError(t, err)
-	require.Positive(t, countTrue(NonZero(p.BrainMask)))
+	require.Positive(t, p.BrainMask.Count())
 }
 
 func TestPhantomRefuses(t *testing.T) {

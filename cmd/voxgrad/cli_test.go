@@ -37,7 +37,7 @@ func TestTrainedNetworksAreAppliedAndScored(t *testing.T) {
 	require.NoError(t, err)
 	for i, x := range p.Data {
 		require.Equal(t, x > 0.5, m.Data[i] == 1)
-		require.False(t, brain.Data[i] == 0 && x != 0, "a probability outside the brain")
+		require.False(t, !brain.Data[i] && x != 0, "a probability outside the brain")
 	}
 	require.FileExists(t, picture)
 	require.FileExists(t, table)

@@ -28,8 +28,8 @@ func phantomFiles(t *testing.T) view.Files {
 	o.LesionMM3 = volume.Range{Min: 400, Max: 900}
 	p, err := volume.NewPhantom(o)
 	require.NoError(t, err)
-	truth := p.NewLesions
-	labels, comps, err := volume.Components(volume.NonZero(truth), truth.Size, 26)
+	truth := p.NewLesions.Volume()
+	labels, comps, err := volume.Components(p.NewLesions.Data, truth.Size, 26)
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(comps), 2, "the phantom has too few new lesions for this test")
 	mask, prob := truth.Like(), truth.Like()

@@ -31,7 +31,7 @@ func Example() {
 	if err := volume.Write(scan, p.Time2, volume.Float32); err != nil {
 		log.Fatal(err)
 	}
-	if err := volume.Write(mask, p.NewLesions, volume.Uint8); err != nil {
+	if err := volume.WriteMask(mask, p.NewLesions); err != nil {
 		log.Fatal(err)
 	}
 

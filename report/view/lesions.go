@@ -86,7 +86,7 @@ func number(list []Lesion, err error) ([]Lesion, error) {
 // components lists those of v by decreasing size, with the status touched where
 // other has a voxel of them, else untouched.
 func components(v, other, prob *volume.Volume, touched, untouched Status) ([]Lesion, error) {
-	labels, comps, err := volume.Components(volume.NonZero(v), v.Size, 26)
+	labels, comps, err := volume.Components(v.NonZero().Data, v.Size, 26)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", v.Name(), err)
 	}

@@ -26,10 +26,12 @@ func TestPictures(t *testing.T) {
 		require.NoError(t, err)
 		return v
 	}
-	mask, err := volume.DifferenceBaseline(read("flair_time01.nii.gz"), read("flair_time02.nii.gz"), read("brainmask.nii.gz"), volume.DefaultDifference())
+	brain, err := volume.ReadMask(filepath.Join(data, "brainmask.nii.gz"))
+	require.NoError(t, err)
+	mask, err := volume.DifferenceBaseline(read("flair_time01.nii.gz"), read("flair_time02.nii.gz"), brain, volume.DefaultDifference())
 	require.NoError(t, err)
 	difference := filepath.Join(t.TempDir(), "difference.nii.gz")
-	require.NoError(t, volume.Write(difference, mask, volume.Uint8))
+	require.NoError(t, volume.WriteMask(difference, mask))
 	_, server := start(t, view.Files{
 		Scans: []view.Scan{
 			{Label: "time 1", Path: filepath.Join(data, "flair_time01.nii.gz")},

@@ -153,12 +153,7 @@ func (s *Study) readOver(path string, first *volume.Volume) (*volume.Volume, err
 		return nil, err
 	}
 	s.noteSpace(first, v)
-	marked := 0
-	for _, in := range volume.NonZero(v) {
-		if in {
-			marked++
-		}
-	}
+	marked := v.NonZero().Count()
 	// No disease fills a third of a field of view.
 	if share := float64(marked) / float64(v.Len()); share > 1.0/3 {
 		s.note("%s marks %.0f %% of its voxels: is it a mask of lesions?", path, 100*share)

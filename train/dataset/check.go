@@ -85,8 +85,9 @@ func CheckFile(path string) Report {
 		return c.Report
 	}
 	c.Size, c.Spacing, c.Codes = v.Size, v.Spacing(), v.Affine.Codes()
-	if _, err := v.Mask(); err == nil {
-		c.count(c.values(v))
+	if m, err := v.Mask(); err == nil {
+		c.values(v)
+		c.count(m)
 		return c.Report
 	}
 	c.image(path)
@@ -127,21 +128,44 @@ func checkCase(cs Case, s prep.Settings) Report {
 	if len(times) == 0 || len(times) < len(cs.Times) {
 		return c.Report
 	}
-	brain := c.brain(cs, times)
-	if brain == nil {
+	p := c.prepare(cs, times)
+	if p == nil {
 		return c.Report
 	}
-	if len(c.errors()) == 0 {
-		if p, err := prep.Images(times, brain, s); err != nil {
-			c.add(Error, "%v", err)
-		} else if cs.WhiteMatter != "" {
-			c.whiteMatter(cs.WhiteMatter, p)
+	c.BrainVoxels = p.Masked.Count()
+	if cs.WhiteMatter != "" {
+		c.whiteMatter(cs.WhiteMatter, p)
+	}
+	if lesions != nil {
+		if on, err := lesions.On(times[0]); err == nil {
+			c.outside(on, p.Masked)
 		}
 	}
-	if lesions != nil && volume.SameSpace(times[0], header(lesions)) == nil {
-		c.outside(lesions, brain)
-	}
 	return c.Report
+}
+
+// prepare brings the images to the networks' grid as training does; nil if that cannot be
+// done.
+func (c *checker) prepare(cs Case, times []*volume.Volume) *prep.Prepared {
+	images := prep.Case{Times: times}
+	if cs.Brain != "" {
+		if images.Brain = c.mask(cs.Brain); images.Brain == nil {
+			return nil
+		}
+	}
+	if len(c.errors()) > 0 {
+		return nil
+	}
+	p, err := prep.Images(images, c.s)
+	if err != nil {
+		without := ""
+		if cs.Brain == "" {
+			without = "no brain mask file, and "
+		}
+		c.add(Error, "%s%v", without, err)
+		return nil
+	}
+	return p
 }
 
 func (c *checker) errors() (out []Problem) {
@@ -161,15 +185,16 @@ func (c *checker) image(path string) *volume.Volume {
 		return nil
 	}
 	if err := v.CheckFinite(); err != nil {
-		c.add(Error, "%v", err)
-		return nil
+		c.add(Caution, "%v", err) // an error only inside the brain
 	}
-	lo, hi := v.Data[0], v.Data[0]
+	lo, hi := float32(math.Inf(1)), float32(math.Inf(-1))
 	for _, x := range v.Data {
-		lo, hi = min(lo, x), max(hi, x)
+		if x-x == 0 {
+			lo, hi = min(lo, x), max(hi, x)
+		}
 	}
-	if lo == hi {
-		c.add(Error, "%s: every voxel is %g: the image is empty or constant", v.Name(), lo)
+	if lo >= hi {
+		c.add(Error, "%s: every voxel is %g: the image is empty or constant", v.Name(), v.Data[0])
 		return nil
 	}
 	for a, mm := range v.Spacing() {
@@ -185,20 +210,15 @@ func (c *checker) image(path string) *volume.Volume {
 func (c *checker) masks(cs Case) *volume.Mask {
 	var masks []*volume.Mask
 	for _, p := range cs.Masks {
-		v, err := volume.Read(p)
-		if err != nil {
-			c.add(Error, "%v", err)
-			continue
-		}
-		m := c.values(v)
+		m := c.mask(p)
 		if m == nil {
 			continue
 		}
 		masks = append(masks, m)
 		if len(cs.Times) > 0 {
 			if im, err := volume.ReadHeader(cs.Times[0]); err == nil {
-				ref := &volume.Volume{Grid: im.Grid(), Path: cs.Times[0]}
-				if err := volume.SameSpace(ref, v); err != nil {
+				ref := &volume.Volume{Grid: im.Grid(), Path: cs.Times[0], Source: im}
+				if _, err := m.On(ref); err != nil {
 					c.add(Error, "%v", err)
 				}
 			}
@@ -216,6 +236,22 @@ func (c *checker) masks(cs Case) *volume.Mask {
 	return m
 }
 
+// mask reads a mask; nil if it is none. Values other than 0 and 1 are told of.
+func (c *checker) mask(path string) *volume.Mask {
+	v, err := volume.Read(path)
+	if err != nil {
+		c.add(Error, "%v", err)
+		return nil
+	}
+	m, err := v.Mask()
+	if err != nil {
+		c.add(Error, "%v", err)
+		return nil
+	}
+	c.values(v)
+	return m
+}
+
 // count counts a mask's lesions.
 func (c *checker) count(m *volume.Mask) {
 	_, comps, err := volume.Components(m.Data, m.Size, 26)
@@ -225,62 +261,22 @@ func (c *checker) count(m *volume.Mask) {
 	}
 	c.Lesions = len(comps)
 	for _, l := range comps {
-		c.LesionMM3 += float64(l.Voxels) * math.Abs(m.Affine.Det())
+		c.LesionMM3 += float64(l.Voxels) * m.VoxelMM3()
 	}
 }
 
-// values is an image as a mask; nil if it is none. Values other than 0 and 1 are told of.
-func (c *checker) values(v *volume.Volume) *volume.Mask {
-	m, err := v.Mask()
-	if err != nil {
-		c.add(Error, "%v", err)
-		return nil
-	}
+// values tells of a mask's values where they are not 0 and 1.
+func (c *checker) values(v *volume.Volume) {
 	if hi := slices.Max(v.Data); hi != 0 && hi != 1 {
 		c.add(Caution, "%s: values are 0 and %g; %[2]g is taken as lesion", v.Name(), hi)
 	}
-	return m
-}
-
-// brain is the case's brain mask; nil if it cannot be used.
-func (c *checker) brain(cs Case, times []*volume.Volume) *volume.Volume {
-	var b *volume.Volume
-	var err error
-	if cs.Brain == "" {
-		if b, err = prep.Auto(times, c.s); err != nil {
-			c.add(Error, "no brain mask file, and %v", err)
-			return nil
-		}
-	} else {
-		if b, err = volume.Read(cs.Brain); err != nil {
-			c.add(Error, "%v", err)
-			return nil
-		}
-		if c.values(b) == nil {
-			return nil
-		}
-		if err := volume.SameSpace(times[0], b); err != nil {
-			c.add(Error, "%v", err)
-			return nil
-		}
-	}
-	for _, x := range b.Data {
-		if x > 0.5 {
-			c.BrainVoxels++
-		}
-	}
-	if c.BrainVoxels == 0 {
-		c.add(Error, "%s: the brain mask is empty", b.Name())
-		return nil
-	}
-	return b
 }
 
 // whiteMatter looks at a map of likely places as synthesis will.
 func (c *checker) whiteMatter(path string, p *prep.Prepared) {
 	m, err := volume.Read(path)
 	if err == nil {
-		_, err = synth.Likely(p.Brain, p.Grid(), m)
+		_, err = synth.Likely(p.Brain, m)
 	}
 	if err != nil {
 		c.add(Error, "white matter: %v", err)
@@ -288,14 +284,11 @@ func (c *checker) whiteMatter(path string, p *prep.Prepared) {
 }
 
 // outside counts lesion voxels that training and evaluation would never see.
-func (c *checker) outside(lesions *volume.Mask, brain *volume.Volume) {
-	n, all := 0, 0
+func (c *checker) outside(lesions, brain *volume.Mask) {
+	n, all := 0, lesions.Count()
 	for i, in := range lesions.Data {
-		if in {
-			all++
-			if !volume.Marked(brain.Data[i]) {
-				n++
-			}
+		if in && !brain.Data[i] {
+			n++
 		}
 	}
 	if n > 0 {
@@ -338,7 +331,7 @@ func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
 			out = append(out, err)
 			return
 		}
-		v := &volume.Volume{Grid: h.Grid(), Path: path}
+		v := &volume.Volume{Grid: h.Grid(), Path: path, Source: h}
 		if first == nil {
 			first = v
 		} else if err := volume.SameSpace(first, v); err != nil && !anySpace {

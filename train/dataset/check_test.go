@@ -102,7 +102,12 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	}{
 		"missing time point": {t2, nil, Error, "missing: case/" + t2},
 		"missing mask":       {gt, nil, Error, "missing: lesion mask"},
-		"NaN":                {t2, func() *volume.Volume { v := read(t2); v.Data[77] = float32(math.NaN()); return v }, Error, "NaN"},
+		"NaN in the brain": {t2, func() *volume.Volume {
+			v := read(t2)
+			v.Data[v.Index(v.Size[0]/2, v.Size[1]/2, v.Size[2]/2)] = float32(math.NaN())
+			return v
+		}, Error, "1 voxels inside the brain are NaN"},
+		"NaN outside":        {t2, func() *volume.Volume { v := read(t2); v.Data[77] = float32(math.NaN()); return v }, Caution, "NaN"},
 		"constant":           {t1, func() *volume.Volume { return fill(read(t1), 3) }, Error, "every voxel is 3"},
 		"empty":              {t1, func() *volume.Volume { return fill(read(t1), 0) }, Error, "every voxel is 0"},
 		"mask on other grid": {gt, func() *volume.Volume { return shift(read(gt), 2) }, Error, "not in the same space"},

@@ -156,7 +156,8 @@ func merge(how Merge, masks []*volume.Mask) (*volume.Mask, error) {
 	}
 	votes := make([]int, len(first.Data))
 	for _, m := range masks {
-		if err := volume.SameSpace(header(first), header(m)); err != nil {
+		m, err := m.On(first)
+		if err != nil {
 			return nil, err
 		}
 		for i, in := range m.Data {
@@ -177,33 +178,27 @@ func merge(how Merge, masks []*volume.Mask) (*volume.Mask, error) {
 	return out, nil
 }
 
-// header is a mask's grid and name.
-func header(m *volume.Mask) *volume.Volume { return &volume.Volume{Grid: m.Grid, Path: m.Path} }
-
-// ReadImages is a case's time points and brain mask, from its file or, without
-// one, from the skull-stripped images.
-func ReadImages(c Case, s prep.Settings) (times []*volume.Volume, brain *volume.Volume, err error) {
+// ReadImages is a case's time points and its brain mask, if it has a file of one.
+func ReadImages(c Case) (out prep.Case, err error) {
 	for _, p := range c.Times {
 		v, err := volume.Read(p)
 		if err != nil {
-			return nil, nil, err
+			return out, err
 		}
-		times = append(times, v)
+		out.Times = append(out.Times, v)
 	}
-	if c.Brain == "" {
-		brain, err = prep.Auto(times, s)
-	} else {
-		brain, err = volume.Read(c.Brain)
+	if c.Brain != "" {
+		out.Brain, err = volume.ReadMask(c.Brain)
 	}
-	return times, brain, err
+	return out, err
 }
 
 func load(c Case, s prep.Settings) (*Item, error) {
-	times, brain, err := ReadImages(c, s)
+	images, err := ReadImages(c)
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", c.ID, err)
 	}
-	p, err := prep.Images(times, brain, s)
+	p, err := prep.Images(images, s)
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", c.ID, err)
 	}
@@ -211,24 +206,24 @@ func load(c Case, s prep.Settings) (*Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	lesion, err := prep.Mask(truth.Volume(), times[0], p.Grid())
-	if err != nil {
+	if truth, err = truth.On(images.Times[0]); err != nil {
 		return nil, fmt.Errorf("case %s: %w", c.ID, err)
 	}
-	labels := make([]uint8, len(lesion))
-	for i, b := range p.Brain {
+	lesion := truth.Resample(p.Grid())
+	labels := make([]uint8, len(lesion.Data))
+	for i, b := range p.Brain.Data {
 		if b {
 			labels[i] = Brain
-			if lesion[i] {
+			if lesion.Data[i] {
 				labels[i] |= Lesion
 			}
 		}
 	}
-	images, labels, err := crop(p.Images, labels)
+	cropped, labels, err := crop(p.Images, labels)
 	if err != nil {
-		return nil, fmt.Errorf("case %s: %s: %w", c.ID, brain.Name(), err)
+		return nil, fmt.Errorf("case %s: %s: %w", c.ID, p.Masked.Name(), err)
 	}
-	return NewItem(c, images, labels), nil
+	return NewItem(c, cropped, labels), nil
 }
 
 // crop cuts everything to the bounding box of the brain.
@@ -315,12 +310,12 @@ func (it *Item) readMaps(prior *volume.Volume) error {
 	if prior != nil {
 		maps = append(maps, prior)
 	}
-	brain := make([]bool, len(it.Labels))
+	brain := volume.NewMask(it.Grid())
 	for i, l := range it.Labels {
-		brain[i] = l&Brain != 0
+		brain.Data[i] = l&Brain != 0
 	}
 	var err error
-	if it.Likelihood, err = synth.Likely(brain, it.Grid(), maps...); err != nil {
+	if it.Likelihood, err = synth.Likely(brain, maps...); err != nil {
 		return fmt.Errorf("case %s: %w", it.Case.ID, err)
 	}
 	return nil

@@ -28,7 +28,8 @@ func TestLoadedCase(t *testing.T) {
 		require.NoError(t, err)
 		return volume.Canonical(v)
 	}
-	truth, brain, raw := read(set.Cases[1].Masks[0]), read(set.Cases[1].Brain), read(set.Cases[1].Times[1])
+	truth, raw := read(set.Cases[1].Masks[0]), read(set.Cases[1].Times[1])
+	brain := read(set.Cases[1].Brain).NonZero()
 	scale, err := volume.KDEScale(raw, brain)
 	require.NoError(t, err)
 	// Every voxel of the crop against the file, through world coordinates.
@@ -39,8 +40,8 @@ func TestLoadedCase(t *testing.T) {
 				p := raw.Voxel(g.World(float64(i), float64(j), float64(k)))
 				n := raw.Index(int(p[0]+0.5), int(p[1]+0.5), int(p[2]+0.5))
 				l := it.Labels[g.Index(i, j, k)]
-				require.Equal(t, brain.Data[n] != 0, l&Brain != 0)
-				require.Equal(t, brain.Data[n] != 0 && truth.Data[n] != 0, l&Lesion != 0)
+				require.Equal(t, brain.Data[n], l&Brain != 0)
+				require.Equal(t, brain.Data[n] && truth.Data[n] != 0, l&Lesion != 0)
 				want := 0.0
 				if l&Brain != 0 {
 					brains++
@@ -54,13 +55,7 @@ func TestLoadedCase(t *testing.T) {
 		}
 	}
 	require.Equal(t, brains, it.BrainVoxels())
-	total := 0
-	for _, x := range brain.Data {
-		if x != 0 {
-			total++
-		}
-	}
-	require.Equal(t, total, brains, "the crop lost brain")
+	require.Equal(t, brain.Count(), brains, "the crop lost brain")
 	for l := range it.Lesions() {
 		lesions -= it.LesionVoxels(l)
 	}

@@ -77,10 +77,10 @@ func writePhantom(dir string, p *volume.Phantom) error {
 	}{
 		{PhantomTime1, p.Time1, volume.Float32},
 		{PhantomTime2, p.Time2, volume.Float32},
-		{PhantomTruth, p.NewLesions, volume.Uint8},
-		{PhantomBrain, p.BrainMask, volume.Uint8},
-		{PhantomLesion1, p.Lesions1, volume.Uint8},
-		{PhantomLesion2, p.Lesions2, volume.Uint8},
+		{PhantomTruth, p.NewLesions.Volume(), volume.Uint8},
+		{PhantomBrain, p.BrainMask.Volume(), volume.Uint8},
+		{PhantomLesion1, p.Lesions1.Volume(), volume.Uint8},
+		{PhantomLesion2, p.Lesions2.Volume(), volume.Uint8},
 	} {
 		if err := volume.Write(filepath.Join(dir, f.name), f.v, f.t); err != nil {
 			return err

@@ -25,7 +25,7 @@ func TestEnsembleIsTheMeanAndOpensOneAtATime(t *testing.T) {
 	open, most := 0, 0
 	for seed := range uint64(3) {
 		net := network(t, dev, "segmenter", seed)
-		r, err := Predict(context.Background(), []Member{Keep(net)}, []*volume.Volume{v}, brain, opt)
+		r, err := Predict(context.Background(), []Member{Keep(net)}, one(brain, v), opt)
 		require.NoError(t, err)
 		single = append(single, r.Prob)
 		path := filepath.Join(dir, string('a'+rune(seed)))
@@ -38,7 +38,7 @@ func TestEnsembleIsTheMeanAndOpensOneAtATime(t *testing.T) {
 			return net, func() { net.Free(); open-- }, err
 		})
 	}
-	r, err := Predict(context.Background(), members, []*volume.Volume{v}, brain, opt)
+	r, err := Predict(context.Background(), members, one(brain, v), opt)
 	require.NoError(t, err)
 	require.Equal(t, 1, most)
 	require.Zero(t, open)
@@ -65,13 +65,12 @@ func TestMirror(t *testing.T) {
 		}
 	}
 	opt := small()
-	opt.NoMask = true
 	opt.Hop = opt.Patch // starts 0 and 8, once each; with a hop of 8 the second would count twice
 	for _, mirror := range []bool{false, true} {
 		opt.Mirror = mirror
-		a, err := Predict(context.Background(), []Member{Keep(net)}, []*volume.Volume{v}, nil, opt)
+		a, err := Predict(context.Background(), []Member{Keep(net)}, one(nil, v), opt)
 		require.NoError(t, err)
-		b, err := Predict(context.Background(), []Member{Keep(net)}, []*volume.Volume{flipped}, nil, opt)
+		b, err := Predict(context.Background(), []Member{Keep(net)}, one(nil, flipped), opt)
 		require.NoError(t, err)
 		worst := 0.0
 		for k := range 16 {
@@ -92,14 +91,14 @@ func TestMirror(t *testing.T) {
 // With Gaussian weights a voxel in the middle of one window and at the border of
 // the others takes after the first.
 func TestGaussianWeights(t *testing.T) {
-	a := newAccumulator(volume.Grid{Size: [3]int{24, 16, 16}}, func() Options { o := small(); o.Gaussian = true; return o }())
+	a := newAccumulator(volume.Grid{Size: [3]int{24, 16, 16}}, nil, 1, func() Options { o := small(); o.Gaussian = true; return o }())
 	ones, zeros := make([]float32, 4096), make([]float32, 4096)
 	for i := range ones {
 		ones[i] = 1
 	}
 	a.add(ones, Window{[3]int{0, 0, 0}, 1})
 	a.add(zeros, Window{[3]int{8, 0, 0}, 1})
-	m := a.mean(nil)
+	m := a.mean()
 	g := func(i int) float64 { u := (float64(i) - 7.5) / 2; return max(math.Exp(-u*u/2), 0.01) }
 	for i := 8; i < 16; i++ {
 		require.InDelta(t, g(i)/(g(i)+g(i-8)), float64(m.At(i, 3, 4)), 1e-6)

@@ -7,6 +7,7 @@ import (
 	"voxgrad/device/cpu"
 	"voxgrad/models"
 	"voxgrad/train/infer"
+	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
 
@@ -28,7 +29,7 @@ func Example() {
 	opt := infer.Defaults()
 	opt.Patch, opt.Hop = [3]int{16, 16, 16}, [3]int{8, 8, 8}
 	r, err := infer.Predict(context.Background(), []infer.Member{infer.Keep(net)},
-		[]*volume.Volume{scan.Time1, scan.Time2}, scan.BrainMask, opt)
+		prep.Case{Times: []*volume.Volume{scan.Time1, scan.Time2}, Brain: scan.BrainMask}, opt)
 	if err != nil {
 		panic(err)
 	}

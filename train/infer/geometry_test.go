@@ -17,7 +17,7 @@ func TestInputInAnotherOrientation(t *testing.T) {
 	net := network(t, dev, "segmenter", 5)
 	v := noise(9, [3]int{20, 24, 18})
 	brain := ball(v.Grid, [3]float64{10, 12, 9}, 8)
-	want, err := Predict(context.Background(), []Member{Keep(net)}, []*volume.Volume{v}, brain, small())
+	want, err := Predict(context.Background(), []Member{Keep(net)}, one(brain, v), small())
 	require.NoError(t, err)
 
 	// The same image stored with the axes z, x, y growing down, to the left, to the front.
@@ -34,9 +34,9 @@ func TestInputInAnotherOrientation(t *testing.T) {
 		}
 		return out
 	}
-	got, err := Predict(context.Background(), []Member{Keep(net)}, []*volume.Volume{turn(v)}, turn(brain), small())
+	got, err := Predict(context.Background(), []Member{Keep(net)}, one(turn(brain.Volume()).Above(0.5), turn(v)), small())
 	require.NoError(t, err)
-	require.Equal(t, turn(want.Mask).Data, got.Mask.Data)
+	require.Equal(t, turn(want.Mask.Volume()).Data, got.Mask.Volume().Data)
 	require.Equal(t, turn(want.Prob).Data, got.Prob.Data)
 	require.Equal(t, turn(v).Grid, got.Mask.Grid)
 }
@@ -50,12 +50,12 @@ func TestThickSlices(t *testing.T) {
 	v.Affine = volume.Affine{{0.8, 0.1, 0, 0}, {-0.1, 0.8, 0, 0}, {0, 0, 3, 0}}
 	brain := ball(v.Grid, [3]float64{15, 13, 4}, 12)
 	opt := small()
-	r, err := Predict(context.Background(), []Member{Keep(net)}, []*volume.Volume{v}, brain, opt)
+	r, err := Predict(context.Background(), []Member{Keep(net)}, one(brain, v), opt)
 	require.NoError(t, err)
 	require.Equal(t, v.Grid, r.Mask.Grid)
 	require.Equal(t, v.Grid, r.Prob.Grid)
 
-	p, err := prep.Images([]*volume.Volume{v}, brain, opt.Settings)
+	p, err := prep.Images(one(brain, v), opt.Settings)
 	require.NoError(t, err)
 	require.InDeltaSlice(t, []float64{1, 1, 1}, func() []float64 { s := p.Grid().Affine.Spacing(); return s[:] }(), 1e-4)
 	iso, err := Canonical(context.Background(), []Member{Keep(net)}, p, opt)
@@ -63,10 +63,10 @@ func TestThickSlices(t *testing.T) {
 	back := volume.Resample(iso, v.Grid, volume.Linear, 0)
 	ones := 0
 	for i, x := range back.Data {
-		x *= brain.Data[i]
+		x *= bit(brain.Data[i])
 		require.Equal(t, x, r.Prob.Data[i])
-		require.Equal(t, x > 0.5, r.Mask.Data[i] == 1)
-		ones += int(r.Mask.Data[i])
+		require.Equal(t, x > 0.5, r.Mask.Data[i])
+		ones += int(bit(r.Mask.Data[i]))
 	}
 	require.Positive(t, ones)
 }

@@ -8,6 +8,7 @@ import (
 	"voxgrad/device"
 	"voxgrad/internal/rng"
 	"voxgrad/models"
+	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
 
@@ -41,15 +42,28 @@ func noise(seed uint64, size [3]int) *volume.Volume {
 	return v
 }
 
-// ball is a mask, 1 within the radius of a centre.
-func ball(g volume.Grid, centre [3]float64, radius float64) *volume.Volume {
-	m := volume.New(g)
+// one is a case of images with a brain mask; without one nothing is masked.
+func one(brain *volume.Mask, times ...*volume.Volume) prep.Case {
+	return prep.Case{Times: times, Brain: brain, NoMask: brain == nil}
+}
+
+// bit is 1 for true.
+func bit(b bool) float32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// ball is a mask within the radius of a centre.
+func ball(g volume.Grid, centre [3]float64, radius float64) *volume.Mask {
+	m := volume.NewMask(g)
 	for k := range g.Size[2] {
 		for j := range g.Size[1] {
 			for i := range g.Size[0] {
 				x, y, z := float64(i)-centre[0], float64(j)-centre[1], float64(k)-centre[2]
 				if x*x+y*y+z*z <= radius*radius {
-					m.Data[g.Index(i, j, k)] = 1
+					m.Data[g.Index(i, j, k)] = true
 				}
 			}
 		}

@@ -22,8 +22,7 @@ type Options struct {
 	Gaussian bool   // windows weigh less towards their border
 	Mirror   bool   // mean over the eight mirrored inputs
 
-	// NoMask predicts everywhere instead of inside the brain.
-	NoMask bool
+	Threshold float64 // a voxel is lesion above this probability
 
 	// Progress, if set, is told the number of windows done and to do, over all
 	// members.
@@ -32,7 +31,7 @@ type Options struct {
 
 // Defaults is the published way: windows of 64³ every 32 voxels, equal weights.
 func Defaults() Options {
-	return Options{Settings: prep.Defaults(), Patch: [3]int{64, 64, 64}, Hop: [3]int{32, 32, 32}}
+	return Options{Settings: prep.Defaults(), Patch: [3]int{64, 64, 64}, Hop: [3]int{32, 32, 32}, Threshold: volume.Threshold}
 }
 
 // Check names an option that makes no sense.
@@ -48,6 +47,9 @@ func (o Options) Check() error {
 			return fmt.Errorf("hop %v with patch %v: each hop must be from 1 to the patch's edge, or voxels are left out", o.Hop, o.Patch)
 		}
 	}
+	if !(o.Threshold > 0 && o.Threshold < 1) {
+		return fmt.Errorf("threshold %g: a probability above 0 and below 1", o.Threshold)
+	}
 	return nil
 }
 
@@ -60,35 +62,30 @@ func Keep(net *models.Net) Member {
 	return func() (*models.Net, func(), error) { return net, func() {}, nil }
 }
 
-// Result is a prediction on the grid of the first input image.
+// Result is a prediction on the grid that the time points were aligned on: that of
+// the first, or the common space.
 type Result struct {
-	Mask *volume.Volume // 1 where the mean probability is above ½, inside the brain
+	Mask *volume.Mask   // where the mean probability is above the threshold, inside the brain
 	Prob *volume.Volume // mean lesion probability, 0 outside the brain
+
+	Aligned []*volume.Volume // the time points on that grid
+	Brain   *volume.Mask     // nil where none was used
 }
 
 // Predict runs an ensemble on one case: one image for segmenters, two for
-// detectors. brain is the brain mask on the grid of the first image; nil finds it
-// in skull-stripped images (see prep.Auto) unless opt.NoMask.
+// detectors; see prep.Case for the brain mask.
 //
 // Probabilities are computed on the canonical 1 mm grid, interpolated linearly
-// to the grid of the first image and then thresholded. Where that grid is a
+// to the grid of the aligned images and then thresholded. Where that grid is a
 // reordering of the canonical one every voxel keeps its own value.
-func Predict(ctx context.Context, members []Member, times []*volume.Volume, brain *volume.Volume, opt Options) (*Result, error) {
+func Predict(ctx context.Context, members []Member, c prep.Case, opt Options) (*Result, error) {
 	if err := opt.Check(); err != nil {
 		return nil, err
 	}
 	if len(members) == 0 {
 		return nil, fmt.Errorf("no network to predict with")
 	}
-	if opt.NoMask {
-		brain = nil
-	} else if brain == nil {
-		var err error
-		if brain, err = prep.Auto(times, opt.Settings); err != nil {
-			return nil, err
-		}
-	}
-	p, err := prep.Images(times, brain, opt.Settings)
+	p, err := prep.Images(c, opt.Settings)
 	if err != nil {
 		return nil, err
 	}
@@ -96,22 +93,27 @@ func Predict(ctx context.Context, members []Member, times []*volume.Volume, brai
 	if err != nil {
 		return nil, err
 	}
-	return onInput(prob, p), nil
+	p.Images, p.Brain = nil, nil // free them before the result is made
+	r := &Result{Aligned: p.Aligned, Brain: p.Masked}
+	r.Prob = onGrid(prob, p.Aligned[0])
+	r.Mask = &volume.Mask{Grid: r.Prob.Grid, Data: make([]bool, len(r.Prob.Data)), Source: r.Prob.Source}
+	for i, x := range r.Prob.Data {
+		if p.Masked != nil && !p.Masked.Data[i] {
+			r.Prob.Data[i] = 0
+			continue
+		}
+		r.Mask.Data[i] = float64(x) > opt.Threshold
+	}
+	return r, nil
 }
 
-// onInput brings a probability map from the canonical grid to the input's.
-func onInput(prob *volume.Volume, p *prep.Prepared) *Result {
-	r := &Result{Prob: volume.Resample(prob, p.Input.Grid, volume.Linear, 0), Mask: p.Input.Like()}
-	r.Prob.Path, r.Prob.Source = "", p.Input.Source
-	for i, x := range r.Prob.Data {
-		switch {
-		case p.Masked != nil && !p.Masked[i]:
-			r.Prob.Data[i] = 0
-		case x > 0.5:
-			r.Mask.Data[i] = 1
-		}
+// onGrid brings a probability map from the canonical grid to that of an image.
+func onGrid(prob, to *volume.Volume) *volume.Volume {
+	if prob.Grid != to.Grid {
+		prob = volume.Resample(prob, to.Grid, volume.Linear, 0)
 	}
-	return r
+	prob.Path, prob.Source = "", to.Source
+	return prob
 }
 
 // Canonical is the ensemble's mean lesion probability on the canonical grid, 0
@@ -120,9 +122,11 @@ func Canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Opti
 	if err := opt.Check(); err != nil {
 		return nil, err
 	}
-	grid := p.Grid()
-	windows := brainWindows(Windows(grid.Size, opt.Patch, opt.Hop), grid, opt.Patch, p.Brain)
-	acc := newAccumulator(grid, opt)
+	windows, err := brainWindows(p.Grid(), opt, p.Brain)
+	if err != nil {
+		return nil, err
+	}
+	acc := newAccumulator(p.Grid(), p.Brain, len(members), opt)
 	for m, open := range members {
 		net, release, err := open()
 		if err != nil {
@@ -138,7 +142,7 @@ func Canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Opti
 			return nil, err
 		}
 	}
-	return acc.mean(p.Brain), nil
+	return acc.mean(), nil
 }
 
 // runMember adds one network's probabilities of all windows.
@@ -155,14 +159,14 @@ func runMember(ctx context.Context, net *models.Net, images []*volume.Volume, wi
 		mirrors = []int{0, 1, 2, 3, 4, 5, 6, 7}
 	}
 	n := opt.Patch[0] * opt.Patch[1] * opt.Patch[2]
-	buf, prob := make([]float32, n), make([]float32, n)
+	buf, prob, turned := make([]float32, n), make([]float32, n), make([]float32, n)
 	for i, w := range windows {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		clear(prob)
 		for _, mirror := range mirrors {
-			p, err := forward(net, images, w.Start, opt.Patch, mirror, buf)
+			p, err := forward(net, images, w.Start, opt.Patch, mirror, buf, turned)
 			if err != nil {
 				return err
 			}
@@ -178,17 +182,25 @@ func runMember(ctx context.Context, net *models.Net, images []*volume.Volume, wi
 
 // forward is the class probabilities [D H W 2] of one window, mirrored along the
 // axes whose bits are set.
-func forward(net *models.Net, images []*volume.Volume, start, patch [3]int, mirror int, buf []float32) ([]float32, error) {
+func forward(net *models.Net, images []*volume.Volume, start, patch [3]int, mirror int, buf, turned []float32) ([]float32, error) {
 	dev := net.Device()
 	t := autograd.NewInference(dev)
 	defer t.Close()
 	shape := device.Shape{N: 1, D: patch[0], H: patch[1], W: patch[2], C: 1}
 	var x []*autograd.Var
 	for _, im := range images {
-		read(buf, im, start, patch, mirror)
+		clear(buf) // zeros where the window sticks out
+		volume.ToNetwork(buf, im.Data, im.Size, start, patch)
+		x0 := buf
+		if mirror != 0 {
+			for v, at := range mirrored(patch, mirror) {
+				turned[v] = buf[at]
+			}
+			x0 = turned
+		}
 		in := dev.Alloc(shape)
 		defer dev.Free(in)
-		dev.Upload(in, buf)
+		dev.Upload(in, x0)
 		x = append(x, autograd.Input(in))
 	}
 	p := t.Value(t.Softmax(net.Forward(t, x...)))
@@ -216,20 +228,6 @@ func mirrored(patch [3]int, mirror int) func(yield func(int, int) bool) {
 					n++
 				}
 			}
-		}
-	}
-}
-
-// read cuts a window from an image, x fastest, into network order, z fastest;
-// zeros where it sticks out.
-func read(dst []float32, im *volume.Volume, start, patch [3]int, mirror int) {
-	for v, at := range mirrored(patch, mirror) {
-		i := start[0] + at/(patch[1]*patch[2])
-		j := start[1] + at/patch[2]%patch[1]
-		k := start[2] + at%patch[2]
-		dst[v] = 0
-		if i < im.Size[0] && j < im.Size[1] && k < im.Size[2] {
-			dst[v] = im.Data[im.Index(i, j, k)]
 		}
 	}
 }

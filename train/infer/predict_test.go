@@ -13,6 +13,7 @@ import (
 	"voxgrad/device/cpu"
 	"voxgrad/layers"
 	"voxgrad/models"
+	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
 
@@ -101,7 +102,7 @@ func TestPredictIsItsDefinition(t *testing.T) {
 		brain := ball(images[0].Grid, [3]float64{10, 9, 12}, 8)
 		before := nets[0].Metadata()["model"]
 		require.Equal(t, c.kind, before)
-		r, err := Predict(context.Background(), members, images, brain, small())
+		r, err := Predict(context.Background(), members, one(brain, images...), small())
 		require.NoError(t, err)
 
 		masked := make([]*volume.Volume, len(images))
@@ -109,22 +110,19 @@ func TestPredictIsItsDefinition(t *testing.T) {
 			masked[i] = im.Like()
 			masked[i].Grid = im.Grid
 			for v := range im.Data {
-				masked[i].Data[v] = im.Data[v] * brain.Data[v]
+				masked[i].Data[v] = im.Data[v] * bit(brain.Data[v])
 			}
 		}
 		p0, p1 := slow(t, nets, masked, small())
 		ones := 0
 		for v := range p0 {
-			p := p1[v] / (p0[v] + p1[v]) * float64(brain.Data[v])
+			p := p1[v] / (p0[v] + p1[v]) * float64(bit(brain.Data[v]))
 			require.InDelta(t, p, float64(r.Prob.Data[v]), 1e-6)
-			want := float32(0)
-			if p1[v] > p0[v] && brain.Data[v] != 0 {
-				want = 1
-			}
+			want := p1[v] > p0[v] && brain.Data[v]
 			if math.Abs(p-0.5) > 1e-6 {
 				require.Equal(t, want, r.Mask.Data[v])
 			}
-			ones += int(r.Mask.Data[v])
+			ones += int(bit(r.Mask.Data[v]))
 		}
 		require.Positive(t, ones)
 		require.Less(t, ones, 2000)
@@ -143,40 +141,41 @@ func TestPredictRefuses(t *testing.T) {
 	v := noise(1, [3]int{16, 16, 16})
 	v.Path = "scan.nii"
 	brain := ball(v.Grid, [3]float64{8, 8, 8}, 6)
-	predict := func(net *models.Net, times []*volume.Volume, brain *volume.Volume, change func(*Options)) error {
+	predict := func(net *models.Net, times []*volume.Volume, brain *volume.Mask, change func(*Options)) error {
 		opt := small()
 		if change != nil {
 			change(&opt)
 		}
-		_, err := Predict(context.Background(), []Member{Keep(net)}, times, brain, opt)
+		_, err := Predict(context.Background(), []Member{Keep(net)}, prep.Case{Times: times, Brain: brain}, opt)
 		return err
 	}
-	one := []*volume.Volume{v}
-	require.NoError(t, predict(seg, one, brain, nil))
-	require.ErrorContains(t, predict(det, one, brain, nil), "a detector takes 2 image(s)")
+	single := []*volume.Volume{v}
+	require.NoError(t, predict(seg, single, brain, nil))
+	require.ErrorContains(t, predict(det, single, brain, nil), "a detector takes 2 image(s)")
 	require.ErrorContains(t, predict(seg, []*volume.Volume{v, v}, brain, nil), "a segmenter takes 1 image(s)")
-	require.ErrorContains(t, predict(inp, one, brain, nil), "does not segment")
-	require.ErrorContains(t, predict(seg, one, brain, func(o *Options) { o.Patch[2] = 12 }), "multiple of 8")
-	require.ErrorContains(t, predict(seg, one, brain, func(o *Options) { o.Hop[0] = 17 }), "hop")
-	require.ErrorContains(t, predict(seg, one, brain, func(o *Options) { o.Hop[1] = 0 }), "hop")
-	require.ErrorContains(t, predict(seg, one, nil, nil), "scan.nii") // not skull-stripped
+	require.ErrorContains(t, predict(inp, single, brain, nil), "does not segment")
+	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Patch[2] = 12 }), "multiple of 8")
+	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Hop[0] = 17 }), "hop")
+	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Hop[1] = 0 }), "hop")
+	require.ErrorContains(t, predict(seg, single, nil, nil), "scan.nii") // not skull-stripped
 	moved := volume.New(v.Grid)
 	moved.Affine[0][3] += 1
+	movedBrain := volume.NewMask(moved.Grid)
 	require.ErrorContains(t, predict(det, []*volume.Volume{v, moved}, brain, nil), "not in the same space")
-	require.ErrorContains(t, predict(seg, one, moved, nil), "not in the same space")
-	_, err := Predict(context.Background(), nil, one, brain, small())
+	require.ErrorContains(t, predict(seg, single, movedBrain, nil), "not in the same space")
+	_, err := Predict(context.Background(), nil, one(brain, v), small())
 	require.ErrorContains(t, err, "no network")
 
 	nan := v.Like()
 	nan.Path = "broken.nii"
-	nan.Data[3] = float32(math.NaN())
+	nan.Data[nan.Index(8, 8, 8)] = float32(math.NaN())
 	require.ErrorContains(t, predict(seg, []*volume.Volume{nan}, brain, nil), "broken.nii")
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = Predict(ctx, []Member{Keep(seg)}, one, brain, small())
+	_, err = Predict(ctx, []Member{Keep(seg)}, one(brain, v), small())
 	require.ErrorIs(t, err, context.Canceled)
 	sick := errors.New("no such file")
-	_, err = Predict(context.Background(), []Member{func() (*models.Net, func(), error) { return nil, nil, sick }}, one, brain, small())
+	_, err = Predict(context.Background(), []Member{func() (*models.Net, func(), error) { return nil, nil, sick }}, one(brain, v), small())
 	require.ErrorIs(t, err, sick)
 }

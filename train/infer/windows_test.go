@@ -8,7 +8,6 @@ import (
 
 	"voxgrad/device/cpu"
 	"voxgrad/internal/rng"
-	"voxgrad/volume"
 )
 
 // Against loops over every start: each place once, with the number of starts that
@@ -58,20 +57,19 @@ func TestWindowsWithoutBrainCannotMatter(t *testing.T) {
 	opt := small()
 	var total int
 	opt.Progress = func(done, all int) { total = all }
-	r, err := Predict(context.Background(), []Member{Keep(net)}, []*volume.Volume{v}, brain, opt)
+	r, err := Predict(context.Background(), []Member{Keep(net)}, one(brain, v), opt)
 	require.NoError(t, err)
 	require.Less(t, total, len(Windows(v.Size, opt.Patch, opt.Hop)))
 
 	for i := range v.Data {
-		v.Data[i] *= brain.Data[i]
+		v.Data[i] *= bit(brain.Data[i])
 	}
-	opt.NoMask = true
-	all, err := Predict(context.Background(), []Member{Keep(net)}, []*volume.Volume{v}, nil, opt)
+	all, err := Predict(context.Background(), []Member{Keep(net)}, one(nil, v), opt)
 	require.NoError(t, err)
 	require.Equal(t, len(Windows(v.Size, opt.Patch, opt.Hop)), total)
 	outside := 0
 	for i, b := range brain.Data {
-		if b != 0 {
+		if b {
 			require.Equal(t, all.Prob.Data[i], r.Prob.Data[i])
 			continue
 		}

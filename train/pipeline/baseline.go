@@ -9,6 +9,7 @@ import (
 
 	"voxgrad/metrics"
 	"voxgrad/train/dataset"
+	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
 
@@ -92,7 +93,7 @@ func (w *thresholding) run(ctx context.Context, p *Pipeline, s *Step) (*session,
 		if err != nil {
 			return nil, err
 		}
-		if err := volume.Write(p.path(baselineFolder, c.ID+newEnding), found[0], volume.Uint8); err != nil {
+		if err := volume.WriteMask(p.path(baselineFolder, c.ID+newEnding), found[0]); err != nil {
 			return nil, err
 		}
 		m, err := score(c, found[0])
@@ -118,11 +119,7 @@ func (p *Pipeline) tune(c dataset.Case, sums []float64) error {
 	opt := metrics.DefaultOptions()
 	opt.Groups = metrics.LesionGroup
 	for i, f := range found {
-		m, err := f.Mask()
-		if err != nil {
-			return fmt.Errorf("case %s: %w", c.ID, err)
-		}
-		r, err := metrics.Evaluate(truth, m, opt)
+		r, err := metrics.Evaluate(truth, f, opt)
 		if err != nil {
 			return fmt.Errorf("case %s: %w", c.ID, err)
 		}
@@ -134,24 +131,32 @@ func (p *Pipeline) tune(c dataset.Case, sums []float64) error {
 }
 
 // differences is the baseline's masks of a case at some thresholds.
-func (p *Pipeline) differences(c dataset.Case, sds []float64) ([]*volume.Volume, error) {
-	settings := p.job.Config.Data.Settings
-	times, brain, err := dataset.ReadImages(c, settings)
+func (p *Pipeline) differences(c dataset.Case, sds []float64) ([]*volume.Mask, error) {
+	images, err := p.images(c)
 	if err != nil {
-		return nil, fmt.Errorf("case %s: %w", c.ID, err)
+		return nil, err
 	}
-	if settings.ResampleTimes {
-		times[1] = volume.Resample(times[1], times[0].Grid, volume.Linear, 0)
-	}
-	var out []*volume.Volume
+	var out []*volume.Mask
 	for _, x := range sds {
 		o := volume.DefaultDifference()
 		o.SDs = x
-		m, err := volume.DifferenceBaseline(times[0], times[1], brain, o)
+		m, err := volume.DifferenceBaseline(images.Aligned[0], images.Aligned[1], images.Masked, o)
 		if err != nil {
 			return nil, fmt.Errorf("case %s: %w", c.ID, err)
 		}
 		out = append(out, m)
 	}
 	return out, nil
+}
+
+// images are a case's time points on one grid, and its brain.
+func (p *Pipeline) images(c dataset.Case) (*prep.Prepared, error) {
+	images, err := dataset.ReadImages(c)
+	if err == nil {
+		var out *prep.Prepared
+		if out, err = prep.Align(images, p.job.Config.Data.Settings); err == nil {
+			return out, nil
+		}
+	}
+	return nil, fmt.Errorf("case %s: %w", c.ID, err)
 }

@@ -95,11 +95,11 @@ func (w *pageWork) scores(ctx context.Context, p *Pipeline, s *Step, page *repor
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		found, err := volume.Read(p.path(pred.mask(c)))
+		found, err := volume.ReadMask(p.path(pred.mask(c)))
 		if err != nil {
 			return err
 		}
-		other, err := volume.Read(p.path(baselineFolder, c.ID+newEnding))
+		other, err := volume.ReadMask(p.path(baselineFolder, c.ID+newEnding))
 		if err != nil {
 			return err
 		}
@@ -147,13 +147,10 @@ func (w *pageWork) scores(ctx context.Context, p *Pipeline, s *Step, page *repor
 }
 
 // draw writes a case's picture.
-func (w *pageWork) draw(p *Pipeline, pred *predicting, c dataset.Case, found *volume.Volume) (*report.Picture, error) {
-	times, brain, err := dataset.ReadImages(c, p.job.Config.Data.Settings)
+func (w *pageWork) draw(p *Pipeline, pred *predicting, c dataset.Case, found *volume.Mask) (*report.Picture, error) {
+	images, err := p.images(c)
 	if err != nil {
-		return nil, fmt.Errorf("case %s: %w", c.ID, err)
-	}
-	if p.job.Config.Data.Settings.ResampleTimes {
-		times[1] = volume.Resample(times[1], times[0].Grid, volume.Linear, 0)
+		return nil, err
 	}
 	truth, err := dataset.ReadMask(c)
 	if err != nil {
@@ -163,8 +160,8 @@ func (w *pageWork) draw(p *Pipeline, pred *predicting, c dataset.Case, found *vo
 	if err != nil {
 		return nil, err
 	}
-	img, err := report.LesionPicture(&report.Case{Title: c.ID, Time1: times[0], Time2: times[1], Mask: found, Prob: prob,
-		Truth: truth.Volume(), Brain: brain, Rows: 3})
+	img, err := report.LesionPicture(&report.Case{Title: c.ID, Time1: images.Aligned[0], Time2: images.Aligned[1], Mask: found.Volume(), Prob: prob,
+		Truth: truth.Volume(), Brain: images.Masked.Volume(), Rows: 3})
 	if err != nil {
 		return nil, fmt.Errorf("case %s: %w", c.ID, err)
 	}

@@ -22,18 +22,14 @@ var scoreKeys = []string{"dice", "lesion_sensitivity", "lesion_ppv", "lesion_f1"
 	"truth_lesions", "pred_lesions", "tested_lesions", "tested_volume", "jaccard", "sensitivity", "ppv"}
 
 // score measures a mask against a case's truth.
-func score(c dataset.Case, found *volume.Volume) (metrics.Case, error) {
+func score(c dataset.Case, found *volume.Mask) (metrics.Case, error) {
 	truth, err := dataset.ReadMask(c)
 	if err != nil {
 		return metrics.Case{}, err
 	}
 	o := metrics.DefaultOptions()
 	o.Groups = metrics.VoxelGroup | metrics.LesionGroup
-	pred, err := found.Mask()
-	if err != nil {
-		return metrics.Case{}, err
-	}
-	r, err := metrics.Evaluate(truth, pred, o)
+	r, err := metrics.Evaluate(truth, found, o)
 	if err != nil {
 		return metrics.Case{}, fmt.Errorf("case %s: %w", c.ID, err)
 	}

@@ -236,18 +236,18 @@ func (w *predicting) run(ctx context.Context, p *Pipeline, s *Step) (*session, e
 		if _, err := os.Stat(p.path(w.mask(c))); err == nil {
 			continue
 		}
-		times, brain, err := dataset.ReadImages(c, opt.Settings)
+		images, err := dataset.ReadImages(c)
 		if err != nil {
 			return nil, fmt.Errorf("case %s: %w", c.ID, err)
 		}
-		r, err := infer.Predict(ctx, members, times, brain, opt)
+		r, err := infer.Predict(ctx, members, images, opt)
 		if err != nil {
 			return nil, fmt.Errorf("case %s: %w", c.ID, err)
 		}
 		if err := volume.Write(p.path(w.prob(c)), r.Prob, volume.Float32); err != nil {
 			return nil, err
 		}
-		if err := volume.Write(p.path(w.mask(c)), r.Mask, volume.Uint8); err != nil {
+		if err := volume.WriteMask(p.path(w.mask(c)), r.Mask); err != nil {
 			return nil, err
 		}
 		p.on(Progress{Step: s, Done: n + 1, Total: len(d.Cases)})
@@ -295,7 +295,7 @@ func (w *evaluating) run(ctx context.Context, p *Pipeline, s *Step) (*session, e
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		found, err := volume.Read(p.path(w.predictions().mask(c)))
+		found, err := volume.ReadMask(p.path(w.predictions().mask(c)))
 		if err != nil {
 			return nil, err
 		}

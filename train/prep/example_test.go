@@ -14,7 +14,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	p, err := prep.Images([]*volume.Volume{scan.Time1, scan.Time2}, scan.BrainMask, prep.Defaults())
+	p, err := prep.Images(prep.Case{Times: []*volume.Volume{scan.Time1, scan.Time2}, Brain: scan.BrainMask}, prep.Defaults())
 	if err != nil {
 		panic(err)
 	}

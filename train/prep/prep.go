@@ -5,7 +5,10 @@ package prep
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
+	"voxgrad/internal/warn"
 	"voxgrad/volume"
 )
 
@@ -40,48 +43,63 @@ func (s Settings) interp() volume.Interp {
 	return volume.Linear
 }
 
+// Case is the images of one case as they were given.
+type Case struct {
+	Times []*volume.Volume // the time points
+
+	// Brain is the brain mask, on the grid of the first time point or, with Space, on that
+	// of Space. Nil: it is found in skull-stripped images, as what is brain in all of
+	// them, unless NoMask.
+	Brain  *volume.Mask
+	NoMask bool // prepare without a brain mask: everything counts
+
+	// Space, if set, is on the grid that all time points are brought to by Transforms
+	// (one each, from points of the space to points of the scan; nil for none), with cubic
+	// interpolation. Else all must be on the grid of the first, but for
+	// Settings.ResampleTimes.
+	Space      *volume.Volume
+	Transforms []*Transform
+}
+
+// Transform is a registration's, with the file it came from for messages.
+type Transform struct {
+	volume.Transform
+	Path string
+}
+
 // Prepared is a case ready for a network.
 type Prepared struct {
-	Input  *volume.Volume   // the first image as given; results go back to its grid
-	Images []*volume.Volume // on one canonical 1 mm grid, normalised, 0 outside the brain
-	Brain  []bool           // of the canonical grid; nil: no mask, everything counts
-	Masked []bool           // the brain on the grid of Input; nil as Brain
+	Aligned []*volume.Volume // the time points on one grid, NaN replaced by 0; results go back to it
+	Masked  *volume.Mask     // the brain on that grid; nil: no mask, everything counts
+	Images  []*volume.Volume // on one canonical 1 mm grid, normalised, 0 outside the brain
+	Brain   *volume.Mask     // on the canonical grid; nil as Masked
 }
 
 // Grid is the canonical 1 mm grid.
 func (p *Prepared) Grid() volume.Grid { return p.Images[0].Grid }
 
-// Images prepares the time points of one case. brain is the brain mask on the
-// grid of the first image, or nil for none (see Auto). Errors name the file: NaN
-// or infinite voxels, time points or mask in different spaces, an empty or
-// constant image.
-func Images(times []*volume.Volume, brain *volume.Volume, s Settings) (*Prepared, error) {
-	if err := s.Check(); err != nil {
-		return nil, err
-	}
-	times, err := align(times, s)
+// Images prepares a case, in this order: the brain is found where none is given,
+// NaN outside it becomes 0, time points and brain are aligned, everything is
+// resampled to the canonical grid, masked and normalised. Errors name the file: NaN
+// or infinite voxels inside the brain, time points or mask in different spaces or
+// without a common place, an empty or constant image. What leaves part of a scan
+// unsearched, or is hardly a brain, is warned of.
+func Images(c Case, s Settings) (*Prepared, error) {
+	p, err := Align(c, s)
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{Input: times[0]}
-	grid, err := volume.Iso(times[0].Grid, 1)
+	grid, err := volume.Iso(p.Aligned[0].Grid, 1)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", times[0].Name(), err)
+		return nil, fmt.Errorf("%s: %w", p.Aligned[0].Name(), err)
 	}
-	var mask *volume.Volume
-	if brain != nil {
-		if p.Masked, err = binary(brain, times[0]); err != nil {
-			return nil, err
-		}
-		if p.Brain, err = Mask(brain, times[0], grid); err != nil {
-			return nil, err
-		}
-		mask = volume.New(grid).FromMask(p.Brain)
-		mask.Path = brain.Path
+	if p.Masked != nil {
+		p.Brain = p.Masked.Resample(grid)
+		p.lost()
 	}
-	for _, v := range times {
-		im, err := volume.Normalize(volume.Resample(v, grid, s.interp(), 0), mask, volume.Method(s.Normalize))
-		if err != nil {
+	for _, v := range p.Aligned {
+		im := volume.Resample(v, grid, s.interp(), 0)
+		if err := volume.NormalizeInPlace(im, p.Brain, volume.Method(s.Normalize)); err != nil {
 			return nil, err
 		}
 		p.Images = append(p.Images, im)
@@ -89,100 +107,303 @@ func Images(times []*volume.Volume, brain *volume.Volume, s Settings) (*Prepared
 	return p, nil
 }
 
-// Auto is the brain mask of skull-stripped time points: where all of them have
-// brain by volume.BrainMask.
-func Auto(times []*volume.Volume, s Settings) (*volume.Volume, error) {
-	times, err := align(times, s)
-	if err != nil {
+// Align is the first part of Images: it fills in Aligned and Masked alone.
+func Align(c Case, s Settings) (*Prepared, error) {
+	if err := s.Check(); err != nil {
 		return nil, err
 	}
-	var brain *volume.Volume
-	for _, v := range times {
-		b, err := volume.BrainMask(v)
-		if err != nil {
+	a := &aligner{c: c, s: s, p: &Prepared{}, ref: c.Times[0]}
+	if c.Space != nil {
+		a.ref = c.Space
+	}
+	if err := a.given(); err != nil {
+		return nil, err
+	}
+	for n := range c.Times {
+		if err := a.time(n); err != nil {
 			return nil, err
 		}
-		if brain == nil {
-			brain = b
-			continue
-		}
-		for i, x := range b.Data {
-			brain.Data[i] *= x
-		}
 	}
-	brain.Path = ""
-	return brain, nil
+	return a.p, a.check()
 }
 
-// Mask is a lesion or brain mask, which must lie on the grid of ref, on another
-// grid: interpolated linearly, 0.5 and more counts. Where the grids share
-// voxels that is the mask itself.
-func Mask(mask, ref *volume.Volume, grid volume.Grid) ([]bool, error) {
-	m, err := binary(mask, ref)
-	if err != nil {
-		return nil, err
-	}
-	r := volume.Resample(mask.FromMask(m), grid, volume.Linear, 0)
-	out := make([]bool, len(r.Data))
-	for i, x := range r.Data {
-		out[i] = x >= 0.5
-	}
-	return out, nil
+type aligner struct {
+	c     Case
+	s     Settings
+	p     *Prepared
+	ref   *volume.Volume // on the grid that everything is brought to
+	found []*volume.Mask // brains that were found, on that grid
 }
 
-// CheckBinary refuses a mask that has other values than 0 and one above ½: an image
-// in a mask's place, a map of probabilities, a mask of several classes.
-func CheckBinary(mask *volume.Volume) error {
-	if err := mask.CheckFinite(); err != nil {
+// given brings the brain mask that was given to the common grid.
+func (a *aligner) given() (err error) {
+	if a.c.Brain == nil || a.c.NoMask {
+		return nil
+	}
+	if a.p.Masked, err = a.c.Brain.On(a.ref); err == nil || a.c.Space == nil {
 		return err
 	}
-	one := float32(0)
-	for _, x := range mask.Data {
-		switch {
-		case x == 0 || x == one:
-		case one == 0 && x > 0.5:
-			one = x
-		default:
-			return fmt.Errorf("%s: not a binary mask: it has the value %g beside others; make it 0 and 1 first", mask.Name(), x)
-		}
+	onFirst, other := a.c.Brain.On(a.c.Times[0])
+	if other != nil {
+		return fmt.Errorf("%w; with a common space the brain mask is on the grid of the space or of the first scan", err)
+	}
+	t := volume.Identity
+	if a.transform(0) != nil {
+		t = a.transform(0).Transform
+	}
+	a.p.Masked = onFirst.ResampleThrough(a.ref.Grid, t)
+	return nil
+}
+
+func (a *aligner) transform(n int) *Transform {
+	if n < len(a.c.Transforms) {
+		return a.c.Transforms[n]
 	}
 	return nil
 }
 
-// binary is a mask's voxels above 0.5, after a check that it is one and lies where
-// ref does.
-func binary(mask, ref *volume.Volume) ([]bool, error) {
-	if err := CheckBinary(mask); err != nil {
-		return nil, err
+// time brings time point n to the common grid, with the brain found in it.
+func (a *aligner) time(n int) error {
+	v := a.c.Times[n]
+	bad := notFinite(v)
+	if bad != nil {
+		if a.c.NoMask {
+			return v.CheckFinite()
+		}
+		v = withZeros(v, bad)
 	}
-	if err := volume.SameSpace(ref, mask); err != nil {
-		return nil, err
+	var brain *volume.Mask
+	if a.p.Masked == nil && !a.c.NoMask {
+		var err error
+		if brain, err = volume.BrainMask(v); err != nil {
+			return err
+		}
+		if why := brain.Implausible(); why != "" {
+			warn.Once("%s: the brain found in it, all that is not 0, is hardly one: %s; if it is not a whole brain, give a mask (--brainmask)", v.Name(), why)
+		}
 	}
-	out := make([]bool, len(mask.Data))
-	for i, x := range mask.Data {
-		out[i] = x > 0.5
+	t, moved, err := a.way(n, v)
+	if err != nil {
+		return err
 	}
-	return out, nil
+	out := v
+	if moved {
+		in := a.s.interp()
+		if a.c.Space != nil {
+			in = volume.Cubic
+		}
+		out = volume.ResampleThrough(v, a.ref.Grid, t, in, 0)
+		out.Path, out.Source = v.Path, a.ref.Source
+		if bad != nil {
+			bad = volume.ResampleThrough(bad.Volume(), a.ref.Grid, t, volume.Linear, 0).Above(0) // every voxel that takes from them
+		}
+		if brain != nil {
+			brain = brain.ResampleThrough(a.ref.Grid, t)
+		}
+	}
+	inside := a.p.Masked
+	if brain != nil {
+		a.found, inside = append(a.found, brain), brain
+	}
+	if bad != nil {
+		if err := outside(v, bad, inside); err != nil {
+			return err
+		}
+	}
+	a.p.Aligned = append(a.p.Aligned, out)
+	if moved {
+		return a.covers(n, t, inside)
+	}
+	return nil
 }
 
-// align checks the time points' voxels and spaces, and resamples later ones to
-// the first where that is allowed.
-func align(times []*volume.Volume, s Settings) ([]*volume.Volume, error) {
-	out := make([]*volume.Volume, len(times))
-	for i, v := range times {
-		if err := v.CheckFinite(); err != nil {
-			return nil, err
+// way is the transform that brings time point n to the common grid; moved is false
+// where it is there already.
+func (a *aligner) way(n int, v *volume.Volume) (t volume.Transform, moved bool, err error) {
+	if a.c.Space != nil {
+		if tr := a.transform(n); tr != nil {
+			return tr.Transform, true, nil
 		}
-		out[i] = v
-		if i == 0 {
-			continue
+		return volume.Identity, true, nil
+	}
+	if n == 0 {
+		return volume.Identity, false, nil
+	}
+	if err := volume.SameSpace(a.ref, v); err != nil {
+		if !a.s.ResampleTimes {
+			return t, false, err
 		}
-		if err := volume.SameSpace(times[0], v); err != nil {
-			if !s.ResampleTimes {
-				return nil, err
-			}
-			out[i] = volume.Resample(v, times[0].Grid, s.interp(), 0)
+		return volume.Identity, true, nil
+	}
+	return volume.Identity, false, nil
+}
+
+// Shares of the brain that a scan may leave out without a word, and that a transform
+// in the right direction covers.
+const (
+	leftOut = 0.01
+	covered = 0.5
+)
+
+// covers looks at how much of the brain, or of the common grid where there is none,
+// the moved time point n covers: little means a wrong transform.
+func (a *aligner) covers(n int, t volume.Transform, brain *volume.Mask) error {
+	v, out := a.c.Times[n], a.p.Aligned[n]
+	all := brain
+	if all == nil || all.Count() == 0 {
+		all = volume.NewMask(a.ref.Grid)
+		for x := range all.Data {
+			all.Data[x] = true
 		}
 	}
-	return out, nil
+	share := coverage(all, v.Grid, t)
+	tr := a.transform(n)
+	nothing := share == 0 || !slices.ContainsFunc(out.Data, func(f float32) bool { return f != 0 }) || brain != nil && brain.Count() == 0 && a.p.Masked == nil
+	inverse := 0.0
+	if tr != nil {
+		inverse = coverage(all, v.Grid, t.Inverse())
+	}
+	switch {
+	case nothing && tr != nil && inverse > max(share, covered):
+		return fmt.Errorf("%s: nothing of the scan lies in the common space after %s; with the inverse of the transform it does: is it the transform's inverse? it must map points of the common space to points of the scan", v.Name(), tr.Path)
+	case nothing && tr != nil:
+		return fmt.Errorf("%s: nothing of the scan lies in the common space after %s: is it the transform's inverse, or that of another scan? it must map points of the common space to points of the scan", v.Name(), tr.Path)
+	case nothing:
+		return fmt.Errorf("%s and %s do not overlap: their centres are %.3g mm apart; register one to the other", a.ref.Name(), v.Name(), centresApart(a.ref.Grid, v.Grid))
+	case 1-share > leftOut && brain != nil:
+		hint := ""
+		if tr != nil && inverse > share+leftOut {
+			hint = fmt.Sprintf("; with the inverse of %s it would be %.0f %%", tr.Path, 100*(1-inverse))
+		}
+		warn.Once("%s: %.0f %% of the brain lies outside this scan's field of view, where nothing can be found%s", v.Name(), 100*(1-share), hint)
+	}
+	return nil
+}
+
+// check completes Masked and looks at what the time points have in common.
+func (a *aligner) check() error {
+	p := a.p
+	if len(p.Aligned) == 2 && p.Aligned[0].Size == p.Aligned[1].Size && slices.Equal(p.Aligned[0].Data, p.Aligned[1].Data) {
+		warn.Once("%s and %s hold the same image: nothing can be new between them", p.Aligned[0].Name(), p.Aligned[1].Name())
+	}
+	if a.c.NoMask {
+		return nil
+	}
+	if p.Masked != nil {
+		if p.Masked.Count() == 0 {
+			return fmt.Errorf("%s: the brain mask is empty", p.Masked.Name())
+		}
+		if why := p.Masked.Implausible(); why != "" {
+			warn.Once("%s: hardly the mask of a brain: %s", p.Masked.Name(), why)
+		}
+		return nil
+	}
+	p.Masked = a.found[0]
+	any := a.found[0].Count()
+	for _, b := range a.found[1:] {
+		for x, in := range b.Data {
+			if in && !p.Masked.Data[x] {
+				any++
+			}
+			p.Masked.Data[x] = p.Masked.Data[x] && in
+		}
+	}
+	p.Masked.Path = ""
+	n := p.Masked.Count()
+	if n == 0 {
+		return fmt.Errorf("%s and %s: no voxel is brain in both: are they registered to one another?", p.Aligned[0].Name(), p.Aligned[len(p.Aligned)-1].Name())
+	}
+	if share := 1 - float64(n)/float64(any); share > leftOut {
+		warn.Once("%s and %s: %.1f %% of the voxels that are brain in one of them are 0 in the other and are left out; give a brain mask (--brainmask) to search them", p.Aligned[0].Name(), p.Aligned[len(p.Aligned)-1].Name(), 100*share)
+	}
+	return nil
+}
+
+// lost warns where voxels of the brain have no counterpart on the canonical grid, so
+// that nothing can be found in them: parts thinner than its voxels.
+func (p *Prepared) lost() {
+	if p.Masked.Grid.Reordered(p.Brain.Grid) {
+		return
+	}
+	back := volume.Resample(p.Brain.Volume(), p.Masked.Grid, volume.Linear, 0)
+	lost := 0
+	for x, in := range p.Masked.Data {
+		if in && back.Data[x] == 0 {
+			lost++
+		}
+	}
+	if share := float64(lost) / float64(p.Masked.Count()); share > leftOut/10 {
+		warn.Once("%s: %.1f %% of the brain's voxels, in parts thinner than the 1 mm grid, are lost on it; nothing can be found there", p.Aligned[0].Name(), 100*share)
+	}
+}
+
+// notFinite is the voxels that are NaN or infinite; nil where there is none.
+func notFinite(v *volume.Volume) *volume.Mask {
+	var m *volume.Mask
+	for x, f := range v.Data {
+		if f-f != 0 {
+			if m == nil {
+				m = &volume.Mask{Grid: v.Grid, Data: make([]bool, len(v.Data)), Source: v.Source}
+			}
+			m.Data[x] = true
+		}
+	}
+	return m
+}
+
+func withZeros(v *volume.Volume, bad *volume.Mask) *volume.Volume {
+	out := v.Like()
+	out.Path = v.Path
+	for x, f := range v.Data {
+		if !bad.Data[x] {
+			out.Data[x] = f
+		}
+	}
+	return out
+}
+
+// outside refuses NaN inside the brain and warns of it outside, where it is
+// background.
+func outside(v *volume.Volume, bad, brain *volume.Mask) error {
+	n, first := 0, -1
+	for x, b := range bad.Data {
+		if b && brain.Data[x] {
+			if n++; first < 0 {
+				first = x
+			}
+		}
+	}
+	if n > 0 {
+		g := bad.Grid
+		return fmt.Errorf("%s: %d voxels inside the brain are NaN or infinite, the first at (%d, %d, %d); repair the image, or give a brain mask (--brainmask) that leaves them out",
+			v.Name(), n, first%g.Size[0], first/g.Size[0]%g.Size[1], first/g.Size[0]/g.Size[1])
+	}
+	warn.Once("%s: %d of %d voxels are NaN or infinite, none of them inside the brain; they are taken as background", v.Name(), bad.Count(), len(bad.Data))
+	return nil
+}
+
+// coverage is the share of a mask's voxels whose places t maps into a grid.
+func coverage(m *volume.Mask, g volume.Grid, t volume.Transform) float64 {
+	to := g.Affine.Inverse().Mul(t).Mul(m.Affine)
+	n, in := 0, 0
+	for x, b := range m.Data {
+		if !b {
+			continue
+		}
+		n++
+		p := to.Apply([3]float64{float64(x % m.Size[0]), float64(x / m.Size[0] % m.Size[1]), float64(x / m.Size[0] / m.Size[1])})
+		inside := true
+		for a, at := range p {
+			inside = inside && at >= -0.5 && at <= float64(g.Size[a])-0.5
+		}
+		if inside {
+			in++
+		}
+	}
+	return float64(in) / float64(max(1, n))
+}
+
+func centresApart(a, b volume.Grid) float64 {
+	p, q := a.Centre(), b.Centre()
+	return math.Hypot(math.Hypot(p[0]-q[0], p[1]-q[1]), p[2]-q[2])
 }

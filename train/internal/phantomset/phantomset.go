@@ -27,11 +27,11 @@ func Write(root string, n int) error {
 		for name, v := range map[string]*volume.Volume{
 			"pairs/%s/flair_time01_on_middle_space.nii.gz": p.Time1,
 			"pairs/%s/flair_time02_on_middle_space.nii.gz": p.Time2,
-			"pairs/%s/ground_truth.nii.gz":                 p.NewLesions,
-			"pairs/%s/brain_mask.nii.gz":                   p.BrainMask,
+			"pairs/%s/ground_truth.nii.gz":                 p.NewLesions.Volume(),
+			"pairs/%s/brain_mask.nii.gz":                   p.BrainMask.Volume(),
 			"single/%s/flair.nii.gz":                       p.Time1,
-			"single/%s/lesions.nii.gz":                     p.Lesions1,
-			"single/%s/brainmask.nii.gz":                   p.BrainMask,
+			"single/%s/lesions.nii.gz":                     p.Lesions1.Volume(),
+			"single/%s/brainmask.nii.gz":                   p.BrainMask.Volume(),
 		} {
 			path := filepath.Join(root, fmt.Sprintf(name, fmt.Sprintf("case%d", i)))
 			if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {

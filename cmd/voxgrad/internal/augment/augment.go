@@ -3,7 +3,6 @@ package augment
 
 import (
 	"fmt"
-	"math"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -183,7 +182,7 @@ func numbered(out string, n, count int) string {
 }
 
 // unit is the intensity of the scan that counts as 1.
-func (j *augmentJob) unit(v, brain *volume.Volume) (float64, error) {
+func (j *augmentJob) unit(v *volume.Volume, brain *volume.Mask) (float64, error) {
 	method := volume.Method(j.normalize)
 	if method == volume.NoScale {
 		return 1, nil
@@ -194,21 +193,9 @@ func (j *augmentJob) unit(v, brain *volume.Volume) (float64, error) {
 			return 0, fmt.Errorf("%w; give --brainmask, or --normalize none", err)
 		}
 	}
-	if method == volume.KDE {
-		return volume.KDEScale(v, brain)
+	unit, err := volume.Scale(v, brain, method)
+	if err != nil {
+		return 0, fmt.Errorf("%w; or use --normalize none", err)
 	}
-	var values []float32
-	for i, x := range v.Data {
-		if brain.Data[i] != 0 && x != 0 {
-			values = append(values, x)
-		}
-	}
-	if len(values) == 0 {
-		return 0, fmt.Errorf("%s: no voxel of the brain differs from 0", v.Name())
-	}
-	median := volume.Percentile(values, 50)
-	if !(median > 0) || math.IsInf(median, 0) {
-		return 0, fmt.Errorf("%s: the median of the brain is %g and must be above 0; use --normalize none", v.Name(), median)
-	}
-	return median, nil
+	return unit, nil
 }

@@ -92,7 +92,7 @@ func (j *augmentJob) run(cmd *cobra.Command) error {
 		}
 	}
 	if j.montage != "" {
-		img, err := report.MontagePicture(&report.Montage{Panels: panels, Brain: brain, Lesions: lesions})
+		img, err := report.MontagePicture(&report.Montage{Panels: panels, Brain: brain.Volume(), Lesions: lesions.Volume()})
 		if err != nil {
 			return err
 		}
@@ -110,15 +110,15 @@ func (j *augmentJob) run(cmd *cobra.Command) error {
 }
 
 // mask reads a mask on the grid of the scan; nil for no path.
-func (j *augmentJob) mask(path string, scan *volume.Volume) (*volume.Volume, error) {
+func (j *augmentJob) mask(path string, scan *volume.Volume) (*volume.Mask, error) {
 	if path == "" {
 		return nil, nil
 	}
-	m, err := volume.Read(path)
+	m, err := volume.ReadMask(path)
 	if err != nil {
 		return nil, err
 	}
-	return m, volume.SameSpace(scan, m)
+	return m.On(scan)
 }
 
 // variants are the files to write and their recipes.

@@ -11,105 +11,85 @@ import (
 	"voxgrad/models"
 	"voxgrad/report"
 	"voxgrad/train/infer"
+	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
 
-// inputs are the scans of a prediction, in the space it is made in.
-type inputs struct {
-	times []*volume.Volume
-	brain *volume.Volume // nil: none given
-
-	native    *volume.Volume    // the first scan as it was, if it was moved
-	transform *volume.Transform // that moved it
-}
-
-// read loads the scans and the brain mask, and moves the scans into the common
-// space if there are transforms.
-func (j *predictJob) read() (*inputs, error) {
-	in := &inputs{}
-	for _, path := range j.images {
-		v, err := volume.Read(path)
-		if err != nil {
-			return nil, err
-		}
-		if err := v.CheckFinite(); err != nil {
-			return nil, err
-		}
-		in.times = append(in.times, v)
-	}
-	if err := j.move(in); err != nil {
-		return nil, err
-	}
-	if j.brain != "" && j.brain != "none" {
-		brain, err := volume.Read(j.brain)
-		if err != nil {
-			return nil, err
-		}
-		in.brain = brain
-	}
-	return in, nil
-}
-
-// move applies the transforms.
-func (j *predictJob) move(in *inputs) error {
+// read loads the scans, the brain mask and the transforms.
+func (j *predictJob) read() (c prep.Case, err error) {
 	given := false
 	for _, t := range j.transforms {
 		given = given || t != ""
 	}
 	switch {
-	case !given && j.space == "":
-		return nil
-	case !given:
-		return fmt.Errorf("--space is for scans with --transform1 or --transform2")
-	case j.space == "":
-		return fmt.Errorf("transforms need --space: an image on the grid of the common space")
+	case given && j.space == "":
+		return c, fmt.Errorf("transforms need --space: an image on the grid of the common space")
+	case !given && j.space != "":
+		return c, fmt.Errorf("--space is for scans with --transform1 or --transform2")
 	}
-	space, err := volume.Read(j.space)
-	if err != nil {
-		return err
+	for _, path := range j.images {
+		v, err := volume.Read(path)
+		if err != nil {
+			return c, err
+		}
+		c.Times = append(c.Times, v)
 	}
-	in.native = in.times[0]
-	for n, path := range j.transforms {
-		t := volume.Identity
+	switch j.brain {
+	case "none":
+		c.NoMask = true
+	case "":
+	default:
+		if c.Brain, err = volume.ReadMask(j.brain); err != nil {
+			return c, err
+		}
+	}
+	if !given {
+		return c, nil
+	}
+	if c.Space, err = volume.Read(j.space); err != nil {
+		return c, err
+	}
+	c.Space.Data = nil // its grid is all that is needed
+	for _, path := range j.transforms {
+		var t *prep.Transform
 		if path != "" {
-			if t, err = volume.ReadITK(path); err != nil {
-				return err
+			t = &prep.Transform{Path: path}
+			if t.Transform, err = volume.ReadITK(path); err != nil {
+				return c, err
 			}
 		}
-		if n == 0 {
-			in.transform = &t
-		}
-		v := in.times[n]
-		in.times[n] = volume.ResampleThrough(v, space.Grid, t, volume.Cubic, 0)
-		in.times[n].Path, in.times[n].Source = v.Path, space.Source
+		c.Transforms = append(c.Transforms, t)
 	}
-	return nil
+	return c, nil
 }
 
-// back moves a result to the grid of the first scan as it was given: the map is
-// interpolated linearly, then thresholded.
-func (in *inputs) back(r *infer.Result) error {
-	if in.native == nil {
-		return nil
+// back moves a result from the common space to the grid of the first scan as it was
+// given: the map is interpolated linearly, then thresholded.
+func back(c prep.Case, r *infer.Result, threshold float64) {
+	if c.Space == nil {
+		return
 	}
-	prob := volume.ResampleThrough(r.Prob, in.native.Grid, in.transform.Inverse(), volume.Linear, 0)
-	r.Prob, r.Mask = in.native.Like(), in.native.Like()
-	for i, p := range prob.Data {
-		r.Prob.Data[i] = p
-		if p > 0.5 {
-			r.Mask.Data[i] = 1
-		}
+	first, inverse := c.Times[0], volume.Identity
+	if t := c.Transforms[0]; t != nil {
+		inverse = t.Transform.Inverse()
 	}
-	in.times[1] = volume.ResampleThrough(in.times[1], in.native.Grid, in.transform.Inverse(), volume.Linear, 0)
-	in.times[0], in.brain = in.native, nil
-	return nil
+	prob := volume.ResampleThrough(r.Prob, first.Grid, inverse, volume.Linear, 0)
+	prob.Path, prob.Source = "", first.Source
+	r.Prob, r.Mask = prob, prob.Above(threshold)
+	for n := range r.Aligned[1:] {
+		r.Aligned[n+1] = volume.ResampleThrough(r.Aligned[n+1], first.Grid, inverse, volume.Linear, 0)
+	}
+	r.Aligned[0], r.Brain = first, nil
 }
 
 // picture is the picture of what was found.
-func (in *inputs) picture(kind string, r *infer.Result) *report.Case {
-	c := &report.Case{Title: "Lesions", Time2: in.times[0], Mask: r.Mask, Prob: r.Prob, Brain: in.brain}
+func picture(kind string, r *infer.Result, masked bool) *report.Case {
+	c := &report.Case{Title: "Lesions", Time2: r.Aligned[0], Mask: r.Mask.Volume(), Prob: r.Prob}
+	if masked {
+		c.Brain = r.Brain.Volume()
+	}
 	if kind == models.Detector {
-		c.Title, c.Time1, c.Time2 = "New lesions", in.times[0], in.times[1]
+		c.Title, c.Time1, c.Time2 = "New lesions", r.Aligned[0], r.Aligned[1]
 	}
 	return c
 }

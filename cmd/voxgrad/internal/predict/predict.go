@@ -12,6 +12,7 @@ import (
 	"voxgrad/models"
 	"voxgrad/report"
 	"voxgrad/train/infer"
+	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
 
@@ -151,17 +152,14 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := in.back(result); err != nil {
-		return err
-	}
+	back(in, result, j.opt.Threshold)
 	return j.write(in, result)
 }
 
 // predict shows the progress of infer.Predict.
-func (j *predictJob) predict(ctx context.Context, members []infer.Member, in *inputs) (*infer.Result, error) {
+func (j *predictJob) predict(ctx context.Context, members []infer.Member, in prep.Case) (*infer.Result, error) {
 	var bar *cli.Progress
 	opt := j.opt
-	opt.NoMask = j.brain == "none"
 	opt.Progress = func(done, total int) {
 		if bar == nil {
 			bar = cli.NewProgress("predicting", total)
@@ -169,12 +167,12 @@ func (j *predictJob) predict(ctx context.Context, members []infer.Member, in *in
 		bar.Set(done, "")
 	}
 	defer func() { bar.Shut() }()
-	return infer.Predict(ctx, members, in.times, in.brain, opt)
+	return infer.Predict(ctx, members, in, opt)
 }
 
 // write writes what was asked for and prints the table.
-func (j *predictJob) write(in *inputs, r *infer.Result) error {
-	lesions, err := report.Lesions(r.Mask, r.Prob)
+func (j *predictJob) write(in prep.Case, r *infer.Result) error {
+	lesions, err := report.Lesions(r.Mask.Volume(), r.Prob)
 	if err != nil {
 		return err
 	}
@@ -184,7 +182,7 @@ func (j *predictJob) write(in *inputs, r *infer.Result) error {
 		}
 	}
 	if j.picture != "" {
-		img, err := report.LesionPicture(in.picture(j.kind, r))
+		img, err := report.LesionPicture(picture(j.kind, r, in.Brain != nil))
 		if err != nil {
 			return err
 		}
@@ -197,7 +195,7 @@ func (j *predictJob) write(in *inputs, r *infer.Result) error {
 			return err
 		}
 	}
-	if err := volume.Write(j.out, r.Mask, volume.Uint8); err != nil {
+	if err := volume.WriteMask(j.out, r.Mask); err != nil {
 		return err
 	}
 	if j.asJSON {

@@ -126,11 +126,11 @@ func writePair(dir string, in *synthInput, p *synth.Pair, r *synthRecord, everyw
 		if err := volume.Write(filepath.Join(dir, synthFlair[t]), p.Images[t], kind); err != nil {
 			return err
 		}
-		if err := volume.Write(filepath.Join(dir, synthLesions[t]), p.Lesions[t], volume.Uint8); err != nil {
+		if err := volume.WriteMask(filepath.Join(dir, synthLesions[t]), p.Lesions[t]); err != nil {
 			return err
 		}
 	}
-	if err := volume.Write(filepath.Join(dir, synthNew), p.NewLesions, volume.Uint8); err != nil {
+	if err := volume.WriteMask(filepath.Join(dir, synthNew), p.NewLesions); err != nil {
 		return err
 	}
 	if err := cli.WriteJSON(filepath.Join(dir, synthRecFile), r); err != nil {
@@ -233,7 +233,8 @@ func synthSheet(in *synthInput, p *synth.Pair, r *synthRecord) *report.Synthetic
 	c := &report.Synthetic{
 		Title:  fmt.Sprintf("Synthetic pair %d of %s, seed %d", r.Pair, filepath.Base(r.Flair), r.Seed),
 		Source: in.scan.Input, Times: p.Images,
-		Before: in.scan.Input.Like().FromMask(in.scan.InputLesions), Lesions: p.Lesions, Brain: in.brain,
+		Before: in.scan.InputLesions.Volume(), Lesions: [2]*volume.Volume{p.Lesions[0].Volume(), p.Lesions[1].Volume()},
+		Brain: in.scan.InputBrain.Volume(),
 	}
 	for _, l := range list[:min(pictured, len(list))] {
 		c.Rows = append(c.Rows, report.SyntheticLesion{

@@ -15,10 +15,8 @@ import (
 
 // synthInput is what pairs are made of.
 type synthInput struct {
-	scan    *synth.Scan
-	lesions *volume.Volume // of the scan, as given
-	brain   *volume.Volume
-	shapes  *synth.Library
+	scan   *synth.Scan
+	shapes *synth.Library
 }
 
 // read loads and prepares the scan, the maps and the shapes.
@@ -27,21 +25,18 @@ func (j *synthJob) read() (*synthInput, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := &synthInput{}
-	if in.lesions, err = volume.Read(j.lesions); err != nil {
-		return nil, err
-	}
-	if j.brain != "" {
-		in.brain, err = volume.Read(j.brain)
-	} else if err = flair.CheckFinite(); err == nil {
-		if in.brain, err = volume.BrainMask(flair); err != nil {
-			err = fmt.Errorf("%w; give the scan's brain mask with --brainmask", err)
-		}
-	}
+	lesions, err := volume.ReadMask(j.lesions)
 	if err != nil {
 		return nil, err
 	}
-	if in.scan, err = j.prepare(flair, in.brain, in.lesions); err != nil {
+	c := prep.Case{Times: []*volume.Volume{flair}}
+	if j.brain != "" {
+		if c.Brain, err = volume.ReadMask(j.brain); err != nil {
+			return nil, err
+		}
+	}
+	in := &synthInput{}
+	if in.scan, err = j.prepare(c, lesions); err != nil {
 		return nil, err
 	}
 	if err := j.places(in); err != nil {
@@ -51,22 +46,20 @@ func (j *synthJob) read() (*synthInput, error) {
 }
 
 // prepare brings the scan to the 1 mm grid.
-func (j *synthJob) prepare(flair, brain, lesions *volume.Volume) (*synth.Scan, error) {
-	p, err := prep.Images([]*volume.Volume{flair}, brain, j.prep)
+func (j *synthJob) prepare(c prep.Case, lesions *volume.Mask) (*synth.Scan, error) {
+	p, err := prep.Images(c, j.prep)
 	if err != nil {
 		return nil, err
 	}
-	s := &synth.Scan{Input: flair, InputBrain: p.Masked, Image: p.Images[0], Brain: p.Brain}
-	if s.InputLesions, err = prep.Mask(lesions, flair, flair.Grid); err != nil {
+	s := &synth.Scan{Input: p.Aligned[0], InputBrain: p.Masked, Image: p.Images[0], Brain: p.Brain}
+	if s.InputLesions, err = lesions.On(s.Input); err != nil {
 		return nil, err
 	}
-	if s.Lesions, err = prep.Mask(lesions, flair, p.Grid()); err != nil {
-		return nil, err
-	}
+	s.Lesions = s.InputLesions.Resample(p.Grid())
 	inside, outside := 0, 0
-	for i, l := range s.InputLesions {
+	for i, l := range s.InputLesions.Data {
 		switch {
-		case l && s.InputBrain[i]:
+		case l && s.InputBrain.Data[i]:
 			inside++
 		case l:
 			outside++
@@ -78,15 +71,15 @@ func (j *synthJob) prepare(flair, brain, lesions *volume.Volume) (*synth.Scan, e
 	if outside > 0 {
 		slog.Warn("lesion voxels outside the brain mask are left out", "mask", lesions.Name(), "voxels", outside)
 	}
-	s.Scale, err = j.scale(flair, s)
+	s.Scale, err = j.scale(s)
 	return s, err
 }
 
 // scale is what the normalised intensities were divided by, from the brightest voxel.
-func (j *synthJob) scale(flair *volume.Volume, s *synth.Scan) (float64, error) {
+func (j *synthJob) scale(s *synth.Scan) (float64, error) {
 	plain := j.prep
 	plain.Normalize = string(volume.NoScale)
-	same, err := prep.Images([]*volume.Volume{flair}, nil, plain)
+	same, err := prep.Images(prep.Case{Times: []*volume.Volume{s.Input}, Brain: s.InputBrain}, plain)
 	if err != nil {
 		return 0, err
 	}
@@ -113,7 +106,7 @@ func (j *synthJob) places(in *synthInput) error {
 		maps = append(maps, m)
 	}
 	var err error
-	in.scan.Likelihood, err = synth.Likely(in.scan.Brain, in.scan.Image.Grid, maps...)
+	in.scan.Likelihood, err = synth.Likely(in.scan.Brain, maps...)
 	return err
 }
 
@@ -152,7 +145,7 @@ func (j *synthJob) lend(in *synthInput) error {
 
 // lendFile adds the lesions of a mask, brought to 1 mm.
 func lendFile(lib *synth.Library, path string) error {
-	m, err := volume.Read(path)
+	m, err := volume.ReadMask(path)
 	if err != nil {
 		return err
 	}
@@ -160,10 +153,7 @@ func lendFile(lib *synth.Library, path string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
-	mask, err := prep.Mask(m, m, grid)
-	if err != nil {
-		return err
-	}
+	mask := m.Resample(grid)
 	s := synth.Scan{Image: volume.New(grid), Brain: mask, Lesions: mask}
 	p := s.Patch()
 	_, err = lib.Add(path, p.Lesions, p.Size)

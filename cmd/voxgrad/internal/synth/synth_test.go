@@ -52,14 +52,14 @@ func synthSource(t *testing.T, dir string) (flags []string) {
 			coarse.Affine[r][c] *= 2
 		}
 	}
-	prior := volume.Resample(p.BrainMask, coarse, volume.Linear, 0)
+	prior := volume.Resample(p.BrainMask.Volume(), coarse, volume.Linear, 0)
 	far := *prior
 	far.Affine[0][3] += 300
 	for name, f := range map[string]struct {
 		v *volume.Volume
 		t volume.DType
 	}{
-		"flair": {p.Time1, volume.Int16}, "lesions": {p.Lesions1, volume.Uint8}, "brain": {p.BrainMask, volume.Uint8},
+		"flair": {p.Time1, volume.Int16}, "lesions": {p.Lesions1.Volume(), volume.Uint8}, "brain": {p.BrainMask.Volume(), volume.Uint8},
 		"prior": {prior, volume.Float32}, "far": {&far, volume.Float32}, "empty": {volume.New(p.Time1.Grid), volume.Uint8},
 		"small": {volume.New(coarse), volume.Uint8},
 	} {
