@@ -56,41 +56,20 @@ func Read(path string, columns []Column) ([]Row, error) {
 
 // Parse is Read of a file's bytes.
 func Parse(b []byte, columns []Column) ([]Row, error) {
-	s, err := decode(b)
+	records, lines, err := Records(b)
 	if err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(s) == "" {
+	if len(records) == 0 {
 		return nil, fmt.Errorf("the table is empty: its first line names the columns, %s", needed(columns))
 	}
-	s, first := firstLine(s)
-	r := csv.NewReader(strings.NewReader(s))
-	r.Comma = separator(s, &first)
-	r.TrimLeadingSpace = r.Comma != '\t'
-	r.FieldsPerRecord = -1
-	if first.skip {
-		if _, err := r.Read(); err != nil {
-			return nil, syntax(err)
-		}
-	}
-	head, err := r.Read()
-	if err != nil {
-		return nil, syntax(err)
-	}
-	names, err := match(head, columns)
+	names, err := match(records[0], columns)
 	if err != nil {
 		return nil, err
 	}
 	var rows []Row
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, syntax(err)
-		}
-		line, _ := r.FieldPos(0)
+	for i, record := range records[1:] {
+		line := lines[i+1]
 		row := Row{Line: line, cells: map[string]string{}}
 		empty := true
 		for n, cell := range record {
@@ -115,6 +94,34 @@ func Parse(b []byte, columns []Column) ([]Row, error) {
 		return nil, errors.New("the table has no rows: there is no line below the names of the columns")
 	}
 	return rows, nil
+}
+
+// Records returns the cells of a table, line by line, and the lines' numbers in the
+// file. An empty table has none.
+func Records(b []byte) (records [][]string, lines []int, err error) {
+	s, err := decode(b)
+	if err != nil || strings.TrimSpace(s) == "" {
+		return nil, nil, err
+	}
+	s, first := firstLine(s)
+	r := csv.NewReader(strings.NewReader(s))
+	r.Comma = separator(s, &first)
+	r.TrimLeadingSpace = r.Comma != '\t'
+	r.FieldsPerRecord = -1
+	for {
+		record, err := r.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return records, lines, nil
+		case err != nil:
+			return nil, nil, syntax(err)
+		case first.skip:
+			first.skip = false
+			continue
+		}
+		line, _ := r.FieldPos(0)
+		records, lines = append(records, record), append(lines, line)
+	}
 }
 
 // start is what is known of a table's first line.

@@ -63,7 +63,7 @@ func TestWhatIsNoTableIsNamed(t *testing.T) {
 		"\ufeff \n":                        "the table is empty",
 		"case,flair\n":                     "no rows",
 		"case,flair\n,\n":                  "no rows",
-		"case,flairs\na,b\n":               `unknown column "flairs"; the first line names the columns, separated by commas, semicolons or tabs: case, time1, flair, mask; did you mean "flair"?`,
+		"case,flairs\na,b\n":               `unknown column "flairs"; the first line names the columns, separated by commas, semicolons or tabs: case, time1, flair, mask; did you mean flair?`,
 		"case|flair\na|b\n":                `unknown column "case|flair"`,
 		"case,mask\na,b\n":                 `no column "time1"`,
 		"case,flair,time1\na,b,c\n":        `two columns for time1: "flair" and "time1"`,

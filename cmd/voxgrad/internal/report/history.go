@@ -1,14 +1,14 @@
 package report
 
 import (
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
 
+	"voxgrad/internal/table"
+	"voxgrad/internal/text"
 	"voxgrad/report"
 )
 
@@ -40,35 +40,31 @@ type runHistory struct {
 const maxEpochs = 1_000_000
 
 // parseRunHistory reads metrics.csv. Columns that are not known are left out.
-func parseRunHistory(in io.Reader) (*runHistory, error) {
-	r := csv.NewReader(in)
-	head, err := r.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, errors.New("the table is empty")
-	}
+func parseRunHistory(b []byte) (*runHistory, error) {
+	rows, lines, err := table.Records(b)
 	if err != nil {
 		return nil, err
 	}
+	if len(rows) == 0 {
+		return nil, errors.New("the table is empty")
+	}
+	head := rows[0]
 	if !slices.Contains(head, "epoch") {
 		return nil, errors.New(`no column "epoch": is this the table of a training run?`)
 	}
 	h := &runHistory{columns: map[string][]float64{}}
-	for epoch := 1; ; epoch++ {
-		row, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			return h, nil
+	if len(rows)-1 > maxEpochs {
+		return nil, fmt.Errorf("more than %d epochs", maxEpochs)
+	}
+	for n, row := range rows[1:] {
+		if len(row) != len(head) {
+			return nil, fmt.Errorf("line %d: it has %s, the first line %d", lines[n+1], text.Plural(len(row), "column"), len(head))
 		}
-		if err != nil {
-			return nil, err
-		}
-		if epoch > maxEpochs {
-			return nil, fmt.Errorf("more than %d epochs", maxEpochs)
-		}
-		if err := h.add(head, row, epoch); err != nil {
-			line, _ := r.FieldPos(0)
-			return nil, fmt.Errorf("line %d: %w", line, err)
+		if err := h.add(head, row, n+1); err != nil {
+			return nil, fmt.Errorf("line %d: %w", lines[n+1], err)
 		}
 	}
+	return h, nil
 }
 
 // add appends one epoch.

@@ -2,7 +2,6 @@ package report
 
 import (
 	"math"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,7 +10,7 @@ import (
 )
 
 func TestRunHistory(t *testing.T) {
-	h, err := parseRunHistory(strings.NewReader("epoch,step,best,valid_dice,other\n1,5,true,,x\n2,10,true,0.5,y\n3,15,false,0.4,\n"))
+	h, err := parseRunHistory([]byte("epoch,step,best,valid_dice,other\n1,5,true,,x\n2,10,true,0.5,y\n3,15,false,0.4,\n"))
 	require.NoError(t, err)
 	require.Equal(t, 3, h.epochs())
 	require.Equal(t, 2, h.best)
@@ -21,7 +20,9 @@ func TestRunHistory(t *testing.T) {
 	require.NotContains(t, h.columns, "other")
 	_, err = report.Curves(h.curves())
 	require.NoError(t, err)
-	h, err = parseRunHistory(strings.NewReader("epoch,best\n1,true\n"))
+	_, err = parseRunHistory([]byte("\ufeffepoch;best\r\n1;true\r\n")) // as a spreadsheet saves it
+	require.NoError(t, err)
+	h, err = parseRunHistory([]byte("epoch,best\n1,true\n"))
 	require.NoError(t, err)
 	_, err = report.Curves(h.curves())
 	require.NoError(t, err)
@@ -32,7 +33,7 @@ func FuzzRunHistory(f *testing.F) {
 	f.Add("epoch,valid_dice\n1,NaN\n2,Inf\n")
 	f.Add("epoch\n1\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		h, err := parseRunHistory(strings.NewReader(text))
+		h, err := parseRunHistory([]byte(text))
 		if err != nil {
 			require.NotContains(t, err.Error(), "\n")
 			return

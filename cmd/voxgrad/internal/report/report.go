@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/infile"
 	"voxgrad/report"
 	"voxgrad/train"
 )
@@ -102,21 +103,21 @@ func globQuote(path string) string {
 const (
 	runMetrics = "metrics.csv"
 	runSummary = "summary.json"
+	maxTable   = 256 << 20 // bytes of either
 )
 
 func readFold(dir string) (runFold, error) {
 	fold := runFold{name: filepath.Base(dir), folder: dir}
 	path := filepath.Join(dir, runMetrics)
-	f, err := os.Open(path)
+	b, err := infile.Read(path, maxTable)
 	if err != nil {
 		return fold, err
 	}
-	defer f.Close()
-	if fold.history, err = parseRunHistory(f); err != nil {
+	if fold.history, err = parseRunHistory(b); err != nil {
 		return fold, fmt.Errorf("%s: %w", path, err)
 	}
 	path = filepath.Join(dir, runSummary)
-	b, err := os.ReadFile(path)
+	b, err = infile.Read(path, maxTable)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return fold, nil
