@@ -7,10 +7,7 @@ import (
 )
 
 // Device is what the transforms need of a device.
-type Device interface {
-	device.Memory
-	device.Imaging
-}
+type Device = device.Imaging
 
 // Transform is one change of an image with all its parameters. Values of the
 // types of this package marshal to JSON as the parameters that Parse reads.

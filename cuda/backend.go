@@ -10,10 +10,12 @@ import (
 	"voxgrad/device"
 )
 
-var _ device.Backend = (*Backend)(nil)
+var _ device.ImagingBackend = (*Backend)(nil)
 
-// Backend implements device.Backend. Make one with New.
+// Backend implements device.Backend and device.Imaging. Make one with New.
 type Backend struct {
+	device.Ops // run
+
 	drv  driver.Driver
 	info driver.Info
 	opt  options
@@ -29,23 +31,13 @@ type Backend struct {
 }
 
 type options struct {
-	precision Precision
-	limit     int64
-	exact     bool
-	stepwise  bool
+	limit    int64
+	exact    bool
+	stepwise bool
 }
-
-// Precision is what convolutions multiply.
-type Precision uint8
-
-// FP32 multiplies and adds in float32.
-const FP32 Precision = iota
 
 // Option changes a Backend made by New.
 type Option func(*options)
-
-// WithPrecision chooses the arithmetic; FP32 without it.
-func WithPrecision(p Precision) Option { return func(o *options) { o.precision = p } }
 
 // WithMemoryLimit bounds what the backend takes from the device, in bytes; 0 means
 // all there is.
@@ -65,11 +57,9 @@ func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
 	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, source: kernels.Source}
 	b.opt.stepwise = os.Getenv("CUDA_LAUNCH_BLOCKING") == "1"
+	b.Ops = b.run
 	for _, o := range opts {
 		o(&b.opt)
-	}
-	if b.opt.precision != FP32 {
-		return nil, fmt.Errorf("cuda: no such precision: %d", b.opt.precision)
 	}
 	if b.opt.limit < 0 {
 		return nil, fmt.Errorf("cuda: a memory limit of %d bytes; set a positive one, or 0 for all the device has", b.opt.limit)

@@ -92,8 +92,6 @@ func TestNewRefuses(t *testing.T) {
 	require.EqualError(t, err, "cuda: emulator: kernels: the card has compute capability 6.0, the kernels need 6.1 or newer; use the cpu")
 	_, err = New(oldDriver{emu.New()})
 	require.EqualError(t, err, "cuda: emulator: module memory.sm_61: GPU 0: Load: the kernels are PTX 7.8; use the cpu")
-	_, err = New(emu.New(), WithPrecision(9))
-	require.EqualError(t, err, "cuda: no such precision: 9")
 	_, err = New(emu.New(), WithMemoryLimit(-1))
 	require.ErrorContains(t, err, "a memory limit of -1 bytes")
 }

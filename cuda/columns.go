@@ -76,6 +76,6 @@ func entry(name string, width int) string {
 
 // numbered is n, the threads of a kernel that finds its place from a number of 32 bits.
 func (o *op) numbered(n int) uint32 {
-	o.want(n <= math.MaxUint32, "%d vectors are more than a kernel can count", n)
+	o.must(n <= math.MaxUint32, "%d vectors are more than a kernel can count", n)
 	return uint32(n)
 }

@@ -2,75 +2,39 @@ package cuda
 
 import (
 	"math"
+	"math/bits"
 
 	"voxgrad/cuda/driver"
 	"voxgrad/device"
 )
 
-// checkConv holds what x, w and y of a convolution must satisfy, and the sizes
-// that the kernels count in 32 bits.
-func (o *op) checkConv(x, w, y device.Shape, win device.ConvParams) {
-	o.want(win.K > 0 && win.Stride > 0 && win.Pad >= 0, "no such window: %+v", win)
-	o.want(w == device.Weights(win.K, x.C, w.C) && y == win.Out(x, w.C), "x %v, w %v, y %v, window %+v", x, w, y, win)
-	o.checkSizes(x, y, win)
-}
-
+// checkSizes refuses what the kernels cannot count in 32 bits.
 func (o *op) checkSizes(x, y device.Shape, win device.ConvParams) {
 	for _, s := range []device.Shape{x, y} {
 		// From the first to the last position of a window in x, at most.
 		step := (win.K-1)*(s.H*s.W+s.W+1)*s.C + roundUp(s.C, 8)
-		o.want(s.Rows() < math.MaxInt32-1<<10 && max(step, (win.K+1)*s.H*s.W*s.C) < math.MaxInt32, "%v has too many voxels", s)
+		o.must(s.Rows() < math.MaxInt32-1<<10 && max(step, (win.K+1)*s.H*s.W*s.C) < math.MaxInt32, "%v has too many voxels", s)
 	}
-	o.want(win.Stride <= 32, "a stride of %d is too large", win.Stride)
+	o.must(win.Stride <= 32, "a stride of %d is too large", win.Stride)
 }
 
 // Conv gathers x.
-func (b *Backend) Conv(y, x, w, bias device.Tensor, win device.ConvParams, act device.Act) {
-	o := b.begin("Conv")
-	if o == nil {
-		return
-	}
-	defer o.end()
-	p := product{y: o.ptr("y", y), x: o.ptr("x", x), w: o.ptr("w", w), bias: o.opt("b", bias),
+func (o *op) Conv(y, x, w, bias device.Tensor, win device.ConvParams, act device.Act) {
+	p := product{y: ptr(y), x: ptr(x), w: ptr(w), bias: ptr(bias),
 		in: x.Shape, out: y.Shape, win: win, relu: act == device.ReLU}
-	o.checkConv(x.Shape, w.Shape, y.Shape, win)
-	o.want(bias.None() || bias.Shape == device.Vec(w.C), "b %v, w %v", bias.Shape, w.Shape)
-	o.want(act == device.Linear || act == device.ReLU, "no such activation: %d", act)
-	o.apart(y, x, w, bias)
 	o.multiply(p)
 }
 
 // ConvGradX scatters dy with the channels of w exchanged.
-func (b *Backend) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
-	if dx.Mode == device.Skip {
-		return
-	}
-	o := b.begin("ConvGradX")
-	if o == nil {
-		return
-	}
-	defer o.end()
-	p := product{y: o.into("dx", dx), x: o.ptr("dy", dy), w: o.ptr("w", w),
+func (o *op) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
+	p := product{y: into(dx), x: ptr(dy), w: ptr(w),
 		in: dy.Shape, out: dx.Shape, win: win, scattered: true, swapped: true, add: dx.Mode == device.Add}
-	o.checkConv(dx.Shape, w.Shape, dy.Shape, win)
-	o.apart(dx.Tensor, dy, w)
 	o.multiply(p)
 }
 
 // ConvGradW gathers x.
-func (b *Backend) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
-	if dw.Mode == device.Skip && db.Mode == device.Skip {
-		return
-	}
-	o := b.begin("ConvGradW")
-	if o == nil {
-		return
-	}
-	defer o.end()
-	xp, dyp, dwp, dbp := o.ptr("x", x), o.ptr("dy", dy), o.into("dw", dw), o.into("db", db)
-	ws := device.Weights(win.K, x.C, dy.C)
-	o.checkConv(x.Shape, ws, dy.Shape, win)
-	o.checkGradW(dw, db, x, dy, ws)
+func (o *op) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
+	xp, dyp, dwp, dbp := ptr(x), ptr(dy), into(dw), into(db)
 	if dw.Mode != device.Skip {
 		o.outer(outer{dw: dwp, gathered: xp, plain: dyp, g: x.Shape, p: dy.Shape, win: win, add: dw.Mode == device.Add})
 	}
@@ -79,11 +43,28 @@ func (b *Backend) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.
 	}
 }
 
-func (o *op) checkGradW(dw, db device.Into, x, dy device.Tensor, ws device.Shape) {
-	o.want(fits(dw, ws) && fits(db, device.Vec(dy.C)), "dw %v, db %v, x %v, dy %v", dw.Shape, db.Shape, x.Shape, dy.Shape)
-	o.apartInto(dw, device.Tensor{}, x, dy)
+// ConvT scatters x.
+func (o *op) ConvT(y, x, w, bias device.Tensor, win device.ConvParams) {
+	p := product{y: ptr(y), x: ptr(x), w: ptr(w), bias: ptr(bias),
+		in: x.Shape, out: y.Shape, win: win, scattered: true}
+	o.multiply(p)
+}
+
+// ConvTGradX gathers dy with the channels of w exchanged.
+func (o *op) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
+	p := product{y: into(dx), x: ptr(dy), w: ptr(w),
+		in: dy.Shape, out: dx.Shape, win: win, swapped: true, add: dx.Mode == device.Add}
+	o.multiply(p)
+}
+
+// ConvTGradW gathers dy.
+func (o *op) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
+	xp, dyp, dwp, dbp := ptr(x), ptr(dy), into(dw), into(db)
+	if dw.Mode != device.Skip {
+		o.outer(outer{dw: dwp, gathered: dyp, plain: xp, g: dy.Shape, p: x.Shape, win: win, swapped: true, add: dw.Mode == device.Add})
+	}
 	if db.Mode != device.Skip {
-		o.apart(db.Tensor, x, dy, dw.Tensor)
+		o.columnSums(dbp, dyp, dy.Shape, db.Mode == device.Add)
 	}
 }
 
@@ -129,6 +110,7 @@ type product struct {
 
 // multiply runs a product.
 func (o *op) multiply(p product) {
+	o.checkSizes(p.in, p.out, p.win)
 	t, kernel, rows := tileFor(p.out.C), "conv_", roundUp(p.in.C, 8)
 	module := "conv"
 	if p.in.C%4 != 0 {
@@ -163,3 +145,77 @@ func (o *op) packed(p product, rows, pitch int) driver.Ptr {
 
 // roundUp is the first multiple of d not below n.
 func roundUp(n, d int) int { return ceil(n, d) * d }
+
+// outer is a gradient of weights: for each kernel position k, the sum over the plain
+// tensor's voxels v of gathered[v·Stride − Pad + k, i] · plain[v, o].
+type outer struct {
+	dw, gathered, plain driver.Ptr
+	g, p                device.Shape
+	win                 device.ConvParams
+	swapped             bool // the gathered tensor's channels are dw's output channels
+	add                 bool
+}
+
+// Shares of the voxels are chosen so that there are blocks enough for any card, from the
+// shapes alone, and none is shorter than minShare.
+const (
+	wantBlocks = 1024
+	minShare   = 128
+)
+
+// outer runs a gradient of weights: parts, then their sum in order.
+func (o *op) outer(g outer) {
+	o.checkSizes(g.g, g.p, g.win)
+	rows, voxels := g.win.K*g.win.K*g.win.K*g.g.C, g.p.Rows()
+	t, kernel := tileFor(g.p.C), "grad_"
+	switch {
+	case t != thin && rows <= square.rows:
+		t, kernel = square, "grad_flat_"
+	case g.g.C%4 != 0:
+		kernel = "grad_flat_"
+		if t != thin {
+			t = slim
+		}
+	}
+	across, down := ceil(g.p.C, t.cols), ceil(rows, t.rows)
+	share := roundUp(max(minShare, ceil(voxels*across*down, wantBlocks)), 8)
+	parts := ceil(voxels, share)
+	n := rows * g.p.C
+	work := o.workspace(parts * n)
+	d, h, w := dividing(g.p.D), dividing(g.p.H), dividing(g.p.W)
+	l := driver.Launch{Grid: driver.Dim{X: down, Y: across, Z: parts}, Block: driver.D1(t.threads)}
+	o.launch("conv_grad", kernel+t.name, l, work, g.gathered, g.plain, g.g.D, g.g.H, g.g.W, g.g.C,
+		voxels, g.p.D, g.p.H, g.p.W, g.p.C, g.win.K, g.win.Stride, g.win.Pad, share,
+		d.mul, h.mul, w.mul, d.shift, h.shift, w.shift)
+	ci, co := g.g.C, g.p.C
+	if g.swapped {
+		ci, co = co, ci
+	}
+	o.launch("conv_grad", "grad_finish", o.perElement(n, 1), g.dw, work, parts, n, ci, co, g.swapped, g.add)
+}
+
+// columnSums adds up the rows of x.
+func (o *op) columnSums(sum, x driver.Ptr, s device.Shape, add bool) {
+	share := max(minShare, ceil(s.Rows(), wantBlocks))
+	parts := ceil(s.Rows(), share)
+	work := o.workspace(parts * s.C)
+	l := driver.Launch{Grid: driver.Dim{X: parts, Y: ceil(s.C, threads), Z: 1}, Block: driver.D1(threads)}
+	o.launch("conv_grad", "column_sums", l, work, x, s.Rows(), s.C, share)
+	o.launch("conv_grad", "column_finish", blocks(ceil(s.C, threads/32), threads), sum, work, parts, s.C, add)
+}
+
+// divider divides numbers below 2³¹ by a constant with a multiplication.
+type divider struct {
+	mul   uint32 // 0: by one
+	shift int
+}
+
+// dividing prepares a division by d: n/d is the upper half of n·mul, shifted
+// (Granlund and Montgomery, Division by Invariant Integers using Multiplication, 1994).
+func dividing(d int) divider {
+	if d == 1 {
+		return divider{}
+	}
+	l := bits.Len(uint(d - 1))
+	return divider{uint32((uint64(1)<<(31+l) + uint64(d) - 1) / uint64(d)), l - 1}
+}

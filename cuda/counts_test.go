@@ -63,7 +63,7 @@ func (c counted) transposed(ch int) {
 
 func (c counted) streaming(ch int) {
 	s := device.Shape{N: 1, D: 6, H: 8, W: 10, C: ch}
-	half, double := pooled(s), doubled(s)
+	half, double := device.Pooled(s), device.Upsampled(s)
 	x, dy := c.x(s), c.x(s)
 	gamma, beta, mean, invstd, rm, rv := c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch), c.vec(ch)
 	vec := device.Vec(ch)

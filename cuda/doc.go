@@ -23,20 +23,13 @@
 //
 // ReLUGrad in relu.go with relu.cu is a complete example:
 //
-//	func (b *Backend) ReLUGrad(dx device.Into, dy, y device.Tensor) {
-//		if dx.Mode == device.Skip {
-//			return
-//		}
-//		o := b.begin("ReLUGrad")   // locks the backend; nil if an earlier call failed
-//		if o == nil {
-//			return
-//		}
-//		defer o.end()              // frees workspaces, unlocks, also when a check panics
-//		dxp, dyp, yp := o.into("dx", dx), o.ptr("dy", dy), o.ptr("y", y)
-//		o.want(dx.Shape == y.Shape && dy.Shape == y.Shape, "dx %v, dy %v, y %v", dx.Shape, dy.Shape, y.Shape)
-//		o.apartInto(dx, dy, y)
-//		o.launch("relu", "relu_grad", o.perElement(y.Len(), 4), dxp, dyp, yp, y.Len(), dx.Mode == device.Add)
+//	func (o *op) ReLUGrad(dx device.Into, dy, y device.Tensor) {
+//		o.launch("relu", "relu_grad", o.perElement(y.Len(), 4), dx, dy, y, y.Len(), dx.Mode == device.Add)
 //	}
+//
+// The call has been through Backend.run: the backend is locked, no earlier call failed, something is wanted of this
+// one, and its arguments are as package device has them. An op adds what the kernel alone asks for, a size it
+// counts in 32 bits, with op.must. Workspaces go back when the call ends.
 //
 // All launches go through op.launchOf, of which Module.Launch is the public side: it checks every tensor, the
 // driver holds each argument and the geometry against the entry, and the first failure is kept.

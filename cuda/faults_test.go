@@ -75,7 +75,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"spatial", "orient", []string{"Orient"}, "another axis's extent", regexp.MustCompile(`div\.u32`), "rem.u32", 3, 0},
 		{"spatial", "resample", []string{"Resample"}, "an edge not minded", regexp.MustCompile(`min\.s32`), "max.s32", 3, 0},
 		{"spatial", "resample", []string{"Resample"}, "the other side's weight", regexp.MustCompile(`sub\.f64`), "add.f64", 3, 0},
-		{"intensity", "blend", []string{"Blend"}, "a product turned round", regexp.MustCompile(`mul\.f32`), "add.f32", 4, 0},
+		{"memory", "blend", []string{"Blend"}, "a product turned round", regexp.MustCompile(`mul\.f32`), "add.f32", 4, 0},
 		{"intensity", "noise", []string{"Noise"}, "a round mixed wrongly", regexp.MustCompile(`xor\.b32`), "or.b32", 4, 1}, // with a word that is 0
 		{"intensity", "min_part", []string{"Min"}, "the larger one", regexp.MustCompile(`setp\.lt\.f32`), "setp.gt.f32", 4, 0},
 		{"intensity", "min_finish", []string{"Min"}, "barrier left out", barrier, "", 1, 0},

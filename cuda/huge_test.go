@@ -145,7 +145,7 @@ func (h *huge) convolutions(s device.Shape) {
 	})
 	h.same(y)
 
-	half := pooled(s)
+	half := device.Pooled(s)
 	xh, w2 := h.normal(half), h.normal(device.Weights(2, c, c))
 	y = h.result(s)
 	h.both("ConvT", func(b2 *Backend, of func(ends) device.Tensor) {
@@ -177,7 +177,7 @@ func (h *huge) free(es ...ends) {
 }
 
 func (h *huge) streaming(s device.Shape) {
-	vec, half := device.Vec(s.C), pooled(s)
+	vec, half := device.Vec(s.C), device.Pooled(s)
 	x, dy, xh := h.normal(s), h.normal(s), h.normal(half)
 	gamma, beta, mean, invstd := h.normal(vec), h.normal(vec), h.normal(vec), h.normal(vec)
 	for _, call := range []struct {
@@ -251,7 +251,7 @@ func (h *huge) optimiser(elements int) {
 func TestLinesBeyond32Bits(t *testing.T) {
 	_, b := onEmulator(t, []emu.Option{emu.EndsOnly(1<<20, endBlocks), emu.Memory(1 << 42)}, WithoutPool())
 	x := device.Shape{N: 1, D: 1, H: 1, W: 1 << 28, C: 5}
-	dx, dy := b.Alloc(x), b.Alloc(doubled(x))
+	dx, dy := b.Alloc(x), b.Alloc(device.Upsampled(x))
 	require.PanicsWithValue(t, "cuda: UpsampleGrad: dy [1 2 2 536870912 5] has lines of more values than a kernel can count", func() {
 		b.UpsampleGrad(set(dx), dy)
 	})

@@ -46,7 +46,7 @@ func TestAlongAxisTiles(t *testing.T) {
 			cols := s.Grid()[axis]
 			for _, rows := range []int{cols, 1, 70} {
 				for _, mode := range []device.Mode{device.Set, device.Add} {
-					ys, _ := along(s, axis, rows)
+					ys := device.Along(s, axis, rows)
 					x, m, y := w.normal(s), w.band(rows, cols, 12), w.normal(ys)
 					w.b.AlongAxis(device.Into{Tensor: y.dev, Mode: mode}, x.dev, m.dev, axis)
 					w.ref.AlongAxis(device.Into{Tensor: y.ref, Mode: mode}, x.ref, m.ref, axis)

@@ -107,7 +107,7 @@ func (o *op) launchOf(m *Module, name string, l driver.Launch, args []any) {
 	if k == nil {
 		var err error
 		if k, err = m.loaded.Kernel(name); err != nil {
-			o.want(!driver.IsArgument(err), "module %s: %v", m.name, err)
+			o.must(!driver.IsArgument(err), "module %s: %v", m.name, err)
 			o.fail(name, l, err, adviceKernel)
 			return
 		}
@@ -117,15 +117,17 @@ func (o *op) launchOf(m *Module, name string, l driver.Launch, args []any) {
 	for i, a := range args {
 		switch a := a.(type) {
 		case device.Tensor:
-			plain[i] = o.ptr(fmt.Sprintf("kernel %s, argument %d", name, i), a)
+			plain[i] = o.checked(name, i, a)
 		case device.Into:
-			plain[i] = o.into(fmt.Sprintf("kernel %s, argument %d", name, i), a)
+			if plain[i] = driver.Ptr(0); a.Mode != device.Skip {
+				plain[i] = o.checked(name, i, a.Tensor)
+			}
 		default:
 			plain[i] = a
 		}
 	}
 	if err := o.b.drv.Launch(k, l, plain...); err != nil {
-		o.want(!driver.IsArgument(err), "%v", err)
+		o.must(!driver.IsArgument(err), "%v", err)
 		o.lost(name, l, err)
 		return
 	}
@@ -135,6 +137,14 @@ func (o *op) launchOf(m *Module, name string, l driver.Launch, args []any) {
 		o.b.since = 1
 		o.b.sync()
 	}
+}
+
+// checked is the address of a tensor that is argument i of a kernel.
+func (o *op) checked(kernel string, i int, t device.Tensor) driver.Ptr {
+	o.must(!t.None(), "kernel %s, argument %d is absent", kernel, i)
+	wrong := o.b.own(t)
+	o.must(wrong == "", "kernel %s, argument %d %v %s", kernel, i, t.Shape, wrong)
+	return ptr(t)
 }
 
 // threads is the usual number of threads of a block.

@@ -121,7 +121,7 @@ func TestModule(t *testing.T) {
 		"argument 4, for parameter b, is []float32 [1]":                                                     func() { m.Launch("Affine", "affine", ok, y, x, 300, float32(2), []float32{1}) },
 		"cuda: Affine: kernel affine, argument 1 [1 1 1 1 300] is not from this backend":                    func() { m.Launch("Affine", "affine", ok, y, foreign, 300, float32(2), bias) },
 		"cuda: Affine: kernel affine, argument 1 [1 1 1 1 300] was freed before":                            func() { m.Launch("Affine", "affine", ok, y, freed, 300, float32(2), bias) },
-		"cuda: Affine: kernel affine, argument 1 [1 1 1 2 300] in memory for 300 elements":                  func() { m.Launch("Affine", "affine", ok, y, short, 300, float32(2), bias) },
+		"cuda: Affine: kernel affine, argument 1 [1 1 1 2 300] is in memory for 300 elements":               func() { m.Launch("Affine", "affine", ok, y, short, 300, float32(2), bias) },
 		"cuda: Affine: kernel affine, argument 0 is absent":                                                 func() { m.Launch("Affine", "affine", ok, device.Tensor{}, x, 300, float32(2), bias) },
 		"the grid must be within":                                                                           func() { m.Launch("Affine", "affine", PerElement(0, 1), y, x, 300, float32(2), bias) },
 		"a block must be within":                                                                            func() { m.Launch("Affine", "affine", blocks(1, 1025), y, x, 300, float32(2), bias) },

@@ -31,7 +31,7 @@ func (b *Backend) alloc(s device.Shape, margin int) device.Tensor {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := &op{b: b, name: "Alloc"}
-	o.want(s.N > 0 && s.D > 0 && s.H > 0 && s.W > 0 && s.C > 0, "no such shape: %v", s)
+	device.CheckShape("cuda", s)
 	m := &buffer{owner: b, n: s.Len()}
 	t := device.Tensor{Shape: s, Mem: m}
 	if b.err != nil {
@@ -56,9 +56,9 @@ func (b *Backend) Free(t device.Tensor) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := &op{b: b, name: "Free"}
-	m, ok := t.Mem.(*buffer)
-	o.want(ok && m.owner == b, "tensor %v is not from this backend", t.Shape)
-	o.want(!m.freed, "tensor %v was freed before", t.Shape)
+	wrong := b.own(t)
+	o.must(wrong == "", "tensor %v %s", t.Shape, wrong)
+	m := t.Mem.(*buffer)
 	m.freed = true
 	if m.base != 0 {
 		b.pool.used -= m.Bytes()
@@ -72,81 +72,48 @@ func bytesOf(x []float32) []byte {
 }
 
 // Upload copies from the host.
-func (b *Backend) Upload(t device.Tensor, src []float32) {
-	o := b.begin("Upload")
-	if o == nil {
-		return
-	}
-	defer o.end()
-	p := o.ptr("t", t)
-	o.want(len(src) == t.Len(), "%d values for t %v", len(src), t.Shape)
-	if err := b.drv.ToDevice(p, bytesOf(src)); err != nil {
+func (o *op) Upload(t device.Tensor, src []float32) {
+	if err := o.b.drv.ToDevice(ptr(t), bytesOf(src)); err != nil {
 		o.lost("", driver.Launch{}, err)
 	}
 }
 
 // Download copies to the host after all earlier work.
-func (b *Backend) Download(dst []float32, t device.Tensor) {
-	o := b.begin("Download")
-	if o == nil {
+func (o *op) Download(dst []float32, t device.Tensor) {
+	if err := o.b.drv.ToHost(bytesOf(dst), ptr(t)); err != nil {
+		o.b.err = o.b.late(err)
 		return
 	}
-	defer o.end()
-	p := o.ptr("t", t)
-	o.want(len(dst) == t.Len(), "%d values for t %v", len(dst), t.Shape)
-	if err := b.drv.ToHost(bytesOf(dst), p); err != nil {
-		b.err = b.late(err)
-		return
-	}
-	b.since = 0
+	o.b.since = 0
 }
 
 // Fill sets every element.
-func (b *Backend) Fill(t device.Tensor, v float32) {
-	o := b.begin("Fill")
-	if o == nil {
-		return
-	}
-	defer o.end()
-	if err := b.drv.Fill32(o.ptr("t", t), math.Float32bits(v), int64(t.Len())); err != nil {
+func (o *op) Fill(t device.Tensor, v float32) {
+	if err := o.b.drv.Fill32(ptr(t), math.Float32bits(v), int64(t.Len())); err != nil {
 		o.lost("", driver.Launch{}, err)
 	}
 }
 
 // Copy copies or adds.
-func (b *Backend) Copy(dst device.Into, src device.Tensor) {
-	if dst.Mode == device.Skip {
-		return
-	}
-	o := b.begin("Copy")
-	if o == nil {
-		return
-	}
-	defer o.end()
-	d, s := o.into("dst", dst), o.ptr("src", src)
-	o.want(dst.Len() == src.Len(), "dst %v, src %v", dst.Shape, src.Shape)
-	o.apart(dst.Tensor, src)
+func (o *op) Copy(dst device.Into, src device.Tensor) {
 	name := "copy"
 	if dst.Mode == device.Add {
 		name = "accumulate"
 	}
-	o.launch("memory", name, o.perElement(src.Len(), 4), d, s, src.Len())
+	o.launch("memory", name, o.perElement(src.Len(), 4), dst, src, src.Len())
+}
+
+// Blend is one pass.
+func (o *op) Blend(y, x, z device.Tensor, p, q float64) {
+	o.launch("memory", "blend", o.perElement(y.Len(), 4), y, x, z, y.Len(), float32(p), float32(q))
 }
 
 // NonFinite counts NaNs and infinities.
-func (b *Backend) NonFinite(count, x device.Tensor) {
-	o := b.begin("NonFinite")
-	if o == nil {
-		return
-	}
-	defer o.end()
-	c, p := o.ptr("count", count), o.ptr("x", x)
-	o.want(count.Shape == device.Scalar(), "count %v", count.Shape)
-	o.apart(count, x)
+func (o *op) NonFinite(count, x device.Tensor) {
 	l := o.shares(x.Len(), 4)
 	parts := o.workspace(2 * l.Grid.X)
-	o.launch("memory", "nonfinite_count", l, parts, p, x.Len())
-	o.launch("memory", "nonfinite_total", blocks(1, threads), c, parts, l.Grid.X)
+	o.launch("memory", "nonfinite_count", l, parts, x, x.Len())
+	o.launch("memory", "nonfinite_total", blocks(1, threads), count, parts, l.Grid.X)
 }
 
 // Usage counts tensors; workspaces of single operations come on top.

@@ -85,7 +85,7 @@ func TestWorkspaceGoesBack(t *testing.T) {
 		o := b.begin("Test")
 		defer o.end()
 		o.workspace(100)
-		o.want(false, "no")
+		o.must(false, "no")
 	})
 	require.NoError(t, b.Sync())
 	b.Free(x)

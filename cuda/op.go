@@ -7,12 +7,24 @@ import (
 	"voxgrad/device"
 )
 
-// op is one call of a Backend method, from the check of its arguments to its last
-// launch. It holds the backend's lock.
+// op is one call of an operation, from the check of its arguments to its last
+// launch. It holds the backend's lock, and has the operations as methods.
 type op struct {
 	b      *Backend
 	name   string
 	spaces []driver.Ptr
+}
+
+// run is the backend's device.Ops: every operation goes through it.
+func (b *Backend) run(c *device.Call) {
+	if c.Idle() {
+		return
+	}
+	if o := b.begin(c.Op); o != nil {
+		defer o.end()
+		c.Check("cuda", b.own)
+		c.Run(o)
+	}
 }
 
 // begin starts a call. It is nil if an earlier one failed: there is nothing to do then.
@@ -34,62 +46,41 @@ func (o *op) end() {
 	o.b.mu.Unlock()
 }
 
-// want panics with the op's name unless ok.
-func (o *op) want(ok bool, format string, args ...any) {
+// must panics with the op's name unless ok.
+func (o *op) must(ok bool, format string, args ...any) {
 	if !ok {
 		panic("cuda: " + o.name + ": " + fmt.Sprintf(format, args...))
 	}
 }
 
-// ptr is the address of a tensor that must be there.
-func (o *op) ptr(name string, t device.Tensor) driver.Ptr {
-	return o.buffer(name, t).ptr
-}
-
-func (o *op) buffer(name string, t device.Tensor) *buffer {
-	o.want(!t.None(), "%s is absent", name)
+// own says what is wrong with a tensor's memory.
+func (b *Backend) own(t device.Tensor) string {
 	m, ok := t.Mem.(*buffer)
-	o.want(ok && m.owner == o.b, "%s %v is not from this backend", name, t.Shape)
-	o.want(!m.freed, "%s %v was freed before", name, t.Shape)
-	o.want(m.n == t.Len(), "%s %v in memory for %d elements", name, t.Shape, m.n)
-	return m
+	switch {
+	case !ok || m.owner != b:
+		return "is not from this backend"
+	case m.freed:
+		return "was freed before"
+	case m.n != t.Len():
+		return fmt.Sprintf("is in memory for %d elements", m.n)
+	}
+	return ""
 }
 
-// opt is the address of a tensor that may be absent: null then.
-func (o *op) opt(name string, t device.Tensor) driver.Ptr {
+// ptr is the address of a tensor, null where it is absent. The check comes before.
+func ptr(t device.Tensor) driver.Ptr {
 	if t.None() {
 		return 0
 	}
-	return o.ptr(name, t)
+	return t.Mem.(*buffer).ptr
 }
 
-// into is the address of a gradient: null if it is not wanted.
-func (o *op) into(name string, g device.Into) driver.Ptr {
+// into is the address of a gradient, null if it is not wanted.
+func into(g device.Into) driver.Ptr {
 	if g.Mode == device.Skip {
 		return 0
 	}
-	return o.ptr(name, g.Tensor)
-}
-
-// fits reports whether an Into is skipped or has shape s.
-func fits(g device.Into, s device.Shape) bool { return g.Mode == device.Skip || g.Shape == s }
-
-// apart panics if the output shares memory with one of the inputs.
-func (o *op) apart(out device.Tensor, ins ...device.Tensor) {
-	for _, in := range ins {
-		o.want(out.None() || out.Mem != in.Mem, "an output %v shares its memory with %v", out.Shape, in.Shape)
-	}
-}
-
-// apartInto is apart for a gradient, which may take the place of same if it is Set.
-func (o *op) apartInto(g device.Into, same device.Tensor, others ...device.Tensor) {
-	if g.Mode == device.Skip {
-		return
-	}
-	if g.Mode != device.Set {
-		o.apart(g.Tensor, same)
-	}
-	o.apart(g.Tensor, others...)
+	return ptr(g.Tensor)
 }
 
 // workspace is device memory for n values of 4 bytes until the end of the call.

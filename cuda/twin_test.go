@@ -179,7 +179,7 @@ func TestUpsampleGradRuns(t *testing.T) {
 		1: {N: 1, D: 5, H: 3, W: 3, C: 1}, 2: {N: 1, D: 9, H: 11, W: 13, C: 1}, 4: {N: 1, D: 65, H: 64, W: 65, C: 1},
 	} {
 		require.Equal(t, run, upRun(s.Len()))
-		dx, dy := w.normal(s), w.normal(doubled(s))
+		dx, dy := w.normal(s), w.normal(device.Upsampled(s))
 		w.b.UpsampleGrad(device.Into{Tensor: dx.dev, Mode: device.Add}, dy.dev)
 		w.ref.UpsampleGrad(device.Into{Tensor: dx.ref, Mode: device.Add}, dy.ref)
 		w.near(dx, 2e-6, "dx")
@@ -212,7 +212,7 @@ func TestNormStatsOfStrangeData(t *testing.T) {
 	for _, v := range got {
 		require.True(t, math.IsNaN(float64(v)))
 	}
-	y := w.b.Alloc(pooled(s))
+	y := w.b.Alloc(device.Pooled(s))
 	w.b.MaxPool(y, x.dev)
 	pool := make([]float32, y.Len())
 	w.b.Download(pool, y)

@@ -40,7 +40,7 @@ func (n Networks) Check() error {
 // painted voxels, at each time point its own. Nothing is brought back to the host.
 //
 // The networks are put into layers.Eval.
-func (pl *Plan) Run(dev device.Backend, nets Networks, images [2]device.Tensor) {
+func (pl *Plan) Run(dev device.ImagingBackend, nets Networks, images [2]device.Tensor) {
 	shape := device.Shape{N: 1, D: pl.Size[0], H: pl.Size[1], W: pl.Size[2], C: 1}
 	var base device.Tensor
 	for t, x := range images {
@@ -70,7 +70,7 @@ func (pl *Plan) Run(dev device.Backend, nets Networks, images [2]device.Tensor) 
 // in region (see Corrupt). A network with two input channels is given the region
 // as the second one. All tensors are [1 D H W 1]; take lies within region, and may
 // be it.
-func Paint(dev device.Backend, net *models.Net, x, base, region, take device.Tensor, key uint64) {
+func Paint(dev device.ImagingBackend, net *models.Net, x, base, region, take device.Tensor, key uint64) {
 	net.SetMode(layers.Eval)
 	noisy := dev.Alloc(x.Shape)
 	Corrupt(dev, noisy, x, base, region, key)
@@ -90,7 +90,7 @@ func Paint(dev device.Backend, net *models.Net, x, base, region, take device.Ten
 // Corrupt: y is x with Gaussian noise in the region, of the mean and standard
 // deviation that x has in base. All are [1 D H W 1]; y may be x. Training the
 // networks and using them go through this one function.
-func Corrupt(dev device.Backend, y, x, base, region device.Tensor, key uint64) {
+func Corrupt(dev device.Imaging, y, x, base, region device.Tensor, key uint64) {
 	stats := dev.Alloc(device.Vec(2))
 	dev.RegionStats(stats, x, base)
 	dev.RegionNoise(y, x, region, stats, key)
@@ -98,7 +98,7 @@ func Corrupt(dev device.Backend, y, x, base, region device.Tensor, key uint64) {
 }
 
 // UploadMask puts a mask on the device as zeros and ones.
-func UploadMask(dev device.Backend, shape device.Shape, mask []bool) device.Tensor {
+func UploadMask(dev device.Memory, shape device.Shape, mask []bool) device.Tensor {
 	v := make([]float32, len(mask))
 	for i, m := range mask {
 		if m {

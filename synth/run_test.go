@@ -43,20 +43,20 @@ func busy() Options {
 	return o
 }
 
-func upload(dev device.Backend, size [3]int, values []float32) device.Tensor {
+func upload(dev device.ImagingBackend, size [3]int, values []float32) device.Tensor {
 	x := dev.Alloc(device.Shape{N: 1, D: size[0], H: size[1], W: size[2], C: 1})
 	dev.Upload(x, values)
 	return x
 }
 
-func download(dev device.Backend, x device.Tensor) []float32 {
+func download(dev device.ImagingBackend, x device.Tensor) []float32 {
 	out := make([]float32, x.Len())
 	dev.Download(out, x)
 	return out
 }
 
 // paintOn runs a plan on two copies of the image.
-func paintOn(t *testing.T, dev device.Backend, pl *Plan, values []float32) (out [2][]float32) {
+func paintOn(t *testing.T, dev device.ImagingBackend, pl *Plan, values []float32) (out [2][]float32) {
 	nets := networks(t, dev)
 	pair := [2]device.Tensor{upload(dev, pl.Size, values), upload(dev, pl.Size, values)}
 	pl.Run(dev, nets, pair)
@@ -171,18 +171,21 @@ func TestRunIsDeterministic(t *testing.T) {
 
 // counter notes what goes back to the host.
 type counter struct {
-	device.Backend
+	device.ImagingBackend
 	downloads, syncs int
 }
 
-func (c *counter) Download(dst []float32, t device.Tensor) { c.downloads++; c.Backend.Download(dst, t) }
-func (c *counter) Sync() error                             { c.syncs++; return c.Backend.Sync() }
+func (c *counter) Download(dst []float32, t device.Tensor) {
+	c.downloads++
+	c.ImagingBackend.Download(dst, t)
+}
+func (c *counter) Sync() error { c.syncs++; return c.ImagingBackend.Sync() }
 
 func TestRunStaysOnTheDevice(t *testing.T) {
 	o := busy()
 	p, values := cutPatch(t)
 	pl := plan(t, o, 3, p, phantomLibrary(t, o))
-	dev := &counter{Backend: openCPU(t)}
+	dev := &counter{ImagingBackend: openCPU(t)}
 	nets := networks(t, dev)
 	pair := [2]device.Tensor{upload(dev, p.Size, values), upload(dev, p.Size, values)}
 	before, _ := dev.Usage()

@@ -21,7 +21,7 @@ type Windows struct {
 // those of other windows too, so that the order of windows does not matter; both
 // time points share windows, and with them the noise. It ends early with ctx's error, or
 // the device's.
-func (w Windows) Paint(ctx context.Context, dev device.Backend, nets Networks, pl *Plan, images [2][]float32) error {
+func (w Windows) Paint(ctx context.Context, dev device.ImagingBackend, nets Networks, pl *Plan, images [2][]float32) error {
 	if err := models.CheckGrid(w.Size[:]...); err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func (w Windows) Paint(ctx context.Context, dev device.Backend, nets Networks, p
 }
 
 // tile paints one window of one time point.
-func (w Windows) tile(dev device.Backend, net *models.Net, pl *Plan, image []float32, mask []bool, t tile, key uint64) {
+func (w Windows) tile(dev device.ImagingBackend, net *models.Net, pl *Plan, image []float32, mask []bool, t tile, key uint64) {
 	core := make([]bool, w.Size[0]*w.Size[1]*w.Size[2])
 	any := false
 	for _, i := range t.core {

@@ -76,12 +76,12 @@ func TestNonFiniteNamesStepCaseAndOp(t *testing.T) {
 // sick is a device whose convolution gradients go bad after some calls, while the
 // loss stays finite.
 type sick struct {
-	device.Backend
+	device.ImagingBackend
 	left int
 }
 
 func (d *sick) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
-	d.Backend.ConvGradW(dw, db, x, dy, win)
+	d.ImagingBackend.ConvGradW(dw, db, x, dy, win)
 	if d.left--; d.left < 0 {
 		d.Fill(db.Tensor, float32(math.Inf(1)))
 	}
@@ -107,7 +107,7 @@ func TestBadGradientStopsBeforeTheUpdate(t *testing.T) {
 
 // gone is a device that is lost after some waits, as a card that falls off its bus.
 type gone struct {
-	device.Backend
+	device.ImagingBackend
 	left int
 }
 
@@ -117,7 +117,7 @@ func (d *gone) Sync() error {
 	if d.left--; d.left < 0 {
 		return errGone
 	}
-	return d.Backend.Sync()
+	return d.ImagingBackend.Sync()
 }
 
 func TestLostDeviceLeavesTheLastCheckpoint(t *testing.T) {

@@ -18,7 +18,7 @@ import (
 
 // DryDevice is a backend that computes nothing and counts memory.
 type DryDevice struct {
-	device.Backend
+	device.ImagingBackend
 
 	// Taken is the most that the device would have given, in bytes, workspaces and
 	// the rounding of sizes included. nil where there is no more to it than tensors.
@@ -30,7 +30,9 @@ type DryDevice struct {
 type OpenDry func(limit int64) (DryDevice, error)
 
 // DryTensors counts tensors alone, as every backend's Usage does.
-func DryTensors(limit int64) (DryDevice, error) { return DryDevice{Backend: meta.New(limit)}, nil }
+func DryTensors(limit int64) (DryDevice, error) {
+	return DryDevice{ImagingBackend: meta.New(limit)}, nil
+}
 
 // Memory is what training needs on a device, in bytes.
 type Memory struct {
@@ -215,7 +217,7 @@ func newDryRun(c Config, open OpenDry, limit int64) (*dryRun, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTrainer(c, d.Backend, nil)
+	t, err := newTrainer(c, d.ImagingBackend, nil)
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}

@@ -13,18 +13,18 @@ import (
 
 // waiting is a device that counts the calls for which the host waits.
 type waiting struct {
-	device.Backend
+	device.ImagingBackend
 	calls int
 }
 
 func (w *waiting) Download(dst []float32, t device.Tensor) {
 	w.calls++
-	w.Backend.Download(dst, t)
+	w.ImagingBackend.Download(dst, t)
 }
 
 func (w *waiting) Sync() error {
 	w.calls++
-	return w.Backend.Sync()
+	return w.ImagingBackend.Sync()
 }
 
 // Augmentation, corruption and synthesis of a batch are queued behind the step
@@ -32,7 +32,7 @@ func (w *waiting) Sync() error {
 func TestUploadWaitsForNothing(t *testing.T) {
 	for _, c := range []Config{tiny(), pairs(), madePairs(), restorer("inpainter"), restorer("generator")} {
 		c.Augment = "default"
-		dev := &waiting{Backend: cpu.New()}
+		dev := &waiting{ImagingBackend: cpu.New()}
 		tr, err := newTrainer(c, dev, nil)
 		require.NoError(t, err)
 		require.NoError(t, tr.openData(context.Background(), nil))

@@ -23,7 +23,7 @@ import (
 
 // Job is a training run to do.
 type Job struct {
-	Device device.Backend
+	Device device.ImagingBackend
 	Config Config
 	Folder string // the run folder; fold_K is made in it
 
@@ -53,7 +53,7 @@ type Job struct {
 // trainer is a run under way.
 type trainer struct {
 	cfg    Config
-	dev    device.Backend
+	dev    device.ImagingBackend
 	dir    string
 	lock   *lockfile.Lock
 	on     func(Event)
@@ -131,7 +131,7 @@ func (t *trainer) goOn() string {
 func (t *trainer) path(file string) string { return filepath.Join(t.dir, file) }
 
 // newTrainer is a trainer without data, network and folder.
-func newTrainer(c Config, dev device.Backend, on func(Event)) (*trainer, error) {
+func newTrainer(c Config, dev device.ImagingBackend, on func(Event)) (*trainer, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
 	}

@@ -51,7 +51,7 @@ type inputs struct {
 	filled device.Tensor   // [N D H W 1], 1 where the loss counts; none if it counts everywhere
 }
 
-func (in inputs) free(dev device.Backend) {
+func (in inputs) free(dev device.ImagingBackend) {
 	for _, x := range in.images {
 		dev.Free(x)
 	}
@@ -85,7 +85,7 @@ func newDrawing(c Config, shapes *synth.Library) drawing {
 
 // newComputing returns the computing half of the configuration's task for a network. Pairs
 // are synthesised by the networks of filling; shown is told of restored validation patches.
-func newComputing(c Config, dev device.Backend, net *models.Net, filling synth.Networks, shown func(Restored)) computing {
+func newComputing(c Config, dev device.ImagingBackend, net *models.Net, filling synth.Networks, shown func(Restored)) computing {
 	dice, r := diceLoss{dev, net, c.Loss}, restoration{dev, net, c.Loss.FilledOnly, shown}
 	switch {
 	case c.Task == models.Inpainter:
@@ -112,21 +112,21 @@ func orient(a augment.Preset, p *sample.Sample, s *rng.Stream, copies int) {
 }
 
 // uploadImage is one of a sample's images on the device, [1 D H W 1].
-func uploadImage(dev device.Backend, p *sample.Sample, image int) device.Tensor {
+func uploadImage(dev device.ImagingBackend, p *sample.Sample, image int) device.Tensor {
 	x := dev.Alloc(device.Shape{N: 1, D: p.Size[0], H: p.Size[1], W: p.Size[2], C: 1})
 	dev.Upload(x, p.Images[image])
 	return x
 }
 
 // degrade applies the recipe of a time point to x.
-func degrade(dev device.Backend, x device.Tensor, p *sample.Sample, time int) {
+func degrade(dev device.ImagingBackend, x device.Tensor, p *sample.Sample, time int) {
 	if time < len(p.Recipes) {
 		p.Recipes[time].Apply(dev, x)
 	}
 }
 
 // augmented is both.
-func augmented(dev device.Backend, p *sample.Sample, image, time int) device.Tensor {
+func augmented(dev device.ImagingBackend, p *sample.Sample, image, time int) device.Tensor {
 	x := uploadImage(dev, p, image)
 	degrade(dev, x, p, time)
 	return x
@@ -183,7 +183,7 @@ const classes = 2
 
 // diceLoss is the segmentation loss of a network's answer.
 type diceLoss struct {
-	dev  device.Backend
+	dev  device.ImagingBackend
 	net  *models.Net
 	loss Loss
 }
@@ -359,7 +359,7 @@ func awayFrom(lesions, brain []bool, size [3]int) ([]bool, error) {
 // a patch, the network restores it, and the loss is the mean squared error over the whole
 // patch. With filledOnly, what the network makes of the rest counts as right.
 type restoration struct {
-	dev        device.Backend
+	dev        device.ImagingBackend
 	net        *models.Net
 	filledOnly bool
 	shown      func(Restored)

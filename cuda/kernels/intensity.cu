@@ -1,23 +1,13 @@
 // Changes of values where they are.
 //
-// blend, noise: one block of 256 threads per 1024 elements, four consecutive ones a thread by 16-byte accesses, the
-// last ones singly; 12 and 8 bytes moved per element. No shared memory. noise draws as dropout does.
+// noise: one block of 256 threads per 1024 elements, four consecutive ones a thread by 16-byte accesses, the
+// last ones singly; 8 bytes moved per element. No shared memory. It draws as dropout does.
 // min_part, min_finish: at most 1024 blocks take the minimum of a grid-stride share each,
 // one block the minimum of theirs; 4 bytes read per element, 32 bytes of shared memory.
 // bias_field: a warp per line along W; its lanes find the line's polynomial in W alone first. 8 bytes moved
 // per element. No shared memory.
 #include "normal.cuh"
 #include "vec.cuh"
-
-// y = a*x + b*z. y may be x or z.
-extern "C" __global__ void __launch_bounds__(256) blend(float *y, const float *x, const float *z, i64 n, float a, float b) {
-	i64 i = 4 * thread_index();
-	vec<4> u = load4(x, i, n), v = load4(z, i, n);
-#pragma unroll
-	for (int j = 0; j < 4; j++)
-		u.v[j] = fmaf(a, u.v[j], b * v.v[j]);
-	store4(y, i, n, u);
-}
 
 // y = x + sd*z. y may be x.
 extern "C" __global__ void __launch_bounds__(256) noise(float *y, const float *x, i64 n, float sd, u64 key) {

@@ -1,7 +1,7 @@
 // Copies, sums and the search for values that are not finite.
 //
-// copy, accumulate: one block of 256 threads per 1024 elements, 16-byte accesses,
-// the last elements singly; 8 and 12 bytes moved per element. No shared memory.
+// copy, accumulate, blend: one block of 256 threads per 1024 elements, 16-byte accesses,
+// the last elements singly; 8, 12 and 12 bytes moved per element. No shared memory.
 //
 // copy_words: where samples do not start at multiples of 16 bytes; 1024 elements a block too, four a thread, 256
 // apart. 8 bytes moved per element, no shared memory.
@@ -10,6 +10,7 @@
 // share of x into its own word; one block adds the words. 4 bytes read per element,
 // 64 bytes of shared memory.
 #include "common.cuh"
+#include "vec.cuh"
 
 extern "C" __global__ void __launch_bounds__(256) copy(float *dst, const float *src, i64 n) {
 	i64 i = 4 * thread_index();
@@ -41,6 +42,16 @@ extern "C" __global__ void __launch_bounds__(256) accumulate(float *dst, const f
 #pragma unroll 1
 	for (; i < n; i++)
 		dst[i] += src[i];
+}
+
+// y = a*x + b*z. y may be x or z.
+extern "C" __global__ void __launch_bounds__(256) blend(float *y, const float *x, const float *z, i64 n, float a, float b) {
+	i64 i = 4 * thread_index();
+	vec<4> u = load4(x, i, n), v = load4(z, i, n);
+#pragma unroll
+	for (int j = 0; j < 4; j++)
+		u.v[j] = fmaf(a, u.v[j], b * v.v[j]);
+	store4(y, i, n, u);
 }
 
 static __device__ __forceinline__ u32 nonfinite(float v) {

@@ -19,6 +19,8 @@ type Case struct {
 	// Open allocates what run needs and fills it. run is called many times; the
 	// function close frees.
 	Open func(dev device.Backend) (run, close func(), err error)
+
+	imaging bool // for devices that implement device.Imaging
 }
 
 // Timer is a backend that can time its own work.
@@ -107,7 +109,7 @@ type Report struct {
 	Results []Result `json:"results"`
 }
 
-// Run measures cases one after the other. On an error, or when ctx ends, the
+// Run measures cases one after the other, without those on images where the device has no device.Imaging. On an error, or when ctx ends, the
 // results so far are in the report. No case is an error.
 func Run(ctx context.Context, dev device.Backend, cases []Case, o Options) (*Report, error) {
 	m := &meter{dev: dev, o: o}
@@ -117,9 +119,10 @@ func Run(ctx context.Context, dev device.Backend, cases []Case, o Options) (*Rep
 	if m.timer != nil {
 		r.Timing = "device"
 	}
-	if o.Filter != nil {
-		cases = slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return !o.Filter.MatchString(c.Name) })
-	}
+	_, images := dev.(device.Imaging)
+	cases = slices.DeleteFunc(slices.Clone(cases), func(c Case) bool {
+		return c.imaging && !images || o.Filter != nil && !o.Filter.MatchString(c.Name)
+	})
 	if len(cases) == 0 {
 		return r, errors.New("no case matches the filter")
 	}

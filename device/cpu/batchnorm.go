@@ -8,21 +8,9 @@ import (
 
 // BatchNormStats takes the sums about the first row instead of about zero, so that one
 // pass is enough without cancellation where the mean is large against the deviation.
-func (b *Backend) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
-	if b.failed() {
-		return
-	}
-	const op = "BatchNormStats"
-	m, is, xd := b.get(op, "mean", mean), b.get(op, "invstd", invstd), b.get(op, "x", x)
-	rm, rv := b.opt(op, "runMean", runMean), b.opt(op, "runVar", runVar)
-	v := device.Vec(x.C)
-	want(op, mean.Shape == v && invstd.Shape == v, "mean %v, invstd %v, x %v", mean.Shape, invstd.Shape, x.Shape)
-	want(op, (rm == nil) == (rv == nil), "one of runMean and runVar is absent")
-	want(op, rm == nil || runMean.Shape == v && runVar.Shape == v, "runMean %v, runVar %v, x %v", runMean.Shape, runVar.Shape, x.Shape)
-	apart(op, mean, x, invstd, runMean, runVar)
-	apart(op, invstd, x, runMean, runVar)
-	apart(op, runMean, x, runVar)
-	apart(op, runVar, x)
+func (b *engine) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
+	m, is, xd := data(mean), data(invstd), data(x)
+	rm, rv := data(runMean), data(runVar)
 
 	c := x.C
 	shift := xd[:c]
@@ -49,32 +37,17 @@ func (b *Backend) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor,
 }
 
 // BatchNormInvStd works in float64.
-func (b *Backend) BatchNormInvStd(invstd, variance device.Tensor, eps float64) {
-	if b.failed() {
-		return
-	}
-	const op = "BatchNormInvStd"
-	is, v := b.get(op, "invstd", invstd), b.get(op, "variance", variance)
-	want(op, invstd.Shape == variance.Shape && invstd.Shape == device.Vec(invstd.C), "invstd %v, variance %v", invstd.Shape, variance.Shape)
-	apart(op, invstd, variance)
+func (b *engine) BatchNormInvStd(invstd, variance device.Tensor, eps float64) {
+	is, v := data(invstd), data(variance)
 	for c := range is {
 		is[c] = float32(1 / math.Sqrt(float64(v[c])+eps))
 	}
 }
 
 // BatchNormApply multiplies invstd and gamma first.
-func (b *Backend) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "BatchNormApply"
-	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
-	g, be, m, is := b.get(op, "gamma", gamma), b.get(op, "beta", beta), b.get(op, "mean", mean), b.get(op, "invstd", invstd)
-	v := device.Vec(x.C)
-	want(op, y.Shape == x.Shape, "y %v, x %v", y.Shape, x.Shape)
-	want(op, gamma.Shape == v && beta.Shape == v && mean.Shape == v && invstd.Shape == v,
-		"x %v, gamma %v, beta %v, mean %v, invstd %v", x.Shape, gamma.Shape, beta.Shape, mean.Shape, invstd.Shape)
-	apart(op, y, gamma, beta, mean, invstd)
+func (b *engine) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
+	yd, xd := data(y), data(x)
+	g, be, m, is := data(gamma), data(beta), data(mean), data(invstd)
 	c := x.C
 	scale := make([]float32, c)
 	for i := range scale {
@@ -89,21 +62,10 @@ func (b *Backend) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) 
 //
 //	dx = k0·dy − k1·(x − mean) − k2,   k0 = gamma·invstd,
 //	k1 = k0·invstd·dgamma/M,   k2 = k0·dbeta/M
-func (b *Backend) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
-	if b.failed() || dx.Mode == device.Skip && dgamma.Mode == device.Skip && dbeta.Mode == device.Skip {
-		return
-	}
-	const op = "BatchNormGrad"
-	dyd, xd := b.get(op, "dy", dy), b.get(op, "x", x)
-	g, m, is := b.get(op, "gamma", gamma), b.get(op, "mean", mean), b.get(op, "invstd", invstd)
-	dxd, dg, db := b.into(op, "dx", dx), b.into(op, "dgamma", dgamma), b.into(op, "dbeta", dbeta)
-	v := device.Vec(x.C)
-	want(op, dy.Shape == x.Shape && fits(dx, x.Shape), "dx %v, dy %v, x %v", dx.Shape, dy.Shape, x.Shape)
-	want(op, gamma.Shape == v && mean.Shape == v && invstd.Shape == v && fits(dgamma, v) && fits(dbeta, v),
-		"x %v, gamma %v, mean %v, invstd %v, dgamma %v, dbeta %v", x.Shape, gamma.Shape, mean.Shape, invstd.Shape, dgamma.Shape, dbeta.Shape)
-	apartInto(op, dx, dy, x, gamma, mean, invstd, dgamma.Tensor, dbeta.Tensor)
-	apartInto(op, dgamma, dy, dy, x, gamma, mean, invstd, dbeta.Tensor)
-	apartInto(op, dbeta, dy, dy, x, gamma, mean, invstd)
+func (b *engine) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
+	dyd, xd := data(dy), data(x)
+	g, m, is := data(gamma), data(mean), data(invstd)
+	dxd, dg, db := into(dx), into(dgamma), into(dbeta)
 
 	c := x.C
 	var sums []float64 // Σ dy, then Σ dy·(x − mean)
@@ -137,10 +99,67 @@ func (b *Backend) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mea
 	}
 }
 
-// put stores one element of a gradient.
-func put(to []float32, i int, v float32, mode device.Mode) {
-	if mode == device.Add {
-		v += to[i]
+// moments: d = x[r,i] − shift[i]; s1[i] += d; s2[i] += d²
+func (b *engine) moments(s1, s2 []float64, x, shift []float32) {
+	c := len(s1)
+	n := b.vectors(c, 4)
+	if n > 0 {
+		momentsAVX2(&s1[0], &s2[0], &x[0], &shift[0], len(x)/c, n, c)
 	}
-	to[i] = v
+	for ; n < c && len(x) > 0; x = x[c:] {
+		for i := n; i < c; i++ {
+			d := float64(x[i]) - float64(shift[i])
+			s1[i] += d
+			s2[i] += d * d
+		}
+	}
+}
+
+// gradSums: s1[i] += dy[r,i]; s2[i] += dy[r,i]·(x[r,i] − mean[i])
+func (b *engine) gradSums(s1, s2 []float64, dy, x, mean []float32) {
+	c := len(s1)
+	n := b.vectors(c, 4)
+	if n > 0 {
+		gradSumsAVX2(&s1[0], &s2[0], &dy[0], &x[0], &mean[0], len(x)/c, n, c)
+	}
+	for ; n < c && len(x) > 0; x, dy = x[c:], dy[c:] {
+		for i := n; i < c; i++ {
+			g := float64(dy[i])
+			s1[i] += g
+			s2[i] += g * (float64(x[i]) - float64(mean[i]))
+		}
+	}
+}
+
+// normApply: y[r,i] = (x[r,i] − mean[i])·scale[i] + beta[i]
+func (b *engine) normApply(y, x, mean, scale, beta []float32) {
+	c := len(mean)
+	n := b.vectors(c, vector)
+	if n > 0 {
+		normApplyAVX2(&y[0], &x[0], &mean[0], &scale[0], &beta[0], len(x)/c, n, c)
+	}
+	for ; n < c && len(x) > 0; x, y = x[c:], y[c:] {
+		for i := n; i < c; i++ {
+			y[i] = (x[i]-mean[i])*scale[i] + beta[i]
+		}
+	}
+}
+
+// normGrad: d = k[0,i]·dy[r,i] − k[1,i]·(x[r,i] − mean[i]) − k[2,i], stored in dx or added to it.
+func (b *engine) normGrad(dx, dy, x, mean, k []float32, add bool) {
+	c := len(mean)
+	k0, k1, k2 := k[:c], k[c:2*c], k[2*c:]
+	n := b.vectors(c, vector)
+	if n > 0 {
+		normGradAVX2(&dx[0], &dy[0], &x[0], &mean[0], &k0[0], &k1[0], &k2[0], len(x)/c, n, c, keep(add))
+	}
+	for ; n < c && len(x) > 0; dx, dy, x = dx[c:], dy[c:], x[c:] {
+		for i := n; i < c; i++ {
+			d := k0[i]*dy[i] - k1[i]*(x[i]-mean[i]) - k2[i]
+			if add {
+				d += dx[i]
+			}
+			dx[i] = d
+		}
+	}
 }

@@ -15,17 +15,25 @@ import (
 	"voxgrad/internal/par"
 )
 
-// Backend implements device.Backend. Make one with New.
+// Backend implements device.Backend and device.Imaging. Make one with New.
 type Backend struct {
+	device.Ops // checks a call and runs it on engine
+	engine     engine
+
+	mu   sync.Mutex
+	pool pool
+	err  error // the first failure; every later call does nothing
+}
+
+// engine has the operations.
+type engine struct {
 	simd bool // use the assembly kernels
 
 	mu      sync.Mutex
-	pool    pool
-	err     error // the first failure; every later call does nothing
 	scratch []*scratch
 }
 
-var _ device.Backend = (*Backend)(nil)
+var _ device.ImagingBackend = (*Backend)(nil)
 
 // New opens the backend with the fastest kernels the processor has. It may use
 // as much memory as the machine, or the control group it runs in, has to spare
@@ -36,13 +44,20 @@ func New() *Backend { return open(haveAVX2) }
 func NewPortable() *Backend { return open(false) }
 
 func open(simd bool) *Backend {
-	return &Backend{simd: simd, pool: pool{limit: availableMemory(), auto: true, free: map[int][][]float32{}}}
+	b := &Backend{engine: engine{simd: simd}, pool: pool{limit: availableMemory(), auto: true, free: map[int][][]float32{}}}
+	b.Ops = func(c *device.Call) {
+		if !c.Idle() && b.Sync() == nil {
+			c.Check("cpu", b.own)
+			c.Run(&b.engine)
+		}
+	}
+	return b
 }
 
 // Name tells the instruction set and the number of threads.
 func (b *Backend) Name() string {
 	kind := "go"
-	if b.simd {
+	if b.engine.simd {
 		kind = "avx2"
 	}
 	n := par.Threads()
@@ -66,15 +81,12 @@ func (b *Backend) Close() error {
 	defer b.mu.Unlock()
 	b.pool.free = map[int][][]float32{}
 	b.pool.held = 0
-	b.scratch = nil
+	b.engine.release()
 	if b.err == nil {
 		b.err = errClosed
 	}
 	return nil
 }
-
-// failed reports whether calls must do nothing.
-func (b *Backend) failed() bool { return b.Sync() != nil }
 
 // span is the number of elements in one piece of an element-wise loop: large
 // enough to outweigh the hand-out, small enough for a cache.

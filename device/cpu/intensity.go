@@ -6,32 +6,9 @@ import (
 	"voxgrad/device"
 )
 
-// Blend computes in float32.
-func (b *Backend) Blend(y, x, z device.Tensor, p, q float64) {
-	if b.failed() {
-		return
-	}
-	const op = "Blend"
-	yd, xd, zd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "z", z)
-	want(op, y.Shape == x.Shape && y.Shape == z.Shape, "y %v, x %v, z %v", y.Shape, x.Shape, z.Shape)
-	p32, q32 := float32(p), float32(q)
-	elements(len(yd), func(lo, hi int) {
-		y, x, z := yd[lo:hi], xd[lo:hi], zd[lo:hi]
-		for i := range y {
-			y[i] = p32*x[i] + q32*z[i]
-		}
-	})
-}
-
 // Min takes the least of each piece, then of those.
-func (b *Backend) Min(least, x device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "Min"
-	l, xd := b.get(op, "least", least), b.get(op, "x", x)
-	want(op, least.Shape == device.Scalar(), "least %v", least.Shape)
-	apart(op, least, x)
+func (b *engine) Min(least, x device.Tensor) {
+	l, xd := data(least), data(x)
 	parts := make([]float32, ceil(len(xd), span))
 	elements(len(xd), func(lo, hi int) {
 		m := xd[lo]
@@ -48,16 +25,8 @@ func (b *Backend) Min(least, x device.Tensor) {
 }
 
 // BiasField turns the polynomial into one of u[2] for each line.
-func (b *Backend) BiasField(y, x, coef device.Tensor, order int) {
-	if b.failed() {
-		return
-	}
-	const op = "BiasField"
-	yd, xd, cd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "coef", coef)
-	want(op, 0 <= order && order <= maxOrder, "order %d is not 0 … %d", order, maxOrder)
-	want(op, y.Shape == x.Shape && coef.Shape == device.Vec((order+1)*(order+2)*(order+3)/6),
-		"y %v, x %v, coef %v, order %d", y.Shape, x.Shape, coef.Shape, order)
-	apart(op, y, coef)
+func (b *engine) BiasField(y, x, coef device.Tensor, order int) {
+	yd, xd, cd := data(y), data(x), data(coef)
 	u := make([]float64, x.W)
 	for w := range u {
 		u[w] = centred(w, x.W)
@@ -78,8 +47,6 @@ func (b *Backend) BiasField(y, x, coef device.Tensor, order int) {
 		}
 	})
 }
-
-const maxOrder = 4
 
 // exponential is exp(s), rounded to float32 from a relative error of 3e-10: 2^k·exp(f) with
 // |f| ≤ ½·ln 2 and the Taylor polynomial of degree 8.
@@ -105,7 +72,7 @@ func centred(i, n int) float64 {
 }
 
 // lineOfField is, for each power of u[2], its coefficient where u[0] and u[1] are given.
-func lineOfField(coef []float32, order int, u0, u1 float64) (along [maxOrder + 1]float64) {
+func lineOfField(coef []float32, order int, u0, u1 float64) (along [device.MaxFieldOrder + 1]float64) {
 	k, up := 0, 1.0
 	for p := 0; p <= order; p++ {
 		uq := up
@@ -119,4 +86,21 @@ func lineOfField(coef []float32, order int, u0, u1 float64) (along [maxOrder + 1
 		up *= u0
 	}
 	return along
+}
+
+// Noise draws some numbers and adds them.
+func (b *engine) Noise(y, x device.Tensor, sd float64, key uint64) {
+	yd, xd := data(y), data(x)
+	sd32 := float32(sd)
+	elements(len(yd), func(lo, hi int) {
+		var z [drawn]float32
+		for ; lo < hi; lo += drawn {
+			b.normals(&z, key, lo)
+			from := xd[lo:min(lo+drawn, hi)]
+			to := yd[lo:][:len(from)]
+			for i, v := range from {
+				to[i] = v + sd32*z[i]
+			}
+		}
+	})
 }

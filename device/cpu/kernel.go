@@ -51,7 +51,7 @@ type outerArgs struct {
 	tiles      int
 }
 
-func (b *Backend) corr(a *corrArgs) {
+func (b *engine) corr(a *corrArgs) {
 	if b.simd {
 		corrAVX2(a)
 	} else {
@@ -59,7 +59,7 @@ func (b *Backend) corr(a *corrArgs) {
 	}
 }
 
-func (b *Backend) dot(a *dotArgs) {
+func (b *engine) dot(a *dotArgs) {
 	if b.simd {
 		dotAVX2(a)
 	} else {
@@ -67,7 +67,7 @@ func (b *Backend) dot(a *dotArgs) {
 	}
 }
 
-func (b *Backend) outer(a *outerArgs) {
+func (b *engine) outer(a *outerArgs) {
 	if b.simd {
 		outerAVX2(a)
 	} else {

@@ -27,7 +27,7 @@ func kernels(b *testing.B, d *Backend) {
 			}
 			best(b, float64(voxels*27*c*16*2*20), "GFLOP/s", func() {
 				for range 20 {
-					d.outer(&a)
+					d.engine.outer(&a)
 				}
 			})
 		})
@@ -46,7 +46,7 @@ func kernels(b *testing.B, d *Backend) {
 			}
 			best(b, float64(v*9*run*16*2*20), "GFLOP/s", func() {
 				for range 20 {
-					d.corr(&a)
+					d.engine.corr(&a)
 				}
 			})
 		})

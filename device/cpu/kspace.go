@@ -6,28 +6,9 @@ import (
 	"voxgrad/device"
 )
 
-// wantSingle panics unless s is one image of one channel.
-func wantSingle(op string, s device.Shape) {
-	want(op, s.N == 1 && s.C == 1, "%v is not one image of one channel", s)
-}
-
-// wantPosition panics unless at lies in s.
-func wantPosition(op string, s device.Shape, at [3]int) {
-	for a, n := range s.Grid() {
-		want(op, 0 <= at[a] && at[a] < n, "position %v is outside %v", at, s)
-	}
-}
-
 // KSpacePeak takes the largest of each piece, then of those.
-func (b *Backend) KSpacePeak(peak, re, im device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "KSpacePeak"
-	pd, rd, id := b.get(op, "peak", peak), b.get(op, "re", re), b.get(op, "im", im)
-	want(op, peak.Shape == device.Vec(2) && re.Shape == im.Shape, "peak %v, re %v, im %v", peak.Shape, re.Shape, im.Shape)
-	wantSingle(op, re.Shape)
-	apart(op, peak, re, im)
+func (b *engine) KSpacePeak(peak, re, im device.Tensor) {
+	pd, rd, id := data(peak), data(re), data(im)
 	n := ceil(len(rd), span)
 	rs, is := make([]float32, n), make([]float32, n)
 	elements(len(rd), func(lo, hi int) {
@@ -48,32 +29,16 @@ func largest(re, im []float32) (r, i float32) {
 }
 
 // KSpaceSpike changes one element.
-func (b *Backend) KSpaceSpike(re, im, peak device.Tensor, at [3]int, ratio float64) {
-	if b.failed() {
-		return
-	}
-	const op = "KSpaceSpike"
-	rd, id, pd := b.get(op, "re", re), b.get(op, "im", im), b.get(op, "peak", peak)
-	want(op, peak.Shape == device.Vec(2) && re.Shape == im.Shape, "re %v, im %v, peak %v", re.Shape, im.Shape, peak.Shape)
-	wantSingle(op, re.Shape)
-	wantPosition(op, re.Shape, at)
-	apart(op, re, im, peak)
-	apart(op, im, peak)
+func (b *engine) KSpaceSpike(re, im, peak device.Tensor, at [3]int, ratio float64) {
+	rd, id, pd := data(re), data(im), data(peak)
 	k := (at[0]*re.H+at[1])*re.W + at[2]
 	rd[k] += float32(ratio * float64(pd[0]))
 	id[k] += float32(ratio * float64(pd[1]))
 }
 
 // SpikeInImage turns the cosine of a sum into products: along a line only one phase changes.
-func (b *Backend) SpikeInImage(y, x, peak device.Tensor, at [3]int, ratio float64) {
-	if b.failed() {
-		return
-	}
-	const op = "SpikeInImage"
-	yd, xd, pd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "peak", peak)
-	want(op, y.Shape == x.Shape && peak.Shape == device.Vec(2), "y %v, x %v, peak %v", y.Shape, x.Shape, peak.Shape)
-	wantPosition(op, x.Shape, at)
-	apart(op, y, peak)
+func (b *engine) SpikeInImage(y, x, peak device.Tensor, at [3]int, ratio float64) {
+	yd, xd, pd := data(y), data(x), data(peak)
 	g := x.Grid()
 	turns := func(a, i int) float64 { return float64((at[a]-g[a]/2)*i%g[a]) / float64(g[a]) }
 	sin, cos := make([]float64, x.W), make([]float64, x.W)

@@ -25,13 +25,8 @@ func softmax(p []float64, x []float32) float64 {
 }
 
 // Softmax works in float64.
-func (b *Backend) Softmax(p, x device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "Softmax"
-	pd, xd := b.get(op, "p", p), b.get(op, "x", x)
-	want(op, p.Shape == x.Shape, "p %v, x %v", p.Shape, x.Shape)
+func (b *engine) Softmax(p, x device.Tensor) {
+	pd, xd := data(p), data(x)
 	c := x.C
 	rows(x.Rows(), c, func(lo, hi int) {
 		q := make([]float64, c)
@@ -45,9 +40,9 @@ func (b *Backend) Softmax(p, x device.Tensor) {
 }
 
 // share is channel c's weight in the mean over channels.
-func share(c, channels int, lesionOnly bool) float64 {
+func share(c, channels int, foregroundOnly bool) float64 {
 	switch {
-	case !lesionOnly:
+	case !foregroundOnly:
 		return 1 / float64(channels)
 	case c == channels-1:
 		return 1
@@ -56,18 +51,9 @@ func share(c, channels int, lesionOnly bool) float64 {
 }
 
 // DiceLoss works in float64, in one pass.
-func (b *Backend) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.DiceOptions) {
-	if b.failed() {
-		return
-	}
-	const op = "DiceLoss"
-	ld, sd, pd := b.get(op, "loss", loss), b.get(op, "sums", sums), b.opt(op, "prob", prob)
-	xd, gd := b.get(op, "x", x), b.get(op, "g", g)
-	want(op, loss.Shape == device.Scalar() && sums.Shape == device.Vec(3*x.C), "loss %v, sums %v, x %v", loss.Shape, sums.Shape, x.Shape)
-	want(op, g.Shape == x.Shape && (pd == nil || prob.Shape == x.Shape), "prob %v, x %v, g %v", prob.Shape, x.Shape, g.Shape)
-	apart(op, loss, sums, prob, x, g)
-	apart(op, sums, prob, x, g)
-	apart(op, prob, x, g)
+func (b *engine) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.DiceOptions) {
+	ld, sd, pd := data(loss), data(sums), data(prob)
+	xd, gd := data(x), data(g)
 
 	c := x.C
 	s := rowSums(x.Rows(), c, 3*c+1, func(acc []float64, lo, hi int) {
@@ -106,16 +92,9 @@ func (b *Backend) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.Dice
 //	∂loss/∂p = −s·(2g·D − (2I + Eps))/D²
 //	∂loss/∂x[c] = p[c]·(∂loss/∂p[c] − Σ_j p[j]·∂loss/∂p[j])
 //	            + CrossEntropy/R·(p[c]·Σ_j g[j] − g[c])
-func (b *Backend) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, opt device.DiceOptions) {
-	if dx.Mode == device.Skip || b.failed() {
-		return
-	}
-	const op = "DiceLossGrad"
-	dxd, dl, sd := b.get(op, "dx", dx.Tensor), b.get(op, "dloss", dloss), b.get(op, "sums", sums)
-	xd, gd := b.get(op, "x", x), b.get(op, "g", g)
-	want(op, dloss.Shape == device.Scalar() && sums.Shape == device.Vec(3*x.C), "dloss %v, sums %v, x %v", dloss.Shape, sums.Shape, x.Shape)
-	want(op, g.Shape == x.Shape && dx.Shape == x.Shape, "dx %v, x %v, g %v", dx.Shape, x.Shape, g.Shape)
-	apart(op, dx.Tensor, dloss, sums, x, g)
+func (b *engine) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, opt device.DiceOptions) {
+	dxd, dl, sd := data(dx.Tensor), data(dloss), data(sums)
+	xd, gd := data(x), data(g)
 
 	c := x.C
 	// ∂loss/∂p = offset + slope·g
@@ -147,14 +126,8 @@ func (b *Backend) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, 
 }
 
 // MSE adds up in float64.
-func (b *Backend) MSE(loss, x, g device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "MSE"
-	ld, xd, gd := b.get(op, "loss", loss), b.get(op, "x", x), b.get(op, "g", g)
-	want(op, loss.Shape == device.Scalar() && g.Shape == x.Shape, "loss %v, x %v, g %v", loss.Shape, x.Shape, g.Shape)
-	apart(op, loss, x, g)
+func (b *engine) MSE(loss, x, g device.Tensor) {
+	ld, xd, gd := data(loss), data(x), data(g)
 	s := rowSums(len(xd), 1, 1, func(acc []float64, lo, hi int) {
 		sum := 0.0
 		for i, v := range xd[lo:hi] {
@@ -167,16 +140,9 @@ func (b *Backend) MSE(loss, x, g device.Tensor) {
 }
 
 // MSEGrad is one pass.
-func (b *Backend) MSEGrad(dx device.Into, dloss, x, g device.Tensor) {
-	if dx.Mode == device.Skip || b.failed() {
-		return
-	}
-	const op = "MSEGrad"
-	dxd, dl := b.get(op, "dx", dx.Tensor), b.get(op, "dloss", dloss)
-	xd, gd := b.get(op, "x", x), b.get(op, "g", g)
-	want(op, dloss.Shape == device.Scalar() && g.Shape == x.Shape && dx.Shape == x.Shape,
-		"dx %v, dloss %v, x %v, g %v", dx.Shape, dloss.Shape, x.Shape, g.Shape)
-	apart(op, dx.Tensor, dloss, x, g)
+func (b *engine) MSEGrad(dx device.Into, dloss, x, g device.Tensor) {
+	dxd, dl := data(dx.Tensor), data(dloss)
+	xd, gd := data(x), data(g)
 	k := float32(float64(dl[0]) * 2 / float64(len(xd)))
 	elements(len(xd), func(lo, hi int) {
 		d, x, g := dxd[lo:hi], xd[lo:hi], gd[lo:hi]

@@ -15,12 +15,7 @@ type adamStep struct {
 }
 
 // Adam goes through the slots one after another.
-func (b *Backend) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
-	if b.failed() {
-		return
-	}
-	const op = "Adam"
-	want(op, opt.Step >= 1, "step %d, the first one is 1", opt.Step)
+func (b *engine) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 	k := adamStep{
 		beta1: float32(opt.Beta1), rest1: float32(1 - opt.Beta1),
 		beta2: float32(opt.Beta2), rest2: float32(1 - opt.Beta2),
@@ -29,12 +24,7 @@ func (b *Backend) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 		eps:  float32(opt.Eps),
 	}
 	for _, s := range slots {
-		w, g, m, v := b.get(op, "W", s.W), b.get(op, "Grad", s.Grad), b.get(op, "M", s.M), b.get(op, "V", s.V)
-		want(op, s.Grad.Shape == s.W.Shape && s.M.Shape == s.W.Shape && s.V.Shape == s.W.Shape,
-			"W %v, Grad %v, M %v, V %v", s.W.Shape, s.Grad.Shape, s.M.Shape, s.V.Shape)
-		apart(op, s.W, s.Grad, s.M, s.V)
-		apart(op, s.M, s.Grad, s.V)
-		apart(op, s.V, s.Grad)
+		w, g, m, v := data(s.W), data(s.Grad), data(s.M), data(s.V)
 		elements(len(w), func(lo, hi int) { k.update(w[lo:hi], g[lo:hi], m[lo:hi], v[lo:hi]) })
 	}
 }

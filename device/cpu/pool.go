@@ -5,10 +5,6 @@ import (
 	"voxgrad/internal/par"
 )
 
-func pooled(x device.Shape) device.Shape {
-	return device.Shape{N: x.N, D: x.D / 2, H: x.H / 2, W: x.W / 2, C: x.C}
-}
-
 // eight gives the offsets, from the first, of the eight voxels under a pooled one.
 func eight(x device.Shape) [8]int {
 	var o [8]int
@@ -29,14 +25,8 @@ func lines(s device.Shape, f func(n, d, h int)) {
 }
 
 // MaxPool takes the maximum of eight; NaN where one of them is NaN.
-func (b *Backend) MaxPool(y, x device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "MaxPool"
-	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
-	want(op, y.Shape == pooled(x.Shape), "y %v, x %v", y.Shape, x.Shape)
-	apart(op, y, x)
+func (b *engine) MaxPool(y, x device.Tensor) {
+	yd, xd := data(y), data(x)
 	at, c := eight(x.Shape), x.C
 	lines(y.Shape, func(n, d, h int) {
 		to := yd[((n*y.D+d)*y.H+h)*y.W*c:][:y.W*c]
@@ -58,16 +48,9 @@ func (b *Backend) MaxPool(y, x device.Tensor) {
 }
 
 // MaxPoolGrad looks for the first of the eight that equals y.
-func (b *Backend) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
-	if dx.Mode == device.Skip || b.failed() {
-		return
-	}
-	const op = "MaxPoolGrad"
-	dxd, dyd := b.get(op, "dx", dx.Tensor), b.get(op, "dy", dy)
-	xd, yd := b.get(op, "x", x), b.get(op, "y", y)
-	want(op, y.Shape == pooled(x.Shape) && dy.Shape == y.Shape && dx.Shape == x.Shape,
-		"dx %v, dy %v, x %v, y %v", dx.Shape, dy.Shape, x.Shape, y.Shape)
-	apart(op, dx.Tensor, dy, x, y)
+func (b *engine) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
+	dxd, dyd := data(dx.Tensor), data(dy)
+	xd, yd := data(x), data(y)
 	at, c := eight(x.Shape), x.C
 	add := dx.Mode == device.Add
 	if !add {

@@ -7,14 +7,8 @@ import (
 )
 
 // RegionStats takes the mean in a first pass and the deviations from it in a second.
-func (b *Backend) RegionStats(stats, x, mask device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "RegionStats"
-	sd, xd, md := b.get(op, "stats", stats), b.get(op, "x", x), b.get(op, "mask", mask)
-	want(op, stats.Shape == device.Vec(2) && mask.Shape == x.Shape, "stats %v, x %v, mask %v", stats.Shape, x.Shape, mask.Shape)
-	apart(op, stats, x, mask)
+func (b *engine) RegionStats(stats, x, mask device.Tensor) {
+	sd, xd, md := data(stats), data(x), data(mask)
 	inside := rowSums(len(xd), 1, 2, func(acc []float64, lo, hi int) {
 		mask := md[lo:hi]
 		for i, v := range xd[lo:hi] {
@@ -42,15 +36,8 @@ func (b *Backend) RegionStats(stats, x, mask device.Tensor) {
 }
 
 // Select copies from one or the other.
-func (b *Backend) Select(y, mask, p, q device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "Select"
-	yd, md, pd, qd := b.get(op, "y", y), b.get(op, "mask", mask), b.get(op, "a", p), b.get(op, "b", q)
-	want(op, y.Shape == mask.Shape && y.Shape == p.Shape && y.Shape == q.Shape,
-		"y %v, mask %v, a %v, b %v", y.Shape, mask.Shape, p.Shape, q.Shape)
-	apart(op, y, mask)
+func (b *engine) Select(y, mask, p, q device.Tensor) {
+	yd, md, pd, qd := data(y), data(mask), data(p), data(q)
 	elements(len(yd), func(lo, hi int) {
 		y, p, q := yd[lo:hi], pd[lo:hi], qd[lo:hi]
 		for i, m := range md[lo:hi] {
@@ -59,6 +46,30 @@ func (b *Backend) Select(y, mask, p, q device.Tensor) {
 				v = p[i]
 			}
 			y[i] = v
+		}
+	})
+}
+
+// RegionNoise draws numbers only near the mask.
+func (b *engine) RegionNoise(y, x, mask, stats device.Tensor, key uint64) {
+	yd, xd, md, sd := data(y), data(x), data(mask), data(stats)
+	mean, dev := sd[0], sd[1]
+	elements(len(yd), func(lo, hi int) {
+		var z [drawn]float32
+		for ; lo < hi; lo += drawn {
+			from := xd[lo:min(lo+drawn, hi)]
+			to, mask := yd[lo:][:len(from)], md[lo:][:len(from)]
+			copy(to, from)
+			ready := false
+			for i, m := range mask {
+				if m > 0.5 {
+					if !ready {
+						b.normals(&z, key, lo)
+						ready = true
+					}
+					to[i] = mean + dev*z[i]
+				}
+			}
 		}
 	})
 }

@@ -3,20 +3,14 @@ package cpu
 import "voxgrad/device"
 
 // ReLUGrad passes dy where y is positive.
-func (b *Backend) ReLUGrad(dx device.Into, dy, y device.Tensor) {
-	if dx.Mode == device.Skip || b.failed() {
-		return
-	}
-	const op = "ReLUGrad"
-	dxd, dyd, yd := b.get(op, "dx", dx.Tensor), b.get(op, "dy", dy), b.get(op, "y", y)
-	want(op, dy.Shape == y.Shape && dx.Shape == y.Shape, "dx %v, dy %v, y %v", dx.Shape, dy.Shape, y.Shape)
-	apartInto(op, dx, dy, y)
+func (b *engine) ReLUGrad(dx device.Into, dy, y device.Tensor) {
+	dxd, dyd, yd := data(dx.Tensor), data(dy), data(y)
 	elements(len(dxd), func(lo, hi int) {
 		b.reluGrad(dxd[lo:hi], dyd[lo:hi], yd[lo:hi], dx.Mode == device.Add)
 	})
 }
 
-func (b *Backend) reluGrad(dx, dy, y []float32, add bool) {
+func (b *engine) reluGrad(dx, dy, y []float32, add bool) {
 	n := b.vectors(len(y), vector)
 	if n > 0 {
 		reluGradAVX2(&dx[0], &dy[0], &y[0], n, keep(add))
@@ -34,7 +28,7 @@ func (b *Backend) reluGrad(dx, dy, y []float32, add bool) {
 }
 
 // add: d[i] += s[i]
-func (b *Backend) add(d, s []float32) {
+func (b *engine) add(d, s []float32) {
 	n := b.vectors(len(s), vector)
 	if n > 0 {
 		addAVX2(&d[0], &s[0], n)

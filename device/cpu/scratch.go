@@ -32,7 +32,7 @@ func (s *scratch) ints(i, n int) []int {
 }
 
 // getScratch hands out scratch memory; give it back with putScratch.
-func (b *Backend) getScratch() *scratch {
+func (b *engine) getScratch() *scratch {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if n := len(b.scratch); n > 0 {
@@ -43,14 +43,21 @@ func (b *Backend) getScratch() *scratch {
 	return &scratch{}
 }
 
-func (b *Backend) putScratch(s *scratch) {
+func (b *engine) putScratch(s *scratch) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.scratch = append(b.scratch, s)
 }
 
+// release forgets the scratch memory that is not in use.
+func (b *engine) release() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.scratch = nil
+}
+
 // forScratch is par.For with scratch memory for each goroutine.
-func (b *Backend) forScratch(n int, f func(s *scratch, i int)) {
+func (b *engine) forScratch(n int, f func(s *scratch, i int)) {
 	own := make([]*scratch, par.Threads()+1)
 	par.ForWorker(n, func(worker, i int) {
 		if own[worker] == nil {

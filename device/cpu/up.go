@@ -4,19 +4,9 @@ import (
 	"voxgrad/device"
 )
 
-func doubled(x device.Shape) device.Shape {
-	return device.Shape{N: x.N, D: 2 * x.D, H: 2 * x.H, W: 2 * x.W, C: x.C}
-}
-
 // Upsample interpolates along W, H and D in turn.
-func (b *Backend) Upsample(y, x device.Tensor) {
-	if b.failed() {
-		return
-	}
-	const op = "Upsample"
-	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
-	want(op, y.Shape == doubled(x.Shape), "y %v, x %v", y.Shape, x.Shape)
-	apart(op, y, x)
+func (b *engine) Upsample(y, x device.Tensor) {
+	yd, xd := data(y), data(x)
 	line := x.W * x.C
 	wide := 2 * line // a line of the output
 	// A piece is one plane pair: output planes 2d and 2d+1 need input planes d−1, d, d+1.
@@ -43,7 +33,7 @@ func (b *Backend) Upsample(y, x device.Tensor) {
 }
 
 // blend: to = ¾·near + ¼·far
-func (b *Backend) blend(to, near, far []float32) {
+func (b *engine) blend(to, near, far []float32) {
 	n := b.vectors(len(to), vector)
 	if n > 0 {
 		blendAVX2(&to[0], &near[0], &far[0], n, 0.75, 0.25)
@@ -56,14 +46,8 @@ func (b *Backend) blend(to, near, far []float32) {
 // UpsampleGrad gathers: along one axis, input i receives ¾ of outputs 2i and
 // 2i+1 and ¼ of outputs 2i−1 and 2i+2; at the ends, where a neighbour is missing, the end
 // itself stands for it.
-func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
-	if dx.Mode == device.Skip || b.failed() {
-		return
-	}
-	const op = "UpsampleGrad"
-	dxd, dyd := b.get(op, "dx", dx.Tensor), b.get(op, "dy", dy)
-	want(op, dy.Shape == doubled(dx.Shape), "dx %v, dy %v", dx.Shape, dy.Shape)
-	apart(op, dx.Tensor, dy)
+func (b *engine) UpsampleGrad(dx device.Into, dy device.Tensor) {
+	dxd, dyd := data(dx.Tensor), data(dy)
 	line := dx.W * dx.C
 	wide := 2 * line
 	b.forScratch(dx.N*dx.D, func(s *scratch, i int) {
@@ -88,7 +72,7 @@ func (b *Backend) UpsampleGrad(dx device.Into, dy device.Tensor) {
 }
 
 // collect: to = the adjoint's input i of n, from pieces of len(to) elements stride apart.
-func (b *Backend) collect(to, from []float32, stride, i, n int) {
+func (b *engine) collect(to, from []float32, stride, i, n int) {
 	m := len(to)
 	before, after := max(2*i-1, 0), min(2*i+2, 2*n-1)
 	even, odd := from[2*i*stride:][:m], from[(2*i+1)*stride:][:m]

@@ -14,7 +14,7 @@ func normShapes() []device.Shape {
 	}
 }
 
-func normTrials() []*trial {
+func batchNormTrials() []*trial {
 	var ts []*trial
 	stats := func(s device.Shape, what string, x values, size float64, full, large bool) {
 		v, m := device.Vec(s.C), float64(s.Rows())
@@ -92,7 +92,7 @@ func normTrials() []*trial {
 	return ts
 }
 
-func normGradients() []*gradient {
+func batchNormGradients() []*gradient {
 	var gs []*gradient
 	for _, s := range []device.Shape{shape(2, 3, 4, 5, 3), shape(1, 1, 1, 2, 2)} {
 		v := device.Vec(s.C)

@@ -3,6 +3,8 @@ package devicetest
 import (
 	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"testing"
 
 	"voxgrad/device"
@@ -13,8 +15,8 @@ type Case struct {
 	// Name is unique: the method, the shapes and what is special.
 	Name string
 
-	// Methods are those of device.Backend whose behaviour the case checks. It may
-	// call others to get there.
+	// Methods are those of device.Backend or device.Imaging whose behaviour the case
+	// checks. It may call others to get there.
 	Methods []string
 
 	// Shapes are those of the tensors, in the order of the method's arguments,
@@ -23,8 +25,9 @@ type Case struct {
 	Shapes []device.Shape
 	FLOPs  float64
 
-	// Closes says that Check closes the backend.
-	Closes bool
+	// Imaging says that the case is for a backend that implements device.Imaging, Closes that
+	// Check closes the backend.
+	Imaging, Closes bool
 
 	check func(b device.Backend, opt Options) (Report, error)
 	opt   Options
@@ -111,46 +114,69 @@ func Cases(opt Options) []Case {
 	opt.Tolerance = opt.Tolerance.or(Float32)
 	opt.Conv = opt.Conv.or(Float32)
 	var cases []Case
-	add := func(trials []*trial) {
-		for _, t := range trials {
+	for _, f := range families {
+		for _, t := range f.trials() {
 			if !t.large || opt.Large {
 				cases = append(cases, t.asCase())
 			}
 		}
 	}
-	add(copyTrials())
-	add(convTrials())
-	add(convTTrials())
-	add(reluTrials())
-	add(normTrials())
-	add(poolTrials())
-	add(upTrials())
-	add(shuffleTrials())
-	add(softmaxTrials())
-	add(diceTrials())
-	add(mseTrials())
-	add(adamTrials())
-	add(dropoutTrials())
-	add(alongAxisTrials())
-	add(orientTrials())
-	add(resampleTrials())
-	add(blendTrials())
-	add(minTrials())
-	add(fieldTrials())
-	add(noiseTrials())
-	add(peakTrials())
-	add(spikeTrials())
-	add(waveTrials())
-	add(regionTrials())
-	add(batchTrials())
 	cases = append(append(cases, imagingCases()...), memoryCases()...)
 	for i := range cases {
 		cases[i].opt = opt
+		cases[i].Imaging = slices.ContainsFunc(cases[i].Methods, func(m string) bool { return !ofNetworks[m] })
 	}
 	return cases
 }
 
-// Run runs the table on a backend. Cases share one backend, one after another,
+// families are the trials of all operations, and the gradients of those that have one. A new
+// operation is added here and nowhere else in this package.
+var families = []struct {
+	trials    func() []*trial
+	gradients func() []*gradient
+}{
+	{copyTrials, nil},
+	{convTrials, convGradients},
+	{convTTrials, nil}, // gradients: with those of Conv
+	{reluTrials, reluGradients},
+	{batchNormTrials, batchNormGradients},
+	{poolTrials, poolGradients},
+	{upTrials, upGradients},
+	{channelsTrials, channelsGradients},
+	{softmaxTrials, nil},
+	{diceTrials, lossGradients},
+	{mseTrials, nil},
+	{adamTrials, nil},
+	{dropoutTrials, dropoutGradients},
+	{alongAxisTrials, nil},
+	{orientTrials, nil},
+	{resampleTrials, nil},
+	{blendTrials, nil},
+	{minTrials, nil},
+	{biasFieldTrials, nil},
+	{noiseTrials, nil},
+	{kspacePeakTrials, nil},
+	{kspaceSpikeTrials, nil},
+	{spikeInImageTrials, nil},
+	{regionTrials, nil},
+	{batchTrials, nil},
+}
+
+// ofNetworks are the methods of device.Backend.
+var ofNetworks = methodsOf(reflect.TypeFor[device.Backend]())
+
+func methodsOf(t reflect.Type) map[string]bool {
+	set := map[string]bool{}
+	for m := range t.Methods() {
+		set[m.Name] = true
+	}
+	return set
+}
+
+// imaging is b as what augmentation and synthesis need. Cases that need it say so by their field Imaging.
+func imaging(b device.Backend) device.Imaging { return b.(device.Imaging) }
+
+// Run runs the table on a backend, without the cases of device.Imaging if it has none of that. Cases share one backend, one after another,
 // as a program's calls would; those that close it open their own. Run closes what it opened.
 func Run(t *testing.T, open func(t testing.TB) device.Backend, opt Options) {
 	shared := open(t)
@@ -158,7 +184,11 @@ func Run(t *testing.T, open func(t testing.TB) device.Backend, opt Options) {
 		t.Errorf("%s does not implement devicetest.Guarded", shared.Name())
 	}
 	worst := 0.0
+	_, images := shared.(device.Imaging)
 	for _, c := range Cases(opt) {
+		if c.Imaging && !images {
+			continue
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			b := shared
 			if c.Closes {

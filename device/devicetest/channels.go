@@ -6,7 +6,7 @@ import (
 	"voxgrad/device"
 )
 
-func shuffleTrials() []*trial {
+func channelsTrials() []*trial {
 	var ts []*trial
 	for i, c := range []struct {
 		grid   device.Shape
@@ -38,7 +38,7 @@ func shuffleTrials() []*trial {
 	return ts
 }
 
-func shuffleGradients() []*gradient {
+func channelsGradients() []*gradient {
 	y := shape(2, 2, 3, 4, 5)
 	return []*gradient{{
 		name: "Concat/" + y.String(), methods: []string{"Split"},

@@ -1,6 +1,7 @@
 package devicetest
 
 import (
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -12,11 +13,7 @@ import (
 )
 
 func backendMethods() []string {
-	var names []string
-	for m := range reflect.TypeFor[device.Backend]().Methods() {
-		names = append(names, m.Name)
-	}
-	return names
+	return slices.Sorted(maps.Keys(methodsOf(reflect.TypeFor[device.ImagingBackend]())))
 }
 
 // covered are the methods that cases say they check, each having really been

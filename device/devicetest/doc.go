@@ -1,4 +1,5 @@
-// Package devicetest holds one table of cases that any device.Backend must pass.
+// Package devicetest holds one table of cases that any device.Backend must pass, and
+// one that has device.Imaging those on images as well.
 //
 // A case calls one operation with random inputs and compares what comes back
 // with package ref in float64. It also looks at what must not happen: every
@@ -22,7 +23,7 @@
 // # Adding an operation
 //
 // Write its trials in the file of its family and, if it has a reverse, its
-// gradient; add it to the spy (spy_test.go, spy_imaging_test.go). The tests of this package fail
-// while a method of device.Backend has no case, and while a deliberate fault in
+// gradient, and name both in families (case.go). The tests of this package fail
+// while a method of device.ImagingBackend has no case, and while a deliberate fault in
 // it passes unnoticed.
 package devicetest

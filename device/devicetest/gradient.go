@@ -25,10 +25,11 @@ type Exact interface {
 // an Exact backend.
 func Gradients() []Case {
 	var cases []Case
-	for _, gs := range [][]*gradient{
-		convGradients(), normGradients(), poolGradients(), upGradients(), shuffleGradients(), lossGradients(), dropoutGradients(),
-	} {
-		for _, g := range gs {
+	for _, f := range families {
+		if f.gradients == nil {
+			continue
+		}
+		for _, g := range f.gradients() {
 			c := Case{Name: g.name, Methods: g.methods, check: g.check}
 			for _, l := range g.inputs {
 				c.Shapes = append(c.Shapes, l.shape)

@@ -17,25 +17,31 @@ func imagingCases() []Case {
 	set := func(t device.Tensor) device.Into { return device.Into{Tensor: t, Mode: device.Set} }
 	along := func(what string, y, x, m device.Shape, axis int) call {
 		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) {
-			b.AlongAxis(set(t(y)), t(x), t(m), axis)
+			imaging(b).AlongAxis(set(t(y)), t(x), t(m), axis)
 		}}
 	}
 	orient := func(what string, y device.Shape, perm [3]int) call {
-		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.Orient(t(y), t(x), perm, [3]bool{}) }}
+		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) {
+			imaging(b).Orient(t(y), t(x), perm, [3]bool{})
+		}}
 	}
 	field := func(what string, terms, order int) call {
 		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) {
-			b.BiasField(t(x), t(x), t(device.Vec(terms)), order)
+			imaging(b).BiasField(t(x), t(x), t(device.Vec(terms)), order)
 		}}
 	}
 	peak := func(what string, s device.Shape) call {
-		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.KSpacePeak(t(two), t(s), t(s)) }}
+		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { imaging(b).KSpacePeak(t(two), t(s), t(s)) }}
 	}
 	spike := func(what string, s device.Shape, at [3]int) call {
-		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.KSpaceSpike(t(s), t(s), t(two), at, 1) }}
+		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) {
+			imaging(b).KSpaceSpike(t(s), t(s), t(two), at, 1)
+		}}
 	}
 	wave := func(what string, s device.Shape, at [3]int) call {
-		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) { b.SpikeInImage(t(s), t(s), t(two), at, 1) }}
+		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) {
+			imaging(b).SpikeInImage(t(s), t(s), t(two), at, 1)
+		}}
 	}
 	put := func(what string, n int) call {
 		return call{what, func(b device.Backend, t func(device.Shape) device.Tensor) {
@@ -63,22 +69,22 @@ func imagingCases() []Case {
 			along("a matrix the other way round", shape(1, 3, 4, 7, 1), x, device.Matrix(5, 7), 2),
 			along("a matrix that is no matrix", x, x, shape(1, 1, 3, 1, 3), 0),
 			same("y in x", func(b device.Backend, x device.Tensor, t func(device.Shape) device.Tensor) {
-				b.AlongAxis(set(x), x, t(device.Matrix(3, 3)), 0)
+				imaging(b).AlongAxis(set(x), x, t(device.Matrix(3, 3)), 0)
 			}),
 		}},
 		{"Orient", []call{
 			orient("an axis twice", x, [3]int{0, 1, 1}), orient("axis 3", x, [3]int{0, 1, 3}), orient("axis −1", x, [3]int{-1, 1, 2}),
 			orient("the shape of the inverse", shape(1, 5, 3, 4, 1), [3]int{1, 2, 0}),
 			same("y in x", func(b device.Backend, x device.Tensor, _ func(device.Shape) device.Tensor) {
-				b.Orient(x, x, [3]int{0, 1, 2}, [3]bool{})
+				imaging(b).Orient(x, x, [3]int{0, 1, 2}, [3]bool{})
 			}),
 		}},
 		{"Resample", []call{
 			same("y in x", func(b device.Backend, x device.Tensor, t func(device.Shape) device.Tensor) {
-				b.Resample(x, x, t(one), [3][4]float64{})
+				imaging(b).Resample(x, x, t(one), [3][4]float64{})
 			}),
 			same("other channels", func(b device.Backend, x device.Tensor, t func(device.Shape) device.Tensor) {
-				b.Resample(t(channels), x, t(one), [3][4]float64{})
+				imaging(b).Resample(t(channels), x, t(one), [3][4]float64{})
 			}),
 		}},
 		{"BiasField", []call{
@@ -89,17 +95,17 @@ func imagingCases() []Case {
 			spike("two channels", channels, [3]int{}), spike("two samples", samples, [3]int{}),
 			spike("behind the end", x, [3]int{0, 4, 0}), spike("before the start", x, [3]int{0, 0, -1}),
 			same("im in re", func(b device.Backend, x device.Tensor, t func(device.Shape) device.Tensor) {
-				b.KSpaceSpike(x, x, t(two), [3]int{}, 1)
+				imaging(b).KSpaceSpike(x, x, t(two), [3]int{}, 1)
 			}),
 		}},
 		{"SpikeInImage", []call{
 			wave("behind the end", x, [3]int{0, 0, 5}), wave("before the start", x, [3]int{-1, 0, 0}),
 		}},
 		{"RegionNoise", []call{same("y in the mask", func(b device.Backend, x device.Tensor, t func(device.Shape) device.Tensor) {
-			b.RegionNoise(x, t(x.Shape), x, t(two), 1)
+			imaging(b).RegionNoise(x, t(x.Shape), x, t(two), 1)
 		})}},
 		{"Select", []call{same("y in the mask", func(b device.Backend, x device.Tensor, t func(device.Shape) device.Tensor) {
-			b.Select(x, x, t(x.Shape), t(x.Shape))
+			imaging(b).Select(x, x, t(x.Shape), t(x.Shape))
 		})}},
 		{"PutSample", []call{put("sample −1", -1), put("sample 2 of 2", 2)}},
 		{"TakeSample", []call{take("sample −1", -1), take("sample 2 of 2", 2)}},

@@ -14,27 +14,6 @@ func imageShapes() []device.Shape {
 // Vectors that fill several blocks, and several pieces of a processor's work.
 var someBlocks, manyBlocks = device.Vec(1<<12 + 3), device.Vec(1<<16 + 3)
 
-func blendTrials() []*trial {
-	var ts []*trial
-	for i, s := range imageShapes() {
-		for _, c := range [][2]float64{{2, -1}, {0.3, 0.9}, {0, 1}, {1, 0}} {
-			ts = append(ts, &trial{
-				method: "Blend", name: fmt.Sprintf("%v/%g,%g", s, c[0], c[1]), full: i == 0 && c[0] == 2, flops: 3 * float64(s.Len()),
-				alias: [][2]string{{"y", "x"}, {"y", "z"}},
-				args: []arg{
-					{name: "y", shape: s, role: output, terms: 3, scale: 1},
-					{name: "x", shape: s, make: normal(0, 1)},
-					{name: "z", shape: s, make: normal(0, 1)},
-				},
-				call: func(b device.Backend, t tensors) {
-					b.Blend(t.at["y"], t.at["x"], t.at["z"], c[0], c[1])
-				},
-			})
-		}
-	}
-	return ts
-}
-
 // least is normal about mean with its smallest value at an element, from the end if negative.
 func least(mean, v float64, at int) values {
 	return func(d draw) []float32 {
@@ -65,14 +44,14 @@ func minTrials() []*trial {
 					{name: "least", shape: device.Scalar(), role: output},
 					{name: "x", shape: s, make: c.x, free: true},
 				},
-				call: func(b device.Backend, t tensors) { b.Min(t.at["least"], t.at["x"]) },
+				call: func(b device.Backend, t tensors) { imaging(b).Min(t.at["least"], t.at["x"]) },
 			})
 		}
 	}
 	return ts
 }
 
-func fieldTrials() []*trial {
+func biasFieldTrials() []*trial {
 	var ts []*trial
 	for i, s := range append(imageShapes(), shape(1, 1, 6, 9, 1), shape(2, 5, 1, 8, 1), shape(1, 5, 7, 1, 2), shape(1, 2, 3, 70, 1)) {
 		for order := range 5 {
@@ -87,7 +66,7 @@ func fieldTrials() []*trial {
 						{name: "coef", shape: device.Vec((order + 1) * (order + 2) * (order + 3) / 6), make: uniform(-size, size)},
 					},
 					call: func(b device.Backend, t tensors) {
-						b.BiasField(t.at["y"], t.at["x"], t.at["coef"], order)
+						imaging(b).BiasField(t.at["y"], t.at["x"], t.at["coef"], order)
 					},
 				})
 			}
@@ -103,7 +82,7 @@ func noiseTrials() []*trial {
 	for i, s := range append(imageShapes(), someBlocks, manyBlocks) {
 		for _, key := range noiseKeys {
 			call := func(sd float64) func(b device.Backend, t tensors) {
-				return func(b device.Backend, t tensors) { b.Noise(t.at["y"], t.at["x"], sd, key) }
+				return func(b device.Backend, t tensors) { imaging(b).Noise(t.at["y"], t.at["x"], sd, key) }
 			}
 			// Nothing but z, which must be the same to the bit.
 			ts = append(ts, &trial{

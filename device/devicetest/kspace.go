@@ -23,7 +23,7 @@ func conjugate(of values, sign float32) values {
 	}
 }
 
-func peakTrials() []*trial {
+func kspacePeakTrials() []*trial {
 	var ts []*trial
 	for i, s := range []device.Shape{shape(1, 5, 6, 7, 1), shape(1, 1, 1, 1, 1), shape(1, 4, 4, 6, 1), shape(1, 23, 31, 50, 1)} {
 		for _, c := range []struct {
@@ -45,7 +45,7 @@ func peakTrials() []*trial {
 					{name: "re", shape: s, make: c.re},
 					{name: "im", shape: s, make: c.im},
 				},
-				call: func(b device.Backend, t tensors) { b.KSpacePeak(t.at["peak"], t.at["re"], t.at["im"]) },
+				call: func(b device.Backend, t tensors) { imaging(b).KSpacePeak(t.at["peak"], t.at["re"], t.at["im"]) },
 			})
 		}
 	}
@@ -59,7 +59,7 @@ func positions(s device.Shape) map[string][3]int {
 	}
 }
 
-func spikeTrials() []*trial {
+func kspaceSpikeTrials() []*trial {
 	var ts []*trial
 	for i, s := range []device.Shape{shape(1, 5, 6, 7, 1), shape(1, 1, 1, 1, 1), shape(1, 4, 3, 8, 1)} {
 		for _, name := range []string{"DC", "first", "last", "between"} {
@@ -72,7 +72,7 @@ func spikeTrials() []*trial {
 					{name: "peak", shape: device.Vec(2), make: away(2)},
 				},
 				call: func(b device.Backend, t tensors) {
-					b.KSpaceSpike(t.at["re"], t.at["im"], t.at["peak"], at, 0.3)
+					imaging(b).KSpaceSpike(t.at["re"], t.at["im"], t.at["peak"], at, 0.3)
 				},
 			})
 		}
@@ -80,7 +80,7 @@ func spikeTrials() []*trial {
 	return ts
 }
 
-func waveTrials() []*trial {
+func spikeInImageTrials() []*trial {
 	var ts []*trial
 	for i, s := range []device.Shape{
 		shape(2, 5, 6, 7, 3), shape(1, 1, 1, 1, 1), shape(1, 4, 3, 8, 1), shape(1, 2, 181, 9, 1), shape(1, 3, 2, 182, 1), shape(1, 181, 3, 4, 1),
@@ -97,7 +97,7 @@ func waveTrials() []*trial {
 					{name: "peak", shape: device.Vec(2), make: away(2)},
 				},
 				call: func(b device.Backend, t tensors) {
-					b.SpikeInImage(t.at["y"], t.at["x"], t.at["peak"], at, ratio)
+					imaging(b).SpikeInImage(t.at["y"], t.at["x"], t.at["peak"], at, ratio)
 				},
 			})
 		}

@@ -38,10 +38,10 @@ func softmaxTrials() []*trial {
 
 func diceOptions() map[string]device.DiceOptions {
 	return map[string]device.DiceOptions{
-		"mean":      {Eps: 0.5},
-		"lesion":    {Eps: 0.5, ForegroundOnly: true},
-		"mean+ce":   {Eps: 0.5, CrossEntropy: 0.7},
-		"lesion+ce": {Eps: 0.5, ForegroundOnly: true, CrossEntropy: 1.5},
+		"mean":          {Eps: 0.5},
+		"foreground":    {Eps: 0.5, ForegroundOnly: true},
+		"mean+ce":       {Eps: 0.5, CrossEntropy: 0.7},
+		"foreground+ce": {Eps: 0.5, ForegroundOnly: true, CrossEntropy: 1.5},
 	}
 }
 
@@ -67,7 +67,7 @@ func diceSums(r float64) values {
 func diceTrials() []*trial {
 	var ts []*trial
 	for i, s := range lossShapes() {
-		for _, optName := range []string{"mean", "lesion", "mean+ce", "lesion+ce"} {
+		for _, optName := range []string{"mean", "foreground", "mean+ce", "foreground+ce"} {
 			opt := diceOptions()[optName]
 			for _, kind := range targetKinds {
 				for _, logits := range logitKinds {
@@ -136,7 +136,7 @@ func lossGradients() []*gradient {
 	var gs []*gradient
 	one := device.Scalar()
 	for _, s := range []device.Shape{shape(2, 3, 3, 4, 2), shape(1, 2, 3, 3, 3)} {
-		for _, optName := range []string{"mean", "lesion", "mean+ce", "lesion+ce"} {
+		for _, optName := range []string{"mean", "foreground", "mean+ce", "foreground+ce"} {
 			opt := diceOptions()[optName]
 			for _, kind := range targetKinds {
 				gs = append(gs, &gradient{

@@ -216,7 +216,7 @@ func checkSync(b device.Backend) error {
 
 // checkGoroutines runs the same calls alone and side by side on tensors of their own.
 func checkGoroutines(b device.Backend) error {
-	trials := append(convTrials()[:3], normTrials()[:3]...)
+	trials := append(convTrials()[:3], batchNormTrials()[:3]...)
 	run := func(tr *trial) (map[string][]float32, error) {
 		vals, _ := tr.draw()
 		return tr.onBackend(b, tr.variations()[0], vals)
@@ -254,4 +254,25 @@ func checkClose(b device.Backend) error {
 	t := b.Alloc(device.Vec(100))
 	b.Fill(t, 1)
 	return b.Close()
+}
+
+func blendTrials() []*trial {
+	var ts []*trial
+	for i, s := range imageShapes() {
+		for _, c := range [][2]float64{{2, -1}, {0.3, 0.9}, {0, 1}, {1, 0}} {
+			ts = append(ts, &trial{
+				method: "Blend", name: fmt.Sprintf("%v/%g,%g", s, c[0], c[1]), full: i == 0 && c[0] == 2, flops: 3 * float64(s.Len()),
+				alias: [][2]string{{"y", "x"}, {"y", "z"}},
+				args: []arg{
+					{name: "y", shape: s, role: output, terms: 3, scale: 1},
+					{name: "x", shape: s, make: normal(0, 1)},
+					{name: "z", shape: s, make: normal(0, 1)},
+				},
+				call: func(b device.Backend, t tensors) {
+					b.Blend(t.at["y"], t.at["x"], t.at["z"], c[0], c[1])
+				},
+			})
+		}
+	}
+	return ts
 }

@@ -53,7 +53,7 @@ func poolGradients() []*gradient {
 	s := shape(2, 5, 6, 7, 2)
 	return []*gradient{{
 		name: "MaxPool/" + s.String(), methods: []string{"MaxPoolGrad"},
-		inputs: []leaf{{"x", s, apart(0.1)}}, out: half(s), // no ties within reach of a difference
+		inputs: []leaf{{"x", s, spaced(0.1)}}, out: half(s), // no ties within reach of a difference
 		forward:  func(b device.Backend, t tensors) { b.MaxPool(t.at["y"], t.at["x"]) },
 		backward: func(b device.Backend, t tensors) { b.MaxPoolGrad(t.into("dx"), t.at["dy"], t.at["x"], t.at["y"]) },
 	}}

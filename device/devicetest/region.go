@@ -59,7 +59,7 @@ func regionTrials() []*trial {
 						{name: "mask", shape: s, make: m.make},
 					},
 					call: func(b device.Backend, t tensors) {
-						b.RegionStats(t.at["stats"], t.at["x"], t.at["mask"])
+						imaging(b).RegionStats(t.at["stats"], t.at["x"], t.at["mask"])
 					},
 				})
 			}
@@ -74,7 +74,7 @@ func regionTrials() []*trial {
 						{name: "stats", shape: two, make: stats},
 					},
 					call: func(b device.Backend, t tensors) {
-						b.RegionNoise(t.at["y"], t.at["x"], t.at["mask"], t.at["stats"], key)
+						imaging(b).RegionNoise(t.at["y"], t.at["x"], t.at["mask"], t.at["stats"], key)
 					},
 				}
 			}
@@ -88,7 +88,7 @@ func regionTrials() []*trial {
 					{name: "b", shape: s, make: normal(0, 1)},
 				},
 				call: func(b device.Backend, t tensors) {
-					b.Select(t.at["y"], t.at["mask"], t.at["a"], t.at["b"])
+					imaging(b).Select(t.at["y"], t.at["mask"], t.at["a"], t.at["b"])
 				},
 			})
 		}

@@ -57,8 +57,8 @@ func away(gap float64) values {
 	})
 }
 
-// apart values are no nearer to each other than gap.
-func apart(gap float64) values {
+// spaced values are no nearer to each other than gap.
+func spaced(gap float64) values {
 	return func(d draw) []float32 {
 		x := make([]float32, d.shape.Len())
 		for i, p := range d.Perm(len(x)) {

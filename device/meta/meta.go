@@ -14,8 +14,11 @@ import (
 	"voxgrad/device"
 )
 
-// Backend implements device.Backend without memory. Make one with New.
+// Backend implements device.Backend and device.Imaging without memory: Ops counts
+// each call. Make one with New.
 type Backend struct {
+	device.Ops
+
 	mu         sync.Mutex
 	limit      int64
 	used, peak int64
@@ -23,20 +26,14 @@ type Backend struct {
 	err        error
 }
 
-var _ device.Backend = (*Backend)(nil)
+var _ device.ImagingBackend = (*Backend)(nil)
 
 // Work is what the calls of one method amount to.
 type Work struct {
 	Calls int64
 
-	// Flops are the multiplications and additions of convolutions and of AlongAxis by
-	// their definition, 2 for each term, at borders as inside, of zeros too; other methods count
-	// none: memory bounds them.
-	Flops int64
-
-	// Bytes are the least the method must move: each tensor it reads or writes once,
-	// one that it adds to twice.
-	Bytes int64
+	Flops int64 // see device.Call
+	Bytes int64 // the least to move: each tensor it reads or writes once, one that it adds to twice
 }
 
 // Add adds o.
@@ -46,7 +43,11 @@ func (w Work) Add(o Work) Work {
 
 // New makes a backend that fails when tensors would take more than limit bytes
 // together; 0 means no limit.
-func New(limit int64) *Backend { return &Backend{limit: limit, work: map[string]Work{}} }
+func New(limit int64) *Backend {
+	b := &Backend{limit: limit, work: map[string]Work{}}
+	b.Ops = b.count
+	return b
+}
 
 // Name is "meta".
 func (b *Backend) Name() string { return "meta" }
@@ -90,9 +91,7 @@ func (m *memory) Bytes() int64 { return m.bytes }
 
 // Alloc counts.
 func (b *Backend) Alloc(s device.Shape) device.Tensor {
-	if s.N < 1 || s.D < 1 || s.H < 1 || s.W < 1 || s.C < 1 {
-		panic(fmt.Sprintf("dry: Alloc: no such shape: %v", s))
-	}
+	device.CheckShape("meta", s)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	m := &memory{owner: b, bytes: 4 * int64(s.Len())}
@@ -101,7 +100,7 @@ func (b *Backend) Alloc(s device.Shape) device.Tensor {
 		return device.Tensor{Shape: s, Mem: m}
 	}
 	if b.limit > 0 && b.used+m.bytes > b.limit {
-		b.err = fmt.Errorf("dry: no memory for a tensor of shape %v: %d bytes wanted, %d in use, the limit is %d", s, m.bytes, b.used, b.limit)
+		b.err = fmt.Errorf("meta: no memory for a tensor of shape %v: %d bytes wanted, %d in use, the limit is %d", s, m.bytes, b.used, b.limit)
 		m.bytes = 0
 		return device.Tensor{Shape: s, Mem: m}
 	}
@@ -117,21 +116,24 @@ func (b *Backend) Free(t device.Tensor) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	m := b.own("Free", t)
+	if wrong := b.own(t); wrong != "" {
+		panic(fmt.Sprintf("meta: Free: tensor %v %s", t.Shape, wrong))
+	}
+	m := t.Mem.(*memory)
 	m.freed = true
 	b.used -= m.bytes
 }
 
-// own panics unless t is a live tensor of b. The caller locks.
-func (b *Backend) own(op string, t device.Tensor) *memory {
+// own says what is wrong with a tensor's memory. The caller locks.
+func (b *Backend) own(t device.Tensor) string {
 	m, ok := t.Mem.(*memory)
-	if !ok || m.owner != b {
-		panic(fmt.Sprintf("dry: %s: tensor %v is not from this backend", op, t.Shape))
+	switch {
+	case !ok || m.owner != b:
+		return "is not from this backend"
+	case m.freed:
+		return "was freed before"
 	}
-	if m.freed {
-		panic(fmt.Sprintf("dry: %s: tensor %v was freed before", op, t.Shape))
-	}
-	return m
+	return ""
 }
 
 // Usage tells the bytes of live tensors, and the most since ResetPeak.
@@ -160,31 +162,33 @@ func (b *Backend) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.err == nil {
-		b.err = errors.New("dry: the backend is closed")
+		b.err = errors.New("meta: the backend is closed")
 	}
 	return nil
 }
 
-// call counts one call: tensors it reads and writes, and gradients. Absent
-// tensors and skipped gradients count nothing.
-func (b *Backend) call(op string, flops int64, tensors []device.Tensor, grads ...device.Into) {
+// Download gives zeros.
+func (b *Backend) Download(dst []float32, t device.Tensor) {
+	b.Ops.Download(dst, t)
+	clear(dst)
+}
+
+// count counts one call. Absent tensors and skipped gradients count nothing.
+func (b *Backend) count(c *device.Call) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	w := Work{Calls: 1, Flops: flops}
-	for _, t := range tensors {
-		if !t.None() {
-			b.own(op, t)
-			w.Bytes += 4 * int64(t.Len())
-		}
+	c.Check("meta", b.own)
+	if c.Idle() {
+		return
 	}
-	for _, g := range grads {
-		if g.Mode != device.Skip {
-			b.own(op, g.Tensor)
-			w.Bytes += 4 * int64(g.Len())
-			if g.Mode == device.Add {
-				w.Bytes += 4 * int64(g.Len())
+	w := Work{Calls: 1, Flops: c.Flops, Bytes: c.Bytes}
+	for _, a := range c.Args {
+		if c.Bytes == 0 && !a.Tensor.None() && !a.Skipped() {
+			w.Bytes += 4 * int64(a.Tensor.Len())
+			if a.Into != nil && a.Into.Mode == device.Add {
+				w.Bytes += 4 * int64(a.Tensor.Len())
 			}
 		}
 	}
-	b.work[op] = b.work[op].Add(w)
+	b.work[c.Op] = b.work[c.Op].Add(w)
 }

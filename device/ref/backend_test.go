@@ -3,6 +3,6 @@ package ref
 import "voxgrad/device"
 
 var (
-	_ device.Backend = (*Backend[float32])(nil)
-	_ device.Backend = (*Backend[float64])(nil)
+	_ device.ImagingBackend = (*Backend[float32])(nil)
+	_ device.ImagingBackend = (*Backend[float64])(nil)
 )

@@ -6,19 +6,10 @@ import (
 	"voxgrad/device"
 )
 
-// BatchNormStats implements device.Norm.
-func (b *Backend[F]) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
-	const op = "BatchNormStats"
-	m, is, xd := b.get(op, "mean", mean), b.get(op, "invstd", invstd), b.get(op, "x", x)
-	rm, rv := b.opt(op, "runMean", runMean), b.opt(op, "runVar", runVar)
-	v := device.Vec(x.C)
-	want(op, mean.Shape == v && invstd.Shape == v, "mean %v, invstd %v, x %v", mean.Shape, invstd.Shape, x.Shape)
-	want(op, (rm == nil) == (rv == nil), "one of runMean and runVar is absent")
-	want(op, rm == nil || runMean.Shape == v && runVar.Shape == v, "runMean %v, runVar %v, x %v", runMean.Shape, runVar.Shape, x.Shape)
-	apart(op, mean, x, invstd, runMean, runVar)
-	apart(op, invstd, x, runMean, runVar)
-	apart(op, runMean, x, runVar)
-	apart(op, runVar, x)
+// BatchNormStats implements device.BatchNorm.
+func (b loops[F]) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
+	m, is, xd := b.data(mean), b.data(invstd), b.data(x)
+	rm, rv := b.data(runMean), b.data(runVar)
 
 	n := float64(x.Rows())
 	mu := columnSums(xd, x.C)
@@ -46,45 +37,28 @@ func (b *Backend[F]) BatchNormStats(mean, invstd, x, runMean, runVar device.Tens
 	}
 }
 
-// BatchNormInvStd implements device.Norm.
-func (b *Backend[F]) BatchNormInvStd(invstd, variance device.Tensor, eps float64) {
-	const op = "BatchNormInvStd"
-	is, v := b.get(op, "invstd", invstd), b.get(op, "variance", variance)
-	want(op, invstd.Shape == variance.Shape && invstd.Shape == device.Vec(invstd.C), "invstd %v, variance %v", invstd.Shape, variance.Shape)
-	apart(op, invstd, variance)
+// BatchNormInvStd implements device.BatchNorm.
+func (b loops[F]) BatchNormInvStd(invstd, variance device.Tensor, eps float64) {
+	is, v := b.data(invstd), b.data(variance)
 	for c := range is {
 		is[c] = F(1 / math.Sqrt(float64(v[c])+eps))
 	}
 }
 
-// BatchNormApply implements device.Norm.
-func (b *Backend[F]) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
-	const op = "BatchNormApply"
-	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
-	g, be, m, is := b.get(op, "gamma", gamma), b.get(op, "beta", beta), b.get(op, "mean", mean), b.get(op, "invstd", invstd)
-	v := device.Vec(x.C)
-	want(op, y.Shape == x.Shape, "y %v, x %v", y.Shape, x.Shape)
-	want(op, gamma.Shape == v && beta.Shape == v && mean.Shape == v && invstd.Shape == v,
-		"x %v, gamma %v, beta %v, mean %v, invstd %v", x.Shape, gamma.Shape, beta.Shape, mean.Shape, invstd.Shape)
-	apart(op, y, gamma, beta, mean, invstd)
+// BatchNormApply implements device.BatchNorm.
+func (b loops[F]) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
+	yd, xd := b.data(y), b.data(x)
+	g, be, m, is := b.data(gamma), b.data(beta), b.data(mean), b.data(invstd)
 	for i, v := range xd {
 		c := i % x.C
 		yd[i] = F((float64(v)-float64(m[c]))*float64(is[c])*float64(g[c]) + float64(be[c]))
 	}
 }
 
-// BatchNormGrad implements device.Norm.
-func (b *Backend[F]) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
-	const op = "BatchNormGrad"
-	dyd, xd := b.get(op, "dy", dy), b.get(op, "x", x)
-	g, m, is := b.get(op, "gamma", gamma), b.get(op, "mean", mean), b.get(op, "invstd", invstd)
-	v := device.Vec(x.C)
-	want(op, dy.Shape == x.Shape && fits(dx, x.Shape), "dx %v, dy %v, x %v", dx.Shape, dy.Shape, x.Shape)
-	want(op, gamma.Shape == v && mean.Shape == v && invstd.Shape == v && fits(dgamma, v) && fits(dbeta, v),
-		"x %v, gamma %v, mean %v, invstd %v, dgamma %v, dbeta %v", x.Shape, gamma.Shape, mean.Shape, invstd.Shape, dgamma.Shape, dbeta.Shape)
-	mayAlias(op, dx, dy, x, gamma, mean, invstd, dgamma.Tensor, dbeta.Tensor)
-	apart(op, dgamma.Tensor, dy, x, gamma, mean, invstd, dbeta.Tensor)
-	apart(op, dbeta.Tensor, dy, x, gamma, mean, invstd)
+// BatchNormGrad implements device.BatchNorm.
+func (b loops[F]) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
+	dyd, xd := b.data(dy), b.data(x)
+	g, m, is := b.data(gamma), b.data(mean), b.data(invstd)
 
 	xhat := func(i int) float64 { return (float64(xd[i]) - float64(m[i%x.C])) * float64(is[i%x.C]) }
 	sumDy := columnSums(dyd, x.C)
@@ -103,8 +77,8 @@ func (b *Backend[F]) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, 
 			}
 			s[i] = float64(g[c]) * float64(is[c]) * d
 		}
-		b.put(op, "dx", dx, s)
+		b.put(dx, s)
 	}
-	b.put(op, "dgamma", dgamma, sumDyX)
-	b.put(op, "dbeta", dbeta, sumDy)
+	b.put(dgamma, sumDyX)
+	b.put(dbeta, sumDy)
 }

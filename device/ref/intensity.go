@@ -7,22 +7,9 @@ import (
 	"voxgrad/internal/rng"
 )
 
-// Blend implements device.Intensity.
-func (b *Backend[F]) Blend(y, x, z device.Tensor, p, q float64) {
-	const op = "Blend"
-	yd, xd, zd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "z", z)
-	want(op, y.Shape == x.Shape && y.Shape == z.Shape, "y %v, x %v, z %v", y.Shape, x.Shape, z.Shape)
-	for i := range yd {
-		yd[i] = F(p*float64(xd[i]) + q*float64(zd[i]))
-	}
-}
-
 // Min implements device.Intensity.
-func (b *Backend[F]) Min(least, x device.Tensor) {
-	const op = "Min"
-	l, xd := b.get(op, "least", least), b.get(op, "x", x)
-	want(op, least.Shape == device.Scalar(), "least %v", least.Shape)
-	apart(op, least, x)
+func (b loops[F]) Min(least, x device.Tensor) {
+	l, xd := b.data(least), b.data(x)
 	m := xd[0]
 	for _, v := range xd {
 		m = min(m, v)
@@ -31,13 +18,8 @@ func (b *Backend[F]) Min(least, x device.Tensor) {
 }
 
 // BiasField implements device.Intensity.
-func (b *Backend[F]) BiasField(y, x, coef device.Tensor, order int) {
-	const op = "BiasField"
-	yd, xd, cd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "coef", coef)
-	want(op, 0 <= order && order <= 4, "order %d is not 0 … 4", order)
-	want(op, y.Shape == x.Shape && coef.Shape == device.Vec((order+1)*(order+2)*(order+3)/6),
-		"y %v, x %v, coef %v, order %d", y.Shape, x.Shape, coef.Shape, order)
-	apart(op, y, coef)
+func (b loops[F]) BiasField(y, x, coef device.Tensor, order int) {
+	yd, xd, cd := b.data(y), b.data(x), b.data(coef)
 	size := x.Grid()
 	voxels(x.Shape, func(_ int, i [3]int, at int) {
 		var u [3]float64
@@ -68,10 +50,8 @@ func standardNormal(key uint64, i int) float64 {
 }
 
 // Noise implements device.Intensity.
-func (b *Backend[F]) Noise(y, x device.Tensor, sd float64, key uint64) {
-	const op = "Noise"
-	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
-	want(op, y.Shape == x.Shape, "y %v, x %v", y.Shape, x.Shape)
+func (b loops[F]) Noise(y, x device.Tensor, sd float64, key uint64) {
+	yd, xd := b.data(y), b.data(x)
 	for i := range yd {
 		yd[i] = F(float64(xd[i]) + sd*standardNormal(key, i))
 	}

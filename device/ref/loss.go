@@ -23,10 +23,8 @@ func softmax[F ~float32 | ~float64](p, logp []float64, x []F) {
 }
 
 // Softmax implements device.Loss.
-func (b *Backend[F]) Softmax(p, x device.Tensor) {
-	const op = "Softmax"
-	pd, xd := b.get(op, "p", p), b.get(op, "x", x)
-	want(op, p.Shape == x.Shape, "p %v, x %v", p.Shape, x.Shape)
+func (b loops[F]) Softmax(p, x device.Tensor) {
+	pd, xd := b.data(p), b.data(x)
 	q, logq := make([]float64, x.C), make([]float64, x.C)
 	for r := range x.Rows() {
 		softmax(q, logq, row(xd, r, x.C))
@@ -37,9 +35,9 @@ func (b *Backend[F]) Softmax(p, x device.Tensor) {
 }
 
 // share is channel c's weight in the mean over channels.
-func share(c, channels int, lesionOnly bool) float64 {
+func share(c, channels int, foregroundOnly bool) float64 {
 	switch {
-	case !lesionOnly:
+	case !foregroundOnly:
 		return 1 / float64(channels)
 	case c == channels-1:
 		return 1
@@ -48,15 +46,9 @@ func share(c, channels int, lesionOnly bool) float64 {
 }
 
 // DiceLoss implements device.Loss.
-func (b *Backend[F]) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.DiceOptions) {
-	const op = "DiceLoss"
-	ld, sd, pd := b.get(op, "loss", loss), b.get(op, "sums", sums), b.opt(op, "prob", prob)
-	xd, gd := b.get(op, "x", x), b.get(op, "g", g)
-	want(op, loss.Shape == device.Scalar() && sums.Shape == device.Vec(3*x.C), "loss %v, sums %v, x %v", loss.Shape, sums.Shape, x.Shape)
-	want(op, g.Shape == x.Shape && (pd == nil || prob.Shape == x.Shape), "prob %v, x %v, g %v", prob.Shape, x.Shape, g.Shape)
-	apart(op, loss, sums, prob, x, g)
-	apart(op, sums, prob, x, g)
-	apart(op, prob, x, g)
+func (b loops[F]) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.DiceOptions) {
+	ld, sd, pd := b.data(loss), b.data(sums), b.data(prob)
+	xd, gd := b.data(x), b.data(g)
 
 	s := make([]float64, 3*x.C)
 	sumI, sumP, sumG := s[:x.C], s[x.C:2*x.C], s[2*x.C:]
@@ -94,16 +86,9 @@ func (b *Backend[F]) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.D
 //	∂loss/∂p = −s·(2g·D − (2I + Eps))/D²
 //	∂loss/∂x[c] = p[c]·(∂loss/∂p[c] − Σ_j p[j]·∂loss/∂p[j])
 //	            + CrossEntropy/R·(p[c]·Σ_j g[j] − g[c])
-func (b *Backend[F]) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, opt device.DiceOptions) {
-	const op = "DiceLossGrad"
-	if dx.Mode == device.Skip {
-		return
-	}
-	dl, sd := b.get(op, "dloss", dloss), b.get(op, "sums", sums)
-	xd, gd := b.get(op, "x", x), b.get(op, "g", g)
-	want(op, dloss.Shape == device.Scalar() && sums.Shape == device.Vec(3*x.C), "dloss %v, sums %v, x %v", dloss.Shape, sums.Shape, x.Shape)
-	want(op, g.Shape == x.Shape && dx.Shape == x.Shape, "dx %v, x %v, g %v", dx.Shape, x.Shape, g.Shape)
-	apart(op, dx.Tensor, dloss, sums, x, g)
+func (b loops[F]) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, opt device.DiceOptions) {
+	dl, sd := b.data(dloss), b.data(sums)
+	xd, gd := b.data(x), b.data(g)
 
 	n := x.C
 	s := make([]float64, len(xd))
@@ -127,15 +112,12 @@ func (b *Backend[F]) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tenso
 			s[r*n+c] = float64(dl[0]) * d
 		}
 	}
-	b.put(op, "dx", dx, s)
+	b.put(dx, s)
 }
 
 // MSE implements device.Loss.
-func (b *Backend[F]) MSE(loss, x, g device.Tensor) {
-	const op = "MSE"
-	ld, xd, gd := b.get(op, "loss", loss), b.get(op, "x", x), b.get(op, "g", g)
-	want(op, loss.Shape == device.Scalar() && g.Shape == x.Shape, "loss %v, x %v, g %v", loss.Shape, x.Shape, g.Shape)
-	apart(op, loss, x, g)
+func (b loops[F]) MSE(loss, x, g device.Tensor) {
+	ld, xd, gd := b.data(loss), b.data(x), b.data(g)
 	s := 0.0
 	for i := range xd {
 		d := float64(xd[i]) - float64(gd[i])
@@ -145,18 +127,11 @@ func (b *Backend[F]) MSE(loss, x, g device.Tensor) {
 }
 
 // MSEGrad implements device.Loss.
-func (b *Backend[F]) MSEGrad(dx device.Into, dloss, x, g device.Tensor) {
-	const op = "MSEGrad"
-	if dx.Mode == device.Skip {
-		return
-	}
-	dl, xd, gd := b.get(op, "dloss", dloss), b.get(op, "x", x), b.get(op, "g", g)
-	want(op, dloss.Shape == device.Scalar() && g.Shape == x.Shape && dx.Shape == x.Shape,
-		"dx %v, dloss %v, x %v, g %v", dx.Shape, dloss.Shape, x.Shape, g.Shape)
-	apart(op, dx.Tensor, dloss, x, g)
+func (b loops[F]) MSEGrad(dx device.Into, dloss, x, g device.Tensor) {
+	dl, xd, gd := b.data(dloss), b.data(x), b.data(g)
 	s := make([]float64, len(xd))
 	for i := range s {
 		s[i] = float64(dl[0]) * 2 * (float64(xd[i]) - float64(gd[i])) / float64(len(xd))
 	}
-	b.put(op, "dx", dx, s)
+	b.put(dx, s)
 }

@@ -13,10 +13,15 @@ import (
 
 // Backend implements device.Backend with elements of type F.
 type Backend[F constraints.Float] struct {
+	device.Ops // checks a call and runs it on loops
+
 	mu        sync.Mutex
 	live      map[*buffer[F]]struct{}
 	now, peak int64
 }
+
+// loops are the operations.
+type loops[F constraints.Float] struct{}
 
 type buffer[F constraints.Float] struct {
 	owner *Backend[F]
@@ -29,7 +34,14 @@ func (m *buffer[F]) Bytes() int64 { return int64(len(m.all)) * int64(unsafe.Size
 
 // New opens a backend. F is float32 or float64.
 func New[F constraints.Float]() *Backend[F] {
-	return &Backend[F]{live: map[*buffer[F]]struct{}{}}
+	b := &Backend[F]{live: map[*buffer[F]]struct{}{}}
+	b.Ops = func(c *device.Call) {
+		if !c.Idle() {
+			c.Check("ref", b.own)
+			c.Run(loops[F]{})
+		}
+	}
+	return b
 }
 
 // Name is "ref (float32)" or "ref (float64)".
@@ -59,7 +71,7 @@ func (b *Backend[F]) GuardAlloc(s device.Shape, pad int) (t device.Tensor, check
 }
 
 func (b *Backend[F]) alloc(s device.Shape, pad int) device.Tensor {
-	want("Alloc", s.N > 0 && s.D > 0 && s.H > 0 && s.W > 0 && s.C > 0, "no such shape: %v", s)
+	device.CheckShape("ref", s)
 	m := &buffer[F]{owner: b, all: make([]F, s.Len()+2*pad)}
 	m.data = m.all[pad : pad+s.Len()]
 	poison(m.data)
@@ -76,11 +88,10 @@ func (b *Backend[F]) Free(t device.Tensor) {
 	if t.None() {
 		return
 	}
-	m, ok := t.Mem.(*buffer[F])
-	want("Free", ok && m.owner == b, "tensor %v is not from this backend", t.Shape)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	want("Free", !m.freed, "tensor %v was freed before", t.Shape)
+	b.refuse("Free", t)
+	m := t.Mem.(*buffer[F])
 	m.freed = true
 	poison(m.data)
 	delete(b.live, m)
@@ -88,54 +99,105 @@ func (b *Backend[F]) Free(t device.Tensor) {
 }
 
 // Data is t's memory itself, for the host to read and write in full precision.
-func (b *Backend[F]) Data(t device.Tensor) []F { return b.get("Data", "t", t) }
+func (b *Backend[F]) Data(t device.Tensor) []F {
+	b.refuse("Data", t)
+	return loops[F]{}.data(t)
+}
+
+// own says what is wrong with a tensor's memory.
+func (b *Backend[F]) own(t device.Tensor) string {
+	m, ok := t.Mem.(*buffer[F])
+	switch {
+	case !ok || m.owner != b:
+		return "is not from this backend"
+	case m.freed:
+		return "was freed before"
+	case len(m.data) != t.Len():
+		return fmt.Sprintf("is in memory for %d elements", len(m.data))
+	}
+	return ""
+}
+
+// refuse panics unless t is a live tensor of b.
+func (b *Backend[F]) refuse(op string, t device.Tensor) {
+	if wrong := b.own(t); wrong != "" {
+		panic(fmt.Sprintf("ref: %s: tensor %v %s", op, t.Shape, wrong))
+	}
+}
+
+// data is t's memory, nil where t is absent. The checks come before.
+func (loops[F]) data(t device.Tensor) []F {
+	if t.None() {
+		return nil
+	}
+	return t.Mem.(*buffer[F]).data
+}
+
+// put stores a gradient as its mode says.
+func (b loops[F]) put(g device.Into, v []float64) {
+	if g.Mode == device.Skip {
+		return
+	}
+	o := b.data(g.Tensor)
+	for i, v := range v {
+		if g.Mode == device.Add {
+			v += float64(o[i])
+		}
+		o[i] = F(v)
+	}
+}
+
+func poison[F constraints.Float](x []F) {
+	for i := range x {
+		x[i] = F(math.NaN())
+	}
+}
 
 // Upload implements device.Memory.
-func (b *Backend[F]) Upload(t device.Tensor, src []float32) {
-	x := b.get("Upload", "t", t)
-	want("Upload", len(src) == len(x), "%d values for t %v", len(src), t.Shape)
+func (b loops[F]) Upload(t device.Tensor, src []float32) {
+	x := b.data(t)
 	for i, v := range src {
 		x[i] = F(v)
 	}
 }
 
 // Download implements device.Memory.
-func (b *Backend[F]) Download(dst []float32, t device.Tensor) {
-	x := b.get("Download", "t", t)
-	want("Download", len(dst) == len(x), "%d values for t %v", len(dst), t.Shape)
+func (b loops[F]) Download(dst []float32, t device.Tensor) {
+	x := b.data(t)
 	for i, v := range x {
 		dst[i] = float32(v)
 	}
 }
 
 // Fill implements device.Memory.
-func (b *Backend[F]) Fill(t device.Tensor, v float32) {
-	x := b.get("Fill", "t", t)
+func (b loops[F]) Fill(t device.Tensor, v float32) {
+	x := b.data(t)
 	for i := range x {
 		x[i] = F(v)
 	}
 }
 
 // Copy implements device.Memory.
-func (b *Backend[F]) Copy(dst device.Into, src device.Tensor) {
-	if dst.Mode == device.Skip {
-		return
-	}
-	x := b.get("Copy", "src", src)
-	want("Copy", dst.Len() == src.Len(), "dst %v, src %v", dst.Shape, src.Shape)
-	apart("Copy", dst.Tensor, src)
+func (b loops[F]) Copy(dst device.Into, src device.Tensor) {
+	x := b.data(src)
 	v := make([]float64, len(x))
 	for i := range x {
 		v[i] = float64(x[i])
 	}
-	b.put("Copy", "dst", dst, v)
+	b.put(dst, v)
+}
+
+// Blend implements device.Transfer.
+func (b loops[F]) Blend(y, x, z device.Tensor, p, q float64) {
+	yd, xd, zd := b.data(y), b.data(x), b.data(z)
+	for i := range yd {
+		yd[i] = F(p*float64(xd[i]) + q*float64(zd[i]))
+	}
 }
 
 // NonFinite implements device.Memory.
-func (b *Backend[F]) NonFinite(count, x device.Tensor) {
-	c, v := b.get("NonFinite", "count", count), b.get("NonFinite", "x", x)
-	want("NonFinite", count.Shape == device.Scalar(), "count %v", count.Shape)
-	apart("NonFinite", count, x)
+func (b loops[F]) NonFinite(count, x device.Tensor) {
+	c, v := b.data(count), b.data(x)
 	n := 0
 	for _, v := range v {
 		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {

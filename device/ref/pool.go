@@ -25,16 +25,9 @@ func eight(x, y device.Shape, visit func(out int, in [8]int)) {
 	}
 }
 
-func pooled(x device.Shape) device.Shape {
-	return device.Shape{N: x.N, D: x.D / 2, H: x.H / 2, W: x.W / 2, C: x.C}
-}
-
 // MaxPool implements device.Pool. The maximum of values with a NaN among them is NaN.
-func (b *Backend[F]) MaxPool(y, x device.Tensor) {
-	const op = "MaxPool"
-	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
-	want(op, y.Shape == pooled(x.Shape), "y %v, x %v", y.Shape, x.Shape)
-	apart(op, y, x)
+func (b loops[F]) MaxPool(y, x device.Tensor) {
+	yd, xd := b.data(y), b.data(x)
 	eight(x.Shape, y.Shape, func(out int, in [8]int) {
 		m := xd[in[0]]
 		for _, i := range in {
@@ -45,15 +38,8 @@ func (b *Backend[F]) MaxPool(y, x device.Tensor) {
 }
 
 // MaxPoolGrad implements device.Pool.
-func (b *Backend[F]) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
-	const op = "MaxPoolGrad"
-	if dx.Mode == device.Skip {
-		return
-	}
-	dyd, xd, yd := b.get(op, "dy", dy), b.get(op, "x", x), b.get(op, "y", y)
-	want(op, y.Shape == pooled(x.Shape) && dy.Shape == y.Shape && dx.Shape == x.Shape,
-		"dx %v, dy %v, x %v, y %v", dx.Shape, dy.Shape, x.Shape, y.Shape)
-	apart(op, dx.Tensor, dy, x, y)
+func (b loops[F]) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
+	dyd, xd, yd := b.data(dy), b.data(x), b.data(y)
 	s := make([]float64, len(xd))
 	eight(x.Shape, y.Shape, func(out int, in [8]int) {
 		for _, i := range in {
@@ -63,5 +49,5 @@ func (b *Backend[F]) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
 			}
 		}
 	})
-	b.put(op, "dx", dx, s)
+	b.put(dx, s)
 }

@@ -7,11 +7,8 @@ import (
 )
 
 // RegionStats implements device.Region.
-func (b *Backend[F]) RegionStats(stats, x, mask device.Tensor) {
-	const op = "RegionStats"
-	sd, xd, md := b.get(op, "stats", stats), b.get(op, "x", x), b.get(op, "mask", mask)
-	want(op, stats.Shape == device.Vec(2) && mask.Shape == x.Shape, "stats %v, x %v, mask %v", stats.Shape, x.Shape, mask.Shape)
-	apart(op, stats, x, mask)
+func (b loops[F]) RegionStats(stats, x, mask device.Tensor) {
+	sd, xd, md := b.data(stats), b.data(x), b.data(mask)
 	sum, n := 0.0, 0.0
 	for i, v := range xd {
 		if md[i] > 0.5 {
@@ -32,12 +29,8 @@ func (b *Backend[F]) RegionStats(stats, x, mask device.Tensor) {
 }
 
 // RegionNoise implements device.Region.
-func (b *Backend[F]) RegionNoise(y, x, mask, stats device.Tensor, key uint64) {
-	const op = "RegionNoise"
-	yd, xd, md, sd := b.get(op, "y", y), b.get(op, "x", x), b.get(op, "mask", mask), b.get(op, "stats", stats)
-	want(op, y.Shape == x.Shape && mask.Shape == x.Shape && stats.Shape == device.Vec(2),
-		"y %v, x %v, mask %v, stats %v", y.Shape, x.Shape, mask.Shape, stats.Shape)
-	apart(op, y, mask, stats)
+func (b loops[F]) RegionNoise(y, x, mask, stats device.Tensor, key uint64) {
+	yd, xd, md, sd := b.data(y), b.data(x), b.data(mask), b.data(stats)
 	for i := range yd {
 		yd[i] = xd[i]
 		if md[i] > 0.5 {
@@ -47,12 +40,8 @@ func (b *Backend[F]) RegionNoise(y, x, mask, stats device.Tensor, key uint64) {
 }
 
 // Select implements device.Region.
-func (b *Backend[F]) Select(y, mask, p, q device.Tensor) {
-	const op = "Select"
-	yd, md, pd, qd := b.get(op, "y", y), b.get(op, "mask", mask), b.get(op, "a", p), b.get(op, "b", q)
-	want(op, y.Shape == mask.Shape && y.Shape == p.Shape && y.Shape == q.Shape,
-		"y %v, mask %v, a %v, b %v", y.Shape, mask.Shape, p.Shape, q.Shape)
-	apart(op, y, mask)
+func (b loops[F]) Select(y, mask, p, q device.Tensor) {
+	yd, md, pd, qd := b.data(y), b.data(mask), b.data(p), b.data(q)
 	for i := range yd {
 		if md[i] > 0.5 {
 			yd[i] = pd[i]

@@ -35,16 +35,9 @@ func trilinear(x device.Shape, visit func(p, q int, weight float64)) {
 	}
 }
 
-func doubled(x device.Shape) device.Shape {
-	return device.Shape{N: x.N, D: 2 * x.D, H: 2 * x.H, W: 2 * x.W, C: x.C}
-}
-
 // Upsample implements device.Up.
-func (b *Backend[F]) Upsample(y, x device.Tensor) {
-	const op = "Upsample"
-	yd, xd := b.get(op, "y", y), b.get(op, "x", x)
-	want(op, y.Shape == doubled(x.Shape), "y %v, x %v", y.Shape, x.Shape)
-	apart(op, y, x)
+func (b loops[F]) Upsample(y, x device.Tensor) {
+	yd, xd := b.data(y), b.data(x)
 	s := make([]float64, len(yd))
 	trilinear(x.Shape, func(p, q int, weight float64) {
 		to, from := row(s, p, x.C), row(xd, q, x.C)
@@ -58,14 +51,8 @@ func (b *Backend[F]) Upsample(y, x device.Tensor) {
 }
 
 // UpsampleGrad implements device.Up.
-func (b *Backend[F]) UpsampleGrad(dx device.Into, dy device.Tensor) {
-	const op = "UpsampleGrad"
-	if dx.Mode == device.Skip {
-		return
-	}
-	dyd := b.get(op, "dy", dy)
-	want(op, dy.Shape == doubled(dx.Shape), "dx %v, dy %v", dx.Shape, dy.Shape)
-	apart(op, dx.Tensor, dy)
+func (b loops[F]) UpsampleGrad(dx device.Into, dy device.Tensor) {
+	dyd := b.data(dy)
 	s := make([]float64, dx.Len())
 	trilinear(dx.Shape, func(p, q int, weight float64) {
 		to, from := row(s, q, dx.C), row(dyd, p, dx.C)
@@ -73,5 +60,5 @@ func (b *Backend[F]) UpsampleGrad(dx device.Into, dy device.Tensor) {
 			to[c] += weight * float64(from[c])
 		}
 	})
-	b.put(op, "dx", dx, s)
+	b.put(dx, s)
 }

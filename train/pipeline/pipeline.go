@@ -21,12 +21,12 @@ import (
 // Job is a pipeline to run.
 type Job struct {
 	Config  Config
-	Out     string         // the folder for everything
-	Device  device.Backend // not needed to list the steps
-	OpenDry train.OpenDry  // for Plan: counts memory
-	Limit   int64          // bytes that the device can give, where that is known: more is refused
-	Version string         // of the program, for the records
-	Commit  string         // of its source
+	Out     string                // the folder for everything
+	Device  device.ImagingBackend // not needed to list the steps
+	OpenDry train.OpenDry         // for Plan: counts memory
+	Limit   int64                 // bytes that the device can give, where that is known: more is refused
+	Version string                // of the program, for the records
+	Commit  string                // of its source
 
 	// Overwrite clears the results of other settings, data or weights. Without it they
 	// are refused.

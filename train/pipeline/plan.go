@@ -386,7 +386,7 @@ func (p *Pipeline) predictionMemory(members int) (int64, error) {
 	defer d.Close()
 	var nets []*models.Net
 	for range members {
-		net, err := models.New(d.Backend, netConfig(models.Detector, p.job.Config.Finetune), 1)
+		net, err := models.New(d.ImagingBackend, netConfig(models.Detector, p.job.Config.Finetune), 1)
 		if err != nil {
 			return 0, err
 		}

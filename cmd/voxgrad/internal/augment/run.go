@@ -182,7 +182,7 @@ func (j *augmentJob) turns() []augment.Recipe {
 
 // applyRecipe is the recipe's image of a canonical scan, in the order and with the header
 // of the file.
-func applyRecipe(dev device.Backend, r augment.Recipe, canonical, file *volume.Volume) (*volume.Volume, error) {
+func applyRecipe(dev device.ImagingBackend, r augment.Recipe, canonical, file *volume.Volume) (*volume.Volume, error) {
 	x := augment.ToDevice(dev, canonical)
 	grid := canonical.Grid
 	for _, t := range r {

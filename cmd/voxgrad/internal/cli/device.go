@@ -45,12 +45,12 @@ func parseDevice(cmd *cobra.Command, name string) (kind string, index int, err e
 }
 
 // OpenDevice opens the device a user named.
-func OpenDevice(cmd *cobra.Command, name string) (device.Backend, error) {
+func OpenDevice(cmd *cobra.Command, name string) (device.ImagingBackend, error) {
 	return OpenLimited(cmd, name, 0)
 }
 
 // OpenLimited is OpenDevice of a device that takes at most limit bytes; 0 means no limit.
-func OpenLimited(cmd *cobra.Command, name string, limit int64) (device.Backend, error) {
+func OpenLimited(cmd *cobra.Command, name string, limit int64) (device.ImagingBackend, error) {
 	kind, index, err := parseDevice(cmd, name)
 	if err != nil {
 		return nil, err

@@ -68,7 +68,7 @@ func DryCUDA(info driver.Info) train.OpenDry {
 		i.Memory = limit
 		d := memplan.New(i)
 		b, err := cuda.New(d)
-		return train.DryDevice{Backend: b, Taken: d.Peak}, err
+		return train.DryDevice{ImagingBackend: b, Taken: d.Peak}, err
 	}
 }
 

@@ -53,7 +53,7 @@ type synthRecord struct {
 }
 
 // pair makes pair n and writes it.
-func (j *synthJob) pair(ctx context.Context, dev device.Backend, nets synth.Networks, in *synthInput, n int, dir string) (*synthRecord, error) {
+func (j *synthJob) pair(ctx context.Context, dev device.ImagingBackend, nets synth.Networks, in *synthInput, n int, dir string) (*synthRecord, error) {
 	r := &synthRecord{
 		Flair: j.flair, LesionMask: j.lesions, BrainMask: j.brain, Inpainter: j.inpainter, Generator: j.generator,
 		Prior: j.prior, WhiteMatter: j.white, Shapes: j.shapes,
@@ -86,7 +86,7 @@ func (j *synthJob) pair(ctx context.Context, dev device.Backend, nets synth.Netw
 }
 
 // spoiled are the scan's intensities in the network's order, after a recipe.
-func spoiled(dev device.Backend, s *synth.Scan, recipe augment.Recipe) ([]float32, error) {
+func spoiled(dev device.ImagingBackend, s *synth.Scan, recipe augment.Recipe) ([]float32, error) {
 	values := s.Values()
 	if len(recipe) == 0 {
 		return values, nil
@@ -102,7 +102,7 @@ func spoiled(dev device.Backend, s *synth.Scan, recipe augment.Recipe) ([]float3
 }
 
 // paint shows the progress of Windows.Paint.
-func (j *synthJob) paint(ctx context.Context, dev device.Backend, nets synth.Networks, plan *synth.Plan, images [2][]float32, n int) error {
+func (j *synthJob) paint(ctx context.Context, dev device.ImagingBackend, nets synth.Networks, plan *synth.Plan, images [2][]float32, n int) error {
 	var bar *cli.Progress
 	w := j.windows
 	w.Progress = func(done, total int) {

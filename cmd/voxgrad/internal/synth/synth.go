@@ -223,7 +223,7 @@ func (j *synthJob) spare() error {
 	return nil
 }
 
-func (j *synthJob) networks(dev device.Backend) (nets synth.Networks, err error) {
+func (j *synthJob) networks(dev device.ImagingBackend) (nets synth.Networks, err error) {
 	if nets.Inpainter, err = models.Load(dev, j.inpainter, models.Inpainter); err != nil {
 		return nets, err
 	}

@@ -5,6 +5,43 @@ import (
 	"voxgrad/internal/par"
 )
 
+// ConvGradW sums outer products. With fewer output than input channels and no stride, the
+// roles of x and dy are exchanged, so that lanes are not left empty:
+//
+//	dw[k,i,o] = Σ over u of dy[u + (K−1−k) − (K−1−Pad), o] · x[u, i]
+func (b *engine) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
+	xd, dyd := data(x), data(dy)
+	if dwd := into(dw); dwd != nil {
+		mirrored := device.ConvParams{K: win.K, Stride: 1, Pad: win.K - 1 - win.Pad}
+		if win.Stride == 1 && mirrored.Pad >= 0 && lanesUsed(dy.C) < lanesUsed(x.C) {
+			b.gradW(dwd, dw.Mode, newOuterSum(dyd, xd, dy.Shape, x.Shape, mirrored), true, true)
+		} else {
+			b.gradW(dwd, dw.Mode, newOuterSum(xd, dyd, x.Shape, dy.Shape, win), false, false)
+		}
+	}
+	b.channelSums(into(db), db.Mode, dyd, dy.C)
+}
+
+// ConvTGradW is ConvGradW with x and dy exchanged.
+func (b *engine) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
+	xd, dyd := data(x), data(dy)
+	if dwd := into(dw); dwd != nil {
+		b.gradW(dwd, dw.Mode, newOuterSum(dyd, xd, dy.Shape, x.Shape, win), true, false)
+	}
+	b.channelSums(into(db), db.Mode, dyd, dy.C)
+}
+
+// lanesUsed is the share of a panel's lanes that c channels fill.
+func lanesUsed(c int) float64 { return float64(c) / float64(ceil(c, panel)*panel) }
+
+func (b *engine) gradW(dw []float32, mode device.Mode, o *outerSum, swap, flip bool) {
+	s := b.getScratch()
+	defer b.putScratch(s)
+	o.partial = s.floats(3, o.partialLen())
+	o.run(b)
+	o.store(dw, mode, swap, flip)
+}
+
 // outerSum is the engine behind all weight gradients:
 //
 //	G[k][a][b] = Σ over voxels v of B of A[v·Stride + k − Pad, a] · B[v, b]
@@ -62,7 +99,7 @@ func (o *outerSum) sums(part, ab, p int) []float32 {
 	return o.partial[((part*o.aBlocks()+ab)*o.panels()+p)*o.stride():][:o.stride()]
 }
 
-func (o *outerSum) run(be *Backend) {
+func (o *outerSum) run(be *engine) {
 	be.forScratch(o.parts*o.aBlocks()*o.groups(), func(s *scratch, i int) {
 		g := i % o.groups()
 		ab := i / o.groups() % o.aBlocks()
@@ -70,7 +107,7 @@ func (o *outerSum) run(be *Backend) {
 	})
 }
 
-func (o *outerSum) piece(be *Backend, s *scratch, part, ab, p0, p1 int) {
+func (o *outerSum) piece(be *engine, s *scratch, part, ab, p0, p1 int) {
 	c0 := ab * o.aBlock
 	c := min(o.aBlock, o.as.C-c0)
 	for p := p0; p < p1; p++ {
@@ -176,4 +213,17 @@ func (o *outerSum) store(dw []float32, mode device.Mode, swap, flip bool) {
 			}
 		}
 	})
+}
+
+// channelSums: db[c] = Σ over rows of dy[r,c]
+func (b *engine) channelSums(db []float32, mode device.Mode, dy []float32, c int) {
+	if db == nil {
+		return
+	}
+	sums := rowSums(len(dy)/c, c, c, func(acc []float64, lo, hi int) {
+		b.sums(acc, dy[lo*c:hi*c])
+	})
+	for i, v := range sums {
+		put(db, i, float32(v), mode)
+	}
 }

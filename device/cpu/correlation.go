@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"voxgrad/device"
+	"voxgrad/internal/par"
 )
 
 // correlation is the one engine behind convolutions, transposed convolutions
@@ -56,7 +57,7 @@ func (j *correlation) choosePairs() {
 	}
 }
 
-func (b *Backend) correlate(j *correlation) {
+func (b *engine) correlate(j *correlation) {
 	all, _ := j.taps()
 	panels := j.panels()
 	cut := newCut(j.is.N, j.axes, j.inBlock, blockVoxels, float64(all*j.inBlock*panels)/4)
@@ -71,7 +72,7 @@ func (b *Backend) correlate(j *correlation) {
 }
 
 // correlateBlock computes panels [p0, p1) of a block.
-func (b *Backend) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 int) {
+func (b *engine) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 int) {
 	voxels := blk.voxels()
 	tiles := ceil(voxels, tileRows)
 	yoff := s.ints(0, tiles*tileRows)
@@ -128,7 +129,7 @@ func (b *Backend) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 
 }
 
 // dotPanel adds c input channels from c0 on to the last panel, in tail.
-func (b *Backend) dotPanel(j *correlation, s *scratch, tail []float32, c0, c int) {
+func (b *engine) dotPanel(j *correlation, s *scratch, tail []float32, c0, c int) {
 	a, d := &s.corr, &s.dot
 	sums := s.floats(4, a.tiles*tileRows*2)
 	*d = dotArgs{x: a.x, xoff: a.xoff, taps: a.taps, run: a.run, tiles: a.tiles, out: sums}
@@ -218,3 +219,194 @@ func (j *correlation) storeTail(tail []float32, yoff []int, c0 int) {
 func inputBlock(c, taps int) int {
 	return even(c, min(192, max(48, 1296/max(1, taps))))
 }
+
+// Sizes of what one piece of work keeps in a core's second-level cache.
+const (
+	haloFloats  = 52 << 10 // input block with its halo
+	blockVoxels = 384      // outputs of a correlation block
+	lineVoxels  = 64       // longest run along W
+)
+
+// axis is one axis of a correlation: output i of n reads input positions
+// i·step + off + t, t in [0, taps), and is stored at position first + i·stride.
+type axis struct {
+	n, taps, step, off int
+	first, stride      int
+}
+
+// extent is the number of input positions that outputs in a row of n read.
+func (a axis) extent(n int) int { return max(0, (n-1)*a.step+a.taps) }
+
+// cut is a partition of the outputs of N samples into blocks of equal size,
+// smaller at the far ends. It depends on shapes alone.
+type cut struct {
+	axes  [3]axis
+	size  [3]int // outputs of a full block
+	count [3]int // blocks along each axis
+	total int    // over all samples
+}
+
+// newCut finds the block with the least work: outputs rounded up to whole
+// tiles, plus what packing the halo of chans channels costs. tile is the cost of one output,
+// in packed floats.
+func newCut(samples int, axes [3]axis, chans, maxVoxels int, tile float64) cut {
+	c := cut{axes: axes}
+	w := even(axes[2].n, lineVoxels)
+	best := -1.0
+	for d := 1; d <= min(axes[0].n, 16); d++ {
+		for h := 1; h <= min(axes[1].n, 16); h++ {
+			voxels := d * h * w
+			halo := axes[0].extent(d) * axes[1].extent(h) * axes[2].extent(w) * chans
+			if d*h > 1 && (voxels > maxVoxels || halo > haloFloats) {
+				continue
+			}
+			blocks := float64(ceil(axes[0].n, d) * ceil(axes[1].n, h))
+			tiles := float64(ceil(voxels, tileRows)*tileRows) * tile
+			cost := blocks * (tiles + float64(halo) + 16*tile)
+			if best < 0 || cost < best {
+				best, c.size = cost, [3]int{d, h, w}
+			}
+		}
+	}
+	c.total = samples
+	for i, a := range axes {
+		c.count[i] = ceil(a.n, c.size[i])
+		c.total *= c.count[i]
+	}
+	return c
+}
+
+// block is one piece of a cut: sample, first output, number of outputs, and the
+// extent of the input it reads.
+type block struct {
+	n             int
+	from, size    [3]int
+	extent, start [3]int // of the input; start may be negative
+}
+
+func (c *cut) block(i int) block {
+	var b block
+	for k := 2; k >= 0; k-- {
+		a := c.axes[k]
+		b.from[k] = i % c.count[k] * c.size[k]
+		b.size[k] = min(c.size[k], a.n-b.from[k])
+		b.extent[k] = a.extent(b.size[k])
+		b.start[k] = b.from[k]*a.step + a.off
+		i /= c.count[k]
+	}
+	b.n = i
+	return b
+}
+
+func (b *block) voxels() int { return b.size[0] * b.size[1] * b.size[2] }
+
+func (b *block) haloVoxels() int { return b.extent[0] * b.extent[1] * b.extent[2] }
+
+// pack copies channels [c0, c0+c) of the block's input to dst, dense, with
+// zeros outside the grid.
+func (b *block) pack(dst, src []float32, s device.Shape, c0, c int, simd bool) {
+	left := min(max(0, -b.start[2]), b.extent[2])
+	right := max(left, min(b.extent[2], s.W-b.start[2]))
+	for d := range b.extent[0] {
+		zd := b.start[0] + d
+		for h := range b.extent[1] {
+			zh := b.start[1] + h
+			line := dst[(d*b.extent[1]+h)*b.extent[2]*c:][:b.extent[2]*c]
+			if zd < 0 || zd >= s.D || zh < 0 || zh >= s.H {
+				clear(line)
+				continue
+			}
+			clear(line[:left*c])
+			clear(line[right*c:])
+			if left == right {
+				continue
+			}
+			from := src[(((b.n*s.D+zd)*s.H+zh)*s.W+b.start[2]+left)*s.C+c0:]
+			gather(line[left*c:right*c], from, c, s.C, simd)
+		}
+	}
+}
+
+// ceil is a/b rounded up.
+func ceil(a, b int) int { return (a + b - 1) / b }
+
+// even is the size of the pieces when n is cut evenly into pieces of at most most.
+func even(n, most int) int { return ceil(n, ceil(n, most)) }
+
+// packWeights arranges weights w [.. taps .., cin, cout] for the correlation
+// kernel: blocks of inBlock input channels, in each the panels of 16 output
+// channels, in each [tap][channel][16], zeros in lanes past the last channel.
+// taps lists the positions in w to use, in the kernel's order. If swap is set,
+// input and output channels change roles, as an adjoint needs.
+func packWeights(dst, w []float32, taps []int, cin, cout, inBlock int, swap bool) {
+	in, out := cin, cout
+	if swap {
+		in, out = cout, cin
+	}
+	panels := ceil(out, panel)
+	par.For(ceil(in, inBlock)*panels, func(i int) {
+		c0, p := i/panels*inBlock, i%panels
+		c := min(inBlock, in-c0)
+		used := min(panel, out-p*panel)
+		to := dst[len(taps)*(c0*panels+p*c)*panel:][:len(taps)*c*panel]
+		if used < panel {
+			clear(to)
+		}
+		for _, t := range taps {
+			from := w[t*cin*cout:][:cin*cout]
+			if swap {
+				for l := range used {
+					column := from[(p*panel+l)*cout+c0:][:c]
+					for k, v := range column {
+						to[k*panel+l] = v
+					}
+				}
+			} else {
+				for k := range c {
+					copy(to[k*panel:][:used], from[(c0+k)*cout+p*panel:])
+				}
+			}
+			to = to[c*panel:]
+		}
+	})
+}
+
+// packedLen is the number of floats packWeights writes.
+func packedLen(taps, in, out int) int { return taps * in * ceil(out, panel) * panel }
+
+// packPairs arranges the weights of output channels [o0, o0+2·pairs) for the
+// dot-product kernel: blocks of inBlock input channels, in each the pairs, in each what dotArgs
+// says. width is the number of taps along W, which with the channels make one run.
+func packPairs(dst, w []float32, taps []int, width, cin, cout, inBlock int, swap bool, o0, pairs int) {
+	in, out := cin, cout
+	if swap {
+		in, out = cout, cin
+	}
+	at := func(t, i, o int) float32 {
+		switch {
+		case o >= out:
+			return 0
+		case swap:
+			return w[(t*cin+o)*cout+i]
+		}
+		return w[(t*cin+i)*cout+o]
+	}
+	for c0 := 0; c0 < in; c0 += inBlock {
+		c := min(inBlock, in-c0)
+		for q := range pairs {
+			for t := 0; t < len(taps); t += width {
+				line := dst[:pairLen(width, width, c)]
+				dst = dst[len(line):]
+				clear(line)
+				for j := range width * c {
+					for o := range 2 {
+						line[(j/vector*2+o)*vector+j%vector] = at(taps[t+j/c], c0+j%c, o0+2*q+o)
+					}
+				}
+			}
+		}
+	}
+}
+
+// pairLen is the number of floats of one pair for c input channels.
+func pairLen(taps, width, c int) int { return taps / width * ceil(width*c, vector) * 2 * vector }

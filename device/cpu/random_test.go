@@ -52,7 +52,7 @@ func TestNormalsFarOut(t *testing.T) {
 	b := New()
 	for _, lo := range []int{0, 1 << 20, (1<<32 - 64) * 4, (1<<32 - 8) * 4, 1 << 40} {
 		var z [drawn]float32
-		b.normals(&z, 9, lo)
+		b.engine.normals(&z, 9, lo)
 		for i := range z {
 			require.Equal(t, rng.Normal32(rng.Word(9, uint64(lo+i))), z[i], "element %d", lo+i)
 		}

@@ -1,0 +1,48 @@
+package device
+
+// AdamSlot is one parameter with its gradient and two moments, all of one shape.
+type AdamSlot struct{ W, Grad, M, V Tensor }
+
+// AdamOptions are the hyperparameters of one update.
+type AdamOptions struct {
+	Step                  int // 1 for the first update
+	LR, Beta1, Beta2, Eps float64
+}
+
+// Optimizer updates parameters.
+type Optimizer interface {
+	// Adam, for every element of every slot:
+	//
+	//	m = Beta1·m + (1−Beta1)·g
+	//	v = Beta2·v + (1−Beta2)·g²
+	//	w −= LR · (m/(1−Beta1^Step)) / (√(v/(1−Beta2^Step)) + Eps)
+	//
+	// No tensor may be in two places of the slots.
+	Adam(slots []AdamSlot, opt AdamOptions)
+}
+
+// Adam holds the step and equal shapes in a slot.
+func (do Ops) Adam(slots []AdamSlot, opt AdamOptions) {
+	c := &Call{Op: "Adam", Args: make([]Arg, 0, 4*len(slots)),
+		Run: func(b NetworkOps) { b.Adam(slots, opt) },
+		rule: func(c *Call) {
+			if opt.Step < 1 {
+				c.refuse("step %d, the first one is 1", opt.Step)
+			}
+			for i, s := range slots {
+				if s.Grad.Shape != s.W.Shape || s.M.Shape != s.W.Shape || s.V.Shape != s.W.Shape {
+					c.refuse("slot %d: W %v, Grad %v, M %v, V %v must be of one shape", i, s.W.Shape, s.Grad.Shape, s.M.Shape, s.V.Shape)
+				}
+			}
+		},
+	}
+	for i := range slots {
+		s := &slots[i]
+		c.Args = append(c.Args, state("W", &s.W), in("Grad", &s.Grad), state("M", &s.M), state("V", &s.V))
+		for k := len(c.Args) - 4; k < len(c.Args); k++ {
+			c.Args[k].slot = i + 1
+		}
+		c.Bytes += bytesOf(s.W, s.W, s.Grad, s.M, s.M, s.V, s.V)
+	}
+	do(c)
+}
