@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"path"
 	"path/filepath"
 	"slices"
 	"sort"
@@ -131,7 +132,23 @@ type UnusedGroup struct {
 }
 
 func (g UnusedGroup) String() string {
-	return fmt.Sprintf("%s (%s): %s", text.Plural(len(g.Paths), "file"), g.Reason, list(g.Paths))
+	names := g.Paths
+	times := map[string]int{} // files of one name in many folders are told once
+	var bases []string
+	for _, p := range g.Paths {
+		b := path.Base(filepath.ToSlash(p))
+		if times[b] == 0 {
+			bases = append(bases, b)
+		}
+		times[b]++
+	}
+	if 2*len(bases) <= len(g.Paths) {
+		names = nil
+		for _, b := range bases {
+			names = append(names, fmt.Sprintf("%s (%d times)", b, times[b]))
+		}
+	}
+	return fmt.Sprintf("%s (%s): %s", text.Plural(len(g.Paths), "file"), g.Reason, list(names))
 }
 
 // NotUsed is Unused by reason, what may be lost first.

@@ -175,6 +175,17 @@ func TestFoldersNameWhatTheyPassOver(t *testing.T) {
 	}
 }
 
+func TestFilesOfOneNameAreToldOnce(t *testing.T) {
+	root := t.TempDir()
+	for n := range 30 {
+		touch(t, root, fmt.Sprintf("p%02d/flair.nii", n), fmt.Sprintf("p%02d/lesions.nii", n), fmt.Sprintf("p%02d/t1.nii", n), fmt.Sprintf("p%02d/t2.nii", n))
+	}
+	s, err := Open(root, Options{})
+	require.NoError(t, err)
+	require.Equal(t, []string{"false 60 files (no file of layout cross-sectional): t1.nii (30 times), t2.nii (30 times)"}, reasons(s))
+	require.Len(t, s.Unused, 60)
+}
+
 func TestTwoFilesOfOneNameAreRefused(t *testing.T) {
 	root := t.TempDir()
 	touch(t, root, "p1/flair.nii.gz", "p1/flair.nii", "p1/lesions.nii.gz")

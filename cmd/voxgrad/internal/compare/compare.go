@@ -65,6 +65,11 @@ methods need a mask of every case.`,
 				}
 			}
 			j.methods = [2]string{args[0], args[1]}
+			if a, err := os.Stat(args[0]); err == nil {
+				if b, err := os.Stat(args[1]); err == nil && os.SameFile(a, b) {
+					return cli.Usagef(cmd, "A and B are the same: %s", args[0])
+				}
+			}
 			return j.run(cmd.Context())
 		},
 	}

@@ -73,6 +73,7 @@ func damaged(t *testing.T, dir string) map[string]string {
 func TestEvaluateBadMasks(t *testing.T) {
 	dir := t.TempDir()
 	truth := clitest.WriteMask(t, filepath.Join(dir, "truth.nii.gz"), lesionA)
+	method := clitest.WriteMask(t, filepath.Join(dir, "method.nii.gz"), lesionA)
 	files := damaged(t, dir)
 	for name, says := range map[string][]string{
 		"shape":    {"16×14×10 and 16×14×9", "resample"},
@@ -87,7 +88,7 @@ func TestEvaluateBadMasks(t *testing.T) {
 		for _, args := range [][]string{
 			{"evaluate", "--truth", truth, "--pred", files[name], "--report", filepath.Join(dir, "never.html")},
 			{"evaluate", "--truth", files[name], "--pred", truth, "--csv", filepath.Join(dir, "never.html")},
-			{"compare", truth, files[name], "--truth", truth, "--report", filepath.Join(dir, "never.html")},
+			{"compare", method, files[name], "--truth", truth, "--report", filepath.Join(dir, "never.html")},
 		} {
 			status, out, errs := clitest.Run(t, args...)
 			what := strings.Join(args, " ") + "\n" + errs

@@ -61,7 +61,7 @@ one folder per expert, DIR/EXPERT/CASE.nii.gz.`,
 				return err
 			}
 			if j.raters != "" {
-				return j.runRaters()
+				return j.runRaters(cmd.Context())
 			}
 			return j.run(cmd.Context())
 		},

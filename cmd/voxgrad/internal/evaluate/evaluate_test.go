@@ -250,6 +250,12 @@ func TestEvaluateReadsWhatTheProgramWrites(t *testing.T) {
 	require.FileExists(t, page)
 	require.Contains(t, clitest.Succeeds(t, "compare", pred, written, "--truth", truth), "against predictions")
 
+	status, _, errs = clitest.Run(t, "compare", pred, filepath.Join(written, "../pred"), "--truth", truth)
+	require.Equal(t, 2, status)
+	require.Contains(t, errs, "A and B are the same")
+	_, _, errs = clitest.Run(t, "evaluate", "--truth", truth, "--pred", truth)
+	require.Contains(t, errs, "the prediction is the truth itself")
+
 	// A map of probabilities is a mask only where an option says above what.
 	file := filepath.Join(written, "one_probability.nii.gz")
 	require.Equal(t, jsonKeys(t, "--truth", filepath.Join(truth, "one.nii.gz"), "--pred", filepath.Join(pred, "one.nii.gz")),

@@ -1,7 +1,9 @@
 package evaluate
 
 import (
+	"context"
 	"fmt"
+	"slices"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/scoring"
@@ -14,14 +16,22 @@ import (
 var agreementMeasures = report.DetectionMeasures[:4]
 
 // runRaters scores every rater against every other.
-func (j *evaluateJob) runRaters() error {
+func (j *evaluateJob) runRaters(ctx context.Context) error {
 	masks, err := dataset.FindRaters(j.raters)
 	if err != nil {
 		return err
 	}
 	boot := metrics.DefaultBootstrap()
-	load := func(rater, name string) (scoring.Image, error) { return j.opt.Truth(masks.Path(rater, name)) }
+	load := func(rater, name string) (scoring.Image, error) {
+		if err := scoring.Stopped(ctx, slices.Index(masks.Cases, name), len(masks.Cases)); err != nil {
+			return scoring.Image{}, err
+		}
+		return j.opt.Truth(masks.Path(rater, name))
+	}
 	pairs, err := metrics.Raters(masks.Names, masks.Cases, load, scoring.Measure, j.opt.Options, boot)
+	if err == nil {
+		err = scoring.Stopped(ctx, len(masks.Cases), len(masks.Cases))
+	}
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -166,8 +167,13 @@ func (o *Options) Score(ctx context.Context, list []dataset.Pair) ([]metrics.Cas
 	bar := cli.NewProgress("scoring", len(list))
 	defer func() { bar.Shut() }()
 	for n, p := range list {
-		if err := ctx.Err(); err != nil {
-			return nil, fmt.Errorf("stopped after %d of %s, nothing written: %w", n, text.Plural(len(list), "case"), err)
+		if err := Stopped(ctx, n, len(list)); err != nil {
+			return nil, err
+		}
+		if a, err := os.Stat(p.Truth); err == nil {
+			if b, err := os.Stat(p.Prediction); err == nil && os.SameFile(a, b) {
+				slog.Warn("the prediction is the truth itself, the same file", "case", text.Clean(p.Name), "file", p.Prediction)
+			}
 		}
 		truth, err := o.Truth(p.Truth)
 		if err != nil {
@@ -184,7 +190,15 @@ func (o *Options) Score(ctx context.Context, list []dataset.Pair) ([]metrics.Cas
 		cases = append(cases, metrics.Case{Name: p.Name, Result: r})
 		bar.Set(n+1, "")
 	}
-	return cases, nil
+	return cases, Stopped(ctx, len(list), len(list))
+}
+
+// Stopped is the error where a signal came after some of the cases.
+func Stopped(ctx context.Context, done, all int) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("stopped after %d of %s, nothing written: %w", done, text.Plural(all, "case"), err)
+	}
+	return nil
 }
 
 // TellUnused says which files beside the predictions were not used.
