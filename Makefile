@@ -13,13 +13,13 @@ HAS_CUDA := $(shell printf '\043include <cuda.h>\n\043if CUDA_VERSION < 11080\n\
 	$(CC) $(CGO_CFLAGS) $(CUDA_INC) -E -x c - >/dev/null 2>&1 && [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-quick test check lint fuzz bench gpu ptx ptx-check cover notices clean
+.PHONY: help build demo demo-quick test check lint fuzz bench gpu ptx ptx-check cover notices release has-cuda clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/voxgrad, with CUDA where cuda.h is
-	CGO_ENABLED=$(if $(HAS_CUDA),1,0) $(GO) build -trimpath $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
+	CGO_ENABLED=$(if $(HAS_CUDA),1,0) $(GO) build -trimpath -buildvcs=false $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
 	@echo "built $(BIN) $(if $(HAS_CUDA),with CUDA,without CUDA: no C compiler or no cuda.h from 11.8 on)"
 
 demo: build ## every stage end to end on phantom brains, in under ten minutes, into demo/ (open demo/index.html)
@@ -63,5 +63,11 @@ cover: ## coverage as an HTML page, cover.html
 notices: ## rewrite THIRD_PARTY.md from the modules the program is linked with
 	$(GO) run ./tools/notices > THIRD_PARTY.md.tmp && mv THIRD_PARTY.md.tmp THIRD_PARTY.md
 
+release: ## the program for every platform, with checksums and notices, into dist/
+	./tools/release.sh $(VERSION)
+
+has-cuda:
+	@[ "$(HAS_CUDA)" = yes ]
+
 clean: ## remove what the other targets made
-	rm -rf bin demo cover.out cover.html
+	rm -rf bin demo dist cover.out cover.html

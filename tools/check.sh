@@ -5,7 +5,12 @@ cd "$(dirname "$0")/.."
 start=$SECONDS
 skipped=()
 
-step() { printf '\n== %s (%d s)\n' "$*" $((SECONDS - start)); }
+# step starts a step, and says how long the one before it took.
+step() {
+	[ -z "${now:-}" ] || printf -- '-- %d s\n' $((SECONDS - began))
+	now=$* began=$SECONDS
+	printf '\n== %s (after %d s)\n' "$*" $((SECONDS - start))
+}
 skip() {
 	printf '\n-- left out: %s\n' "$*"
 	skipped+=("$*")
@@ -44,6 +49,9 @@ else
 	skip "nvcc and ptxas are not installed: the committed PTX is taken as it is"
 fi
 
+step "the same program in any folder"
+./tools/reproduce.sh
+
 step "tests"
 go test -timeout 40m ./...
 
@@ -64,6 +72,12 @@ if have cc; then
 else
 	skip "cc is not installed: no race detector"
 fi
+
+step "fuzz targets, briefly"
+./tools/fuzz.sh "${FUZZTIME:-2s}"
+
+step "releases"
+./tools/release.sh
 
 step "gradcheck and demo, as a user runs them"
 bin/voxgrad gradcheck --quick --failures --device cpu

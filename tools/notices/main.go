@@ -1,6 +1,6 @@
-// Command notices prints the third-party notices of the program: every module
-// linked into cmd/voxgrad (built with CUDA), and everything else that is embedded
-// in it, with version and licence text.
+// Command notices prints the third-party notices of the program: Go itself, every
+// module linked into cmd/voxgrad on any platform of a release, and everything else that
+// is embedded in it, with version and licence text.
 package main
 
 import (
@@ -31,13 +31,17 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
+	goroot, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		log.Fatal(err)
+	}
 	fmt.Print("# Third-party notices\n\nThe program is linked with the following modules. Written by `make notices`; do not edit.\n")
-	for _, m := range modules {
+	for _, m := range append([]module{{Path: "The Go runtime and standard library", Dir: strings.TrimSpace(string(goroot))}}, modules...) {
 		text, err := licence(m.Dir)
 		if err != nil {
 			log.Fatalf("%s: %v", m.Path, err)
 		}
-		fmt.Printf("\n## %s %s\n\n```\n%s\n```\n", m.Path, m.Version, text)
+		fmt.Printf("\n## %s\n\n```\n%s\n```\n", strings.TrimSpace(m.Path+" "+m.Version), text)
 	}
 	fmt.Print("\n# Embedded files\n\nThe program holds the following works, which are no Go modules.\n")
 	for _, dir := range embedded {
@@ -71,25 +75,35 @@ func printFolder(dir string) error {
 	return nil
 }
 
+// platforms are those of a release.
+var platforms = [][]string{
+	{"GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1"},
+	{"GOOS=linux", "GOARCH=arm64", "CGO_ENABLED=0"},
+	{"GOOS=darwin", "GOARCH=arm64", "CGO_ENABLED=0"},
+	{"GOOS=windows", "GOARCH=amd64", "CGO_ENABLED=0"},
+}
+
 // linked lists the modules of all packages the program imports, sorted by path.
 func linked(program string) ([]module, error) {
-	cmd := exec.Command("go", "list", "-deps", "-tags", "cuda", "-json=Module", program)
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.Output()
-	if err != nil {
-		return nil, err
-	}
 	seen := map[string]module{}
-	for d := json.NewDecoder(bytes.NewReader(out)); ; {
-		var p struct{ Module *module }
-		if err := d.Decode(&p); err == io.EOF {
-			break
-		} else if err != nil {
+	for _, env := range platforms {
+		cmd := exec.Command("go", "list", "-deps", "-tags", "cuda", "-json=Module", program)
+		cmd.Env = append(os.Environ(), env...)
+		cmd.Stderr = os.Stderr
+		out, err := cmd.Output()
+		if err != nil {
 			return nil, err
 		}
-		if p.Module != nil && !p.Module.Main {
-			seen[p.Module.Path] = *p.Module
+		for d := json.NewDecoder(bytes.NewReader(out)); ; {
+			var p struct{ Module *module }
+			if err := d.Decode(&p); err == io.EOF {
+				break
+			} else if err != nil {
+				return nil, err
+			}
+			if p.Module != nil && !p.Module.Main {
+				seen[p.Module.Path] = *p.Module
+			}
 		}
 	}
 	var all []module
