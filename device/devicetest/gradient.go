@@ -3,8 +3,10 @@ package devicetest
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"voxgrad/device"
+	"voxgrad/internal/numdiff"
 	"voxgrad/internal/rng"
 )
 
@@ -17,12 +19,8 @@ type Exact interface {
 
 // Gradients is the table of finite differences. With y = f(inputs), a random
 // upstream gradient r and L = Σ r·y, each reverse operation must give ∂L/∂input,
-// measured as the fourth-order central difference
-//
-//	(8(L(h) − L(−h)) − (L(2h) − L(−2h))) / 12h
-//
-// in single elements and along random directions through all of them. Check needs
-// an Exact backend.
+// measured by central differences (internal/numdiff) in single elements and along
+// random directions through all of them. Check needs an Exact backend.
 func Gradients() []Case {
 	var cases []Case
 	for _, f := range families {
@@ -59,13 +57,8 @@ type gradient struct {
 	backward func(b device.Backend, t tensors)
 }
 
-const (
-	step       = 1e-3 // h; the values have size 1
-	singles    = 40   // elements of an input looked at alone
-	directions = 4
-	gradBound  = 1e-8         // of the largest difference of an input: the fifth derivative
-	lossBound  = 1e-15 / step // of L: rounding, divided by the step
-)
+// slopes measures with values of size 1.
+var slopes = numdiff.Options{Steps: []float64{1e-3}, Elements: 40, Directions: 4, Relative: 1e-8, Rounding: 1e-15}
 
 func (g *gradient) check(b device.Backend, _ Options) (rep Report, err error) {
 	exact, ok := b.(Exact)
@@ -96,84 +89,24 @@ func (g *gradient) check(b device.Backend, _ Options) (rep Report, err error) {
 	g.forward(b, t)
 	g.backward(b, t)
 
-	size := 0.0 // of the terms of L
-	loss := func() float64 {
+	loss := func() (sum, size float64) {
 		g.forward(b, t)
-		s, abs := 0.0, 0.0
 		for i, r := range up {
-			s += r * y[i]
-			abs += math.Abs(r * y[i])
+			sum += r * y[i]
+			size += math.Abs(r * y[i])
 		}
-		size = math.Max(size, abs)
-		return s
+		return sum, size
 	}
 	for _, l := range g.inputs {
 		x, dx := exact.Data(t.at[l.name]), exact.Data(t.at["d"+l.name])
-		got, want := differences(x, dx, rng.New(4, g.name, l.name), loss)
-		r, err := compareDifferences(got, want, size)
-		r.What = "d" + l.name
-		rep.worse(r)
-		if err != nil {
-			return r, fmt.Errorf("d%s: %w", l.name, err)
+		in := numdiff.Input{Values: slices.Clone(x), Gradient: dx, Set: func(v []float64) { copy(x, v) }}
+		r := numdiff.Check(in, slopes, rng.New(4, g.name, l.name), loss)
+		w := Report{What: "d" + l.name, MaxErr: r.Worst.Error, Bound: r.Worst.Bound, NMSE: r.NMSE}
+		rep.worse(w)
+		if r.Wrong > 0 {
+			return w, fmt.Errorf("d%s: gradient %.12g, difference quotient %.12g: error %.3g above the bound %.3g",
+				l.name, r.Worst.Got, r.Worst.Want, r.Worst.Error, r.Worst.Bound)
 		}
 	}
 	return rep, mem.check()
-}
-
-// differences are slopes along single elements and random directions: as the
-// gradient dx has it, and as the loss, which reads x, has it.
-func differences(x, dx []float64, s *rng.Stream, loss func() float64) (got, want []float64) {
-	at := append([]float64(nil), x...)
-	defer copy(x, at)
-	along := func(dir func(i int) float64) float64 {
-		f := func(h float64) float64 {
-			for i := range x {
-				x[i] = at[i] + h*dir(i)
-			}
-			return loss()
-		}
-		return (8*(f(step)-f(-step)) - (f(2*step) - f(-2*step))) / (12 * step)
-	}
-	elements := s.Perm(len(x))
-	for _, e := range elements[:min(singles, len(x))] {
-		got = append(got, dx[e])
-		want = append(want, along(func(i int) float64 {
-			if i == e {
-				return 1
-			}
-			return 0
-		}))
-	}
-	for range directions {
-		// ±1 moves every element as far as a single one, so kinks stay out of reach.
-		sign := make([]float64, len(x))
-		dot := 0.0
-		for i := range sign {
-			sign[i] = 1 - 2*float64(s.Uint32()&1)
-			dot += sign[i] * dx[i]
-		}
-		got = append(got, dot)
-		want = append(want, along(func(i int) float64 { return sign[i] }))
-	}
-	return got, want
-}
-
-func compareDifferences(got, want []float64, size float64) (rep Report, err error) {
-	var top, err2, sum2 float64
-	worst := -1
-	for i := range got {
-		d := math.Abs(got[i] - want[i])
-		top, err2, sum2 = math.Max(top, math.Abs(want[i])), err2+d*d, sum2+want[i]*want[i]
-		if worst < 0 || !(d <= rep.MaxErr) {
-			rep.MaxErr, worst = d, i
-		}
-	}
-	rep.Bound = gradBound*top + lossBound*size
-	if sum2 > 0 {
-		rep.NMSE = err2 / sum2
-	}
-	if !(rep.MaxErr <= rep.Bound) {
-		return rep, fmt.Errorf("gradient %.12g, difference quotient %.12g: error %.3g above the bound %.3g", got[worst], want[worst], rep.MaxErr, rep.Bound)
-	}
-	return rep, nil
 }

@@ -13,7 +13,7 @@ import (
 	"voxgrad/device/bench"
 	"voxgrad/device/devicetest"
 	"voxgrad/device/ref"
-	"voxgrad/models/gradcheck"
+	"voxgrad/models/netcheck"
 	"voxgrad/report"
 )
 
@@ -43,7 +43,7 @@ fails.`,
 				r, err := k.Check(oracle)
 				c.add("finite differences", k.Name, r.MaxErr, r.Bound, err)
 			}
-			if _, err := gradcheck.Differences(func(r gradcheck.Row) { c.row("finite differences", r) }); err != nil {
+			if _, err := netcheck.Differences(func(r netcheck.Row) { c.row("finite differences", r) }); err != nil {
 				return err
 			}
 			for _, k := range devicetest.Cases(devicetest.Options{Large: !quick}) {
@@ -53,7 +53,7 @@ fails.`,
 				r, err := k.Check(b)
 				c.add(b.Name()+" against ref", k.Name, r.MaxErr, r.Bound, err)
 			}
-			if _, err := gradcheck.Agreement(b, gradcheck.FP32, func(r gradcheck.Row) { c.row(b.Name()+" against ref", r) }); err != nil {
+			if _, err := netcheck.Agreement(b, netcheck.FP32, func(r netcheck.Row) { c.row(b.Name()+" against ref", r) }); err != nil {
 				return err
 			}
 			c.work(b)
@@ -74,7 +74,7 @@ type checks struct {
 	note     string
 }
 
-func (c *checks) row(kind string, r gradcheck.Row) {
+func (c *checks) row(kind string, r netcheck.Row) {
 	var err error
 	if !r.OK {
 		err = fmt.Errorf("error %.3g is above %.3g", r.Error, r.Bound)

@@ -1,4 +1,4 @@
-package gradcheck
+package netcheck
 
 import (
 	"math"
@@ -158,4 +158,12 @@ func download(dev device.Backend, x device.Tensor) []float64 {
 		out[i] = float64(v)
 	}
 	return out
+}
+
+func norm(x []float64) float64 {
+	var s float64
+	for _, v := range x {
+		s += v * v
+	}
+	return math.Sqrt(s)
 }

@@ -1,4 +1,4 @@
-package gradcheck
+package netcheck
 
 import (
 	"testing"
