@@ -31,7 +31,7 @@ func TestEnsembleIsTheMeanAndOpensOneAtATime(t *testing.T) {
 		path := filepath.Join(dir, string('a'+rune(seed)))
 		require.NoError(t, models.Save(net, path, nil))
 		net.Free()
-		members = append(members, func() (*models.Net, func(), error) {
+		members = append(members, func() (models.Network, func(), error) {
 			net, err := models.Load(dev, path)
 			open++
 			most = max(most, open)

@@ -8,6 +8,7 @@ import (
 
 	"voxgrad/autograd"
 	"voxgrad/device"
+	"voxgrad/internal/text"
 	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/train/prep"
@@ -39,8 +40,12 @@ func (o Options) Check() error {
 	if err := o.Settings.Check(); err != nil {
 		return err
 	}
-	if err := models.CheckGrid(o.Patch[:]...); err != nil {
-		return err
+	voxels := 1
+	for _, n := range o.Patch {
+		if n < 1 || n > volume.MaxVoxels || voxels*n > volume.MaxVoxels {
+			return fmt.Errorf("windows of %v voxels: each edge must be at least 1 and all together at most %d voxels", o.Patch, volume.MaxVoxels)
+		}
+		voxels *= n
 	}
 	for a, h := range o.Hop {
 		if h < 1 || h > o.Patch[a] {
@@ -53,13 +58,14 @@ func (o Options) Check() error {
 	return nil
 }
 
-// Member opens one network of an ensemble; release gives it back. Members are
-// opened one after another, so that only one needs memory at a time.
-type Member func() (net *models.Net, release func(), err error)
+// Member opens one network of an ensemble, one of the four or any other that segments;
+// release gives it back. Members are opened one after another, so that only one needs
+// memory at a time.
+type Member func() (net models.Network, release func(), err error)
 
 // Keep is a member that is open already and stays so.
-func Keep(net *models.Net) Member {
-	return func() (*models.Net, func(), error) { return net, func() {}, nil }
+func Keep(net models.Network) Member {
+	return func() (models.Network, func(), error) { return net, func() {}, nil }
 }
 
 // Result is a prediction on the grid that the time points were aligned on: that of
@@ -146,12 +152,18 @@ func Canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Opti
 }
 
 // runMember adds one network's probabilities of all windows.
-func runMember(ctx context.Context, net *models.Net, images []*volume.Volume, windows []Window, acc *accumulator, opt Options, progress func(int)) error {
-	if net.TimePoints() != len(images) {
-		return fmt.Errorf("a %s takes %d image(s) per case, got %d", net.Kind, net.TimePoints(), len(images))
+func runMember(ctx context.Context, net models.Network, images []*volume.Volume, windows []Window, acc *accumulator, opt Options, progress func(int)) error {
+	spec := net.Spec()
+	if spec.Images != len(images) {
+		return fmt.Errorf("a %s takes %s per case, got %d", spec.Name, text.Plural(spec.Images, "image"), len(images))
 	}
-	if net.Head() != models.Softmax || net.Cout != 2 {
-		return fmt.Errorf("a %s does not segment", net.Kind)
+	if err := spec.Segments(); err != nil {
+		return err
+	}
+	for _, n := range opt.Patch {
+		if n%max(1, spec.Multiple) != 0 {
+			return fmt.Errorf("windows of %v voxels do not fit the network: every edge must be a multiple of %d", opt.Patch, spec.Multiple)
+		}
 	}
 	net.SetMode(layers.Eval)
 	mirrors := []int{0}
@@ -182,7 +194,7 @@ func runMember(ctx context.Context, net *models.Net, images []*volume.Volume, wi
 
 // forward is the class probabilities [D H W 2] of one window, mirrored along the
 // axes whose bits are set.
-func forward(net *models.Net, images []*volume.Volume, start, patch [3]int, mirror int, buf, turned []float32) ([]float32, error) {
+func forward(net models.Network, images []*volume.Volume, start, patch [3]int, mirror int, buf, turned []float32) ([]float32, error) {
 	dev := net.Device()
 	t := autograd.NewInference(dev)
 	defer t.Close()

@@ -151,8 +151,8 @@ func TestPredictRefuses(t *testing.T) {
 	}
 	single := []*volume.Volume{v}
 	require.NoError(t, predict(seg, single, brain, nil))
-	require.ErrorContains(t, predict(det, single, brain, nil), "a detector takes 2 image(s)")
-	require.ErrorContains(t, predict(seg, []*volume.Volume{v, v}, brain, nil), "a segmenter takes 1 image(s)")
+	require.ErrorContains(t, predict(det, single, brain, nil), "a detector takes 2 images per case, got 1")
+	require.ErrorContains(t, predict(seg, []*volume.Volume{v, v}, brain, nil), "a segmenter takes 1 image per case, got 2")
 	require.ErrorContains(t, predict(inp, single, brain, nil), "does not segment")
 	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Patch[2] = 12 }), "multiple of 8")
 	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Hop[0] = 17 }), "hop")
@@ -176,6 +176,6 @@ func TestPredictRefuses(t *testing.T) {
 	_, err = Predict(ctx, []Member{Keep(seg)}, one(brain, v), small())
 	require.ErrorIs(t, err, context.Canceled)
 	sick := errors.New("no such file")
-	_, err = Predict(context.Background(), []Member{func() (*models.Net, func(), error) { return nil, nil, sick }}, one(brain, v), small())
+	_, err = Predict(context.Background(), []Member{func() (models.Network, func(), error) { return nil, nil, sick }}, one(brain, v), small())
 	require.ErrorIs(t, err, sick)
 }

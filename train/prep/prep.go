@@ -186,6 +186,18 @@ func (a *aligner) time(n int) error {
 	if err != nil {
 		return err
 	}
+	if bad != nil {
+		inside := brain
+		if inside == nil {
+			inside = a.p.Masked
+			if moved { // what is inside without a doubt, for the mask's edge was moved
+				inside = volume.ResampleThrough(inside.Volume(), v.Grid, t.Inverse(), volume.Linear, 0).Above(0.99)
+			}
+		}
+		if err := outside(v, bad, inside); err != nil {
+			return err
+		}
+	}
 	out := v
 	if moved {
 		in := a.s.interp()
@@ -194,9 +206,6 @@ func (a *aligner) time(n int) error {
 		}
 		out = volume.ResampleThrough(v, a.ref.Grid, t, in, 0)
 		out.Path, out.Source = v.Path, a.ref.Source
-		if bad != nil {
-			bad = volume.ResampleThrough(bad.Volume(), a.ref.Grid, t, volume.Linear, 0).Above(0) // every voxel that takes from them
-		}
 		if brain != nil {
 			brain = brain.ResampleThrough(a.ref.Grid, t)
 		}
@@ -204,11 +213,6 @@ func (a *aligner) time(n int) error {
 	inside := a.p.Masked
 	if brain != nil {
 		a.found, inside = append(a.found, brain), brain
-	}
-	if bad != nil {
-		if err := outside(v, bad, inside); err != nil {
-			return err
-		}
 	}
 	a.p.Aligned = append(a.p.Aligned, out)
 	if moved {
