@@ -3,6 +3,7 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -207,6 +208,7 @@ func (s *Set) finish() (*Set, error) {
 		return nil, fmt.Errorf("%s: layout %s, but no case in it", s.Root, s.Layout)
 	}
 	s.sharedImages()
+	s.mixed()
 	return s, nil
 }
 
@@ -225,6 +227,46 @@ func (s *Set) sharedImages() {
 				s.Problems = append(s.Problems, Problem{Level: Caution, Text: fmt.Sprintf("%s: cases %s and %s have the same image %s", s.Root, text.Clean(other), text.Clean(c.ID), p)})
 			}
 		}
+	}
+}
+
+// mixed cautions of cases that are read in other ways than the rest.
+func (s *Set) mixed() {
+	for _, kind := range []struct {
+		of  func(c *Case) string
+		say string
+	}{
+		{func(c *Case) string {
+			switch n := len(c.Masks); {
+			case n == 0:
+				return "" // missing: told as such
+			case n == 1:
+				return "one mask"
+			default:
+				return fmt.Sprintf("the %s of %d raters", map[Merge]string{Majority: "majority", Any: "union"}[c.Merge], n)
+			}
+		}, "the truth is not made alike in all cases"},
+		{func(c *Case) string {
+			if c.Brain == "" {
+				return "no brain mask: taken as skull-stripped"
+			}
+			return "a brain mask"
+		}, "not all cases have a brain mask"},
+	} {
+		cases := map[string][]string{}
+		for n := range s.Cases {
+			if k := kind.of(&s.Cases[n]); k != "" {
+				cases[k] = append(cases[k], text.Clean(s.Cases[n].ID))
+			}
+		}
+		if len(cases) < 2 {
+			continue
+		}
+		var parts []string
+		for _, k := range slices.Sorted(maps.Keys(cases)) {
+			parts = append(parts, fmt.Sprintf("%s (%s: %s)", k, text.Plural(len(cases[k]), "case"), list(cases[k])))
+		}
+		s.Problems = append(s.Problems, Problem{Level: Caution, Text: fmt.Sprintf("%s: %s: %s", s.Root, kind.say, strings.Join(parts, "; "))})
 	}
 }
 

@@ -29,6 +29,8 @@ type datasetFile struct {
 	NumTraining  *int              `json:"numTraining"`
 	FileEnding   string            `json:"file_ending"`
 	Dataset      map[string]any    `json:"dataset"` // lists files outside imagesTr
+	Labels       any               `json:"labels"`   // name → number, or number → name
+	Training     any               `json:"training"` // of the older form: a list of {image, label}
 }
 
 const (
@@ -85,6 +87,37 @@ func (d *datasetFile) channels() (map[int]string, error) {
 		return nil, errors.New("it names no channels (channel_names)")
 	}
 	return out, nil
+}
+
+// lesionLabels are the names of the labels that are not background.
+func (d *datasetFile) lesionLabels() (names []string) {
+	labels, _ := d.Labels.(map[string]any)
+	for k, v := range labels {
+		name, number := k, fmt.Sprint(v)
+		if _, err := strconv.Atoi(k); err == nil {
+			name, number = number, k
+		}
+		if number != "0" && !strings.EqualFold(name, "ignore") {
+			names = append(names, text.Clean(name))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// notThere are the images of the file's own list that are none of the cases.
+func (d *datasetFile) notThere(cases map[string]bool) (missing []string) {
+	training, _ := d.Training.([]any)
+	for _, t := range training {
+		entry, _ := t.(map[string]any)
+		image, _ := entry["image"].(string)
+		name := norm.NFC.String(stem(image))
+		without, _, _ := cutChannel(name)
+		if image != "" && !cases[name] && !cases[without] {
+			missing = append(missing, text.Clean(image))
+		}
+	}
+	return missing
 }
 
 // nnunetImage splits a name without ending: the case, and the channel's four digits.
@@ -157,6 +190,12 @@ func findNNUNet(root *folder, opt Options, s *Set) error {
 			reason = "; there is " + groups[0].String()
 		}
 		return fmt.Errorf("data set %s: imagesTr holds no NAME_0000.nii.gz%s", root.root, reason)
+	}
+	if names := info.lesionLabels(); len(names) > 1 {
+		s.Problems = append(s.Problems, Problem{Level: Caution, Text: fmt.Sprintf("%s: it names several labels, %s: a mask with more than one of them is refused, and any one of them alone is taken as lesion", file, list(names))})
+	}
+	if missing := info.notThere(found); len(missing) > 0 {
+		s.Problems = append(s.Problems, Problem{Level: Caution, Text: fmt.Sprintf("%s: its list of training cases has %s that imagesTr has not: %s", file, text.Plural(len(missing), "image"), list(missing))})
 	}
 	if n := info.NumTraining; n != nil && *n != len(s.Cases) {
 		s.Problems = append(s.Problems, Problem{Level: Error, Text: fmt.Sprintf(

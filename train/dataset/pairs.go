@@ -120,7 +120,7 @@ func matchFolders(roles []role) (pairs []Pair, unused []Unused, err error) {
 		}
 		if r.strict {
 			if len(found[n]) == 0 {
-				return nil, nil, fmt.Errorf("%s: no %s in it (looked for %s)", r.path, r.what, r.lookedFor())
+				return nil, nil, fmt.Errorf("%s: no %s in it (looked for %s)%s", r.path, r.what, r.lookedFor(), r.below())
 			}
 			for name := range found[n] {
 				names[name] = true
@@ -157,6 +157,17 @@ func matchFolders(roles []role) (pairs []Pair, unused []Unused, err error) {
 			strings.Join(lines, "; "))
 	}
 	return pairs, unused, nil
+}
+
+// below is a hint at a folder in the role's that has images, or nothing.
+func (r role) below() string {
+	f := newFolder(r.path)
+	for _, dir := range f.list("").folders {
+		if len(f.list(dir).images) > 0 {
+			return "; there are images in its folder " + text.Clean(filepath.Join(r.path, dir))
+		}
+	}
+	return ""
 }
 
 func (r role) lookedFor() string {

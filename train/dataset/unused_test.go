@@ -175,6 +175,32 @@ func TestFoldersNameWhatTheyPassOver(t *testing.T) {
 	}
 }
 
+func TestCasesThatAreReadOtherwiseAreToldOf(t *testing.T) {
+	root := t.TempDir()
+	for _, c := range []string{"a", "b", "c"} {
+		touch(t, root, c+"/flair_time01_on_middle_space.nii", c+"/flair_time02_on_middle_space.nii", c+"/ground_truth_expert1.nii")
+	}
+	touch(t, root, "a/ground_truth.nii", "b/ground_truth_expert2.nii", "c/brain_mask.nii")
+	s, err := Open(root, Options{})
+	require.NoError(t, err)
+	require.Len(t, s.Problems, 2)
+	require.Contains(t, s.Problems[0].Text, "the truth is not made alike in all cases: one mask (2 cases: a, c); the majority of 2 raters (1 case: b)")
+	require.Contains(t, s.Problems[1].Text, "not all cases have a brain mask: a brain mask (1 case: c); no brain mask: taken as skull-stripped (2 cases: a, b)")
+	for _, p := range s.Problems {
+		require.Equal(t, Caution, p.Level)
+	}
+
+	root = nnunet(t, `{"modality":{"0":"FLAIR"},"labels":{"0":"background","1":"lesion","2":"new lesion"},"training":[{"image":"./imagesTr/a.nii.gz"},{"image":"./imagesTr/b.nii.gz"}]}`,
+		"imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz")
+	s, err = Open(root, Options{})
+	require.NoError(t, err)
+	require.Contains(t, s.Problems[0].Text, "it names several labels, lesion, new lesion")
+	require.Contains(t, s.Problems[1].Text, "has 1 image that imagesTr has not: ./imagesTr/b.nii.gz")
+	s, err = Open(nnunet(t, `{"channel_names":{"0":"FLAIR"},"labels":{"background":0,"lesion":1,"ignore":2}}`, "imagesTr/a_0000.nii.gz", "labelsTr/a.nii.gz"), Options{})
+	require.NoError(t, err)
+	require.Empty(t, s.Problems)
+}
+
 func TestFilesOfOneNameAreToldOnce(t *testing.T) {
 	root := t.TempDir()
 	for n := range 30 {
