@@ -28,7 +28,7 @@ type datasetFile struct {
 	Modality     map[string]string `json:"modality"` // the older name
 	NumTraining  *int              `json:"numTraining"`
 	FileEnding   string            `json:"file_ending"`
-	Dataset      map[string]any    `json:"dataset"` // lists files outside imagesTr
+	Dataset      map[string]any    `json:"dataset"`  // lists files outside imagesTr
 	Labels       any               `json:"labels"`   // name → number, or number → name
 	Training     any               `json:"training"` // of the older form: a list of {image, label}
 }
