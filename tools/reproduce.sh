@@ -18,5 +18,8 @@ modules=$(go env GOMODCACHE)
 	build "$other/there"
 )
 cmp "$other/here" "$other/there"
-! grep -aqF -e "$PWD" -e "$HOME/" -e "$modules" "$other/here" || { echo "the program holds a path of this machine"; exit 1; }
+if grep -aqF -e "$PWD" -e "$modules" "$other/here"; then
+	echo "the program holds a path of this machine"
+	exit 1
+fi
 sha256sum <"$other/here"
