@@ -313,7 +313,7 @@ func (s *sheet) draw() (*image.RGBA, error) {
 			at := image.Pt(margin+i*(s.panel.X+gap), y)
 			draw.Draw(img, p.Bounds().Add(at), p, image.Point{}, draw.Src)
 			if c.framed {
-				s.frameCloseup(img, at, &shown[n])
+				frameBox(img, at, s.scan2.vol.Grid, s.view, s.closeupView(&shown[n]).Box)
 			}
 		}
 		if len(shown) > 0 {
@@ -396,22 +396,17 @@ func (s *sheet) heading(img *image.RGBA, cols []column, shown int) {
 
 // legend explains the colours in the last line.
 func (s *sheet) legend(img *image.RGBA) {
-	text := newLettering(regular(), 15, sheetMuted)
-	x, y := margin, img.Bounds().Dy()-margin
-	item := func(c color.RGBA, name string) {
-		draw.Draw(img, image.Rect(x, y-12, x+14, y+2), image.NewUniform(c), image.Point{}, draw.Src)
-		x = text.write(img, x+21, y, name) + 24
-	}
+	var items []Swatch
 	switch {
 	case len(s.regions) == 0:
 	case s.c.Truth != nil:
-		item(TruePositive, "true positive")
-		item(FalseNegative, "false negative")
-		item(FalsePositive, "false positive")
+		items = []Swatch{{TruePositive, "true positive"}, {FalseNegative, "false negative"}, {FalsePositive, "false positive"}}
 	default:
-		item(Predicted, "predicted")
+		items = []Swatch{{Predicted, "predicted"}}
 	}
+	x := drawLegend(img, items...)
 	if s.heat != nil {
+		text, y := newLettering(regular(), 15, sheetMuted), img.Bounds().Dy()-margin
 		x = text.write(img, x, y, "probability 0") + 6
 		const length = 120
 		for i := range length {
@@ -422,14 +417,25 @@ func (s *sheet) legend(img *image.RGBA) {
 	}
 }
 
+// drawLegend draws colours and what they stand for in the last line, and returns
+// where they end.
+func drawLegend(img *image.RGBA, items ...Swatch) int {
+	text := newLettering(regular(), 15, sheetMuted)
+	x, y := margin, img.Bounds().Dy()-margin
+	for _, item := range items {
+		draw.Draw(img, image.Rect(x, y-12, x+14, y+2), image.NewUniform(item.Color), image.Point{}, draw.Src)
+		x = text.write(img, x+21, y, item.Text) + 24
+	}
+	return x
+}
+
 var closeupFrame = color.RGBA{0xff, 0xff, 0xff, 0xff}
 
 // closeupSide is the side of a close-up in pixels: two fit beside a slice that
 // is not very flat.
 func (s *sheet) closeupSide() int { return max(80, (s.panel.Y-gap)/2) }
 
-// closeupView is the part of a slice around a lesion, a square of at least 30 mm,
-// moved to lie inside the grid.
+// closeupView is the part of a slice around a lesion, a square of at least 30 mm.
 func (s *sheet) closeupView(r *region) View {
 	g := s.scan2.vol.Grid
 	spacing := g.Affine.Spacing()
@@ -438,14 +444,20 @@ func (s *sheet) closeupView(r *region) View {
 		side = max(side, 1.5*float64(r.box.Max[d]-r.box.Min[d])*spacing[d])
 	}
 	v := s.view
-	v.Slice, v.Plain = r.slice, true
+	v.Slice = r.slice
+	return v.around(g, [2]int{(r.box.Min[0] + r.box.Max[0]) / 2, (r.box.Min[1] + r.box.Max[1]) / 2}, side, s.closeupSide())
+}
+
+// around is the square of side mm around a voxel of a slice, moved to lie inside
+// the grid and drawn with that many pixels.
+func (v View) around(g volume.Grid, centre [2]int, side float64, pixels int) View {
+	spacing := g.Affine.Spacing()
 	for d := range 2 {
 		n := max(1, int(math.Round(side/spacing[d])))
-		lo := (r.box.Min[d]+r.box.Max[d])/2 - n/2
-		lo = max(0, min(lo, g.Size[d]-n))
+		lo := max(0, min(centre[d]-n/2, g.Size[d]-n))
 		v.Box.Min[d], v.Box.Max[d] = lo, min(lo+n, g.Size[d])
 	}
-	v.PixelsPerMM = float64(s.closeupSide()) / side
+	v.Plain, v.PixelsPerMM = true, float64(pixels)/side
 	return v
 }
 
@@ -478,26 +490,21 @@ func (s *sheet) closeups(img *image.RGBA, at image.Point, r *region) error {
 	return nil
 }
 
-// frameCloseup marks on a whole slice at p what the close-up shows.
-func (s *sheet) frameCloseup(img *image.RGBA, p image.Point, r *region) {
-	f, err := newFrame(s.scan2.vol.Grid, s.view)
+// frameBox marks a box on the view of a grid that was drawn at p.
+func frameBox(img *image.RGBA, p image.Point, g volume.Grid, v View, b Box) {
+	f, err := newFrame(g, v)
 	if err != nil {
 		return // the same view was drawn just before
 	}
-	b := s.closeupView(r).Box
 	x0, y0 := f.pixel(float64(b.Min[0])-0.5, float64(b.Min[1])-0.5)
 	x1, y1 := f.pixel(float64(b.Max[0])-0.5, float64(b.Max[1])-0.5)
-	box := image.Rect(int(x0), int(y0), int(x1), int(y1)).Intersect(image.Rect(0, 0, s.panel.X, s.panel.Y))
-	mark := func(x, y int) {
-		at := p.Add(image.Pt(x, y))
-		img.SetRGBA(at.X, at.Y, blend(img.RGBAAt(at.X, at.Y), closeupFrame, 0.6))
-	}
-	for x := box.Min.X; x < box.Max.X; x++ {
-		mark(x, box.Min.Y)
-		mark(x, box.Max.Y-1)
-	}
-	for y := box.Min.Y + 1; y < box.Max.Y-1; y++ {
-		mark(box.Min.X, y)
-		mark(box.Max.X-1, y)
+	box := image.Rect(int(x0), int(y0), int(x1), int(y1)).Intersect(image.Rect(0, 0, f.width, f.height))
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		for x := box.Min.X; x < box.Max.X; x++ {
+			if x == box.Min.X || x == box.Max.X-1 || y == box.Min.Y || y == box.Max.Y-1 {
+				at := p.Add(image.Pt(x, y))
+				img.SetRGBA(at.X, at.Y, blend(img.RGBAAt(at.X, at.Y), closeupFrame, 0.6))
+			}
+		}
 	}
 }

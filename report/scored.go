@@ -325,7 +325,7 @@ func (s *sheet) wholeRow(r *region) (*image.RGBA, error) {
 	v.Slice = r.slice
 	img, err := s.sideBySide(v, s.found)
 	if err == nil {
-		s.frameCloseup(img, image.Pt(s.panel.X+gap, 0), r)
+		frameBox(img, image.Pt(s.panel.X+gap, 0), s.scan2.vol.Grid, s.view, s.closeupView(r).Box)
 	}
 	return img, err
 }

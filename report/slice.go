@@ -236,10 +236,10 @@ type Scan struct {
 // Box is a range of voxels on a canonical grid: Min inside, Max outside.
 type Box struct{ Min, Max [3]int }
 
-// NewScan prepares v. Black is the 0.5th percentile of the voxels in brain, and the
-// 99.8th is at 1/headroom of white, so that bright lesions keep their texture; a nil brain means the non-zero voxels of a
-// skull-stripped image, or what is brighter than the air of another one. NaN and infinite
-// voxels are shown black. The error is for a mask on another grid.
+// NewScan prepares v, with the GreyScale of the voxels in brain; a nil brain means the
+// non-zero voxels of a skull-stripped image, or what is brighter than the air of
+// another one. NaN and infinite voxels are shown black. The error is for a mask on
+// another grid.
 func NewScan(v, brain *volume.Volume) (*Scan, error) {
 	if brain != nil {
 		if err := volume.SameSpace(v, brain); err != nil {
@@ -255,12 +255,10 @@ func NewScan(v, brain *volume.Volume) (*Scan, error) {
 	} else { // an image with skull, or an empty one
 		inside = brighterThanAir(s.vol)
 	}
-	s.window(inside)
+	s.low, s.high = GreyScale(s.vol.Data, inside)
 	s.box = bounds(inside, s.vol.Grid)
 	return s, nil
 }
-
-const headroom = 1.2
 
 // Box is the box around the brain.
 func (s *Scan) Box() Box { return s.box }
@@ -268,26 +266,29 @@ func (s *Scan) Box() Box { return s.box }
 // Size is the number of voxels along the canonical axes.
 func (s *Scan) Size() [3]int { return s.vol.Size }
 
-// window sets the grey scale from at most about 2¹⁸ of the voxels inside, taken
-// at equal distances.
-func (s *Scan) window(inside []bool) {
-	values := sample(s.vol.Data, inside)
+// GreyScale returns the intensities that are shown black and white: the 0.5th
+// percentile of the voxels inside, and so much above the 99.8th that bright lesions
+// keep their texture, a fifth of the range. It looks at no more than about 2¹⁸ voxels,
+// at equal distances, and leaves out NaN and infinite ones.
+func GreyScale(data []float32, inside []bool) (black, white float64) {
+	values := sample(data, inside)
 	if len(values) == 0 {
-		values = sample(s.vol.Data, nil)
+		values = sample(data, nil)
 	}
 	if len(values) == 0 { // not one finite voxel
-		values = []float32{0}
+		return 0, 1
 	}
-	s.low, s.high = volume.Percentile(values, 0.5), volume.Percentile(values, 99.8)
-	if s.high == s.low && s.low > 0 { // one value everywhere: show it against 0
-		s.low = 0
+	low, high := volume.Percentile(values, 0.5), volume.Percentile(values, 99.8)
+	if high == low { // one value everywhere: show it against 0
+		low, high = min(low, 0), max(high, 0)
 	}
-	s.high = s.low + headroom*(s.high-s.low)
-	if !(s.high > s.low) {
-		s.high = s.low + 1
+	if high == low {
+		return low, low + 1
 	}
+	return low, low + 1.2*(high-low)
 }
 
+// sample returns finite values of the voxels inside, of all for nil.
 func sample(data []float32, inside []bool) []float32 {
 	const enough = 1 << 18
 	n := len(data)

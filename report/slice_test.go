@@ -203,7 +203,7 @@ func TestGreysSuitTheBrain(t *testing.T) {
 	s, err := NewScan(v, brain)
 	require.NoError(t, err)
 	require.InDelta(t, 120, s.low, 3)
-	require.InDelta(t, 120+headroom*38, s.high, 3)
+	require.InDelta(t, 120+1.2*38, s.high, 3)
 	require.Equal(t, Box{[3]int{7, 7, 0}, [3]int{33, 33, 10}}, s.Box())
 
 	img, err := s.Slice(View{Convention: Neurological, Slice: 5, PixelsPerMM: 1, Plain: true})

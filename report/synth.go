@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
 	"image/draw"
 	"math"
 
@@ -120,8 +119,8 @@ func (s *synthSheet) draw() (*image.RGBA, error) {
 			return nil, err
 		}
 		draw.Draw(img, p.Bounds().Add(image.Pt(margin, y)), p, image.Point{}, draw.Src)
-		near := s.near(whole, at, l.MM3)
-		s.frame(img, image.Pt(margin, y), whole, near.Box)
+		near := whole.around(source.vol.Grid, [2]int{at[0], at[1]}, min(max(30, 4*math.Cbrt(l.MM3)), 90), synthCell)
+		frameBox(img, image.Pt(margin, y), source.vol.Grid, whole, near.Box)
 		for t, scan := range s.scans {
 			for below, over := range [][]*Overlay{nil, {s.marks[t]}} {
 				p, err := scan.Slice(near, over...)
@@ -133,7 +132,7 @@ func (s *synthSheet) draw() (*image.RGBA, error) {
 			}
 		}
 	}
-	s.legend(img)
+	drawLegend(img, Swatch{lesionColor, "lesion"}, Swatch{newColor, "new at time 2"})
 	return img, nil
 }
 
@@ -157,40 +156,6 @@ func (s *synthSheet) canonical(at [3]float64) (v [3]int) {
 	return v
 }
 
-// near is a square around a lesion of that volume, moved to lie inside the grid.
-func (s *synthSheet) near(v View, at [3]int, mm3 float64) View {
-	g := s.scans[0].vol.Grid
-	spacing := g.Affine.Spacing()
-	side := min(max(30, 4*math.Cbrt(mm3)), 90)
-	v.Plain = true
-	for d := range 2 {
-		n := max(1, int(math.Round(side/spacing[d])))
-		lo := max(0, min(at[d]-n/2, g.Size[d]-n))
-		v.Box.Min[d], v.Box.Max[d] = lo, min(lo+n, g.Size[d])
-	}
-	v.PixelsPerMM = synthCell / side
-	return v
-}
-
-// frame marks on the whole slice at p what the close-ups show.
-func (s *synthSheet) frame(img *image.RGBA, p image.Point, whole View, b Box) {
-	f, err := newFrame(s.scans[0].vol.Grid, whole)
-	if err != nil {
-		return // the same view was drawn just before
-	}
-	x0, y0 := f.pixel(float64(b.Min[0])-0.5, float64(b.Min[1])-0.5)
-	x1, y1 := f.pixel(float64(b.Max[0])-0.5, float64(b.Max[1])-0.5)
-	box := image.Rect(int(x0), int(y0), int(x1), int(y1)).Canon().Intersect(image.Rect(0, 0, f.width, f.height))
-	for y := box.Min.Y; y < box.Max.Y; y++ {
-		for x := box.Min.X; x < box.Max.X; x++ {
-			if x == box.Min.X || x == box.Max.X-1 || y == box.Min.Y || y == box.Max.Y-1 {
-				at := p.Add(image.Pt(x, y))
-				img.SetRGBA(at.X, at.Y, blend(img.RGBAAt(at.X, at.Y), closeupFrame, 0.6))
-			}
-		}
-	}
-}
-
 func (s *synthSheet) heading(img *image.RGBA, x0 int) {
 	width := img.Bounds().Dx() - 2*margin
 	title, text := newLettering(bold(), 19, sheetInk), newLettering(regular(), 15, sheetMuted)
@@ -209,17 +174,5 @@ func (s *synthSheet) heading(img *image.RGBA, x0 int) {
 	head.write(img, margin, y, "time 2")
 	for t, name := range []string{"source", "time 1", "time 2"} {
 		head.write(img, x0+t*(synthCell+gap), y, name)
-	}
-}
-
-func (s *synthSheet) legend(img *image.RGBA) {
-	text := newLettering(regular(), 15, sheetMuted)
-	x, y := margin, img.Bounds().Dy()-margin
-	for _, item := range []struct {
-		c    color.RGBA
-		name string
-	}{{lesionColor, "lesion"}, {newColor, "new at time 2"}} {
-		draw.Draw(img, image.Rect(x, y-12, x+14, y+2), image.NewUniform(item.c), image.Point{}, draw.Src)
-		x = text.write(img, x+21, y, item.name) + 24
 	}
 }

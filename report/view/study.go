@@ -95,7 +95,7 @@ func Load(f Files) (*Study, error) {
 		} else {
 			s.noteSpace(first, v)
 		}
-		low, high := window(v)
+		low, high := report.GreyScale(v.Data, v.NonZero().Data)
 		up, degrees := upright(v)
 		if degrees > 0 {
 			s.note("%s is tilted by %.1f degrees: it is shown resampled along the world's axes, its intensities interpolated.", in.Path, degrees)
@@ -258,37 +258,6 @@ func storage(v *volume.Volume) volume.DType {
 		return volume.Int16
 	}
 	return volume.Float32
-}
-
-// window is the range of intensities between black and white: from the 0.5th to the
-// 99.8th percentile of the non-zero voxels, with room above for bright lesions.
-func window(v *volume.Volume) (low, high float64) {
-	const enough, headroom = 1 << 18, 1.2
-	inside := 0
-	for _, f := range v.Data {
-		if f != 0 {
-			inside++
-		}
-	}
-	if inside == 0 {
-		return 0, 1
-	}
-	values := make([]float32, 0, min(inside, 2*enough))
-	step, seen := 1+inside/enough, 0
-	for _, f := range v.Data {
-		if f == 0 {
-			continue
-		}
-		if seen%step == 0 {
-			values = append(values, f)
-		}
-		seen++
-	}
-	low, high = volume.Percentile(values, 0.5), volume.Percentile(values, 99.8)
-	if high == low { // one value everywhere: show it against 0
-		low, high = min(low, 0), max(high, 0)
-	}
-	return low, low + headroom*(high-low)
 }
 
 // overlay is a mask, or two that are compared, as an image of classes 1, 2, …
