@@ -425,7 +425,7 @@ func (w *warp) view(in *inst, lane int, global, shared uint32) []byte {
 	switch {
 	case global>>lane&1 != 0:
 		a, off := w.locate(in, lane, n, write)
-		w.own(in, lane, a, off)
+		w.own(in, lane, a, off, n)
 		if write {
 			fill(a.shadow[off:off+n], 1)
 		} else {

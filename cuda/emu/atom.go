@@ -176,6 +176,7 @@ func (w *warp) sharedAtomic(in *inst, lane int, off, n uint64) {
 		if c.wTime == 0 {
 			w.faultLane(in, lane, Uninitialised, "nobody wrote byte %d of shared memory", i<<g)
 		}
+		w.underWay(in, lane, c, i<<g)
 		w.atomicCell(in, lane, c, i<<g)
 	}
 }

@@ -256,6 +256,7 @@ func (b *block) reset(index int) {
 		}
 		w.clock[w.id] = 1
 		clear(w.written)
+		w.copies, w.group = w.copies[:0], [32]int{}
 		for _, s := range b.k.zero[class32] {
 			w.r32[s] = reg32{}
 		}

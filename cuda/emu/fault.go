@@ -23,6 +23,8 @@ const (
 	DivergentBarrier Kind = "divergent barrier"
 	MissingBarrier   Kind = "barrier not reached by all threads"
 	DivergentShuffle Kind = "exchange with a thread that does not take part"
+	DivergentMatrix  Kind = "matrix instruction that not all lanes execute"
+	AsyncCopy        Kind = "asynchronous copy not waited for"
 	DivideByZero     Kind = "integer division by zero"
 	Runaway          Kind = "runaway kernel"
 	Trapped          Kind = "trap"

@@ -240,14 +240,14 @@ func newOwners(bytes uint64) *owners {
 // own refuses an access to global memory that another block of the launch has to do
 // with. Accesses of less than a word are not looked at, for a word may belong to several
 // blocks then.
-func (w *warp) own(in *inst, lane int, a *allocation, off uint64) {
+func (w *warp) own(in *inst, lane int, a *allocation, off, n uint64) {
 	if a.owners == nil || in.n < 4 || in.flags&fVolatile != 0 {
 		return
 	}
 	launch := uint64(w.b.l.number) << 32
 	me := launch | uint64(w.b.index+1)
 	other := func(stamp uint64) bool { return stamp>>32 == launch>>32 && stamp != me }
-	for i := off / 4; i < (off+uint64(in.total))/4; i++ {
+	for i := off / 4; i < (off+n)/4; i++ {
 		reader, writer := &a.owners.reader[i], &a.owners.writer[i]
 		if in.flags&fStore != 0 {
 			// A writer marks the word and then looks for readers, a reader the other way

@@ -20,7 +20,8 @@ type cell struct {
 const (
 	severalWarps   = 0xffff
 	byAtomic       = 1 << 15   // flag of wThread
-	severalThreads = 1<<15 - 1 // of wThread: wTime is the block's epoch
+	byCopy         = 1 << 14   // flag of wThread: of an asynchronous copy not waited for
+	severalThreads = 1<<14 - 1 // of wThread: wTime is the block's epoch
 )
 
 // sharedAt checks the range and alignment of an access to shared memory.
@@ -51,7 +52,7 @@ func (w *warp) ordered(t uint16, time uint32, lane int) bool {
 
 // writer names who wrote a cell.
 func (b *block) writer(c *cell) string {
-	t := c.wThread &^ byAtomic
+	t := c.wThread &^ (byAtomic | byCopy)
 	if t == severalThreads {
 		return "atomics of several warps"
 	}
@@ -71,6 +72,7 @@ func (w *warp) readCell(in *inst, lane int, c *cell, off uint64) {
 	if c.wTime == 0 {
 		w.faultLane(in, lane, Uninitialised, "nobody wrote byte %d of shared memory", off)
 	}
+	w.underWay(in, lane, c, off)
 	if !w.b.races {
 		return
 	}
@@ -96,6 +98,7 @@ func (w *warp) readCell(in *inst, lane int, c *cell, off uint64) {
 // matter.
 func (w *warp) writeCell(in *inst, lane int, c *cell, off uint64, same bool) {
 	now := w.clock[w.id]
+	w.underWay(in, lane, c, off)
 	if w.b.races {
 		if c.wTime != 0 && !same && !w.ordered(c.wThread, c.wTime, lane) {
 			w.faultLane(in, lane, SharedRace, "byte %d of shared memory was written by %s too, with no barrier between", off, w.b.writer(c))

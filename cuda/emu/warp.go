@@ -34,6 +34,8 @@ type warp struct {
 	clock   []uint32 // what this warp knows of every warp's time; clock[id] is its own
 	local   []byte   // lane after lane
 	written []byte   // shadow of local
+	copies  []copying
+	group   [32]int // the group that a lane's next copy belongs to
 }
 
 // frame is a side of a branch that waits.
