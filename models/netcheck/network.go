@@ -48,6 +48,9 @@ func networks() []network {
 	}
 }
 
+// Rows is how many rows Differences and Agreement have together.
+func Rows() int { return (1 + 4) * len(networks()) }
+
 func (n network) String() string {
 	s := fmt.Sprintf("%s, %s, %v", n.Kind, n.Up, n.mode)
 	if n.frozen {
