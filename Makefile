@@ -23,10 +23,10 @@ build: ## build bin/voxgrad, with CUDA where cuda.h is
 	@echo "built $(BIN) $(if $(HAS_CUDA),with CUDA,without CUDA: no C compiler or no cuda.h from 11.8 on)"
 
 demo: build ## every stage end to end on phantom brains, in under ten minutes, into demo/ (open demo/index.html)
-	$(BIN) demo --out $(DEMO)
+	$(BIN) demo --overwrite --out $(DEMO)
 
 demo-quick: build ## the same, smaller, in under three minutes: shows that everything works, not how well
-	$(BIN) demo --quick --out $(DEMO)
+	$(BIN) demo --quick --overwrite --out $(DEMO)
 
 test: ## all tests
 	$(GO) test -timeout 40m ./...

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"voxgrad/internal/outfile"
 )
@@ -15,8 +16,10 @@ type History struct {
 	Title        string
 	TrainLoss    []float64
 	ValLoss      []float64
-	ValDice      []float64 // of the validation patches or cases, in [0, 1]
+	ValDice      []float64 // of the validation patches, in [0, 1]
 	ValDiceEMA   []float64 // smoothed; computed from ValDice where nil
+	FullDice     []float64 // mean over whole validation images, in [0, 1]
+	FullF1       []float64 // their lesion F1
 	ValPSNR      []float64 // dB, of patches that a network restored
 	LearningRate []float64
 	Seconds      []float64 // wall time of each epoch
@@ -31,7 +34,7 @@ func (h *History) Epochs() (int, error) {
 		data []float64
 	}{
 		{"TrainLoss", h.TrainLoss}, {"ValLoss", h.ValLoss}, {"ValDice", h.ValDice},
-		{"ValDiceEMA", h.ValDiceEMA}, {"ValPSNR", h.ValPSNR}, {"LearningRate", h.LearningRate}, {"Seconds", h.Seconds},
+		{"ValDiceEMA", h.ValDiceEMA}, {"FullDice", h.FullDice}, {"FullF1", h.FullF1}, {"ValPSNR", h.ValPSNR}, {"LearningRate", h.LearningRate}, {"Seconds", h.Seconds},
 	} {
 		switch {
 		case s.data == nil:
@@ -47,21 +50,18 @@ func (h *History) Epochs() (int, error) {
 	return n, nil
 }
 
-// EMA is the exponential moving average of x that starts at its first number:
-// y[0] = x[0], y[n] = keep·y[n−1] + (1−keep)·x[n]. A NaN in x leaves the average
-// as it was. nnU-Net smooths its validation Dice so, with keep = 0.9.
+// EMA is the exponential moving average of x, corrected for where it starts:
+// y[n] = Σ keepⁿ⁻ⁱ·x[i] / Σ keepⁿ⁻ⁱ over the i ≤ n at which x is a number. Without the
+// correction the first number, which says least, would weigh most for a long time.
+// Before the first number y is NaN, and a NaN in x leaves the average as it was.
 func EMA(x []float64, keep float64) []float64 {
 	y := make([]float64, len(x))
-	last := math.NaN()
+	sum, weight := 0.0, 0.0
 	for n, v := range x {
-		switch {
-		case math.IsNaN(v):
-		case math.IsNaN(last):
-			last = v
-		default:
-			last = keep*last + (1-keep)*v
+		if !math.IsNaN(v) {
+			sum, weight = keep*sum+v, keep*weight+1
 		}
-		y[n] = last
+		y[n] = sum / weight
 	}
 	return y
 }
@@ -70,7 +70,7 @@ func EMA(x []float64, keep float64) []float64 {
 const smoothing = 0.9
 
 // Curves is the chart of a training history: training and validation loss,
-// validation Dice as measured and smoothed, PSNR, learning rate and seconds per
+// validation Dice of patches as measured and smoothed, scores of whole images, PSNR, learning rate and seconds per
 // epoch, one panel each, with the best epoch marked. Panels without data are left out,
 // and a learning rate that never changes gives its place to the seconds.
 func Curves(h *History) (*Chart, error) {
@@ -100,7 +100,7 @@ func Curves(h *History) (*Chart, error) {
 		c.panels = append(c.panels, loss)
 	}
 
-	dice := panel{title: "validation Dice", mark: best, markName: "best epoch", low: 0}
+	dice := panel{title: "validation Dice of patches", mark: best, markName: "best epoch", low: 0}
 	if h.ValDice != nil {
 		dice.lines = append(dice.lines, line{name: "per epoch", x: epoch, y: h.ValDice, color: lineGreen, width: 0.8, points: true})
 	}
@@ -113,6 +113,16 @@ func Curves(h *History) (*Chart, error) {
 	}
 	if dice.lines != nil {
 		c.panels = append(c.panels, dice)
+	}
+
+	if anyNumber(h.FullDice) || anyNumber(h.FullF1) {
+		c.panels = append(c.panels, panel{
+			title: "whole validation images", mark: best, markName: "best epoch", low: 0,
+			lines: []line{
+				{name: "Dice", x: epoch, y: h.FullDice, color: lineGreen, width: 1.4, points: true},
+				{name: "lesion F1", x: epoch, y: h.FullF1, color: linePurple, width: 1.4, points: true},
+			},
+		})
 	}
 
 	if h.ValPSNR != nil {
@@ -136,6 +146,11 @@ func Curves(h *History) (*Chart, error) {
 	}
 	c.panels[len(c.panels)-1].xlabel = "epoch"
 	return c, nil
+}
+
+// anyNumber reports whether there is any number in x.
+func anyNumber(x []float64) bool {
+	return slices.ContainsFunc(x, func(v float64) bool { return !math.IsNaN(v) })
 }
 
 // constant tells whether all finite values are the same.

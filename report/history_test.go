@@ -122,10 +122,10 @@ func TestCurvesLeaveOutWhatWasNotMeasured(t *testing.T) {
 		}
 		return out
 	}
-	require.Equal(t, []string{"loss", "validation Dice", "learning rate", "seconds per epoch"}, titles(training(5)))
+	require.Equal(t, []string{"loss", "validation Dice of patches", "learning rate", "seconds per epoch"}, titles(training(5)))
 	h := training(5)
 	h.LearningRate = []float64{1e-4, 1e-4, math.NaN(), 1e-4, 1e-4}
-	require.Equal(t, []string{"loss", "validation Dice", "seconds per epoch"}, titles(h))
+	require.Equal(t, []string{"loss", "validation Dice of patches", "seconds per epoch"}, titles(h))
 	h.Seconds, h.ValDice = nil, nil
 	require.Equal(t, []string{"loss", "learning rate"}, titles(h))
 	h.ValPSNR = []float64{20, 21, math.NaN(), 24, 25}
@@ -163,7 +163,7 @@ func TestEMA(t *testing.T) {
 	nan := math.NaN()
 	got := EMA([]float64{nan, 1, 2, nan, 3}, 0.75)
 	require.True(t, math.IsNaN(got[0]))
-	require.InDeltaSlice(t, []float64{1, 1.25, 1.25, 1.6875}, got[1:], 1e-15)
+	require.InDeltaSlice(t, []float64{1, (0.75 + 2) / 1.75, (0.75 + 2) / 1.75, (0.5625 + 1.5 + 3) / 2.3125}, got[1:], 1e-15)
 }
 
 func TestTicks(t *testing.T) {

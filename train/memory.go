@@ -3,6 +3,7 @@ package train
 import (
 	"errors"
 	"fmt"
+	"math"
 
 	"voxgrad/augment"
 	"voxgrad/device"
@@ -80,6 +81,12 @@ func PlanMemory(c Config, limit int64, open OpenDry) (*MemoryPlan, error) {
 		return nil, fmt.Errorf("memory plan: a limit of %d bytes", limit)
 	}
 	if err := resolveWidth(&c); err != nil {
+		return nil, err
+	}
+	if err := c.Sampler.Check(); err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	if err := tooLarge(c, limit); err != nil {
 		return nil, err
 	}
 	p := &MemoryPlan{Limit: limit, what: fmt.Sprintf("%s of width %d on patches of %v", c.Task, c.Network.Width, size3(c.Sampler.Patch))}
@@ -321,9 +328,27 @@ func checkMemory(job Job) error {
 	if job.Limit <= 0 || job.OpenDry == nil {
 		return nil
 	}
+	if err := tooLarge(job.Config, job.Limit); err != nil {
+		return err
+	}
+	if _, fits, err := measure(job.Config, job.OpenDry, job.Limit); fits || err != nil {
+		return err
+	}
 	p, err := PlanMemory(job.Config, job.Limit, job.OpenDry)
 	if err != nil {
 		return err
 	}
 	return p.Check()
+}
+
+// tooLarge refuses what is far beyond a limit without planning it, which needs patches of
+// its own: even the first layer's result and its gradient do not fit.
+func tooLarge(c Config, limit int64) error {
+	voxels := c.Sampler.Patch[0] * c.Sampler.Patch[1] * c.Sampler.Patch[2] // at most sample.MaxVoxels
+	least := 2 * 4 * float64(voxels) * float64(max(c.Network.Width, 1)) * float64(c.Run.Batch)
+	if least <= float64(limit) {
+		return nil
+	}
+	return fmt.Errorf("not enough memory: a %s of width %d on patches of %s needs more than %s at batch %d, there are %s: use smaller patches (sampler.patch), a smaller width or a smaller batch",
+		c.Task, c.Network.Width, size3(c.Sampler.Patch), text.Bytes(int64(min(least, math.MaxInt64/2))), c.Run.Batch, text.Bytes(limit))
 }

@@ -215,7 +215,8 @@ func readHistory(file string) (*report.History, error) {
 		}
 		return out
 	}
-	h := &report.History{TrainLoss: column("train_loss"), ValLoss: column("valid_loss"), ValDice: column("valid_dice")}
+	h := &report.History{TrainLoss: column("train_loss"), ValLoss: column("valid_loss"), ValDice: column("valid_dice"),
+		FullDice: column("full_dice"), FullF1: column("full_lesion_f1")}
 	for c, head := range rows[0] {
 		if head != "best" {
 			continue

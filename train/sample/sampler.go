@@ -23,12 +23,22 @@ func Defaults() Options {
 	return Options{Patch: [3]int{64, 64, 64}, LesionProb: 0.75, Jitter: 16, LesionFree: true, LesionPoint: "centre"}
 }
 
+// MaxVoxels bounds a patch.
+const MaxVoxels = 1 << 28
+
 // Check says what is wrong with the options, in words of the config file.
 func (o Options) Check() error {
 	for _, n := range o.Patch {
 		if n < 8 || n%8 != 0 {
 			return fmt.Errorf("patch %v: each edge must be a multiple of 8 (three poolings by two), at least 8", o.Patch)
 		}
+	}
+	// Edge by edge: their product may overflow.
+	for voxels, a := 1, 0; a < len(o.Patch); a++ {
+		if voxels > MaxVoxels/o.Patch[a] {
+			return fmt.Errorf("patch %v: more than %d voxels", o.Patch, MaxVoxels)
+		}
+		voxels *= o.Patch[a]
 	}
 	if !(o.LesionProb >= 0 && o.LesionProb <= 1) {
 		return fmt.Errorf("lesion_prob %g: must be from 0 to 1", o.LesionProb)

@@ -2,15 +2,18 @@ package cli
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
+
+	"voxgrad/internal/settings"
 )
 
 type testConfig struct {
@@ -28,8 +31,10 @@ type testConfig struct {
 }
 
 func (c *testConfig) ParseTOML(text []byte) error {
-	return toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(c)
+	return settings.Decode(text, c)
 }
+
+func (c *testConfig) TOML() ([]byte, error) { return settings.Encode(c) }
 
 // parse runs a command line against a fresh configuration.
 func parse(t *testing.T, args ...string) (testConfig, error) {
@@ -114,4 +119,32 @@ func TestSettingsRefuse(t *testing.T) {
 	t.Setenv("VOXGRAD_JITTER", "many")
 	_, err = parse(t)
 	require.ErrorContains(t, err, "VOXGRAD_JITTER")
+}
+
+// Printed settings are a file that results in them, and nothing else is needed or done.
+func TestPrintConfig(t *testing.T) {
+	show := func(args ...string) string {
+		cfg := testConfig{LearningRate: 1e-4, Patch: [3]int{64, 64, 64}, Members: []string{}}
+		cmd := &cobra.Command{Use: "x", SilenceErrors: true, SilenceUsage: true, RunE: func(*cobra.Command, []string) error { return errors.New("it ran") }}
+		BindSettings(cmd, &cfg, nil)
+		cmd.Flags().String("out", "", "")
+		require.NoError(t, cmd.MarkFlagRequired("out"))
+		cmd.SetArgs(args)
+		r, w, err := os.Pipe()
+		require.NoError(t, err)
+		before := os.Stdout
+		os.Stdout = w
+		err = cmd.Execute()
+		os.Stdout = before
+		require.NoError(t, w.Close())
+		require.NoError(t, err)
+		text, err := io.ReadAll(r)
+		require.NoError(t, err)
+		return string(text)
+	}
+	text := show("--print-config", "--patch", "8x16x24", "--config", write(t, "[other]\nseed = 7\n"))
+	require.Contains(t, text, "# step size\nlearning_rate = 0.0001\n")
+	require.Contains(t, text, "patch = [8, 16, 24]")
+	require.Contains(t, text, "[other]\nseed = 7")
+	require.Equal(t, text, show("--config", write(t, text), "--print-config"))
 }

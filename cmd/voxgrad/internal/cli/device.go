@@ -107,3 +107,13 @@ func DryDevice(cmd *cobra.Command, name string) (train.OpenDry, error) {
 	}
 	return train.DryTensors, nil
 }
+
+// DeviceMemory returns the bytes that the device a user named can give, where that is known
+// before it is asked: the processor's. 0 is unknown.
+func DeviceMemory(cmd *cobra.Command, name string) (int64, error) {
+	kind, _, err := parseDevice(cmd, name)
+	if err != nil || kind != "cpu" {
+		return 0, err
+	}
+	return cpu.AvailableMemory(), nil
+}

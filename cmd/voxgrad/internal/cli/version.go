@@ -36,3 +36,17 @@ func Version() string {
 func PageFooter() string {
 	return "voxgrad " + Version() + ". For research only: not a medical device."
 }
+
+// Commit is the commit that the program was built from, "" where the build does not tell.
+func Commit() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}

@@ -15,6 +15,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/runs"
+	"voxgrad/internal/lockfile"
 	"voxgrad/internal/outfile"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
@@ -26,7 +27,8 @@ import (
 type demo struct {
 	out                 string
 	seed                uint64
-	quick, resume       bool
+	quick               bool
+	resume, overwrite   bool
 	trainPairs, heldOut int
 	device              string
 }
@@ -66,10 +68,12 @@ DIR/demo.toml --out DIR' is the same run by hand.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&d.out, "out", "demo", "folder to write to; an earlier demo in it is replaced")
+	f.StringVar(&d.out, "out", "demo", "folder to write to")
 	f.Uint64Var(&d.seed, "seed", 1, "the same seed gives the same scores")
 	f.BoolVar(&d.quick, "quick", false, "smaller scans, networks and stages: shows that everything works, not how well")
-	f.BoolVar(&d.resume, "resume", false, "go on with the demo in the folder, which was cut off, instead of replacing it")
+	f.BoolVar(&d.resume, "resume", false, "go on with the demo in the folder, which was cut off")
+	f.BoolVar(&d.overwrite, "overwrite", false, "replace an earlier demo in the folder")
+	cmd.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	f.IntVar(&d.trainPairs, "pairs", 0, "pairs to train on; 0 means 20, with --quick 8")
 	f.IntVar(&d.heldOut, "held-out", 0, "pairs to score; 0 means 8, with --quick 4")
 	cli.DeviceFlag(cmd, &d.device)
@@ -97,6 +101,14 @@ func (d *demo) path(parts ...string) string {
 // run makes the data and the configuration and runs the pipeline.
 func (d *demo) run(cmd *cobra.Command) error {
 	start := time.Now()
+	if d.out == "" {
+		return cli.Usagef(cmd, "--out is empty: name the demo's folder")
+	}
+	lock, err := lockfile.Folder(d.out)
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
 	if err := d.prepare(); err != nil {
 		return err
 	}
@@ -105,6 +117,7 @@ func (d *demo) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer closeDevice()
+	job.Lock = lock
 	if err := d.makeData(cmd.Context()); err != nil {
 		if cmd.Context().Err() != nil {
 			return errDemoInterrupted
@@ -137,12 +150,9 @@ func (d *demo) run(cmd *cobra.Command) error {
 // errDemoInterrupted is the end of a demo by a signal.
 var errDemoInterrupted = cli.Stopped(errors.New("interrupted; everything is saved, and the same command with --resume goes on from here"))
 
-// prepare makes room for the demo: an earlier one goes, or with --resume is gone on
-// with. What no demo has written is never touched.
+// prepare makes room for the demo: an earlier one is gone on with, or removed with
+// --overwrite. What no demo has written is never touched.
 func (d *demo) prepare() error {
-	if d.out == "" {
-		return errors.New("--out is empty: name the demo's folder")
-	}
 	text, err := os.ReadFile(d.path(demoConfig))
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
@@ -154,9 +164,11 @@ func (d *demo) prepare() error {
 			}
 		}
 	case d.resume && string(text) != d.config():
-		return fmt.Errorf("%s is of a demo with other options: resume it with the same ones, or leave --resume away to replace it", d.path(demoConfig))
-	case !d.resume:
+		return fmt.Errorf("%s is of a demo with other options: resume it with the same ones, or replace it with --overwrite", d.path(demoConfig))
+	case d.overwrite:
 		return d.clear()
+	case !d.resume:
+		return fmt.Errorf("%s holds a demo already: go on with it by --resume, or replace it with --overwrite", d.out)
 	}
 	return nil
 }
@@ -206,9 +218,6 @@ func (d *demo) makeData(ctx context.Context) error {
 
 // job writes the configuration, reads it back as a user's would be, and opens the device.
 func (d *demo) job(cmd *cobra.Command) (pipeline.Job, func(), error) {
-	if err := os.MkdirAll(d.out, 0o777); err != nil {
-		return pipeline.Job{}, nil, fmt.Errorf("cannot make the demo's folder: %w", err)
-	}
 	if err := outfile.WriteBytes(d.path(demoConfig), []byte(d.config())); err != nil {
 		return pipeline.Job{}, nil, err
 	}

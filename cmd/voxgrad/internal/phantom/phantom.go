@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/settings"
 	"voxgrad/train/dataset"
 )
 
@@ -32,7 +33,7 @@ DIR/single.csv lists every time point as a data set for the segmenter.`,
 			if job.Count < 1 {
 				return cli.Usagef(cmd, "--count %d: at least 1", job.Count)
 			}
-			if job.Size, err = cli.ParseSize(size); err != nil {
+			if job.Size, err = settings.ParseSize(size); err != nil {
 				return cli.Usagef(cmd, "--size: %v", err)
 			}
 			if err := job.Write(); err != nil {

@@ -26,6 +26,7 @@ type pipelineFlags struct {
 	only                string
 	fold                int
 	dryRun, asJSON      bool
+	overwrite           bool
 }
 
 func (f *pipelineFlags) bind(cmd *cobra.Command) {
@@ -36,8 +37,16 @@ func (f *pipelineFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.only, "only", "", "do this step alone, for example detector; what it needs must be done")
 	flags.IntVar(&f.fold, "fold", -1, "with --only: the member, from 0; without it all members")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "print the plan with expected time and memory, and do nothing; with --only of these steps alone")
+	flags.BoolVar(&f.overwrite, "overwrite", false, "clear results in the folder that other settings, data or weights have made; without it they are refused")
 	flags.BoolVar(&f.asJSON, "json", false, "print the result, or the plan, as JSON")
 	cli.DeviceFlag(cmd, &f.device)
+	cli.PrintConfig(cmd, func() ([]byte, error) {
+		c, err := runs.ReadPipeline(f.config, f.chosenSeed(cmd))
+		if err != nil {
+			return nil, err
+		}
+		return c.TOML()
+	})
 	cli.Must(cmd.MarkFlagRequired("config"))
 	cli.Must(cmd.MarkFlagRequired("out"))
 }
@@ -55,11 +64,17 @@ func (f *pipelineFlags) job(cmd *cobra.Command) (job pipeline.Job, closeDevice f
 	if f.out == "" {
 		return job, nil, cli.Usagef(cmd, "--out is empty: name the folder for everything")
 	}
-	var seed *uint64
+	job, closeDevice, err = runs.OpenPipeline(cmd, f.config, f.out, f.device, f.chosenSeed(cmd))
+	job.Overwrite = f.overwrite
+	return job, closeDevice, err
+}
+
+// chosenSeed is the seed given on the command line, or nil.
+func (f *pipelineFlags) chosenSeed(cmd *cobra.Command) *uint64 {
 	if cmd.Flags().Changed("seed") {
-		seed = &f.seed
+		return &f.seed
 	}
-	return runs.OpenPipeline(cmd, f.config, f.out, f.device, seed)
+	return nil
 }
 
 // New returns the command.
@@ -74,7 +89,8 @@ pairs, scores it beside a difference threshold, and writes a report, OUT/index.h
 
 Run it again after a break and it goes on where it stopped, to the same bits. A step whose
 data, settings and weights have not changed is skipped. With --only and --fold one step
-runs alone, so that a cluster runs members side by side (docs/cluster.md).`,
+runs alone, so that a cluster runs members side by side (docs/cluster.md). Other work is kept
+out of the folder meanwhile.`,
 		Example: `  voxgrad pipeline --config ms.toml --out runs/ms --dry-run
   voxgrad pipeline --config ms.toml --out runs/ms --only detector --fold 3
   voxgrad pipeline --config ms.toml --out runs/ms`,

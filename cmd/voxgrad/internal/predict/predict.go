@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/report"
 	"voxgrad/train/infer"
@@ -105,14 +106,14 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 }
 
 func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
-	if j.opt.Patch, err = cli.ParseSize(j.patch); err != nil {
+	if j.opt.Patch, err = settings.ParseSize(j.patch); err != nil {
 		return cli.Usagef(cmd, "--patch: %v", err)
 	}
 	for a, n := range j.opt.Patch {
 		j.opt.Hop[a] = max(1, n/2)
 	}
 	if j.hop != "" {
-		if j.opt.Hop, err = cli.ParseSize(j.hop); err != nil {
+		if j.opt.Hop, err = settings.ParseSize(j.hop); err != nil {
 			return cli.Usagef(cmd, "--hop: %v", err)
 		}
 	}

@@ -22,7 +22,7 @@ type runColumn struct {
 var runColumns = []runColumn{
 	{"train_loss", "train. loss", 4},
 	{"valid_loss", "valid. loss", 4},
-	{"valid_dice", "valid. Dice", 3},
+	{"valid_dice", "patches: Dice", 3},
 	{"valid_patch_psnr", "valid. PSNR (dB)", 2},
 	{"valid_filled_psnr", "filled PSNR (dB)", 2},
 	{"full_dice", "whole: Dice", 3},
@@ -123,6 +123,7 @@ func (h *runHistory) atBest(key string) float64 {
 func (h *runHistory) curves() *report.History {
 	c := &report.History{
 		TrainLoss: h.columns["train_loss"], ValLoss: h.columns["valid_loss"], ValDice: h.columns["valid_dice"],
+		FullDice: h.columns["full_dice"], FullF1: h.columns["full_lesion_f1"],
 		ValPSNR: h.columns["valid_patch_psnr"], Best: h.best,
 	}
 	if n, err := c.Epochs(); err != nil || n < h.best { // nothing to mark it in

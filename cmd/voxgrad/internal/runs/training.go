@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math"
 	"path/filepath"
+	"time"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/report"
@@ -64,7 +65,7 @@ func (w *Training) Event(e train.Event) {
 			best = " (best so far)"
 		}
 		slog.Info(fmt.Sprintf("epoch %d%s", e.Epoch, best), "train", digits(e.TrainLoss), "valid", digits(e.ValidLoss),
-			"quality", Quality(e.Record), "seconds", math.Round(e.Seconds*10)/10)
+			"quality", Quality(e.Record), "seconds", math.Round(e.Seconds*10)/10, "left at most", w.left(e))
 		w.draw(e.History)
 		w.drawRestored()
 	case train.Restored:
@@ -74,6 +75,15 @@ func (w *Training) Event(e train.Event) {
 	case train.Warning:
 		slog.Warn(e.Text)
 	}
+}
+
+// left is the time that the epochs which may follow take, as long as those of this session did.
+func (w *Training) left(e train.EpochDone) string {
+	sum := 0.0
+	for _, s := range w.seconds {
+		sum += s
+	}
+	return report.Duration(time.Duration(sum / float64(len(w.seconds)) * float64(e.Epochs-e.Epoch) * float64(time.Second)))
 }
 
 // Quality is how good the answers to the validation patches were.
@@ -95,6 +105,7 @@ func (w *Training) history(records []train.Record) *report.History {
 		h.ValLoss = append(h.ValLoss, float64(r.ValidLoss))
 		if math.IsNaN(float64(r.FilledPSNR)) {
 			h.ValDice = append(h.ValDice, float64(r.ValidDice))
+			h.FullDice, h.FullF1 = append(h.FullDice, float64(r.FullDice)), append(h.FullF1, float64(r.FullF1))
 		} else {
 			h.ValPSNR = append(h.ValPSNR, float64(r.FilledPSNR))
 		}

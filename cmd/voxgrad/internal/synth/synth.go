@@ -49,6 +49,9 @@ type synthConfig struct{ synth.Options }
 // ParseTOML implements configuration.
 func (c *synthConfig) ParseTOML(text []byte) error { return settings.Decode(text, c) }
 
+// TOML implements configuration.
+func (c *synthConfig) TOML() ([]byte, error) { return settings.Encode(c) }
+
 const synthLong = `Makes synthetic pairs of time points out of one FLAIR scan and its lesion mask: some
 of its lesions are taken away from one or both time points by the inpainter, others
 are put in by the generator. The networks come from 'voxgrad train inpainter' and
@@ -132,7 +135,7 @@ func (j *synthJob) check(cmd *cobra.Command) (err error) {
 	if err := j.prep.Check(); err != nil {
 		return cli.Usagef(cmd, "%v", err)
 	}
-	if j.windows.Size, err = cli.ParseSize(j.window); err != nil {
+	if j.windows.Size, err = settings.ParseSize(j.window); err != nil {
 		return cli.Usagef(cmd, "--window: %v", err)
 	}
 	if err := models.CheckGrid(j.windows.Size[:]...); err != nil {

@@ -2,18 +2,18 @@
 package train
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
-	"reflect"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"voxgrad/augment"
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/runs"
+	"voxgrad/internal/settings"
 	"voxgrad/internal/text"
 	"voxgrad/models"
 	"voxgrad/report"
@@ -33,9 +33,9 @@ func New() *cobra.Command {
       --inpainter runs/inpainter/fold_0/checkpoint_best.safetensors --generator runs/generator/fold_0/checkpoint_best.safetensors
   # and fine-tuned on real ones
   voxgrad train detector --data challenge/ --out runs/tuned --start runs/synthetic/fold_0/checkpoint_best.safetensors`),
-		newTrainTask(models.Inpainter, "Train a network that paints healthy tissue in place of lesions",
+		newTrainTask(models.Inpainter, "Train a network that fills lesions with healthy tissue",
 			"  voxgrad train inpainter --data cases.csv --out runs/inpainter"),
-		newTrainTask(models.Generator, "Train a network that paints lesions",
+		newTrainTask(models.Generator, "Train a network that generates lesions",
 			"  voxgrad train generator --data cases.csv --out runs/generator"),
 	)
 }
@@ -43,7 +43,7 @@ func New() *cobra.Command {
 func newTrainTask(task, short, example string) *cobra.Command {
 	cfg := train.Defaults(task)
 	var out, dev, vram string
-	var resume, asJSON bool
+	var resume, dryRun, asJSON bool
 	cmd := &cobra.Command{
 		Use:   task + " --data DIR --out RUN",
 		Short: short,
@@ -54,7 +54,9 @@ and 'voxgrad data check'. Settings come from --config, the environment (VOXGRAD_
 setting's name in capitals) and flags, each overriding the one before; the resolved ones
 are written to RUN/fold_K/config.toml. Single settings of augmentation and synthesis stand
 in the file alone, in the tables [augmentation] and [synthesis]; see docs/training.md.
-A first SIGINT or SIGTERM saves and stops.`,
+A first SIGINT or SIGTERM saves and stops. One process at a time trains in RUN/fold_K.
+
+The weights files say how the images were prepared, and prediction does the same.`,
 		Example: example,
 		Args:    cli.ExactArgs(0, ""),
 	}
@@ -64,6 +66,7 @@ A first SIGINT or SIGTERM saves and stops.`,
 	f.BoolVar(&resume, "resume", false, "go on from RUN/fold_K/checkpoint_last.safetensors if it is there")
 	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	f.StringVar(&vram, "vram", "", "memory the device may use, as in 12GB: plan first, and refuse with the numbers if the batch does not fit")
+	f.BoolVar(&dryRun, "dry-run", false, "print what training takes of the memory and the largest batch that fits, and do nothing else")
 	cli.DeviceFlag(cmd, &dev)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -79,19 +82,37 @@ A first SIGINT or SIGTERM saves and stops.`,
 		if cfg.Data.Root == "" {
 			return cli.Usagef(cmd, "--data is missing: the folder or table of the training cases")
 		}
-		limit, err := planMemory(cmd, cfg, dev, vram)
-		if err != nil {
+		job := train.Job{Config: cfg, Folder: out, Resume: resume, Version: cli.Version(), Commit: cli.Commit(), Events: runs.NewTraining(task).Event}
+		if err := limitMemory(cmd, &job, dev, vram); err != nil {
 			return err
+		}
+		if dryRun || vram != "" {
+			plan, err := train.PlanMemory(cfg, job.Limit, job.OpenDry)
+			if err != nil {
+				return err
+			}
+			if dryRun {
+				fmt.Println(plan)
+				return plan.Check()
+			}
+			fmt.Fprintln(os.Stderr, plan)
+		}
+		limit := int64(0)
+		if vram != "" {
+			limit = job.Limit
 		}
 		backend, err := cli.OpenLimited(cmd, dev, limit)
 		if err != nil {
 			return err
 		}
 		defer backend.Close()
-		sum, err := train.Run(cmd.Context(), train.Job{Device: backend, Config: cfg, Folder: out, Resume: resume,
-			Events: runs.NewTraining(task).Event})
+		job.Device = backend
+		sum, err := train.Run(cmd.Context(), job)
 		if err != nil {
 			return err
+		}
+		if sum.Reason == train.Interrupted && sum.Steps == 0 {
+			return cli.Stopped(errors.New("interrupted before the first step; nothing was written"))
 		}
 		if asJSON {
 			err = cli.PrintJSON(sum)
@@ -111,23 +132,12 @@ A first SIGINT or SIGTERM saves and stops.`,
 // need.
 func trainFlags(task string) map[string]string {
 	names := map[string]string{"task": "", "data.root": "data", "network.up": "up"}
-	var file func(table string, t reflect.Type)
-	file = func(table string, t reflect.Type) {
-		for i := range t.NumField() {
-			f := t.Field(i)
-			name, _, _ := strings.Cut(f.Tag.Get("toml"), ",")
-			switch {
-			case f.Anonymous:
-				file(table, f.Type)
-			case f.Type.Kind() == reflect.Struct:
-				file(table+name+".", f.Type)
-			default:
-				names[table+name] = ""
-			}
-		}
+	for _, k := range settings.Keys(augment.Preset{}) {
+		names["augmentation."+k.Path] = ""
 	}
-	file("augmentation.", reflect.TypeFor[augment.Preset]())
-	file("synthesis.", reflect.TypeFor[synth.Options]())
+	for _, k := range settings.Keys(synth.Options{}) {
+		names["synthesis."+k.Path] = ""
+	}
 	if task != models.Inpainter {
 		names["sampler.lesion_free"] = ""
 	}
@@ -146,30 +156,26 @@ func trainFlags(task string) map[string]string {
 	return names
 }
 
-// planMemory prints what training will take, to the byte, and which batch fits
-// into the memory given; it is an error if the configuration's does not. It
-// returns the limit, 0 where none was given.
-func planMemory(cmd *cobra.Command, cfg train.Config, dev, vram string) (int64, error) {
-	if !cmd.Flags().Changed("vram") {
-		return 0, nil
+// limitMemory finds out what the device may take: what the user says, else what is known of it.
+func limitMemory(cmd *cobra.Command, job *train.Job, dev, vram string) (err error) {
+	if cmd.Flags().Changed("vram") && vram == "" {
+		return cli.Usagef(cmd, "--vram is empty: name an amount of memory, as in 12GB")
 	}
-	if vram == "" {
-		return 0, cli.Usagef(cmd, "--vram is empty: name an amount of memory, as in 12GB")
+	if job.OpenDry, err = cli.DryDevice(cmd, dev); err != nil {
+		return err
 	}
-	limit, err := text.ParseBytes(vram)
-	if err != nil {
-		return 0, cli.Usagef(cmd, "--vram: %v", err)
+	if job.Limit, err = cli.DeviceMemory(cmd, dev); err != nil {
+		return err
 	}
-	open, err := cli.DryDevice(cmd, dev)
-	if err != nil {
-		return 0, err
+	if vram != "" {
+		if job.Limit, err = text.ParseBytes(vram); err != nil {
+			return cli.Usagef(cmd, "--vram: %v", err)
+		}
 	}
-	plan, err := train.PlanMemory(cfg, limit, open)
-	if err != nil {
-		return 0, err
+	if job.Limit == 0 && cmd.Flags().Changed("dry-run") {
+		return cli.Usagef(cmd, "--dry-run on this device needs --vram: the memory that training may take")
 	}
-	fmt.Fprintln(os.Stderr, plan)
-	return limit, plan.Check()
+	return nil
 }
 
 // trainTable is how a run went, for a person.
@@ -185,6 +191,8 @@ func trainTable(s *train.Summary) *report.Table {
 	if x := float64(s.StepSeconds); !math.IsNaN(x) { // a finished run that was resumed has no step to time
 		t.Add("median step", fmt.Sprintf("%.3f s, %.2f patches a second", x, float64(s.PatchesASecond)))
 	}
-	t.Add("best weights", filepath.Join(s.Folder, train.BestFile))
+	if s.Best != nil {
+		t.Add("best weights", filepath.Join(s.Folder, train.BestFile))
+	}
 	return t
 }
