@@ -21,15 +21,15 @@ type Moments struct {
 // NewAdam is the optimizer of the parameters that are trainable now, with the
 // usual β1 = 0.9, β2 = 0.999, ε = 1e-8 and moments of zero. Frozen parameters get no
 // moments: no memory, and no drift.
-func NewAdam(n *Net, lr float64) *Adam {
-	a := &Adam{LR: lr, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, dev: n.dev}
-	for _, p := range n.params {
+func NewAdam(dev device.Backend, params []*Param, lr float64) *Adam {
+	a := &Adam{LR: lr, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, dev: dev}
+	for _, p := range params {
 		if !p.Trainable() {
 			continue
 		}
-		m := Moments{Param: p, M: n.dev.Alloc(p.Shape), V: n.dev.Alloc(p.Shape)}
-		n.dev.Fill(m.M, 0)
-		n.dev.Fill(m.V, 0)
+		m := Moments{Param: p, M: dev.Alloc(p.Shape), V: dev.Alloc(p.Shape)}
+		dev.Fill(m.M, 0)
+		dev.Fill(m.V, 0)
 		a.Moments = append(a.Moments, m)
 	}
 	return a

@@ -124,7 +124,7 @@ func TestAdam(t *testing.T) {
 	frozen.b.SetWantsGrad(false)
 	trainable, all := net.Count()
 	require.Equal(t, []int{2 * 110, 3 * 110}, []int{trainable, all})
-	adam := NewAdam(net, 0.125)
+	adam := NewAdam(net.Device(), net.Params(), 0.125)
 	require.Len(t, adam.Moments, 4)
 
 	data := func(v *autograd.Var) []float64 { return append([]float64(nil), dev.Data(v.Tensor)...) }

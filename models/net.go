@@ -103,4 +103,6 @@ func (n *Net) String() string {
 func (n *Net) EncoderFrozen() bool { return n.encoder == layers.Frozen }
 
 // Adam is an optimizer for the parameters that are trainable now.
-func (n *Net) Adam(lr float64) *layers.Adam { return layers.NewAdam(n.Net, lr) }
+func (n *Net) Adam(lr float64) *layers.Adam {
+	return layers.NewAdam(n.Net.Device(), n.Net.Params(), lr)
+}

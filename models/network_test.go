@@ -66,7 +66,7 @@ func TestNetworkOfOnesOwn(t *testing.T) {
 		adam.Update()
 	}
 	a := newCustom(dev, 1)
-	adam := layers.NewAdam(a.Net, 1e-2)
+	adam := layers.NewAdam(a.Net.Device(), a.Net.Params(), 1e-2)
 	step(a, adam)
 
 	dir := t.TempDir()
@@ -87,7 +87,7 @@ func TestNetworkOfOnesOwn(t *testing.T) {
 	state, err := weights.Make("checkpoint", append(models.Tensors(a), models.AdamTensors(adam)...), nil)
 	require.NoError(t, err)
 	b := newCustom(dev, 2)
-	resumed := layers.NewAdam(b.Net, 1e-2)
+	resumed := layers.NewAdam(b.Net.Device(), b.Net.Params(), 1e-2)
 	require.NoError(t, models.Restore(b, state))
 	require.NoError(t, models.RestoreAdam(resumed, state))
 	step(a, adam)

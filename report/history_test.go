@@ -60,7 +60,7 @@ func TestProgressWritesPictures(t *testing.T) {
 	vector, err := os.ReadFile(svg)
 	require.NoError(t, err)
 	requireXML(t, vector)
-	for _, s := range []string{"loss", "validation Dice", "learning rate", "seconds per epoch", "best epoch", "detector, fold 0"} {
+	for _, s := range []string{"loss", "validation Dice of patches", "learning rate", "seconds per epoch", "best epoch", "detector, fold 0"} {
 		require.Contains(t, string(vector), ">"+s+"<")
 	}
 	require.NotContains(t, string(vector), "NaN")

@@ -5,8 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -14,6 +16,8 @@ import (
 	"strings"
 
 	"voxgrad/internal/settings"
+	"voxgrad/internal/text"
+	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/models/weights"
 	"voxgrad/train/dataset"
@@ -132,7 +136,9 @@ func (t *trainer) save() error {
 		return err
 	}
 	path := filepath.Join(t.dir, LastFile)
-	if err := weights.Write(path, all, t.net.Metadata()); err != nil {
+	meta := models.Metadata(t.net)
+	maps.Copy(meta, t.preparation.Metadata())
+	if err := weights.Write(path, all, meta); err != nil {
 		return err
 	}
 	t.on(Saved{path})
@@ -142,9 +148,9 @@ func (t *trainer) save() error {
 // saveWeights writes the network alone.
 func (t *trainer) saveWeights(file string) error {
 	path := filepath.Join(t.dir, file)
-	err := models.Save(t.net, path, map[string]string{
-		"task": t.cfg.Task, "epoch": fmt.Sprint(t.state.Epoch), "step": fmt.Sprint(t.state.Step),
-	})
+	meta := t.preparation.Metadata()
+	meta["task"], meta["epoch"], meta["step"] = t.cfg.Task, fmt.Sprint(t.state.Epoch), fmt.Sprint(t.state.Step)
+	err := models.Save(t.net, path, meta)
 	if err == nil {
 		t.on(Saved{path})
 	}
@@ -164,10 +170,8 @@ func (t *trainer) restore(path string) error {
 	if err := sameRun(path, s, t); err != nil {
 		return err
 	}
-	if c, err := models.ConfigOf(f); err != nil {
-		return err
-	} else if c.Kind != t.cfg.Task {
-		return fmt.Errorf("%s holds a %s, not a %s", path, c.Kind, t.cfg.Task)
+	if got, want := f.Meta["model"], t.net.Spec().Name; got != want {
+		return fmt.Errorf("%s holds a %s, not a %s", path, text.Clean(got), want)
 	}
 	if err := models.Restore(t.net, f); err != nil {
 		return err
@@ -245,6 +249,50 @@ func sameRun(path string, s *state, t *trainer) error {
 // seed, a detector's encoder from its file, or all from the file that the run
 // starts from; a resumed run's come with the checkpoint.
 func (t *trainer) openNet(resumed bool) (err error) {
+	if t.build != nil {
+		err = t.buildOwn(resumed)
+	} else {
+		err = t.buildPublished(resumed)
+	}
+	if err != nil {
+		return err
+	}
+	a := t.cfg.Adam
+	t.adam = layers.NewAdam(t.dev, t.net.Params(), a.LearningRate)
+	t.adam.Beta1, t.adam.Beta2, t.adam.Eps = a.Beta1, a.Beta2, a.Eps
+	return t.dev.Sync()
+}
+
+// buildOwn builds a network that is not of package models.
+func (t *trainer) buildOwn(resumed bool) (err error) {
+	if t.cfg.Encoder != "" || t.cfg.FreezeEncoder {
+		return errors.New("config: encoder and freeze_encoder are for the published detector, not for a network of one's own")
+	}
+	if t.net, err = t.build(t.dev, t.cfg); err != nil {
+		return err
+	}
+	got, want := t.net.Spec(), (&models.Net{Config: models.Default(t.cfg.Task)}).Spec()
+	if got.Images != want.Images || got.Cin != want.Cin || got.Cout != want.Cout || got.Head != want.Head {
+		return fmt.Errorf("task %s needs a network of %d images with %d channels and an answer of %d channels, %s; %s takes %d with %d and answers with %d, %s",
+			t.cfg.Task, want.Images, want.Cin, want.Cout, want.Head, got.Name, got.Images, got.Cin, got.Cout, got.Head)
+	}
+	for _, n := range t.cfg.Sampler.Patch {
+		if got.Multiple > 0 && n%got.Multiple != 0 {
+			return fmt.Errorf("config: sampler.patch = %v: %s needs edges that are multiples of %d", t.cfg.Sampler.Patch, got.Name, got.Multiple)
+		}
+	}
+	if resumed || t.cfg.Start == "" {
+		return nil
+	}
+	f, err := weights.Read(t.cfg.Start)
+	if err != nil {
+		return err
+	}
+	return models.Restore(t.net, f)
+}
+
+// buildPublished builds the configuration's network.
+func (t *trainer) buildPublished(resumed bool) (err error) {
 	c := models.Default(t.cfg.Task)
 	c.Width, c.Up, c.Dropout = t.cfg.Network.Width, t.cfg.Network.Up, t.cfg.Network.Dropout
 	if c.Width == 0 {
@@ -257,21 +305,20 @@ func (t *trainer) openNet(resumed bool) (err error) {
 		}
 		t.cfg.Network.Width = c.Width
 	}
-	if t.net, err = models.New(t.dev, c, t.cfg.Seed); err != nil {
+	net, err := models.New(t.dev, c, t.cfg.Seed)
+	if err != nil {
 		return err
 	}
+	t.net = net
 	if !resumed {
-		if err := t.initialWeights(); err != nil {
+		if err := initialWeights(net, t.cfg); err != nil {
 			return err
 		}
 	}
 	if t.cfg.FreezeEncoder {
-		t.net.FreezeEncoder()
+		net.FreezeEncoder()
 	}
-	t.net.Preparation = t.preparation
-	t.adam = t.net.Adam(t.cfg.Adam.LearningRate)
-	t.adam.Beta1, t.adam.Beta2, t.adam.Eps = t.cfg.Adam.Beta1, t.cfg.Adam.Beta2, t.cfg.Adam.Eps
-	return t.dev.Sync()
+	return nil
 }
 
 // openTask makes the computing half of the task, with the frozen networks of synthesis.
@@ -289,25 +336,25 @@ func (t *trainer) openTask() error {
 }
 
 // initialWeights replaces those of the seed by what the configuration names.
-func (t *trainer) initialWeights() error {
-	if t.cfg.Encoder != "" {
-		return t.net.LoadEncoder(t.cfg.Encoder)
+func initialWeights(net *models.Net, c Config) error {
+	if c.Encoder != "" {
+		return net.LoadEncoder(c.Encoder)
 	}
-	if t.cfg.Start == "" {
+	if c.Start == "" {
 		return nil
 	}
-	f, err := weights.Read(t.cfg.Start)
+	f, err := weights.Read(c.Start)
 	if err != nil {
 		return err
 	}
-	c, err := models.ConfigOf(f)
+	of, err := models.ConfigOf(f)
 	if err != nil {
 		return err
 	}
-	if c.Kind != t.cfg.Task {
-		return fmt.Errorf("%s is of kind %s; task %s cannot start from it", f.Path, c.Kind, t.cfg.Task)
+	if of.Kind != c.Task {
+		return fmt.Errorf("%s is of kind %s; task %s cannot start from it", f.Path, of.Kind, c.Task)
 	}
-	return models.Restore(t.net, f)
+	return models.Restore(net, f)
 }
 
 // widthFile is the file that a network of width 0 takes its width from.

@@ -64,7 +64,7 @@ const planVoxels = 1 << 24
 // for it finds all gradients allocated. A detector of width 0 reads the width from
 // its encoder's file.
 func MemoryOf(c Config, open OpenDry) (Memory, error) {
-	m, fits, err := measure(c, open, 0)
+	m, fits, err := measure(c, nil, open, 0)
 	if err == nil && !fits {
 		err = errors.New("memory plan: a device without a limit ran out of memory")
 	}
@@ -77,6 +77,11 @@ func MemoryOf(c Config, open OpenDry) (Memory, error) {
 // a pool gives back and asks again in every step: such a batch fits, but slowly.
 // What the driver takes for itself comes on top. Call Check on the result.
 func PlanMemory(c Config, limit int64, open OpenDry) (*MemoryPlan, error) {
+	return plan(c, nil, limit, open)
+}
+
+// plan is PlanMemory, also for networks of one's own.
+func plan(c Config, build buildFunc, limit int64, open OpenDry) (*MemoryPlan, error) {
 	if limit < 1 {
 		return nil, fmt.Errorf("memory plan: a limit of %d bytes", limit)
 	}
@@ -91,23 +96,23 @@ func PlanMemory(c Config, limit int64, open OpenDry) (*MemoryPlan, error) {
 	}
 	p := &MemoryPlan{Limit: limit, what: fmt.Sprintf("%s of width %d on patches of %v", c.Task, c.Network.Width, size3(c.Sampler.Patch))}
 	var err error
-	if p.Asked, p.Fits, err = measure(c, open, limit); err != nil {
+	if p.Asked, p.Fits, err = measure(c, build, open, limit); err != nil {
 		return nil, err
 	}
 	if !p.Fits {
-		if p.Asked, _, err = measure(c, open, 0); err != nil {
+		if p.Asked, _, err = measure(c, build, open, 0); err != nil {
 			return nil, err
 		}
 	}
 	voxels := c.Sampler.Patch[0] * c.Sampler.Patch[1] * c.Sampler.Patch[2]
 	most := max(planVoxels/voxels, c.Run.Batch)
-	batch, err := largestByTensors(c, limit, most)
+	batch, err := largestByTensors(c, build, limit, most)
 	if err != nil {
 		return nil, err
 	}
 	for ; batch > 0; batch-- {
 		c.Run.Batch = batch
-		m, fits, err := measure(c, open, limit)
+		m, fits, err := measure(c, build, open, limit)
 		if err != nil {
 			return nil, err
 		}
@@ -117,13 +122,13 @@ func PlanMemory(c Config, limit int64, open OpenDry) (*MemoryPlan, error) {
 		}
 	}
 	c.Run.Batch = 1
-	p.one, _, err = measure(c, open, 0)
+	p.one, _, err = measure(c, build, open, 0)
 	return p, err
 }
 
 // largestByTensors is the largest batch up to most whose tensors fit; 0 if none does.
-func largestByTensors(c Config, limit int64, most int) (int, error) {
-	r, err := newDryRun(c, DryTensors, 0)
+func largestByTensors(c Config, build buildFunc, limit int64, most int) (int, error) {
+	r, err := newDryRun(c, build, DryTensors, 0)
 	if err != nil {
 		return 0, err
 	}
@@ -186,8 +191,8 @@ func resolveWidth(c *Config) (err error) {
 }
 
 // measure tells what a configuration needs, and whether the device had that much.
-func measure(c Config, open OpenDry, limit int64) (m Memory, fits bool, err error) {
-	r, err := newDryRun(c, open, limit)
+func measure(c Config, build buildFunc, open OpenDry, limit int64) (m Memory, fits bool, err error) {
+	r, err := newDryRun(c, build, open, limit)
 	if err == nil {
 		defer r.d.Close()
 		err = r.work(c.Run.Batch)
@@ -203,6 +208,9 @@ func measure(c Config, open OpenDry, limit int64) (m Memory, fits bool, err erro
 
 func size3(p [3]int) string { return fmt.Sprintf("%d×%d×%d", p[0], p[1], p[2]) }
 
+// buildFunc builds a network of one's own; nil builds the configuration's.
+type buildFunc = func(device.Backend, Config) (models.Network, error)
+
 // dryRun is the trainer on a dry device.
 type dryRun struct {
 	d           DryDevice
@@ -213,9 +221,11 @@ type dryRun struct {
 
 // newDryRun builds the network, its optimiser and the frozen networks. The run is
 // not nil if that failed for the device's sake.
-func newDryRun(c Config, open OpenDry, limit int64) (*dryRun, error) {
-	if err := resolveWidth(&c); err != nil {
-		return nil, err
+func newDryRun(c Config, build buildFunc, open OpenDry, limit int64) (*dryRun, error) {
+	if build == nil {
+		if err := resolveWidth(&c); err != nil {
+			return nil, err
+		}
 	}
 	if c.Task == models.Detector && c.Encoder == "" && c.Start == "" && c.FreezeEncoder {
 		c.Encoder = "any" // its weights do not matter here
@@ -228,6 +238,7 @@ func newDryRun(c Config, open OpenDry, limit int64) (*dryRun, error) {
 	if err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
+	t.build = build
 	r := &dryRun{d: d, t: t}
 	if r.full, r.plain, err = t.blank(); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -331,10 +342,10 @@ func checkMemory(job Job) error {
 	if err := tooLarge(job.Config, job.Limit); err != nil {
 		return err
 	}
-	if _, fits, err := measure(job.Config, job.OpenDry, job.Limit); fits || err != nil {
+	if _, fits, err := measure(job.Config, job.Network, job.OpenDry, job.Limit); fits || err != nil {
 		return err
 	}
-	p, err := PlanMemory(job.Config, job.Limit, job.OpenDry)
+	p, err := plan(job.Config, job.Network, job.Limit, job.OpenDry)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,12 @@ type Job struct {
 	// Resume a folder that has one is refused.
 	Resume bool
 
+	// Network, if set, builds a network of one's own, which is trained in place of the
+	// configuration's; its first weights are those that it comes with. It takes the
+	// images of the task and answers as the task's published network does, see
+	// models.Spec. The tables [network] and what concerns an encoder have no meaning then.
+	Network func(dev device.Backend, c Config) (models.Network, error)
+
 	// Limit is the memory in bytes that the device can give, where it is known. What the
 	// run needs of it is then planned with OpenDry, and too much refused, before anything
 	// is read or written.
@@ -59,7 +65,8 @@ type trainer struct {
 	on     func(Event)
 	draw   drawing
 	task   computing
-	net    *models.Net
+	net    models.Network
+	build  buildFunc
 	adam   *layers.Adam
 	set    *dataset.Set
 	split  dataset.Split
@@ -91,6 +98,7 @@ func Run(ctx context.Context, job Job) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.build = job.Network
 	if err := checkMemory(job); err != nil {
 		return nil, err
 	}
@@ -247,7 +255,10 @@ func (t *trainer) close() error {
 	if t.adam != nil {
 		t.adam.Free()
 	}
-	for _, n := range []*models.Net{t.net, t.filling.Inpainter, t.filling.Generator} {
+	if t.net != nil {
+		t.net.Free()
+	}
+	for _, n := range []*models.Net{t.filling.Inpainter, t.filling.Generator} {
 		if n != nil {
 			n.Free()
 		}

@@ -85,7 +85,7 @@ func newDrawing(c Config, shapes *synth.Library) drawing {
 
 // newComputing returns the computing half of the configuration's task for a network. Pairs
 // are synthesised by the networks of filling; shown is told of restored validation patches.
-func newComputing(c Config, dev device.ImagingBackend, net *models.Net, filling synth.Networks, shown func(Restored)) computing {
+func newComputing(c Config, dev device.ImagingBackend, net models.Network, filling synth.Networks, shown func(Restored)) computing {
 	dice, r := diceLoss{dev, net, c.Loss}, restoration{dev, net, c.Loss.FilledOnly, shown}
 	switch {
 	case c.Task == models.Inpainter:
@@ -184,7 +184,7 @@ const classes = 2
 // diceLoss is the segmentation loss of a network's answer.
 type diceLoss struct {
 	dev  device.ImagingBackend
-	net  *models.Net
+	net  models.Network
 	loss Loss
 }
 
@@ -360,7 +360,7 @@ func awayFrom(lesions, brain []bool, size [3]int) ([]bool, error) {
 // patch. With filledOnly, what the network makes of the rest counts as right.
 type restoration struct {
 	dev        device.ImagingBackend
-	net        *models.Net
+	net        models.Network
 	filledOnly bool
 	shown      func(Restored)
 }
