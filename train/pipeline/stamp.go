@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"voxgrad/internal/outfile"
+	"voxgrad/internal/text"
 	"voxgrad/train/dataset"
 )
 
@@ -182,7 +183,7 @@ func (p *Pipeline) test() (*dataset.Set, error) {
 	}
 	for _, c := range d.Cases {
 		if strings.ContainsAny(c.ID, `/\`) {
-			return nil, fmt.Errorf("data.test: case %q cannot name a file", c.ID)
+			return nil, fmt.Errorf("data.test: case %q cannot name a file", text.Clean(c.ID))
 		}
 	}
 	return d, nil

@@ -1,14 +1,16 @@
 package demo
 
 import (
+	"fmt"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"voxgrad/internal/lockfile"
 )
 
-// An earlier demo is replaced, or gone on with by the same options alone.
+// An earlier demo is gone on with by the same options alone, and replaced when that is asked for.
 func TestDemoFolders(t *testing.T) {
 	d := demo{out: t.TempDir(), quick: true, trainPairs: 5, heldOut: 1, seed: 1}
 	require.NoError(t, d.prepare())
@@ -27,21 +29,38 @@ func TestDemoFolders(t *testing.T) {
 	}
 
 	d.resume = false
+	require.ErrorContains(t, d.prepare(), "holds a demo already")
+	require.DirExists(t, d.path(demoData))
+	d.overwrite = true
 	require.NoError(t, d.prepare())
 	require.NoDirExists(t, d.path(demoData))
 	require.NoDirExists(t, d.path("detector"))
 	require.NoFileExists(t, d.path(demoConfig))
 	require.DirExists(t, d.path("mine"))
+}
+
+// While something works in a folder a demo leaves it as it is.
+func TestDemoWaitsForItsFolder(t *testing.T) {
+	d := demo{out: t.TempDir(), quick: true, overwrite: true, device: "cpu"}
+	d.defaults()
+	require.NoError(t, os.WriteFile(d.path(demoConfig), []byte(d.config()), 0o666))
+	lock, err := lockfile.Folder(d.out)
+	require.NoError(t, err)
+	defer lock.Unlock()
+	cmd := New()
+	cmd.SetContext(t.Context())
+	require.ErrorContains(t, d.run(cmd), fmt.Sprintf("is in use by process %d on ", os.Getpid()))
+	require.FileExists(t, d.path(demoConfig))
 
 	d.out = ""
-	require.ErrorContains(t, d.prepare(), "--out is empty")
+	require.ErrorContains(t, d.run(cmd), "--out is empty")
 }
 
 // The demo's --seed is that of the phantoms and of the networks.
 func TestDemoSeed(t *testing.T) {
 	cmd := New()
 	require.NoError(t, cmd.Flags().Set("seed", "5"))
-	d := demo{out: filepath.Join(t.TempDir(), "demo"), device: "cpu", seed: 5, quick: true}
+	d := demo{out: t.TempDir(), device: "cpu", seed: 5, quick: true}
 	job, closeDevice, err := d.job(cmd)
 	require.NoError(t, err)
 	defer closeDevice()
