@@ -18,6 +18,7 @@ import (
 	"voxgrad/train"
 	"voxgrad/train/infer"
 	"voxgrad/train/internal/phantomset"
+	"voxgrad/train/prep"
 	"voxgrad/volume"
 )
 
@@ -95,7 +96,7 @@ func TestNetworkOfOnesOwn(t *testing.T) {
 	require.NoError(t, err)
 	opt := infer.Defaults()
 	opt.Patch, opt.Hop = [3]int{16, 16, 16}, [3]int{16, 16, 16}
-	r, err := infer.Predict(context.Background(), []infer.Member{infer.Keep(net)}, []*volume.Volume{scan}, nil, opt)
+	r, err := infer.Predict(context.Background(), []infer.Member{infer.Keep(net)}, prep.Case{Times: []*volume.Volume{scan}}, opt)
 	require.NoError(t, err)
 	require.Equal(t, scan.Grid.Size, r.Prob.Grid.Size)
 
