@@ -20,7 +20,7 @@ var errClosed = errors.New("cpu: the backend is closed")
 // buffer is the Mem of a tensor.
 type buffer struct {
 	owner *Backend
-	data  []float32 // exactly the tensor's elements
+	data  []float32 // exactly the tensor's elements; nil if there was no memory
 	whole []float32 // what goes back to the pool
 	freed atomic.Bool
 }
@@ -75,7 +75,7 @@ func (b *Backend) own(t device.Tensor) string {
 		return "is not from this backend"
 	case m.freed.Load():
 		return "was freed before"
-	case m.whole != nil && len(m.data) != t.Len():
+	case m.data != nil && len(m.data) != t.Len():
 		return fmt.Sprintf("is in memory for %d elements", len(m.data))
 	}
 	return ""

@@ -3,8 +3,6 @@ package devicetest
 import (
 	"fmt"
 	"math"
-	"slices"
-	"strings"
 
 	"voxgrad/device"
 	"voxgrad/device/ref"
@@ -125,7 +123,7 @@ func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 		}
 	}
 	if tr.full {
-		return rep, tr.checkPanics(b, vals)
+		return rep, tr.checkMisuse(b)
 	}
 	return rep, nil
 }
@@ -150,46 +148,3 @@ func (tr *trial) sameBits(b, other device.Backend) error {
 	}
 	return nil
 }
-
-// checkPanics gives one argument after another a batch too many.
-func (tr *trial) checkPanics(b device.Backend, vals map[string][]float32) error {
-	set := tr.variations()[0]
-	for _, wrong := range tr.args {
-		if wrong.free {
-			continue
-		}
-		err := func() error {
-			mem := arena{b: b}
-			defer mem.free()
-			t := tensors{map[string]device.Tensor{}, set.mode}
-			for _, a := range tr.args {
-				s := a.shape
-				if a.name == wrong.name {
-					s.N++
-				}
-				t.at[a.name] = mem.alloc(a.name, s)
-				b.Fill(t.at[a.name], 1)
-			}
-			return namedPanic(tr.method, wrong.name+" of a wrong shape", func() { tr.call(b, t) })
-		}()
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// namedPanic says why f does not panic with the method's name.
-func namedPanic(method, what string, f func()) (err error) {
-	defer func() {
-		if p := recover(); p == nil {
-			err = fmt.Errorf("%s: no panic", what)
-		} else if !slices.Contains(strings.FieldsFunc(fmt.Sprint(p), notLetter), method) {
-			err = fmt.Errorf("%s: the panic does not name %s: %v", what, method, p)
-		}
-	}()
-	f()
-	return nil
-}
-
-func notLetter(r rune) bool { return r < 'A' || r > 'Z' && r < 'a' || r > 'z' }

@@ -1,6 +1,7 @@
 package devicetest
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -22,7 +23,13 @@ func TestTableFindsMistakes(t *testing.T) {
 	cases := Cases(Options{})
 	for _, m := range append(networkMistakes(), imagingMistakes()...) {
 		t.Run(m.method+"/"+m.name, func(t *testing.T) {
-			err := firstError(cases, m.method, func() device.Backend { return m.wrap(ref.New[float32]()) })
+			err := firstError(cases, m.method, func() device.Backend {
+				b := ref.New[float32]()
+				if m.method == "Upload" || m.method == "Download" {
+					return m.wrap(b) // the mistake is that nothing is checked
+				}
+				return newChecked(m.wrap(b), b)
+			})
 			if m.right {
 				require.NoError(t, err)
 			} else {
@@ -31,6 +38,26 @@ func TestTableFindsMistakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// checked refuses wrong calls before they come to a backend that would look into its arguments first.
+type checked struct {
+	device.Ops
+	device.Allocator
+	Guarded
+}
+
+func newChecked(b device.Backend, o *oracle) *checked {
+	own := func(t device.Tensor) (wrong string) {
+		defer func() {
+			if p := recover(); p != nil {
+				wrong = fmt.Sprint(p)
+			}
+		}()
+		o.Data(t)
+		return ""
+	}
+	return &checked{func(c *device.Call) { c.Check("checked", own); c.Run(b) }, b, b.(Guarded)}
 }
 
 func networkMistakes() []mistake {
