@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,11 +13,19 @@ import (
 	"voxgrad/internal/rng"
 )
 
-// streaming are the methods that are bound by memory: everything but convolutions.
-var streaming = []string{
-	"BatchNormStats", "BatchNormInvStd", "BatchNormApply", "BatchNormGrad", "MaxPool", "MaxPoolGrad", "Upsample", "UpsampleGrad", "Concat", "Split",
-	"Softmax", "DiceLoss", "DiceLossGrad", "MSE", "MSEGrad", "Adam", "Dropout", "DropoutGrad",
-}
+// streaming are the methods that are bound by memory: those of networks but for convolutions and for what
+// moves whole tensors.
+var streaming = func() []string {
+	var names []string
+	conv, transfer := reflect.TypeFor[device.Conv](), reflect.TypeFor[device.Transfer]()
+	for m := range reflect.TypeFor[device.NetworkOps]().Methods() {
+		_, isConv := conv.MethodByName(m.Name)
+		if _, isTransfer := transfer.MethodByName(m.Name); !isConv && !isTransfer {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}()
 
 func casesOf(opt devicetest.Options, methods ...string) []devicetest.Case {
 	wanted := map[string]bool{}

@@ -2,6 +2,7 @@ package cuda
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,7 +34,7 @@ func TestPlantedFaults(t *testing.T) {
 	barrier := regexp.MustCompile(`bar\.sync\s+0;`)
 	border := regexp.MustCompile(`setp\.(lt|ge)\.u32`)
 	add64, div64, sub32 := regexp.MustCompile(`add\.f64`), regexp.MustCompile(`div\.rn\.f64`), regexp.MustCompile(`sub\.f32`)
-	for _, p := range []planted{
+	faults := []planted{
 		{"conv", "conv_slim", conv, "barrier left out", barrier, "", 4, 0},
 		{"conv", "conv_slim", conv, "border one voxel wider", border, "setp.gt.u32", 4, 0},
 		{"conv_flat", "conv_flat_slim", conv, "barrier left out", barrier, "", 4, 0},
@@ -90,7 +91,11 @@ func TestPlantedFaults(t *testing.T) {
 		{"region", "region_select", []string{"Select"}, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 4, 0},
 		{"memory", "copy_words", []string{"PutSample", "TakeSample"}, "an end not minded", regexp.MustCompile(`setp\.ge\.s64`), "setp.gt.s64", 4, 2}, // no sample ends in the second or fourth quarter of a block
 		{"memory", "nonfinite_count", []string{"NonFinite"}, "barrier left out", barrier, "", 2, 1},                                                  // block_sum's first: the block has no earlier sum
-	} {
+	}
+	for _, name := range kernels.Names() {
+		require.True(t, slices.ContainsFunc(faults, func(p planted) bool { return p.module == name }), "no fault is planted into %s", name)
+	}
+	for _, p := range faults {
 		t.Run(p.module+"/"+p.kernel+"/"+p.what, func(t *testing.T) {
 			text, _, err := kernels.Source(p.module, 61)
 			require.NoError(t, err)

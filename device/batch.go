@@ -9,7 +9,6 @@ type Batch interface {
 	TakeSample(x, batch Tensor, n int)
 }
 
-// PutSample holds the number of the sample and the shape of x. It moves one sample.
 func (do Ops) PutSample(batch Tensor, n int, x Tensor) {
 	do(&Call{Op: "PutSample", Args: []Arg{out("batch", &batch), in("x", &x)},
 		Bytes: bytesOf(x, x),
@@ -18,7 +17,6 @@ func (do Ops) PutSample(batch Tensor, n int, x Tensor) {
 	})
 }
 
-// TakeSample holds the number of the sample and the shape of x. It moves one sample.
 func (do Ops) TakeSample(x, batch Tensor, n int) {
 	do(&Call{Op: "TakeSample", Args: []Arg{out("x", &x), in("batch", &batch)},
 		Bytes: bytesOf(x, x),

@@ -32,7 +32,6 @@ type BatchNorm interface {
 	BatchNormGrad(dx, dgamma, dbeta Into, dy, x, gamma, mean, invstd Tensor, fixed bool)
 }
 
-// BatchNormStats holds vectors of x's channels, and that the running statistics are both there or not.
 func (do Ops) BatchNormStats(mean, invstd, x, runMean, runVar Tensor, eps, momentum float64) {
 	do(&Call{Op: "BatchNormStats",
 		Args: []Arg{out("mean", &mean), out("invstd", &invstd), in("x", &x), optional(state("runMean", &runMean)), optional(state("runVar", &runVar))},
@@ -46,7 +45,6 @@ func (do Ops) BatchNormStats(mean, invstd, x, runMean, runVar Tensor, eps, momen
 
 const perChannel = "a value for each channel of x"
 
-// BatchNormInvStd holds equal vectors.
 func (do Ops) BatchNormInvStd(invstd, variance Tensor, eps float64) {
 	do(&Call{Op: "BatchNormInvStd", Args: []Arg{out("invstd", &invstd), in("variance", &variance)},
 		Run:  func(b NetworkOps) { b.BatchNormInvStd(invstd, variance, eps) },
@@ -54,7 +52,6 @@ func (do Ops) BatchNormInvStd(invstd, variance Tensor, eps float64) {
 	})
 }
 
-// BatchNormApply holds vectors of x's channels.
 func (do Ops) BatchNormApply(y, x, gamma, beta, mean, invstd Tensor) {
 	do(&Call{Op: "BatchNormApply",
 		Args: []Arg{out("y", &y, &x), in("x", &x), in("gamma", &gamma), in("beta", &beta), in("mean", &mean), in("invstd", &invstd)},
@@ -66,8 +63,8 @@ func (do Ops) BatchNormApply(y, x, gamma, beta, mean, invstd Tensor) {
 	})
 }
 
-// BatchNormGrad holds vectors of x's channels. A second read of dy and x for dx is a
-// matter of the device and counts nothing.
+// BatchNormGrad: a second read of dy and x for dx is a matter of the device and
+// counts nothing.
 func (do Ops) BatchNormGrad(dx, dgamma, dbeta Into, dy, x, gamma, mean, invstd Tensor, fixed bool) {
 	do(&Call{Op: "BatchNormGrad",
 		Args: []Arg{grad("dx", &dx, &dy), grad("dgamma", &dgamma), grad("dbeta", &dbeta),

@@ -11,6 +11,8 @@ import (
 // function. A backend embeds Ops; its function checks the call (Call.Check) and runs
 // it (Call.Run) on what computes. Package meta counts calls, and devicetest puts
 // faults between a call and the oracle.
+//
+// An operation's method stands below its definition, with the rule of its shapes.
 type Ops func(c *Call)
 
 // Call is one call of an operation.

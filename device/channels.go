@@ -9,7 +9,6 @@ type Channels interface {
 	Split(da, db Into, dy Tensor)
 }
 
-// Concat holds equal grids and the number of channels.
 func (do Ops) Concat(y, a, b Tensor) {
 	do(&Call{Op: "Concat", Args: []Arg{out("y", &y), in("a", &a), in("b", &b)},
 		Run: func(be NetworkOps) { be.Concat(y, a, b) },
@@ -20,7 +19,6 @@ func (do Ops) Concat(y, a, b Tensor) {
 	})
 }
 
-// Split holds equal grids and the number of channels.
 func (do Ops) Split(da, db Into, dy Tensor) {
 	do(&Call{Op: "Split", Args: []Arg{grad("da", &da), grad("db", &db), in("dy", &dy)},
 		Run: func(be NetworkOps) { be.Split(da, db, dy) },

@@ -66,7 +66,7 @@ type Conv interface {
 	ConvTGradW(dw, db Into, x, dy Tensor, win ConvParams)
 }
 
-// conv holds x, w and y of a convolution with output shape y.
+// check refuses weights and results that do not fit x.
 func (p ConvParams) check(c *Call, x, w, y Shape, transposed bool) {
 	c.need(p.K > 0 && p.Stride > 0 && p.Pad >= 0, "there is no convolution with %+v", p)
 	want := p.Out
@@ -80,7 +80,6 @@ func (p ConvParams) check(c *Call, x, w, y Shape, transposed bool) {
 // convFlops is 2 for each voxel of the grid that the kernel is laid on and each weight.
 func convFlops(grid, w Shape) int64 { return 2 * int64(grid.Rows()) * int64(w.Len()) }
 
-// Conv holds the shapes of w, y and b, and the activation.
 func (do Ops) Conv(y, x, w, b Tensor, win ConvParams, act Act) {
 	do(&Call{Op: "Conv", Args: []Arg{out("y", &y), in("x", &x), in("w", &w), optional(in("b", &b))},
 		Flops: convFlops(y.Shape, w.Shape),
@@ -93,7 +92,6 @@ func (do Ops) Conv(y, x, w, b Tensor, win ConvParams, act Act) {
 	})
 }
 
-// ConvGradX holds the shapes of w and dy.
 func (do Ops) ConvGradX(dx Into, dy, w Tensor, win ConvParams) {
 	do(&Call{Op: "ConvGradX", Args: []Arg{grad("dx", &dx), in("dy", &dy), in("w", &w)},
 		Flops: convFlops(dy.Shape, w.Shape),
@@ -102,7 +100,6 @@ func (do Ops) ConvGradX(dx Into, dy, w Tensor, win ConvParams) {
 	})
 }
 
-// ConvGradW holds the shapes of dw, db and dy.
 func (do Ops) ConvGradW(dw, db Into, x, dy Tensor, win ConvParams) {
 	do.gradW("ConvGradW", dw, db, x, dy, win, false)
 }
@@ -136,7 +133,6 @@ func (do Ops) gradW(op string, dw, db Into, x, dy Tensor, win ConvParams, transp
 	do(call)
 }
 
-// ConvT holds the shapes of w, y and b.
 func (do Ops) ConvT(y, x, w, b Tensor, win ConvParams) {
 	do(&Call{Op: "ConvT", Args: []Arg{out("y", &y), in("x", &x), in("w", &w), optional(in("b", &b))},
 		Flops: convFlops(x.Shape, w.Shape),
@@ -148,7 +144,6 @@ func (do Ops) ConvT(y, x, w, b Tensor, win ConvParams) {
 	})
 }
 
-// ConvTGradX holds the shapes of w and dy.
 func (do Ops) ConvTGradX(dx Into, dy, w Tensor, win ConvParams) {
 	do(&Call{Op: "ConvTGradX", Args: []Arg{grad("dx", &dx), in("dy", &dy), in("w", &w)},
 		Flops: convFlops(dx.Shape, w.Shape),
@@ -157,7 +152,6 @@ func (do Ops) ConvTGradX(dx Into, dy, w Tensor, win ConvParams) {
 	})
 }
 
-// ConvTGradW holds the shapes of dw, db and dy.
 func (do Ops) ConvTGradW(dw, db Into, x, dy Tensor, win ConvParams) {
 	do.gradW("ConvTGradW", dw, db, x, dy, win, true)
 }

@@ -1,6 +1,11 @@
 // Package device says what a compute device must be able to do for the
 // networks of this module, and nothing more.
 //
+// Backend is what networks and their training need, Imaging what augmentation and
+// synthesis do to images. Package device/cpu is the default backend, cuda the GPU's,
+// device/ref the oracle in plain loops, device/meta one that counts and computes
+// nothing; device/devicetest tests any of them.
+//
 // A Backend is a set of fused operations on dense tensors in NDHWC order
 // (channels fastest). There are no views, strides or broadcasting, and no
 // scalar types but float32: what a backend stores or multiplies internally
@@ -26,4 +31,23 @@
 //
 // Every backend is deterministic: the same calls give the same bits, whatever
 // the number of cores or the order in which blocks happen to run.
+//
+// # Making a backend
+//
+// What a call must satisfy is written once, in Ops. A backend embeds Ops, checks each
+// call in one place, and has its kernels on a type of its own:
+//
+//	type Backend struct {
+//		device.Ops
+//		kernels kernels // has the methods of NetworkOps, and of ImagingOps if it can
+//	}
+//
+//	b.Ops = func(c *device.Call) {
+//		if !c.Idle() && b.err == nil {
+//			c.Check("mine", b.own) // panics
+//			c.Run(&b.kernels)
+//		}
+//	}
+//
+// What remains is Allocator.
 package device

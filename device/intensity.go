@@ -23,7 +23,6 @@ type Intensity interface {
 // MaxFieldOrder is the highest order of BiasField's polynomial.
 const MaxFieldOrder = 4
 
-// Min holds the shape of least.
 func (do Ops) Min(least, x Tensor) {
 	do(&Call{Op: "Min", Args: []Arg{out("least", &least), in("x", &x)},
 		Run:  func(b NetworkOps) { b.(ImagingOps).Min(least, x) },
@@ -31,7 +30,6 @@ func (do Ops) Min(least, x Tensor) {
 	})
 }
 
-// BiasField holds the order and the number of coefficients.
 func (do Ops) BiasField(y, x, coef Tensor, order int) {
 	do(&Call{Op: "BiasField", Args: []Arg{out("y", &y, &x), in("x", &x), in("coef", &coef)},
 		Run: func(b NetworkOps) { b.(ImagingOps).BiasField(y, x, coef, order) },
@@ -45,7 +43,6 @@ func (do Ops) BiasField(y, x, coef Tensor, order int) {
 	})
 }
 
-// Noise holds equal shapes.
 func (do Ops) Noise(y, x Tensor, sd float64, key uint64) {
 	do(&Call{Op: "Noise", Args: []Arg{out("y", &y, &x), in("x", &x)},
 		Run:  func(b NetworkOps) { b.(ImagingOps).Noise(y, x, sd, key) },

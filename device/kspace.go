@@ -37,7 +37,6 @@ func (c *Call) position(s Shape, at [3]int) {
 	}
 }
 
-// KSpacePeak holds one complex image.
 func (do Ops) KSpacePeak(peak, re, im Tensor) {
 	do(&Call{Op: "KSpacePeak", Args: []Arg{out("peak", &peak), in("re", &re), in("im", &im)},
 		Run: func(b NetworkOps) { b.(ImagingOps).KSpacePeak(peak, re, im) },
@@ -49,7 +48,6 @@ func (do Ops) KSpacePeak(peak, re, im Tensor) {
 	})
 }
 
-// KSpaceSpike holds one complex image and the position. It moves one element of each.
 func (do Ops) KSpaceSpike(re, im, peak Tensor, at [3]int, ratio float64) {
 	do(&Call{Op: "KSpaceSpike", Args: []Arg{state("re", &re), state("im", &im), in("peak", &peak)},
 		Bytes: 4 * (2 + 2 + 2),
@@ -63,7 +61,6 @@ func (do Ops) KSpaceSpike(re, im, peak Tensor, at [3]int, ratio float64) {
 	})
 }
 
-// SpikeInImage holds equal shapes and the position.
 func (do Ops) SpikeInImage(y, x, peak Tensor, at [3]int, ratio float64) {
 	do(&Call{Op: "SpikeInImage", Args: []Arg{out("y", &y, &x), in("x", &x), in("peak", &peak)},
 		Run: func(b NetworkOps) { b.(ImagingOps).SpikeInImage(y, x, peak, at, ratio) },

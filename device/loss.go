@@ -35,7 +35,6 @@ type Loss interface {
 	MSEGrad(dx Into, dloss, x, g Tensor)
 }
 
-// Softmax holds equal shapes.
 func (do Ops) Softmax(p, x Tensor) {
 	do(&Call{Op: "Softmax", Args: []Arg{out("p", &p, &x), in("x", &x)},
 		Run:  func(b NetworkOps) { b.Softmax(p, x) },
@@ -43,7 +42,6 @@ func (do Ops) Softmax(p, x Tensor) {
 	})
 }
 
-// DiceLoss holds the shapes of loss, sums, prob and g.
 func (do Ops) DiceLoss(loss, sums, prob, x, g Tensor, opt DiceOptions) {
 	do(&Call{Op: "DiceLoss", Args: []Arg{out("loss", &loss), out("sums", &sums), optional(out("prob", &prob)), in("x", &x), in("g", &g)},
 		Run: func(b NetworkOps) { b.DiceLoss(loss, sums, prob, x, g, opt) },
@@ -55,7 +53,6 @@ func (do Ops) DiceLoss(loss, sums, prob, x, g Tensor, opt DiceOptions) {
 	})
 }
 
-// DiceLossGrad holds the shapes of DiceLoss.
 func (do Ops) DiceLossGrad(dx Into, dloss, sums, x, g Tensor, opt DiceOptions) {
 	do(&Call{Op: "DiceLossGrad", Args: []Arg{grad("dx", &dx), in("dloss", &dloss), in("sums", &sums), in("x", &x), in("g", &g)},
 		Run: func(b NetworkOps) { b.DiceLossGrad(dx, dloss, sums, x, g, opt) },
@@ -67,7 +64,6 @@ func (do Ops) DiceLossGrad(dx Into, dloss, sums, x, g Tensor, opt DiceOptions) {
 	})
 }
 
-// MSE holds the shapes of loss and g.
 func (do Ops) MSE(loss, x, g Tensor) {
 	do(&Call{Op: "MSE", Args: []Arg{out("loss", &loss), in("x", &x), in("g", &g)},
 		Run: func(b NetworkOps) { b.MSE(loss, x, g) },
@@ -78,7 +74,6 @@ func (do Ops) MSE(loss, x, g Tensor) {
 	})
 }
 
-// MSEGrad holds the shapes of MSE.
 func (do Ops) MSEGrad(dx Into, dloss, x, g Tensor) {
 	do(&Call{Op: "MSEGrad", Args: []Arg{grad("dx", &dx), in("dloss", &dloss), in("x", &x), in("g", &g)},
 		Run: func(b NetworkOps) { b.MSEGrad(dx, dloss, x, g) },

@@ -55,7 +55,6 @@ type Transfer interface {
 	NonFinite(count Tensor, x Tensor)
 }
 
-// Upload holds the number of values.
 func (do Ops) Upload(t Tensor, src []float32) {
 	do(&Call{Op: "Upload", Args: []Arg{out("t", &t)},
 		Run:  func(b NetworkOps) { b.Upload(t, src) },
@@ -63,7 +62,6 @@ func (do Ops) Upload(t Tensor, src []float32) {
 	})
 }
 
-// Download holds the number of values.
 func (do Ops) Download(dst []float32, t Tensor) {
 	do(&Call{Op: "Download", Args: []Arg{in("t", &t)},
 		Run:  func(b NetworkOps) { b.Download(dst, t) },
@@ -76,7 +74,6 @@ func (do Ops) Fill(t Tensor, v float32) {
 	do(&Call{Op: "Fill", Args: []Arg{out("t", &t)}, Run: func(b NetworkOps) { b.Fill(t, v) }})
 }
 
-// Copy holds the numbers of elements.
 func (do Ops) Copy(dst Into, src Tensor) {
 	do(&Call{Op: "Copy", Args: []Arg{grad("dst", &dst), in("src", &src)},
 		Run:  func(b NetworkOps) { b.Copy(dst, src) },
@@ -84,7 +81,6 @@ func (do Ops) Copy(dst Into, src Tensor) {
 	})
 }
 
-// Blend holds equal shapes.
 func (do Ops) Blend(y, x, z Tensor, a, b float64) {
 	do(&Call{Op: "Blend", Args: []Arg{out("y", &y, &x, &z), in("x", &x), in("z", &z)},
 		Run:  func(be NetworkOps) { be.Blend(y, x, z, a, b) },
@@ -92,7 +88,6 @@ func (do Ops) Blend(y, x, z Tensor, a, b float64) {
 	})
 }
 
-// NonFinite holds the shape of count.
 func (do Ops) NonFinite(count, x Tensor) {
 	do(&Call{Op: "NonFinite", Args: []Arg{out("count", &count), in("x", &x)},
 		Run:  func(b NetworkOps) { b.NonFinite(count, x) },

@@ -21,7 +21,6 @@ type Optimizer interface {
 	Adam(slots []AdamSlot, opt AdamOptions)
 }
 
-// Adam holds the step and equal shapes in a slot.
 func (do Ops) Adam(slots []AdamSlot, opt AdamOptions) {
 	c := &Call{Op: "Adam", Args: make([]Arg, 0, 4*len(slots)),
 		Run: func(b NetworkOps) { b.Adam(slots, opt) },

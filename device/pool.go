@@ -15,7 +15,6 @@ type Pool interface {
 // Pooled is the shape of x after MaxPool.
 func Pooled(x Shape) Shape { return Shape{x.N, x.D / 2, x.H / 2, x.W / 2, x.C} }
 
-// MaxPool holds the shape of y.
 func (do Ops) MaxPool(y, x Tensor) {
 	do(&Call{Op: "MaxPool", Args: []Arg{out("y", &y), in("x", &x)},
 		Run:  func(b NetworkOps) { b.MaxPool(y, x) },
@@ -23,7 +22,6 @@ func (do Ops) MaxPool(y, x Tensor) {
 	})
 }
 
-// MaxPoolGrad holds the shapes of MaxPool.
 func (do Ops) MaxPoolGrad(dx Into, dy, x, y Tensor) {
 	do(&Call{Op: "MaxPoolGrad", Args: []Arg{grad("dx", &dx), in("dy", &dy), in("x", &x), in("y", &y)},
 		Run: func(b NetworkOps) { b.MaxPoolGrad(dx, dy, x, y) },

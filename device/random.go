@@ -12,7 +12,6 @@ type Random interface {
 	DropoutGrad(dx Into, dy Tensor, p float64, key uint64)
 }
 
-// Dropout holds equal shapes and the probability.
 func (do Ops) Dropout(y, x Tensor, p float64, key uint64) {
 	do(&Call{Op: "Dropout", Args: []Arg{out("y", &y, &x), in("x", &x)},
 		Run: func(b NetworkOps) { b.Dropout(y, x, p, key) },
@@ -23,7 +22,6 @@ func (do Ops) Dropout(y, x Tensor, p float64, key uint64) {
 	})
 }
 
-// DropoutGrad holds equal shapes and the probability.
 func (do Ops) DropoutGrad(dx Into, dy Tensor, p float64, key uint64) {
 	do(&Call{Op: "DropoutGrad", Args: []Arg{grad("dx", &dx, &dy), in("dy", &dy)},
 		Run: func(b NetworkOps) { b.DropoutGrad(dx, dy, p, key) },

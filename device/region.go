@@ -15,7 +15,6 @@ type Region interface {
 	Select(y, mask, a, b Tensor)
 }
 
-// RegionStats holds the shapes of stats and mask.
 func (do Ops) RegionStats(stats, x, mask Tensor) {
 	do(&Call{Op: "RegionStats", Args: []Arg{out("stats", &stats), in("x", &x), in("mask", &mask)},
 		Run: func(b NetworkOps) { b.(ImagingOps).RegionStats(stats, x, mask) },
@@ -26,7 +25,6 @@ func (do Ops) RegionStats(stats, x, mask Tensor) {
 	})
 }
 
-// RegionNoise holds the shapes of y, mask and stats.
 func (do Ops) RegionNoise(y, x, mask, stats Tensor, key uint64) {
 	do(&Call{Op: "RegionNoise", Args: []Arg{out("y", &y, &x), in("x", &x), in("mask", &mask), in("stats", &stats)},
 		Run: func(b NetworkOps) { b.(ImagingOps).RegionNoise(y, x, mask, stats, key) },
@@ -37,7 +35,6 @@ func (do Ops) RegionNoise(y, x, mask, stats Tensor, key uint64) {
 	})
 }
 
-// Select holds equal shapes.
 func (do Ops) Select(y, mask, a, b Tensor) {
 	do(&Call{Op: "Select", Args: []Arg{out("y", &y, &a, &b), in("mask", &mask), in("a", &a), in("b", &b)},
 		Run:  func(be NetworkOps) { be.(ImagingOps).Select(y, mask, a, b) },

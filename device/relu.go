@@ -15,7 +15,6 @@ type Activation interface {
 	ReLUGrad(dx Into, dy, y Tensor)
 }
 
-// ReLUGrad holds equal shapes.
 func (do Ops) ReLUGrad(dx Into, dy, y Tensor) {
 	do(&Call{Op: "ReLUGrad", Args: []Arg{grad("dx", &dx, &dy), in("dy", &dy), in("y", &y)},
 		Run:  func(b NetworkOps) { b.ReLUGrad(dx, dy, y) },

@@ -47,7 +47,6 @@ func Along(s Shape, axis, n int) Shape {
 // WithGrid is s with other extents along D, H and W.
 func (s Shape) WithGrid(g [3]int) Shape { return Shape{s.N, g[0], g[1], g[2], s.C} }
 
-// AlongAxis holds the axis and the shapes of m and y.
 func (do Ops) AlongAxis(y Into, x, m Tensor, axis int) {
 	do(&Call{Op: "AlongAxis", Args: []Arg{grad("y", &y), in("x", &x), in("m", &m)},
 		Flops: 2 * int64(y.Len()) * int64(m.C),
@@ -62,7 +61,6 @@ func (do Ops) AlongAxis(y Into, x, m Tensor, axis int) {
 	})
 }
 
-// Orient holds the permutation and the shape of y.
 func (do Ops) Orient(y, x Tensor, perm [3]int, flip [3]bool) {
 	do(&Call{Op: "Orient", Args: []Arg{out("y", &y), in("x", &x)},
 		Run: func(b NetworkOps) { b.(ImagingOps).Orient(y, x, perm, flip) },
@@ -80,7 +78,6 @@ func (do Ops) Orient(y, x Tensor, perm [3]int, flip [3]bool) {
 	})
 }
 
-// Resample holds equal samples and channels, and the shape of outside.
 func (do Ops) Resample(y, x, outside Tensor, to [3][4]float64) {
 	do(&Call{Op: "Resample", Args: []Arg{out("y", &y), in("x", &x), in("outside", &outside)},
 		Run: func(b NetworkOps) { b.(ImagingOps).Resample(y, x, outside, to) },

@@ -15,7 +15,6 @@ type Up interface {
 // Upsampled is the shape of x after Upsample.
 func Upsampled(x Shape) Shape { return Shape{x.N, 2 * x.D, 2 * x.H, 2 * x.W, x.C} }
 
-// Upsample holds the shape of y.
 func (do Ops) Upsample(y, x Tensor) {
 	do(&Call{Op: "Upsample", Args: []Arg{out("y", &y), in("x", &x)},
 		Run:  func(b NetworkOps) { b.Upsample(y, x) },
@@ -23,7 +22,6 @@ func (do Ops) Upsample(y, x Tensor) {
 	})
 }
 
-// UpsampleGrad holds the shape of dy.
 func (do Ops) UpsampleGrad(dx Into, dy Tensor) {
 	do(&Call{Op: "UpsampleGrad", Args: []Arg{grad("dx", &dx), in("dy", &dy)},
 		Run:  func(b NetworkOps) { b.UpsampleGrad(dx, dy) },
