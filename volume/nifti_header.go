@@ -139,8 +139,8 @@ func (h header) putVoxOffset(v int) {
 // (DICOM, AFNI, Caret, comments) stay far below.
 const maxExtra = 64 << 20
 
-// dataOffset is where the voxels begin. 0 is taken as "right behind the header",
-// as the reference library does.
+// dataOffset is where the voxels begin. 0 is taken as "right behind the header", and a
+// fraction of a byte is dropped.
 func (h header) dataOffset() (int, error) {
 	least := h.size + extenderLen
 	off := h.float(h.voxOffset, 0)
@@ -150,7 +150,7 @@ func (h header) dataOffset() (int, error) {
 	switch {
 	case off == 0:
 		return least, nil
-	case !(off >= float64(least)) || off != math.Trunc(off):
+	case !(off >= float64(least)):
 		return 0, fmt.Errorf("vox_offset %g is wrong: voxels begin at byte %d or later", off, least)
 	case off > float64(least+maxExtra):
 		return 0, fmt.Errorf("vox_offset %g promises more than %d MiB of extensions", off, maxExtra>>20)

@@ -154,6 +154,10 @@ func open(r io.Reader) (io.Reader, *Source, error) {
 		return nil, nil, err
 	}
 	s := &Source{hdr: h}
+	if size := h.order.Uint32(h.b); size != uint32(h.size) {
+		s.warn("the header says that it has %d bytes instead of %d; it is read by its magic", int32(size), h.size)
+		h.order.PutUint32(h.b, uint32(h.size)) // what is written is right
+	}
 	if s.grid.Size, err = h.sizes(); err != nil {
 		return nil, nil, err
 	}
@@ -169,6 +173,9 @@ func open(r io.Reader) (io.Reader, *Source, error) {
 	off, err := h.dataOffset()
 	if err != nil {
 		return nil, nil, err
+	}
+	if stated := h.float(h.voxOffset, 0); h.version == 1 && stated != float64(off) {
+		s.warn("vox_offset is %g; voxels are read from byte %d on", stated, off)
 	}
 	var extra bytes.Buffer
 	if n, err := io.CopyN(&extra, r, int64(off-h.size)); err != nil {
@@ -222,7 +229,26 @@ func readHeader(r io.Reader) (header, error) {
 			return header{}, fmt.Errorf("the NIfTI-2 magic is %q", magic)
 		}
 	}
+	if h, ok := byMagic(b[:n]); ok {
+		return h, nil
+	}
 	return header{}, notNIfTI(b[:n], nil)
+}
+
+// byMagic recognises a NIfTI-1 header whose field sizeof_hdr is wrong by its magic, and
+// the byte order by its number of axes, as nibabel and ITK do.
+func byMagic(b []byte) (header, bool) {
+	l := layouts[1]
+	if len(b) < l.size || string(b[l.magic:l.magic+3]) != "n+1" {
+		return header{}, false
+	}
+	for _, order := range []binary.ByteOrder{binary.LittleEndian, binary.BigEndian} {
+		h := header{layout: l, version: 1, order: order, b: b[:l.size]}
+		if nd := h.dimAt(0); nd >= 1 && nd <= 7 {
+			return h, true
+		}
+	}
+	return header{}, false
 }
 
 // readVoxels reads exactly what the header promises.
