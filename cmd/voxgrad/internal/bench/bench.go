@@ -3,6 +3,7 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -16,7 +17,10 @@ import (
 	"voxgrad/device"
 	"voxgrad/device/bench"
 	"voxgrad/device/cpu"
+	"voxgrad/internal/infile"
 	"voxgrad/internal/outfile"
+	"voxgrad/internal/strictjson"
+	"voxgrad/internal/text"
 	"voxgrad/layers"
 	"voxgrad/models"
 )
@@ -206,26 +210,38 @@ func (b *benchFlags) print(r, earlier *bench.Report) error {
 
 // readBench reads what --json wrote.
 func readBench(file string) (*bench.Report, error) {
-	text, err := os.ReadFile(file)
+	b, err := infile.Read(file, maxReport)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the earlier report: %w", err)
 	}
+	r, err := parseBench(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return r, nil
+}
+
+// maxReport bounds an earlier report in bytes.
+const maxReport = 64 << 20
+
+func parseBench(b []byte) (*bench.Report, error) {
 	r := &bench.Report{}
-	if err := json.Unmarshal(text, r); err != nil {
-		return nil, fmt.Errorf("%s is not the JSON of a bench: %w", file, err)
+	// Another version's report may say more.
+	if err := (strictjson.Decoder{What: "results", Foreign: true}).Decode(b, r); err != nil {
+		return nil, fmt.Errorf("not the JSON of a bench: %w", err)
 	}
 	if len(r.Results) == 0 {
-		return nil, fmt.Errorf("%s has no results", file)
+		return nil, errors.New("it has no results")
 	}
 	seen := map[string]bool{}
 	for i, x := range r.Results {
 		switch {
 		case x.Name == "":
-			return nil, fmt.Errorf("%s: result %d has no name", file, i+1)
+			return nil, fmt.Errorf("result %d has no name", i+1)
 		case seen[x.Name]:
-			return nil, fmt.Errorf("%s: %s is there twice", file, x.Name)
+			return nil, fmt.Errorf("%s is there twice", text.Clean(x.Name))
 		case !r.Counted && x.Median <= 0:
-			return nil, fmt.Errorf("%s: %s: a time of %g s", file, x.Name, x.Median)
+			return nil, fmt.Errorf("%s: a time of %g s", text.Clean(x.Name), x.Median)
 		}
 		seen[x.Name] = true
 	}

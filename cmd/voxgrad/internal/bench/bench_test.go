@@ -191,3 +191,21 @@ func TestDryCUDATakesWhatTheEmulatorGives(t *testing.T) {
 	require.Equal(t, step(e), step(d))
 	require.Equal(t, e.Reserved(), d.Taken())
 }
+
+// What is taken for an earlier report is one: named, with times, and writable again.
+func FuzzReport(f *testing.F) {
+	f.Add([]byte(`{"device": "cpu", "results": [{"name": "conv", "median_s": 0.5}]}`))
+	f.Add([]byte(`{"counted": true, "results": [{"name": "conv"}, {"name": "conv"}]}`))
+	f.Add([]byte(`{"results": [{"name": "a", "median_s": 1e999}], "newer": {"x": [1]}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := parseBench(b)
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
+			require.Less(t, len(err.Error()), 4000)
+			return
+		}
+		require.NotEmpty(t, r.Results)
+		_, err = json.Marshal(r)
+		require.NoError(t, err)
+	})
+}
