@@ -287,7 +287,7 @@ func (s *Set) KFold(seed uint64, folds, fold int) (Split, error) {
 		return Split{}, fmt.Errorf("fold %d: with %d folds it must be 0 to %d", fold, folds, folds-1)
 	}
 	if len(patients) < folds {
-		return Split{}, fmt.Errorf("%s has %d patients, too few for %d folds; choose fewer folds", s.Root, len(patients), folds)
+		return Split{}, fmt.Errorf("%s has %s, too few for %d folds; choose fewer folds", s.Root, text.Plural(len(patients), "patient"), folds)
 	}
 	if folds == 1 {
 		var all []int

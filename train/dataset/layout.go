@@ -150,6 +150,9 @@ func Open(root string, opt Options) (*Set, error) {
 		}
 		return nil, fmt.Errorf("%s", b.String())
 	case 1:
+		if len(opt.Channels) > 0 && found[0].Layout != "nnunet" {
+			return nil, fmt.Errorf("data set %s: layout %s has no channels; the channels option is for layout nnunet", root, found[0].Layout)
+		}
 		return found[0].finish()
 	}
 	var names []string

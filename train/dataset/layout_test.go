@@ -207,6 +207,9 @@ func TestUnknownLayoutListsWhatWasLookedFor(t *testing.T) {
 	require.ErrorContains(t, err, `unknown layout "zip"`)
 	_, err = Open(root, Options{Layout: "challenge"})
 	require.ErrorContains(t, err, "no case in layout challenge")
+	touch(t, root, "p/flair.nii")
+	_, err = Open(root, Options{Channels: []int{0}})
+	require.ErrorContains(t, err, "layout cross-sectional has no channels")
 	_, err = Open(root, Options{Truth: "best"})
 	require.ErrorContains(t, err, `truth "best"`)
 }

@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"voxgrad/internal/outfile"
 	"voxgrad/internal/rng"
+	"voxgrad/internal/text"
 	"voxgrad/volume"
 )
 
@@ -34,10 +36,15 @@ type Phantoms struct {
 	New            volume.Range // new lesions per pair; the zero Range means the phantom's default
 }
 
-// Write writes the pairs, each a folder, and the table of single time points.
+// Write writes the pairs, each a folder, and the table of single time points. A
+// folder that holds anything else is refused: with it the made-up cases would be one
+// data set.
 func (j Phantoms) Write() error {
 	if err := os.MkdirAll(j.Folder, 0o777); err != nil {
 		return fmt.Errorf("cannot make the output folder: %w", err)
+	}
+	if err := j.alone(); err != nil {
+		return err
 	}
 	rows := [][]string{{"case", "patient", "flair", "mask", "brainmask"}}
 	for n := range j.Count {
@@ -50,7 +57,7 @@ func (j Phantoms) Write() error {
 		if err != nil {
 			return err
 		}
-		name := fmt.Sprintf("%s%03d", j.Prefix, n+1)
+		name := j.name(n)
 		if err := writePhantom(filepath.Join(j.Folder, name), p); err != nil {
 			return err
 		}
@@ -63,6 +70,30 @@ func (j Phantoms) Write() error {
 	return outfile.Write(filepath.Join(j.Folder, PhantomTable), func(w io.Writer) error {
 		return csv.NewWriter(w).WriteAll(rows)
 	})
+}
+
+func (j Phantoms) name(n int) string { return fmt.Sprintf("%s%03d", j.Prefix, n+1) }
+
+// alone refuses a folder with other things in it than what is going to be written.
+func (j Phantoms) alone() error {
+	entries, err := os.ReadDir(j.Folder)
+	if err != nil {
+		return err
+	}
+	own := map[string]bool{PhantomTable: true}
+	for n := range j.Count {
+		own[j.name(n)] = true
+	}
+	var other []string
+	for _, e := range entries {
+		if !own[e.Name()] && !strings.HasPrefix(e.Name(), ".") {
+			other = append(other, text.Clean(e.Name()))
+		}
+	}
+	if len(other) > 0 {
+		return fmt.Errorf("%s holds other files (%s), and phantoms would be cases of one data set with them; choose an empty folder", j.Folder, list(other))
+	}
+	return nil
 }
 
 // writePhantom writes one pair in the challenge's layout.

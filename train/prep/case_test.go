@@ -204,3 +204,20 @@ func TestImplausibleInputsAreSaid(t *testing.T) {
 	_, err = Images(Case{Times: []*volume.Volume{v}, Brain: empty}, Defaults())
 	require.ErrorContains(t, err, "empty.nii: the brain mask is empty")
 }
+
+// The mask of lesions in place of that of the brain finds nothing, but not in silence.
+func TestABrainMaskOfNearlyNothingIsToldOf(t *testing.T) {
+	out := said(t)
+	v, m := stripped(1, millimetre)
+	_, err := Images(Case{Times: []*volume.Volume{v}, Brain: m}, Defaults())
+	require.NoError(t, err)
+	require.NotContains(t, out.String(), "hardly the mask of a brain: it holds")
+	lesions := m.Like()
+	lesions.Path = "lesions.nii"
+	for k := range 3 {
+		lesions.Data[lesions.Index(12, 12, 11+k)] = true
+		lesions.Data[lesions.Index(13, 12, 11+k)] = true
+	}
+	_, _ = Images(Case{Times: []*volume.Volume{v}, Brain: lesions}, Defaults())
+	require.Contains(t, out.String(), "lesions.nii: hardly the mask of a brain: it holds 0.14 % of the non-zero voxels of flair1.nii")
+}

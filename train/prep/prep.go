@@ -300,6 +300,7 @@ func (a *aligner) check() error {
 		if why := p.Masked.Implausible(); why != "" {
 			warn.Once("%s: hardly the mask of a brain: %s", p.Masked.Name(), why)
 		}
+		a.small()
 		return nil
 	}
 	p.Masked = a.found[0]
@@ -321,6 +322,32 @@ func (a *aligner) check() error {
 		warn.Once("%s and %s: %.1f %% of the voxels that are brain in one of them are 0 in the other and are left out; give a brain mask (--brainmask) to search them", p.Aligned[0].Name(), p.Aligned[len(p.Aligned)-1].Name(), 100*share)
 	}
 	return nil
+}
+
+// leastBrain is the share of a scan's non-zero voxels below which a given brain mask
+// is hardly one: a brain has a twentieth even of a wide field of view full of noise.
+const leastBrain = 0.02
+
+// small warns of a given brain mask that leaves out nearly all of the scan: the mask of
+// something else.
+func (a *aligner) small() {
+	p := a.p
+	scan := p.Aligned[0]
+	if p.Masked.Size != scan.Size {
+		return
+	}
+	inside, all := 0, 0
+	for x, f := range scan.Data {
+		if f != 0 {
+			all++
+			if p.Masked.Data[x] {
+				inside++
+			}
+		}
+	}
+	if share := float64(inside) / float64(max(1, all)); inside > 0 && share < leastBrain {
+		warn.Once("%s: hardly the mask of a brain: it holds %.2g %% of the non-zero voxels of %s, and nothing is searched elsewhere: is it a mask of lesions?", p.Masked.Name(), 100*share, scan.Name())
+	}
 }
 
 // lost warns where voxels of the brain have no counterpart on the canonical grid, so
