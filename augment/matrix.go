@@ -90,12 +90,12 @@ func circulant(h []float64) matrix {
 	return m
 }
 
-// turn holds cos and sin of 2π·m/n for m in [0, n): cos exactly even and sin exactly
+// twiddles holds cos and sin of 2π·m/n for m in [0, n): cos exactly even and sin exactly
 // odd in m, so that transforms of opposite frequencies are exactly conjugate.
-type turn struct{ cos, sin []float64 }
+type twiddles struct{ cos, sin []float64 }
 
-func newTurn(n int) turn {
-	t := turn{make([]float64, n), make([]float64, n)}
+func newTwiddles(n int) twiddles {
+	t := twiddles{make([]float64, n), make([]float64, n)}
 	for m := 0; 2*m <= n; m++ {
 		c, s := math.Cos(2*math.Pi*float64(m)/float64(n)), math.Sin(2*math.Pi*float64(m)/float64(n))
 		if 2*m == n {
@@ -113,7 +113,7 @@ func newTurn(n int) turn {
 // line by w and keeps the real part; w[k] belongs to frequency k − n/2.
 func weighted(w []float64) []float64 {
 	n := len(w)
-	around := newTurn(n)
+	around := newTwiddles(n)
 	h := make([]float64, n)
 	for t := range h {
 		for k, wk := range w {
@@ -127,7 +127,7 @@ func weighted(w []float64) []float64 {
 // fourier gives the cosines and sines of a Fourier transform of a line: element
 // (p,q) is that of 2π·(p − n/2)·q/n.
 func fourier(n int) (c, s matrix) {
-	around := newTurn(n)
+	around := newTwiddles(n)
 	c, s = newMatrix(n, n), newMatrix(n, n)
 	for p := range n {
 		for q := range n {
@@ -145,4 +145,66 @@ func (m matrix) negative() matrix {
 		n.a[i] = -v
 	}
 	return n
+}
+
+// splinePole and splineGain are those of the cubic B-spline: Unser, Aldroubi and
+// Eden, "B-spline signal processing", IEEE Trans. Signal Processing (1993).
+var splinePole = math.Sqrt(3) - 2
+
+const splineGain = 6
+
+// splineCoefficients changes n samples into the coefficients of the cubic B-spline
+// that passes through them, mirrored at its ends.
+func splineCoefficients(c []float64) {
+	n := len(c)
+	if n == 1 {
+		return
+	}
+	z := splinePole
+	first, power := 0.0, 1.0
+	for k := range 2*n - 2 { // one period of the mirrored samples
+		first += splineGain * c[mirror(k, n)] * power
+		power *= z
+	}
+	for k := range c {
+		c[k] *= splineGain
+	}
+	c[0] = first / (1 - power)
+	for k := 1; k < n; k++ {
+		c[k] += z * c[k-1]
+	}
+	c[n-1] = z / (z*z - 1) * (c[n-1] + z*c[n-2])
+	for k := n - 2; k >= 0; k-- {
+		c[k] = z * (c[k+1] - c[k])
+	}
+}
+
+// splineAt is the matrix that interpolates n samples at positions by a cubic
+// B-spline: coefficients and evaluation in one.
+func splineAt(at []float64, n int) matrix {
+	coefficients := newMatrix(n, n) // row k: what sample k contributes to each coefficient
+	for k := range n {
+		row := coefficients.row(k)
+		row[k] = 1
+		splineCoefficients(row)
+	}
+	m := newMatrix(len(at), n)
+	for i, u := range at {
+		b := math.Floor(u)
+		t := u - b
+		w := [4]float64{
+			(1 - t) * (1 - t) * (1 - t) / 6,
+			2./3 - t*t + t*t*t/2,
+			2./3 - (1-t)*(1-t) + (1-t)*(1-t)*(1-t)/2,
+			t * t * t / 6,
+		}
+		row := m.row(i)
+		for k := range row {
+			c := coefficients.row(k)
+			for j, wj := range w {
+				row[k] += wj * c[mirror(int(b)-1+j, n)]
+			}
+		}
+	}
+	return m
 }

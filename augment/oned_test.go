@@ -100,7 +100,7 @@ func TestLinesAreThoseOfScipy(t *testing.T) {
 	for i, n := range v.Shifted.N { // row p of fourier holds that element of an unshifted transform
 		c, s := fourier(n)
 		for p, bin := range v.Shifted.Orders[i] {
-			whole := newTurn(n)
+			whole := newTwiddles(n)
 			for q := range n {
 				require.Equal(t, whole.cos[bin*q%n], c.row(p)[q])
 				require.Equal(t, whole.sin[bin*q%n], s.row(p)[q])

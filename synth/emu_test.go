@@ -9,7 +9,7 @@ import (
 	"voxgrad/cuda/emu"
 )
 
-// The GPU's kernels, interpreted, paint what the processor paints.
+// The GPU's kernels, interpreted, fill what the processor fills.
 func TestRunOnTheEmulatedGPU(t *testing.T) {
 	o := busy()
 	o.ErodeMM, o.GeneratedMin = 0, 1
@@ -30,7 +30,7 @@ func TestRunOnTheEmulatedGPU(t *testing.T) {
 	defer func() { require.NoError(t, dev.Close()) }()
 	got := paintOn(t, dev, pl, values)
 	for time := range got {
-		mask := pl.Painted(time)
+		mask := pl.Filled(time)
 		for i, v := range want[time] {
 			if mask[i] {
 				require.InDelta(t, v, got[time][i], 1e-4)

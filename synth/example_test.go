@@ -30,7 +30,7 @@ func Example() {
 	for _, l := range plan.Record.Lesions {
 		fmt.Println(l.Number, l.Origin, l.Time1, l.Time2, "new:", l.New, l.Voxels)
 	}
-	// Plan.Run then paints two copies of the image on the device.
+	// Plan.Run then fills two copies of the image on the device.
 
 	// Output:
 	// 1 real false true new: true 5

@@ -60,9 +60,9 @@ func (l *Library) Cases() int {
 }
 
 // Draw picks one of the shapes that are not of the case except, all equally
-// likely; ok is false where there is none. If turn is set, one of the 48
+// likely; ok is false where there is none. If orient is set, one of the 48
 // orientations is drawn too, all equally likely.
-func (l *Library) Draw(s *rng.Stream, except string, turn bool) (shape Shape, ok bool) {
+func (l *Library) Draw(s *rng.Stream, except string, orient bool) (shape Shape, ok bool) {
 	n := len(l.shapes) - l.cases[except]
 	if n == 0 {
 		return Shape{}, false
@@ -78,13 +78,13 @@ func (l *Library) Draw(s *rng.Stream, except string, turn bool) (shape Shape, ok
 		}
 		k--
 	}
-	if turn {
+	if orient {
 		perm := s.Perm(3)
 		var flip [3]bool
 		for a := range flip {
 			flip[a] = s.Bool(0.5)
 		}
-		shape = shape.turn([3]int(perm), flip)
+		shape = shape.orient([3]int(perm), flip)
 	}
 	return shape, true
 }
@@ -112,9 +112,9 @@ func crop(id string, list []int32, size [3]int) Shape {
 	return s
 }
 
-// turn exchanges and mirrors axes: axis a of the result is axis perm[a] of s,
+// orient exchanges and mirrors axes: axis a of the result is axis perm[a] of s,
 // counted from its other end if flip[a].
-func (s Shape) turn(perm [3]int, flip [3]bool) Shape {
+func (s Shape) orient(perm [3]int, flip [3]bool) Shape {
 	t := Shape{Case: s.Case, Voxels: make([][3]int, len(s.Voxels))}
 	for a := range perm {
 		t.Size[a] = s.Size[perm[a]]

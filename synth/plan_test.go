@@ -52,9 +52,9 @@ func TestPlanInvariants(t *testing.T) {
 		require.Len(t, components(all, p.Size), len(pl.Record.Lesions), "lesions do not touch")
 		require.Equal(t, pl.Record.Count(func(l Lesion) bool { return l.New }), len(components(fresh, p.Size)))
 
-		var paint [2][]bool
-		for time := range paint {
-			paint[time] = make([]bool, p.voxels())
+		var fill [2][]bool
+		for time := range fill {
+			fill[time] = make([]bool, p.voxels())
 		}
 		for n, l := range pl.Record.Lesions {
 			require.Equal(t, n+1, l.Number)
@@ -77,20 +77,20 @@ func TestPlanInvariants(t *testing.T) {
 				switch {
 				case l.Origin == Real && !present:
 					for i, in := range dilated(pl.lesions[n], p) {
-						paint[time][i] = paint[time][i] || in
+						fill[time][i] = fill[time][i] || in
 					}
 				case l.Origin == Generated && present:
 					for _, v := range pl.lesions[n] {
-						paint[time][v] = true
+						fill[time][v] = true
 					}
 				}
 			}
 		}
-		for time := range paint {
-			require.Equal(t, paint[time], pl.Painted(time))
+		for time := range fill {
+			require.Equal(t, fill[time], pl.Filled(time))
 			kept := both(pl.Lesions(time), p.Lesions)
-			require.Zero(t, count(both(kept, paint[time])), "a lesion that stays keeps its voxels")
-			require.Zero(t, count(both(pl.base, paint[time])))
+			require.Zero(t, count(both(kept, fill[time])), "a lesion that stays keeps its voxels")
+			require.Zero(t, count(both(pl.base, fill[time])))
 		}
 		require.Zero(t, count(both(pl.base, all)))
 		dropped += len(pl.Record.Dropped)
@@ -173,7 +173,7 @@ func TestPlanDrops(t *testing.T) {
 	require.Equal(t, Dropped{Reason: "no free place found", Voxels: 1000}, pl.Record.Dropped[1])
 	require.Empty(t, pl.Record.Lesions)
 	for time := range 2 {
-		require.Zero(t, count(pl.Painted(time)))
+		require.Zero(t, count(pl.Filled(time)))
 	}
 	p.Case = "b"
 	pl = plan(t, o, 1, p, big)

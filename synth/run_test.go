@@ -68,30 +68,30 @@ func paintOn(t *testing.T, dev device.ImagingBackend, pl *Plan, values []float32
 	return out
 }
 
-// Nothing outside the painted voxels changes a bit, everything inside does.
+// Nothing outside the filled voxels changes a bit, everything inside does.
 func TestRunKeepsTheRest(t *testing.T) {
 	o := busy()
 	p, values := cutPatch(t)
 	lib := phantomLibrary(t, o)
 	dev := openCPU(t)
-	painted := 0
+	filled := 0
 	for seed := range uint64(12) {
 		pl := plan(t, o, seed, p, lib)
 		out := paintOn(t, dev, pl, values)
 		for time := range out {
-			mask := pl.Painted(time)
+			mask := pl.Filled(time)
 			for i, v := range out[time] {
 				if mask[i] == (math.Float32bits(v) == math.Float32bits(values[i])) {
-					t.Fatalf("seed %d, time %d, voxel %v: painted %v, %g became %g", seed, time+1, p.at(i), mask[i], values[i], v)
+					t.Fatalf("seed %d, time %d, voxel %v: filled %v, %g became %g", seed, time+1, p.at(i), mask[i], values[i], v)
 				}
 			}
-			painted += count(mask)
+			filled += count(mask)
 		}
 	}
-	require.Greater(t, painted, 1000)
+	require.Greater(t, filled, 1000)
 }
 
-// What is painted is what the networks answer, computed step by step on the host.
+// What is filled is what the networks answer, computed step by step on the host.
 func TestRunIsNoiseThenNetwork(t *testing.T) {
 	o := busy()
 	p, values := cutPatch(t)

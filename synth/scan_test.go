@@ -25,11 +25,11 @@ func scanOf(t *testing.T, p *volume.Phantom) *Scan {
 	return s
 }
 
-// marked are the images of a plan with every painted voxel set to 2 + 3·time.
+// marked are the images of a plan with every filled voxel set to 2 + 3·time.
 func marked(s *Scan, pl *Plan) (images [2][]float32) {
 	for time := range images {
 		images[time] = s.Values()
-		for i, in := range pl.Painted(time) {
+		for i, in := range pl.Filled(time) {
 			if in {
 				images[time][i] = float32(2 + 3*time)
 			}
@@ -66,12 +66,12 @@ func checkPair(t *testing.T, s *Scan, pair *Pair) {
 		for time, at := range [2]bool{at1, at2} {
 			v := pair.Images[time].Data[i]
 			source := s.InputLesions.Data[i] && s.InputBrain.Data[i]
-			painted := pair.Painted[time][i]
-			if !painted && math.Float32bits(v) != math.Float32bits(s.Input.Data[i]) {
+			filled := pair.Filled[time][i]
+			if !filled && math.Float32bits(v) != math.Float32bits(s.Input.Data[i]) {
 				t.Fatalf("voxel %d, time %d: %g became %g", i, time+1, s.Input.Data[i], v)
 			}
-			if source == at && source && painted || source != at && !painted || painted && !s.InputBrain.Data[i] {
-				t.Fatalf("voxel %d, time %d: lesion %v, was %v, painted %v", i, time+1, at, source, painted)
+			if source == at && source && filled || source != at && !filled || filled && !s.InputBrain.Data[i] {
+				t.Fatalf("voxel %d, time %d: lesion %v, was %v, filled %v", i, time+1, at, source, filled)
 			}
 		}
 	}
@@ -117,8 +117,8 @@ func TestBackOnOneMillimetre(t *testing.T) {
 			require.Equal(t, l, got)
 		}
 		for time := range 2 {
-			require.Equal(t, count(pl.Painted(time)), count(pair.Painted[time]))
-			for i, in := range pair.Painted[time] {
+			require.Equal(t, count(pl.Filled(time)), count(pair.Filled[time]))
+			for i, in := range pair.Filled[time] {
 				if in {
 					require.InEpsilon(t, float64(2+3*time)*s.Scale, float64(pair.Images[time].Data[i]), 1e-6)
 				}
@@ -153,10 +153,10 @@ func TestBackOnThickSlices(t *testing.T) {
 		pair := s.Back(pl, marked(s, pl), [2]bool{})
 		checkPair(t, s, pair)
 		generated += pair.Record.Count(func(l Lesion) bool { return l.Origin == Generated })
-		fine += float64(count(pl.Painted(1)))
-		coarse += float64(count(pair.Painted[1])) * 0.8 * 0.8 * 2.5
+		fine += float64(count(pl.Filled(1)))
+		coarse += float64(count(pair.Filled[1])) * 0.8 * 0.8 * 2.5
 		var peak float32
-		for i, in := range pair.Painted[1] {
+		for i, in := range pair.Filled[1] {
 			if in {
 				peak = max(peak, pair.Images[1].Data[i])
 			}
@@ -172,14 +172,14 @@ func TestBackOnThickSlices(t *testing.T) {
 			}
 		}
 		pair = s.Back(pl, flat, [2]bool{})
-		for i, in := range pair.Painted[0] {
+		for i, in := range pair.Filled[0] {
 			if in {
 				require.InEpsilon(t, 3*s.Scale, float64(pair.Images[0].Data[i]), 1e-6)
 			}
 		}
 	}
 	require.Positive(t, generated)
-	require.InEpsilon(t, fine, coarse, 0.15, "mm³ painted on either grid")
+	require.InEpsilon(t, fine, coarse, 0.15, "mm³ filled on either grid")
 }
 
 // A lesion too small for the 1 mm grid stays at both time points.

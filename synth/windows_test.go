@@ -48,7 +48,7 @@ func TestTilesCoverTheRegion(t *testing.T) {
 		}
 		for i, in := range region {
 			if in != (hits[i] == 1) {
-				t.Fatalf("seed %d: voxel %v, region %v, painted %d times", seed, unindex(i, size), in, hits[i])
+				t.Fatalf("seed %d: voxel %v, region %v, filled %d times", seed, unindex(i, size), in, hits[i])
 			}
 		}
 	}
@@ -83,7 +83,7 @@ func TestWindow(t *testing.T) {
 	}
 }
 
-// A scan of one window is painted as a patch would be.
+// A scan of one window is filled as a patch would be.
 func TestPaintOfOneWindowIsRun(t *testing.T) {
 	o := busy()
 	p, values := cutPatch(t)
@@ -101,13 +101,13 @@ func TestPaintOfOneWindowIsRun(t *testing.T) {
 	}}
 	require.Equal(t, 1, len(tiles(union(pl.remove), p.Size, p.Size)), "this test needs one window")
 	require.Equal(t, 1, len(tiles(union(pl.put), p.Size, p.Size)))
-	require.NoError(t, w.Paint(context.Background(), dev, networks(t, dev), pl, got))
+	require.NoError(t, w.Fill(context.Background(), dev, networks(t, dev), pl, got))
 	require.Equal(t, 4, calls)
 	pl.RemoveKey, pl.GenerateKey = rng.Key(pl.RemoveKey, "window", 0), rng.Key(pl.GenerateKey, "window", 0)
 	require.Equal(t, paintOn(t, dev, pl, values), got)
 }
 
-// A whole scan in many windows: the rest keeps its bits, every painted voxel
+// A whole scan in many windows: the rest keeps its bits, every filled voxel
 // changes, and memory is that of a window.
 func TestPaintWholeScan(t *testing.T) {
 	o := busy()
@@ -116,34 +116,34 @@ func TestPaintWholeScan(t *testing.T) {
 	p := s.Patch()
 	pl := plan(t, o, 6, p, phantomLibrary(t, o))
 	dev := openCPU(t)
-	paint := func() (out [2][]float32) {
+	fill := func() (out [2][]float32) {
 		out = [2][]float32{s.Values(), s.Values()}
 		w := Windows{Size: [3]int{16, 16, 16}}
-		require.NoError(t, w.Paint(context.Background(), dev, networks(t, dev), pl, out))
+		require.NoError(t, w.Fill(context.Background(), dev, networks(t, dev), pl, out))
 		return out
 	}
 	require.Greater(t, len(tiles(union(pl.remove), p.Size, [3]int{16, 16, 16})), 3)
-	out := paint()
+	out := fill()
 	for time := range out {
-		mask := pl.Painted(time)
+		mask := pl.Filled(time)
 		require.Positive(t, count(mask))
 		for i, v := range s.Values() {
 			if mask[i] == (out[time][i] == v) {
-				t.Fatalf("time %d, voxel %v: painted %v, %g became %g", time+1, p.at(i), mask[i], v, out[time][i])
+				t.Fatalf("time %d, voxel %v: filled %v, %g became %g", time+1, p.at(i), mask[i], v, out[time][i])
 			}
 		}
 	}
-	require.Equal(t, out, paint())
+	require.Equal(t, out, fill())
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	w := Windows{Size: [3]int{16, 16, 16}}
-	require.ErrorIs(t, w.Paint(ctx, dev, networks(t, dev), pl, out), context.Canceled)
+	require.ErrorIs(t, w.Fill(ctx, dev, networks(t, dev), pl, out), context.Canceled)
 	w.Size[1] = 12
-	require.ErrorContains(t, w.Paint(context.Background(), dev, networks(t, dev), pl, out), "multiple of 8")
+	require.ErrorContains(t, w.Fill(context.Background(), dev, networks(t, dev), pl, out), "multiple of 8")
 }
 
-// What is painted does not depend on what was there, in this window or another.
+// What is filled does not depend on what was there, in this window or another.
 func TestPaintForgetsTheLesions(t *testing.T) {
 	o := busy()
 	o.GeneratedMin, o.GeneratedMax = 0, 0
@@ -151,7 +151,7 @@ func TestPaintForgetsTheLesions(t *testing.T) {
 	pl := plan(t, o, 7, s.Patch(), phantomLibrary(t, o))
 	dev := openCPU(t)
 	nets := networks(t, dev)
-	paint := func(change float32) (out [2][]float32) {
+	fill := func(change float32) (out [2][]float32) {
 		for time := range out {
 			out[time] = s.Values()
 			for i, in := range pl.remove[time] {
@@ -160,7 +160,7 @@ func TestPaintForgetsTheLesions(t *testing.T) {
 				}
 			}
 		}
-		require.NoError(t, Windows{Size: [3]int{16, 16, 16}}.Paint(context.Background(), dev, nets, pl, out))
+		require.NoError(t, Windows{Size: [3]int{16, 16, 16}}.Fill(context.Background(), dev, nets, pl, out))
 		return out
 	}
 	shared := 0
@@ -169,6 +169,6 @@ func TestPaintForgetsTheLesions(t *testing.T) {
 			shared++
 		}
 	}
-	require.Positive(t, shared, "a window must show voxels that another one paints")
-	require.Equal(t, paint(0), paint(5))
+	require.Positive(t, shared, "a window must show voxels that another one fills")
+	require.Equal(t, fill(0), fill(5))
 }

@@ -10,7 +10,7 @@
 //
 // The loading goroutines decide all that is random about a patch from its own
 // stream: place, orientation, recipes of augmentation, what is hidden by noise or
-// painted. The step uploads the patch, and the device does what was decided, queued
+// filled. The step uploads the patch, and the device does what was decided, queued
 // behind the step before.
 //
 // # The run folder

@@ -34,12 +34,12 @@ func uploaded(t *testing.T, tr *trainer, b *sample.Batch) (images [][]float32, t
 }
 
 // The pairs that a detector is shown are those of the plans: the patch itself but
-// where a network painted, the new lesions as the target; and the same ones again.
+// where a network filled, the new lesions as the target; and the same ones again.
 func TestSyntheticPairs(t *testing.T) {
 	c := madePairs()
 	c.Augment = "paper-baseline"
 	tr, again := opened(t, c), opened(t, c)
-	fresh, painted, vanished := 0, 0, 0
+	fresh, filled, vanished := 0, 0, 0
 	for first := 0; first < 20; first += 2 {
 		b, err := sample.DrawBatch(tr.train, first, 2)
 		require.NoError(t, err)
@@ -66,10 +66,10 @@ func TestSyntheticPairs(t *testing.T) {
 				}
 			}
 			for time := range 2 {
-				mask := p.Plan.Painted(time)
+				mask := p.Plan.Filled(time)
 				for v, m := range mask {
 					if m {
-						painted++
+						filled++
 					} else {
 						require.Equal(t, p.Images[0][v], images[time][n*len(mask)+v])
 					}
@@ -79,7 +79,7 @@ func TestSyntheticPairs(t *testing.T) {
 	}
 	require.Positive(t, fresh)
 	require.Positive(t, vanished)
-	require.Positive(t, painted)
+	require.Positive(t, filled)
 }
 
 // Each copy is augmented by itself; the fixed validation pairs are not.
@@ -95,9 +95,9 @@ func TestSyntheticPairsAreAugmentedApart(t *testing.T) {
 	for n, p := range b.Samples {
 		require.Len(t, p.Recipes, 2)
 		require.NotEqual(t, p.Recipes[0], p.Recipes[1])
-		painted := [2][]bool{p.Plan.Painted(0), p.Plan.Painted(1)}
+		filled := [2][]bool{p.Plan.Filled(0), p.Plan.Filled(1)}
 		for v, x := range p.Images[0] {
-			if !painted[0][v] && !painted[1][v] {
+			if !filled[0][v] && !filled[1][v] {
 				a, b := images[0][n*len(p.Labels)+v], images[1][n*len(p.Labels)+v]
 				require.True(t, a != b && a != x && b != x)
 			}

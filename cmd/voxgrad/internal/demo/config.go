@@ -11,7 +11,7 @@ const demoFolds = 5
 
 // demoStages is the published recipe at a size that takes minutes: narrow networks,
 // small patches, a larger learning rate, no dropout. Dice alone may collapse to "no
-// lesion" in so few steps, hence the cross-entropy; and the networks that paint learn
+// lesion" in so few steps, hence the cross-entropy; and the networks that fill regions learn
 // what belongs into a hole much sooner if nothing else of a patch is counted. A window
 // of prediction is as large as a phantom.
 const demoStages = `

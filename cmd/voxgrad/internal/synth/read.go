@@ -42,7 +42,7 @@ func (j *synthJob) read() (*synthInput, error) {
 	if err := j.places(in); err != nil {
 		return nil, err
 	}
-	return in, j.lend(in)
+	return in, j.collect(in)
 }
 
 // prepare brings the scan to the 1 mm grid.
@@ -66,7 +66,7 @@ func (j *synthJob) prepare(c prep.Case, lesions *volume.Mask) (*synth.Scan, erro
 		}
 	}
 	if inside == 0 && len(j.shapes) == 0 {
-		return nil, fmt.Errorf("%s holds no lesion inside the brain: there is nothing to take away, and no shape to put in (--shapes lends some)", lesions.Name())
+		return nil, fmt.Errorf("%s holds no lesion inside the brain: there is nothing to take away, and no shape to put in (--shapes takes them from other masks)", lesions.Name())
 	}
 	if outside > 0 {
 		slog.Warn("lesion voxels outside the brain mask are left out", "mask", lesions.Name(), "voxels", outside)
@@ -110,8 +110,8 @@ func (j *synthJob) places(in *synthInput) error {
 	return err
 }
 
-// lend collects shapes.
-func (j *synthJob) lend(in *synthInput) error {
+// collect collects shapes.
+func (j *synthJob) collect(in *synthInput) error {
 	o := j.cfg.Options
 	in.shapes = synth.NewLibrary(o)
 	if len(j.shapes) == 0 {
@@ -126,7 +126,7 @@ func (j *synthJob) lend(in *synthInput) error {
 			return err
 		}
 		for _, f := range files {
-			if err := lendFile(in.shapes, f); err != nil {
+			if err := addShapes(in.shapes, f); err != nil {
 				return err
 			}
 		}
@@ -143,8 +143,8 @@ func (j *synthJob) lend(in *synthInput) error {
 	return nil
 }
 
-// lendFile adds the lesions of a mask, brought to 1 mm.
-func lendFile(lib *synth.Library, path string) error {
+// addShapes adds the lesions of a mask, brought to 1 mm.
+func addShapes(lib *synth.Library, path string) error {
 	m, err := volume.ReadMask(path)
 	if err != nil {
 		return err

@@ -67,8 +67,8 @@ The folder --out receives, for each pair,
 
 With --count above 1 the pairs lie in folders pair001, pair002, … of it.
 
-All files are on the scan's own grid. A voxel that no network painted has the scan's
-value, to the bit; so it is unless --augment asks for a preset that also spoils the two
+All files are on the scan's own grid. A voxel that no network filled has the scan's
+value, to the bit; so it is unless --augment asks for a preset that also degrades the two
 scans as training does (then they lose skull and background). Integer scans of up
 to 16 bits stay what they are, others are written as float32.
 
@@ -97,8 +97,8 @@ func New() *cobra.Command {
 	f.Uint64Var(&j.seed, "seed", 1, "the same seed and options give the same files")
 	f.StringVar(&j.prior, "prior", "", "map of where lesions occur, in the space of the scan")
 	f.StringVar(&j.white, "white-matter", "", "map of the likelihood of white matter, in the space of the scan")
-	f.StringArrayVar(&j.shapes, "shapes", nil, "lesion mask, or folder of them, whose lesions lend their shapes; may be given several times (default: the scan's own)")
-	f.StringVar(&j.augment, "augment", "none", "spoil each time point by a preset: "+strings.Join(augment.Names(), ", "))
+	f.StringArrayVar(&j.shapes, "shapes", nil, "lesion mask, or folder of them, whose lesions have their shapes used; may be given several times (default: the scan's own)")
+	f.StringVar(&j.augment, "augment", "none", "degrade each time point by a preset: "+strings.Join(augment.Names(), ", "))
 	f.StringVar(&j.brain, "brainmask", "", "brain mask on the scan's grid (default: where a skull-stripped scan is not zero)")
 	f.StringVar(&j.prep.Normalize, "normalize", j.prep.Normalize, "intensity normalisation the networks were trained with: kde, median or none")
 	f.StringVar(&j.prep.Interpolation, "interpolation", j.prep.Interpolation, "onto the 1 mm grid: linear or cubic")
@@ -215,7 +215,7 @@ func (j *synthJob) spare() error {
 		}
 	}
 	for n := range j.count {
-		for _, name := range synthFiles {
+		for _, name := range synthFiles() {
 			path := filepath.Join(j.dir(n), name)
 			info, err := os.Stat(path)
 			if err == nil && slices.ContainsFunc(have, func(in os.FileInfo) bool { return os.SameFile(in, info) }) {
@@ -237,10 +237,10 @@ func (j *synthJob) networks(dev device.ImagingBackend) (nets synth.Networks, err
 }
 
 // streams of one pair: of the plan, and of each time point's augmentation.
-func (j *synthJob) streams(pair int) (plan *rng.Stream, spoil [2]*rng.Stream) {
+func (j *synthJob) streams(pair int) (plan *rng.Stream, degrade [2]*rng.Stream) {
 	plan = rng.New(j.seed, "synth", pair)
-	for t := range spoil {
-		spoil[t] = rng.New(j.seed, "synth", pair, "augment", t)
+	for t := range degrade {
+		degrade[t] = rng.New(j.seed, "synth", pair, "augment", t)
 	}
-	return plan, spoil
+	return plan, degrade
 }

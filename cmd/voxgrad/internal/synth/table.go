@@ -15,7 +15,7 @@ func synthLesionTable(r synthRecord) *report.Table {
 		{Name: "volume", Unit: report.CubicMillimetres}, {Name: "voxels"},
 	}}
 	for _, l := range r.Lesions {
-		t.Add(l.Number, fate(l), l.CentroidMM[0], l.CentroidMM[1], l.CentroidMM[2], l.MM3, l.Voxels)
+		t.Add(l.Number, outcome(l), l.CentroidMM[0], l.CentroidMM[1], l.CentroidMM[2], l.MM3, l.Voxels)
 	}
 	t.Note = fmt.Sprintf("%d at time 1, %d at time 2, %d of them new. Positions are centroids in mm: x to the patient's right, y to the front, z up.",
 		r.Count(func(l synth.Lesion) bool { return l.Time1 }), r.Count(func(l synth.Lesion) bool { return l.Time2 }), r.Count(isNew))
