@@ -202,6 +202,11 @@ func FuzzParse(f *testing.F) {
 		f.Add(name, params)
 	}
 	f.Add("blur", `{"sigma_mm": 1.5, "spacing_mm": [1, 0.5, 3]}`)
+	f.Add("noise", "{\"sigma\": [1,\n2]}")
+	f.Add("noise", "{\"sigma\": 1\n2}")
+	f.Add("noise", "{\"si\\ngma\": 1}")
+	f.Add("no\nise", "{}")
+	f.Add("blur", "{\"sigma_vox\": \"1\n\"}")
 	f.Fuzz(func(t *testing.T, name, params string) {
 		one, err := Parse(name, []byte(params))
 		if err != nil {
