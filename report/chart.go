@@ -68,8 +68,8 @@ func (c *Chart) size() (w, h vg.Length) {
 	return chartWidth, h
 }
 
-// WritePNG writes the chart at the given number of dots per inch: 96 gives 853
-// pixels across, 144 gives 1280.
+// WritePNG writes the chart at a number of dots per inch: 96 makes it 853
+// pixels across, 144 makes it 1280.
 func (c *Chart) WritePNG(w io.Writer, dpi int) error {
 	cw, ch := c.size()
 	canvas := vgimg.NewWith(vgimg.UseWH(cw, ch), vgimg.UseDPI(dpi), vgimg.UseBackgroundColor(paperColor))
@@ -266,7 +266,7 @@ func newRange() span {
 	return span{inf, -inf, inf, -inf}
 }
 
-// settle gives a panel without a single finite point the unit square, and one
+// settle sets the range of a panel without a single finite point to the unit square, and gives one
 // with a single x some room on both sides.
 func (s *span) settle() {
 	if s.xmin > s.xmax {
@@ -281,7 +281,7 @@ func (s *span) settle() {
 }
 
 // ticks puts about count labels at multiples of 1, 2 or 5 times a power of ten,
-// at least the given step apart.
+// at least one step apart.
 type ticks struct{ count, least float64 }
 
 func (t ticks) Ticks(low, high float64) (out []plot.Tick) {

@@ -10,7 +10,7 @@ import (
 )
 
 // History is what training measured, one element per finished epoch. A slice
-// may be nil where nothing was measured, and a NaN stands for an epoch in which it
+// may be nil where nothing was measured, and a NaN is an epoch in which it
 // was not; slices that are there have the same length.
 type History struct {
 	Title        string
@@ -26,7 +26,7 @@ type History struct {
 	Best         int       // number of the best epoch, counted from 1; 0 for none
 }
 
-// Epochs is how many epochs h has; an error says which slice differs in length.
+// Epochs returns how many epochs h has; an error names the slice that differs in length.
 func (h *History) Epochs() (int, error) {
 	n, first := 0, ""
 	for _, s := range []struct {
@@ -72,7 +72,7 @@ const smoothing = 0.9
 // Curves is the chart of a training history: training and validation loss,
 // validation Dice of patches as measured and smoothed, scores of whole images, PSNR, learning rate and seconds per
 // epoch, one panel each, with the best epoch marked. Panels without data are left out,
-// and a learning rate that never changes gives its place to the seconds.
+// and a learning rate that never changes makes room for the seconds.
 func Curves(h *History) (*Chart, error) {
 	n, err := h.Epochs()
 	if err != nil {
@@ -153,7 +153,7 @@ func anyNumber(x []float64) bool {
 	return slices.ContainsFunc(x, func(v float64) bool { return !math.IsNaN(v) })
 }
 
-// constant tells whether all finite values are the same.
+// constant reports whether all finite values are the same.
 func constant(x []float64) bool {
 	first := math.NaN()
 	for _, v := range x {
@@ -168,7 +168,7 @@ func constant(x []float64) bool {
 	return true
 }
 
-// positive tells whether every finite value is above 0, with at least one there.
+// positive reports whether every finite value is above 0, with at least one there.
 func positive(x []float64) bool {
 	some := false
 	for _, v := range x {

@@ -20,7 +20,7 @@ import (
 
 // Page is an HTML page in one file: text, tables, charts and pictures in the
 // order in which they were added. It refers to nothing outside, needs no script,
-// follows the reader's light or dark setting, fits a phone and prints. Every text given
+// follows the reader's light or dark setting, fits a phone and prints. Every text
 // is shown as it is, never taken as HTML.
 type Page struct {
 	Title  string

@@ -15,7 +15,7 @@ import (
 	"voxgrad/volume"
 )
 
-// Case is what a picture of lesions is made from. All volumes lie on one grid,
+// Case is what a picture of lesions is made from. All volumes are on one grid,
 // of any orientation.
 type Case struct {
 	Title      string
@@ -42,7 +42,7 @@ type region struct {
 // first scan, the second, the second with what was found, the probabilities where
 // given, and close-ups. With a truth, the regions of both masks together are shown, in the
 // colours of Comparison. Without any lesion it shows slices through the
-// brain. The error says which volume is on another grid.
+// brain. The error names the volume that is on another grid.
 func LesionPicture(c *Case) (*image.RGBA, error) {
 	if c.Time2 == nil || c.Mask == nil {
 		return nil, errors.New("a picture of lesions needs a scan and a mask")
@@ -105,7 +105,7 @@ func (c *Case) regions() ([]region, error) {
 	return out, nil
 }
 
-// heights tells the canonical axial slice of the voxel at an offset of g.
+// heights returns the canonical axial slice of the voxel at an offset of g.
 func heights(g volume.Grid) func(offset int) int {
 	o := g.Affine.Orientation()
 	stride := 1
@@ -448,7 +448,7 @@ func (s *sheet) closeupView(r *region) View {
 	return v.around(g, [2]int{(r.box.Min[0] + r.box.Max[0]) / 2, (r.box.Min[1] + r.box.Max[1]) / 2}, side, s.closeupSide())
 }
 
-// around is the square of side mm around a voxel of a slice, moved to lie inside
+// around is the square of side mm around a voxel of a slice, moved to be inside
 // the grid and drawn with that many pixels.
 func (v View) around(g volume.Grid, centre [2]int, side float64, pixels int) View {
 	spacing := g.Affine.Spacing()

@@ -17,7 +17,7 @@ type Scored struct {
 	Result metrics.Result // with its lesion group, of Images.Mask against Images.Truth
 
 	// Images are the masks that were measured and, for pictures, the scans;
-	// probabilities and brain mask may be nil. All lie on one grid. Title and Rows are not
+	// probabilities and brain mask may be nil. All are on one grid. Title and Rows are not
 	// used.
 	Images *Case
 
@@ -41,7 +41,7 @@ type FoundLesion struct {
 }
 
 // Lesions lists the lesions of the truth and of the mask under test above the
-// size limit, numbered as by package metrics. The error says which image is missing or lies
+// size limit, numbered as by package metrics. The error names the image that is missing or
 // on another grid.
 func (s *Scored) Lesions() (truth, pred []FoundLesion, err error) {
 	if s.Images == nil || s.Images.Mask == nil || s.Images.Truth == nil {
@@ -192,7 +192,7 @@ func (s *Scored) table(title, found string, list []FoundLesion) *Table {
 	return t
 }
 
-// agreement says how many members vote for a lesion.
+// agreement is how many members vote for a lesion.
 func (s *Scored) agreement(l FoundLesion) string {
 	return fmt.Sprintf("%d of %d", l.Votes, len(s.Members))
 }

@@ -190,7 +190,7 @@ func BoxPlots(methods []string, cases ...[]metrics.Case) []*BoxPlot {
 	return plots
 }
 
-// boxName tells sensitivity of voxels from that of lesions.
+// boxName is a measure's name with what it is of, voxels or lesions.
 func boxName(m Measure) string {
 	switch m.Key {
 	case "sensitivity", "ppv":

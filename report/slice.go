@@ -42,7 +42,7 @@ type View struct {
 	Plain       bool    // without the letters at the sides
 }
 
-// frame is a view on a grid: which axes run across and down, and where a pixel lies.
+// frame is a view on a grid: which axes run across and down, and where a pixel is.
 type frame struct {
 	normal, across, down int  // canonical axes
 	mirror               bool // the across axis runs to the left
@@ -115,7 +115,7 @@ func (f *frame) row(y int) float64 {
 	return float64(f.lo[1]) - 0.5 + p*float64(f.hi[1]-f.lo[1])
 }
 
-// pixel is where voxel position (u across, v down) lies, in pixels from the corner.
+// pixel is where voxel position (u across, v down) is, in pixels from the corner.
 func (f *frame) pixel(u, v float64) (x, y float64) {
 	x = (u + 0.5 - float64(f.lo[0])) / float64(f.hi[0]-f.lo[0])
 	if f.mirror {
@@ -466,7 +466,7 @@ func nearest(position float64, lo, hi int) int {
 	return min(max(int(math.Round(position)), lo), hi-1)
 }
 
-// edge tells whether a pixel of another class is less than the outline's width away,
+// edge reports whether a pixel of another class is less than the outline's width away,
 // along the rows and columns. The picture's border is no edge.
 func (o *Overlay) edge(class []uint8, f *frame, x, y int) bool {
 	c := class[y*f.width+x]

@@ -10,7 +10,7 @@ import (
 	"voxgrad/volume"
 )
 
-// Synthetic is what a picture of a synthetic pair is made from. All volumes lie
+// Synthetic is what a picture of a synthetic pair is made from. All volumes are
 // on one grid, of any orientation.
 type Synthetic struct {
 	Title      string
@@ -39,7 +39,7 @@ var (
 // point through its centroid, and close-ups of source, time 1 and time 2, below
 // them the same with the outlines of the lesions. All have the grey scale of the
 // source. Without a lesion to show it shows a slice through the middle of the
-// brain. The error says which volume is on another grid.
+// brain. The error names the volume that is on another grid.
 func SyntheticPicture(c *Synthetic) (*image.RGBA, error) {
 	for _, v := range []*volume.Volume{c.Times[0], c.Times[1], c.Before, c.Lesions[0], c.Lesions[1]} {
 		if v == nil {

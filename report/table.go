@@ -297,7 +297,7 @@ func (t *Table) String() string {
 	return b.String()
 }
 
-// best tells for each body cell whether it is the best of its column, as
+// best reports for each body cell whether it is the best of its column, as
 // printed: equal digits are equal. One row alone is not compared with anything.
 func (t *Table) best() [][]bool {
 	mark := make([][]bool, len(t.Rows))
@@ -406,7 +406,7 @@ func (u Unit) Range(low, high float64) string {
 // digits, or an interval.
 type Figure string
 
-// cell prints one table cell and tells whether it is a number (or a missing one).
+// cell prints one table cell and reports whether it is a number (or a missing one).
 func (u Unit) cell(v any) (text string, number bool) {
 	switch v := v.(type) {
 	case nil:

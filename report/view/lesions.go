@@ -141,7 +141,7 @@ func squared(a, b [3]float64) float64 {
 // maxListed bounds the page's list: a mask of noise has many thousands of pieces.
 const maxListed = 1000
 
-// addLesions lists the lesions; a map on another grid gives them no probability.
+// addLesions lists the lesions; with a map on another grid they have no probability.
 func (s *Study) addLesions(mask, truth, prob *volume.Volume) error {
 	one := mask
 	if one == nil {

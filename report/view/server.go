@@ -73,7 +73,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// loopbackHost tells whether host, with or without a port, is a name that no DNS
+// loopbackHost reports whether host, with or without a port, is a name that no DNS
 // server has a say in. The port may be another than the server's: that of a tunnel.
 func loopbackHost(host string) bool {
 	if name, _, err := net.SplitHostPort(host); err == nil {
@@ -93,7 +93,7 @@ func ownOrigin(r *http.Request) bool {
 	return true
 }
 
-// knows tells whether the request has the token, in a time that does not depend on
+// knows reports whether the request has the token, in a time that does not depend on
 // how much of it is right.
 func (h *handler) knows(r *http.Request) bool {
 	given := r.URL.Query()["token"]

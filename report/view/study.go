@@ -69,7 +69,7 @@ func (s *Study) note(format string, a ...any) {
 	s.content.Notes = append(s.content.Notes, fmt.Sprintf(format, a...))
 }
 
-// Load reads the files. Images may lie on different grids of one world, which is
+// Load reads the files. Images may be on different grids of one world, which is
 // noted; mask and truth must share theirs to be compared. Errors name the file: it
 // cannot be read, is no NIfTI image, or is not what it is given as.
 func Load(f Files) (*Study, error) {
@@ -190,7 +190,7 @@ func (s *Study) readProbability(path string, first *volume.Volume, name map[stri
 	return v, nil
 }
 
-// noteSpace notes where b lies on another grid than a.
+// noteSpace notes where b is on another grid than a.
 func (s *Study) noteSpace(a, b *volume.Volume) {
 	if err := volume.SameSpace(a, b); err != nil {
 		s.note("%v. Each is shown where its header says.", err)
