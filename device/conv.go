@@ -13,19 +13,19 @@ var ConvT2x2x2 = ConvParams{K: 2, Stride: 2, Pad: 0}
 
 // Out is the shape of a convolution's result on x: empty if the window is larger
 // than the padded x.
-func (w ConvParams) Out(x Shape, cout int) Shape {
+func (p ConvParams) Out(x Shape, cout int) Shape {
 	e := func(n int) int {
-		if n+2*w.Pad < w.K {
+		if n+2*p.Pad < p.K {
 			return 0 // division would round up to one
 		}
-		return (n+2*w.Pad-w.K)/w.Stride + 1
+		return (n+2*p.Pad-p.K)/p.Stride + 1
 	}
 	return Shape{x.N, e(x.D), e(x.H), e(x.W), cout}
 }
 
 // OutT is the shape of a transposed convolution's result on x.
-func (w ConvParams) OutT(x Shape, cout int) Shape {
-	e := func(n int) int { return (n-1)*w.Stride - 2*w.Pad + w.K }
+func (p ConvParams) OutT(x Shape, cout int) Shape {
+	e := func(n int) int { return (n-1)*p.Stride - 2*p.Pad + p.K }
 	return Shape{x.N, e(x.D), e(x.H), e(x.W), cout}
 }
 

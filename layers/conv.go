@@ -32,7 +32,7 @@ func NewConv(s Scope, cin, cout int, o ConvOptions) *Conv {
 	return c
 }
 
-// Forward: [N D H W Cin] → [N D' H' W' Cout], D' = ⌊(D + 2·Pad − K)/Stride⌋ + 1.
+// Forward is [N D H W Cin] → [N D' H' W' Cout], D' = ⌊(D + 2·Pad − K)/Stride⌋ + 1.
 func (c *Conv) Forward(t *autograd.Tape, x *autograd.Var) *autograd.Var {
 	return t.At(c.s.path).Conv(x, c.w, c.b, c.p, c.act)
 }
@@ -61,7 +61,7 @@ func NewConvT(s Scope, cin, cout int, o ConvOptions) *ConvT {
 	return c
 }
 
-// Forward: [N D H W Cin] → [N D' H' W' Cout], D' = (D − 1)·Stride − 2·Pad + K.
+// Forward is [N D H W Cin] → [N D' H' W' Cout], D' = (D − 1)·Stride − 2·Pad + K.
 func (c *ConvT) Forward(t *autograd.Tape, x *autograd.Var) *autograd.Var {
 	return t.At(c.s.path).ConvT(x, c.w, c.b, c.p)
 }
@@ -111,7 +111,7 @@ func NewUp(s Scope, kind string, c int) *Up {
 	panic("layers: there is no up called " + kind)
 }
 
-// Forward: [N D H W C] → [N 2D 2H 2W C].
+// Forward is [N D H W C] → [N 2D 2H 2W C].
 func (u *Up) Forward(t *autograd.Tape, x *autograd.Var) *autograd.Var {
 	if u.convT != nil {
 		return u.convT.Forward(t, x)

@@ -89,7 +89,7 @@ func Fill(dev device.ImagingBackend, net *models.Net, x, base, region, take devi
 	dev.Free(in)
 }
 
-// Corrupt: y is x with Gaussian noise in the region, of the mean and standard
+// Corrupt sets y to x with Gaussian noise in the region, of the mean and standard
 // deviation that x has in base. All are [1 D H W 1]; y may be x. Training the
 // networks and using them go through this one function.
 func Corrupt(dev device.Imaging, y, x, base, region device.Tensor, key uint64) {

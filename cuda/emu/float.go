@@ -156,10 +156,10 @@ func decodeMinMax(c *compiler, out *inst) {
 	isMax := c.in.Op == "max"
 	if !c.isFloat() {
 		if isMax {
-			simple(byType{"u32": maxU[uint32], "u64": maxU[uint64], "u16": maxU[uint32], "s32": lane32(maxS32), "s64": each(func(a, b, _ uint64) uint64 { return uint64(max(int64(a), int64(b))) }),
+			simple(byType{"u32": maxU[uint32], "u64": maxU[uint64], "u16": maxU[uint32], "s32": maxS32, "s64": each(func(a, b, _ uint64) uint64 { return uint64(max(int64(a), int64(b))) }),
 				"s16": narrow(func(a, b, _ uint32) uint32 { return uint32(max(s16(a), s16(b))) })}, 2)(c, out)
 		} else {
-			simple(byType{"u32": minU[uint32], "u64": minU[uint64], "u16": minU[uint32], "s32": lane32(minS32), "s64": each(func(a, b, _ uint64) uint64 { return uint64(min(int64(a), int64(b))) }),
+			simple(byType{"u32": minU[uint32], "u64": minU[uint64], "u16": minU[uint32], "s32": minS32, "s64": each(func(a, b, _ uint64) uint64 { return uint64(min(int64(a), int64(b))) }),
 				"s16": narrow(func(a, b, _ uint32) uint32 { return uint32(min(s16(a), s16(b))) })}, 2)(c, out)
 		}
 		return

@@ -297,7 +297,7 @@ func hiS64(a, b uint64) uint64 {
 }
 
 var mulHi = byType{
-	"u32": lane32(mulHiU32), "s32": each(func(a, b, _ uint32) uint32 { return hiS32(a, b) }),
+	"u32": mulHiU32, "s32": each(func(a, b, _ uint32) uint32 { return hiS32(a, b) }),
 	"u64": each(func(a, b, _ uint64) uint64 { return hiU64(a, b) }), "s64": each(func(a, b, _ uint64) uint64 { return hiS64(a, b) }),
 	"u16": narrow(func(a, b, _ uint32) uint32 { return a * b >> 16 }), "s16": narrow(func(a, b, _ uint32) uint32 { return uint32(s16(a) * s16(b) >> 16) }),
 }

@@ -78,7 +78,7 @@ func (p *Plan) Size(path string, least, most int64) {
 	p.size = append(p.size, size{path, least, most})
 }
 
-func (p place) String() string { return p.what + " " + text.Clean(p.path) }
+func (w place) String() string { return w.what + " " + text.Clean(w.path) }
 
 // Check returns the first thing wrong with the plan: an output that is an input or another
 // output, by the file's identity and not by its name (a *Mistake, as are names that say

@@ -121,7 +121,7 @@ func (s *Set) Commit() (err error) {
 					return fmt.Errorf("cannot write %s: %w", f.path, err)
 				}
 			}
-			back = func() { os.Rename(old, f.path) }
+			back = func() { _ = os.Rename(old, f.path) } // the error before it is the one to tell
 			done = append(done, func() { os.Remove(old) })
 		}
 		undo = append(undo, back)

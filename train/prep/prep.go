@@ -19,7 +19,7 @@ type Settings struct {
 	ResampleTimes bool   `toml:"resample_times" comment:"accept time points on different grids; later ones are resampled to the first"`
 }
 
-// Defaults: the published normalisation, linear interpolation, time points must
+// Defaults are the published normalisation, linear interpolation, time points must
 // share their grid.
 func Defaults() Settings { return Settings{Normalize: string(volume.KDE), Interpolation: "linear"} }
 

@@ -17,7 +17,7 @@ type Options struct {
 	LesionPoint string  `toml:"lesion_point" comment:"their centre: the centre of the lesion, or a random voxel of it (choice: centre)"`
 }
 
-// Defaults: 64³ patches, three of four around a lesion's centre, jittered by up
+// Defaults are 64³ patches, three of four around a lesion's centre, jittered by up
 // to 16 voxels.
 func Defaults() Options {
 	return Options{Patch: [3]int{64, 64, 64}, LesionProb: 0.75, Jitter: 16, LesionFree: true, LesionPoint: "centre"}
