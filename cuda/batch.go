@@ -26,5 +26,5 @@ func (o *op) copySample(dst, src driver.Ptr, x device.Tensor) {
 	if (dst|src)%16 != 0 {
 		name = "copy_words"
 	}
-	o.launch("memory", name, o.perElement(x.Len(), 4), dst, src, x.Len())
+	o.launch("memory", name, PerElement(x.Len(), 4), dst, src, x.Len())
 }

@@ -17,7 +17,7 @@ func (o *op) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps,
 
 // BatchNormInvStd works in float64.
 func (o *op) BatchNormInvStd(invstd, variance device.Tensor, eps float64) {
-	o.launch("batchnorm", "batchnorm_invstd", o.perElement(invstd.C, 1), invstd, variance, invstd.C, eps)
+	o.launch("batchnorm", "batchnorm_invstd", PerElement(invstd.C, 1), invstd, variance, invstd.C, eps)
 }
 
 // BatchNormApply multiplies invstd and gamma first.

@@ -48,7 +48,7 @@ func (l columns) launch() driver.Launch {
 // shares is the launch of a kernel whose blocks have a part of n each, and one partial
 // result.
 func (o *op) shares(n, each int) driver.Launch {
-	l := o.perElement(n, each)
+	l := PerElement(n, each)
 	l.Grid.X = min(l.Grid.X, maxParts)
 	return l
 }

@@ -139,7 +139,7 @@ func (o *op) packed(p product, rows, pitch int) driver.Ptr {
 	}
 	n := p.win.K * p.win.K * p.win.K * rows * pitch
 	packed := o.workspace(n)
-	o.launch("conv_pack", "pack_weights", o.perElement(n, 1), packed, p.w, n, rows, pitch, p.in.C, p.out.C, p.swapped)
+	o.launch("conv_pack", "pack_weights", PerElement(n, 1), packed, p.w, n, rows, pitch, p.in.C, p.out.C, p.swapped)
 	return packed
 }
 
@@ -191,7 +191,7 @@ func (o *op) outer(g outer) {
 	if g.swapped {
 		ci, co = co, ci
 	}
-	o.launch("conv_grad", "grad_finish", o.perElement(n, 1), g.dw, work, parts, n, ci, co, g.swapped, g.add)
+	o.launch("conv_grad", "grad_finish", PerElement(n, 1), g.dw, work, parts, n, ci, co, g.swapped, g.add)
 }
 
 // columnSums adds up the rows of x.

@@ -24,7 +24,7 @@
 // ReLUGrad in relu.go with relu.cu is a complete example:
 //
 //	func (o *op) ReLUGrad(dx device.Into, dy, y device.Tensor) {
-//		o.launch("relu", "relu_grad", o.perElement(y.Len(), 4), dx, dy, y, y.Len(), dx.Mode == device.Add)
+//		o.launch("relu", "relu_grad", PerElement(y.Len(), 4), dx, dy, y, y.Len(), dx.Mode == device.Add)
 //	}
 //
 // The call has been through Backend.run: the backend is locked, no earlier call failed, something is wanted of this

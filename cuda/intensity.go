@@ -29,5 +29,5 @@ func (o *op) BiasField(y, x, coef device.Tensor, order int) {
 
 // Noise draws four words a thread.
 func (o *op) Noise(y, x device.Tensor, sd float64, key uint64) {
-	o.launch("intensity", "noise", o.perElement(x.Len(), 4), y, x, x.Len(), float32(sd), key)
+	o.launch("intensity", "noise", PerElement(x.Len(), 4), y, x, x.Len(), float32(sd), key)
 }

@@ -155,8 +155,6 @@ func PerElement(n, each int) driver.Launch {
 	return driver.Launch{Grid: driver.D1(ceil(n, threads*each)), Block: driver.D1(threads)}
 }
 
-func (o *op) perElement(n, each int) driver.Launch { return PerElement(n, each) }
-
 // blocks is a one-dimensional launch.
 func blocks(n, threads int) driver.Launch {
 	return driver.Launch{Grid: driver.D1(n), Block: driver.D1(threads)}

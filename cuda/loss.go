@@ -4,7 +4,7 @@ import "voxgrad/device"
 
 // Softmax has a thread for each row.
 func (o *op) Softmax(p, x device.Tensor) {
-	o.launch("loss", "softmax", o.perElement(x.Rows(), 1), p, x, x.Rows(), x.C)
+	o.launch("loss", "softmax", PerElement(x.Rows(), 1), p, x, x.Rows(), x.C)
 }
 
 // DiceLoss adds up in float64 what it computed in fp32.
@@ -26,8 +26,8 @@ func (o *op) DiceLoss(loss, sums, prob, x, g device.Tensor, opt device.DiceOptio
 func (o *op) DiceLossGrad(dx device.Into, dloss, sums, x, g device.Tensor, opt device.DiceOptions) {
 
 	factors := o.workspace(2*x.C + 1)
-	o.launch("loss_grad", "dice_factors", o.perElement(x.C, 1), factors, dloss, sums, x.Rows(), x.C, opt.Eps, opt.CrossEntropy, opt.ForegroundOnly)
-	o.launch("loss_grad", "dice_grad", o.perElement(x.Rows(), 1), dx, x, g, factors, x.Rows(), x.C, dx.Mode == device.Add)
+	o.launch("loss_grad", "dice_factors", PerElement(x.C, 1), factors, dloss, sums, x.Rows(), x.C, opt.Eps, opt.CrossEntropy, opt.ForegroundOnly)
+	o.launch("loss_grad", "dice_grad", PerElement(x.Rows(), 1), dx, x, g, factors, x.Rows(), x.C, dx.Mode == device.Add)
 }
 
 // MSE adds up in float64.
@@ -40,5 +40,5 @@ func (o *op) MSE(loss, x, g device.Tensor) {
 
 // MSEGrad is one pass.
 func (o *op) MSEGrad(dx device.Into, dloss, x, g device.Tensor) {
-	o.launch("loss_grad", "mse_grad", o.perElement(x.Len(), 4), dx, dloss, x, g, x.Len(), dx.Mode == device.Add)
+	o.launch("loss_grad", "mse_grad", PerElement(x.Len(), 4), dx, dloss, x, g, x.Len(), dx.Mode == device.Add)
 }

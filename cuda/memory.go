@@ -100,12 +100,12 @@ func (o *op) Copy(dst device.Into, src device.Tensor) {
 	if dst.Mode == device.Add {
 		name = "accumulate"
 	}
-	o.launch("memory", name, o.perElement(src.Len(), 4), dst, src, src.Len())
+	o.launch("memory", name, PerElement(src.Len(), 4), dst, src, src.Len())
 }
 
 // Blend is one pass.
 func (o *op) Blend(y, x, z device.Tensor, p, q float64) {
-	o.launch("memory", "blend", o.perElement(y.Len(), 4), y, x, z, y.Len(), float32(p), float32(q))
+	o.launch("memory", "blend", PerElement(y.Len(), 4), y, x, z, y.Len(), float32(p), float32(q))
 }
 
 // NonFinite counts NaNs and infinities.

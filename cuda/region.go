@@ -15,10 +15,10 @@ func (o *op) RegionStats(stats, x, mask device.Tensor) {
 
 // RegionNoise draws words for all elements, so that the mask decides no other's.
 func (o *op) RegionNoise(y, x, mask, stats device.Tensor, key uint64) {
-	o.launch("region", "region_noise", o.perElement(x.Len(), 4), y, x, mask, stats, x.Len(), key)
+	o.launch("region", "region_noise", PerElement(x.Len(), 4), y, x, mask, stats, x.Len(), key)
 }
 
 // Select is one pass.
 func (o *op) Select(y, mask, p, q device.Tensor) {
-	o.launch("region", "region_select", o.perElement(y.Len(), 4), y, mask, p, q, y.Len())
+	o.launch("region", "region_select", PerElement(y.Len(), 4), y, mask, p, q, y.Len())
 }

@@ -30,7 +30,7 @@ func (o *op) Orient(y, x device.Tensor, perm [3]int, flip [3]bool) {
 		}
 	}
 	n := o.numbered(y.Len())
-	o.launch("spatial", "orient", o.perElement(int(n), 1), y, x, n, y.D, y.H, y.W, y.C, x.Voxels()*x.C, first, step[0], step[1], step[2])
+	o.launch("spatial", "orient", PerElement(int(n), 1), y, x, n, y.D, y.H, y.W, y.C, x.Voxels()*x.C, first, step[0], step[1], step[2])
 }
 
 // Resample finds points in float64 and interpolates in fp32.
@@ -42,5 +42,5 @@ func (o *op) Resample(y, x, outside device.Tensor, to [3][4]float64) {
 			args = append(args, v)
 		}
 	}
-	o.launch("spatial", "resample", o.perElement(int(n), 1), args...)
+	o.launch("spatial", "resample", PerElement(int(n), 1), args...)
 }

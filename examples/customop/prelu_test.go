@@ -1,12 +1,14 @@
 package main
 
 import (
+	"math"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/autograd"
+	"voxgrad/autograd/gradcheck"
 	"voxgrad/cuda"
 	"voxgrad/cuda/emu"
 	"voxgrad/device"
@@ -74,6 +76,21 @@ func TestConformance(t *testing.T) {
 		require.Zero(t, now, "bytes in use")
 		require.NoError(t, dev.Close())
 	}
+}
+
+// The reverse step against central differences, and its manners: modes, a second pass, inputs left alone.
+func TestGradients(t *testing.T) {
+	dev, ops := onEmulator(t)
+	s := device.Shape{N: 2, D: 2, H: 3, W: 4, C: 5}
+	xt, v := normal(dev, s, 4)
+	for i := range v { // off the kink at 0
+		v[i] += float32(math.Copysign(0.1, float64(v[i])))
+	}
+	dev.Upload(xt, v)
+	at, _ := normal(dev, device.Vec(s.C), 5)
+	x, a := autograd.Parameter("x", xt), autograd.Parameter("a", at)
+	require.NoError(t, gradcheck.Check(dev, func(t *autograd.Tape) *autograd.Var { return ops.PReLU(t, x, a) },
+		[]*autograd.Var{x, a}, gradcheck.Options{}))
 }
 
 func TestRun(t *testing.T) { require.NoError(t, run()) }
