@@ -9,6 +9,7 @@ import (
 
 	"voxgrad/augment"
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/settings"
 	"voxgrad/volume"
 )
 
@@ -104,6 +105,7 @@ func New() *cobra.Command {
 	f.StringVar(&j.montage, "montage", "", "picture of the scan and its variants to write, PNG")
 	f.BoolVar(&j.asJSON, "json", false, "print the record")
 	cli.DeviceFlag(cmd, &j.device)
+	cli.PrintConfig(cmd, func() ([]byte, error) { return presetConfig(j.preset) })
 	cli.Must(cmd.MarkFlagRequired("in"))
 	cli.Must(cmd.MarkFlagRequired("out"))
 	return cmd
@@ -198,4 +200,19 @@ func (j *augmentJob) unit(v *volume.Volume, brain *volume.Mask) (float64, error)
 		return 0, fmt.Errorf("%w; or use --normalize none", err)
 	}
 	return unit, nil
+}
+
+// presetConfig is a preset as part of a configuration of training.
+func presetConfig(name string) ([]byte, error) {
+	if name == "" {
+		name = "default"
+	}
+	p, err := augment.Named(name)
+	if err != nil {
+		return nil, err
+	}
+	return settings.Encode(struct {
+		Augment      string         `toml:"augment" comment:"the preset that the table changes"`
+		Augmentation augment.Preset `toml:"augmentation"`
+	}{name, p})
 }
