@@ -20,7 +20,7 @@ func Agree(names []string, members []models.Preparation) (all models.Preparation
 	for n, p := range members {
 		for m, q := range members[:n] {
 			if c := q.Contradictions(p); len(c) > 0 {
-				return all, fmt.Errorf("%s and %s cannot be one ensemble, their inputs are prepared differently: %s", names[m], names[n], strings.Join(c, ", "))
+				return all, fmt.Errorf("%s and %s cannot be used together, their inputs are prepared differently: %s", names[m], names[n], strings.Join(c, ", "))
 			}
 		}
 		if p.Spacing != 0 && p.Spacing != 1 {
@@ -93,7 +93,7 @@ func WindowMemory(c models.Config, patch [3]int) (onDevice, beside int64, err er
 	}
 	net.SetMode(layers.Eval)
 	t := autograd.NewInference(dev)
-	shape := device.Shape{N: 1, D: patch[0], H: patch[1], W: patch[2], C: 1}
+	shape := device.Shape{N: 1, D: patch[0], H: patch[1], W: patch[2], C: c.Cin}
 	var x []*autograd.Var
 	for range net.TimePoints() {
 		x = append(x, autograd.Input(dev.Alloc(shape)))

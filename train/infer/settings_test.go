@@ -31,7 +31,7 @@ func TestMembersMustAgree(t *testing.T) {
 		change(&b)
 		_, err := Agree([]string{"a.safetensors", "old", "b.safetensors"}, []models.Preparation{a, {}, b})
 		require.ErrorContains(t, err, want)
-		require.ErrorContains(t, err, "a.safetensors and b.safetensors cannot be one ensemble")
+		require.ErrorContains(t, err, "a.safetensors and b.safetensors cannot be used together")
 	}
 	for want, p := range map[string]models.Preparation{
 		"voxels of 2 mm": {Spacing: 2}, "axes LPS": {Axes: "LPS"}, "normalize": {Normalize: "zscore"},

@@ -18,6 +18,7 @@ import (
 	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/synth"
+	"voxgrad/train/infer"
 	"voxgrad/train/prep"
 )
 
@@ -100,9 +101,9 @@ func New() *cobra.Command {
 	f.StringArrayVar(&j.shapes, "shapes", nil, "lesion mask, or folder of them, whose lesions have their shapes used; may be given several times (default: the scan's own)")
 	f.StringVar(&j.augment, "augment", "none", "degrade each time point by a preset: "+strings.Join(augment.Names(), ", "))
 	f.StringVar(&j.brain, "brainmask", "", "brain mask on the scan's grid (default: where a skull-stripped scan is not zero)")
-	f.StringVar(&j.prep.Normalize, "normalize", j.prep.Normalize, "intensity normalisation the networks were trained with: kde, median or none")
-	f.StringVar(&j.prep.Interpolation, "interpolation", j.prep.Interpolation, "onto the 1 mm grid: linear or cubic")
-	f.StringVar(&j.window, "window", "64x64x64", "what the networks see at once, voxels of 1 mm; best the patch they were trained on")
+	f.StringVar(&j.prep.Normalize, "normalize", j.prep.Normalize, "intensity normalisation: kde, median or none (default: what the networks' weights say, else kde)")
+	f.StringVar(&j.prep.Interpolation, "interpolation", j.prep.Interpolation, "onto the 1 mm grid: linear or cubic (default: what the weights say, else linear)")
+	f.StringVar(&j.window, "window", "64x64x64", "what the networks see at once, voxels of 1 mm (default: the patch they were trained on, where the weights say one)")
 	f.BoolVar(&j.asJSON, "json", false, "print the records")
 	cli.DeviceFlag(cmd, &j.device)
 	options := cli.BindSettings(cmd, &j.cfg, nil)
@@ -157,6 +158,9 @@ func (j *synthJob) run(cmd *cobra.Command) error {
 	defer dev.Close()
 	nets, err := j.networks(dev)
 	if err != nil {
+		return err
+	}
+	if err := j.obey(cmd, nets); err != nil {
 		return err
 	}
 	in, err := j.read()
@@ -234,6 +238,34 @@ func (j *synthJob) networks(dev device.ImagingBackend) (nets synth.Networks, err
 		return nets, err
 	}
 	return nets, nets.Check()
+}
+
+// obey prepares the scan as the networks' weights say, but for what the user has chosen, and
+// refuses windows that the device has no memory for.
+func (j *synthJob) obey(cmd *cobra.Command, nets synth.Networks) error {
+	in, gen := nets.Inpainter.Preparation, nets.Generator.Preparation
+	p, err := infer.Agree([]string{j.inpainter, j.generator}, []models.Preparation{in, gen})
+	if err != nil {
+		return err
+	}
+	if in.Patch != gen.Patch {
+		p.Patch = [3]int{} // each has a window of its own; the default serves both
+	}
+	o := infer.Options{Settings: j.prep, Patch: j.windows.Size}
+	for _, against := range o.Obey(p, func(setting string) bool {
+		if setting == "patch" {
+			setting = "window"
+		}
+		return cmd.Flags().Changed(setting)
+	}) {
+		slog.Warn("a setting contradicts what the networks were trained with", "setting", against)
+	}
+	j.prep, j.windows.Size = o.Settings, o.Patch
+	limit, err := cli.DeviceMemory(cmd, j.device)
+	if err != nil || limit == 0 {
+		return err
+	}
+	return infer.Fits(nets.Generator.Config, j.windows.Size, limit)
 }
 
 // streams of one pair: of the plan, and of each time point's augmentation.

@@ -19,8 +19,14 @@ import (
 	"voxgrad/volume"
 )
 
-// painters are tiny untrained networks, as weights files.
-func painters(t *testing.T, dir string) (flags []string) {
+// networks are tiny untrained networks, as weights files.
+func networks(t *testing.T, dir string) (flags []string) {
+	t.Helper()
+	return networksFor(t, dir, models.Preparation{}, models.Preparation{})
+}
+
+// networksFor are networks whose files say how their input was prepared.
+func networksFor(t *testing.T, dir string, inpainter, generator models.Preparation) (flags []string) {
 	t.Helper()
 	dev := cpu.New()
 	defer dev.Close()
@@ -29,6 +35,7 @@ func painters(t *testing.T, dir string) (flags []string) {
 		c.Width = 2
 		net, err := models.New(dev, c, 7)
 		require.NoError(t, err)
+		net.Preparation = map[string]models.Preparation{models.Inpainter: inpainter, models.Generator: generator}[kind]
 		path := filepath.Join(dir, kind+".safetensors")
 		require.NoError(t, models.Save(net, path, nil))
 		net.Free()
@@ -66,7 +73,7 @@ func synthSource(t *testing.T, dir string) (flags []string) {
 		require.NoError(t, volume.Write(filepath.Join(dir, name+".nii.gz"), f.v, f.t))
 	}
 	at := func(name string) string { return filepath.Join(dir, name+".nii.gz") }
-	return append(painters(t, dir), "--flair", at("flair"), "--lesions", at("lesions"), "--brainmask", at("brain"),
+	return append(networks(t, dir), "--flair", at("flair"), "--lesions", at("lesions"), "--brainmask", at("brain"),
 		"--window", "32", "--device", "cpu")
 }
 
@@ -202,6 +209,46 @@ func TestSynthAugments(t *testing.T) {
 		require.NotEmpty(t, recipe, "this seed spoils both")
 		require.Less(t, same, len(v.Data)*9/10)
 	}
+}
+
+// The scan is prepared as the weights say.
+func TestSynthObeysTheWeights(t *testing.T) {
+	dir := t.TempDir()
+	args := append([]string{"synth", "--json"}, synthSource(t, dir)...)
+	args = args[:len(args)-4] // without --window 32 --device cpu
+	p := models.Preparation{Normalize: "median", Interpolation: "linear", Patch: [3]int{24, 24, 24}, Spacing: 1, Axes: "RAS"}
+	networksFor(t, dir, p, p)
+	run := func(more ...string) (status int, record map[string]any, errs string) {
+		out := t.TempDir()
+		status, _, errs = clitest.Run(t, append(append(args, "--device", "cpu", "--out", out), more...)...)
+		if b, err := os.ReadFile(filepath.Join(out, "record.json")); err == nil {
+			require.NoError(t, json.Unmarshal(b, &record))
+		}
+		return status, record, errs
+	}
+	status, record, errs := run()
+	require.Zero(t, status, errs)
+	require.NotContains(t, errs, "contradicts")
+	require.Equal(t, "median", record["normalize"])
+	require.Equal(t, []any{24.0, 24.0, 24.0}, record["window"])
+
+	status, record, errs = run("--normalize", "kde", "--window", "32")
+	require.Zero(t, status, errs)
+	require.Contains(t, errs, "normalize is kde, the network was trained with median")
+	require.Equal(t, "kde", record["normalize"])
+	require.Equal(t, []any{32.0, 32.0, 32.0}, record["window"])
+
+	other := p
+	other.Normalize = "none"
+	networksFor(t, dir, p, other)
+	status, _, errs = run()
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "normalize is median and none")
+
+	networksFor(t, dir, p, p)
+	status, _, errs = run("--window", "65536x65536x65536")
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "memory")
 }
 
 func TestSynthRefuses(t *testing.T) {
