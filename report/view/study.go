@@ -140,7 +140,7 @@ func (f Files) paths() []string {
 	return all
 }
 
-// readOver reads a mask; nil for "".
+// readOver reads a mask, or an image of several labels, all of which are shown; nil for "".
 func (s *Study) readOver(path string, first *volume.Volume) (*volume.Volume, error) {
 	if path == "" {
 		return nil, nil
@@ -149,10 +149,21 @@ func (s *Study) readOver(path string, first *volume.Volume) (*volume.Volume, err
 	if err != nil {
 		return nil, err
 	}
-	if err := v.CheckFinite(); err != nil {
-		return nil, err
+	labels, err := v.Labels()
+	if err != nil {
+		return nil, fmt.Errorf("%w (a map is shown by --probability, a scan by its name alone)", err)
+	}
+	kinds := map[uint16]bool{}
+	for x, l := range labels {
+		v.Data[x] = float32(l)
+		if l != 0 {
+			kinds[l] = true
+		}
 	}
 	s.noteSpace(first, v)
+	if len(kinds) > 1 {
+		s.note("%s holds %d labels: every one of them is shown as lesion", path, len(kinds))
+	}
 	marked := v.NonZero().Count()
 	// No disease fills a third of a field of view.
 	if share := float64(marked) / float64(v.Len()); share > 1.0/3 {

@@ -29,6 +29,8 @@ func TestBadFilesAreNamed(t *testing.T) {
 	mask := cube(t, dir, "mask.nii.gz", 4, map[int]float32{5: 1})
 	larger := cube(t, dir, "larger.nii.gz", 5, map[int]float32{5: 1})
 	nan := cube(t, dir, "nan.nii.gz", 4, map[int]float32{5: float32(math.NaN())})
+	soft := cube(t, dir, "soft.nii.gz", 4, map[int]float32{5: 0.7})
+	grey := cube(t, dir, "grey.nii.gz", 4, map[int]float32{5: 80.25, 6: 90})
 	percent := cube(t, dir, "percent.nii.gz", 4, map[int]float32{5: 80})
 
 	for name, c := range map[string]struct {
@@ -43,7 +45,8 @@ func TestBadFilesAreNamed(t *testing.T) {
 		"text as mask":   {[]string{"notes.txt"}, view.Files{Scans: scans(scan).Scans, Mask: text}},
 		"text as truth":  {[]string{"notes.txt"}, view.Files{Scans: scans(scan).Scans, Truth: text}},
 		"text as prob":   {[]string{"notes.txt"}, view.Files{Scans: scans(scan).Scans, Probability: text}},
-		"NaN in a mask":  {[]string{"nan.nii.gz", "NaN"}, view.Files{Scans: scans(scan).Scans, Mask: nan}},
+		"a map as mask":  {[]string{"soft.nii.gz", "not a binary mask", "--probability"}, view.Files{Scans: scans(scan).Scans, Mask: soft}},
+		"a scan as mask": {[]string{"grey.nii.gz", "not a binary mask"}, view.Files{Scans: scans(scan).Scans, Truth: grey}},
 		"NaN in a map":   {[]string{"nan.nii.gz", "NaN"}, view.Files{Scans: scans(scan).Scans, Probability: nan}},
 		"no probability": {[]string{"percent.nii.gz", "80"}, view.Files{Scans: scans(scan).Scans, Probability: percent}},
 		"two grids":      {[]string{"mask.nii.gz", "larger.nii.gz"}, view.Files{Scans: scans(scan).Scans, Mask: mask, Truth: larger}},
