@@ -67,7 +67,12 @@ func LesionPicture(c *Case) (*image.RGBA, error) {
 
 // WritePNG writes a picture to a file, whole or not at all.
 func WritePNG(path string, img image.Image) error {
-	return outfile.Write(path, func(w io.Writer) error { return png.Encode(w, img) })
+	return WritePNGIn(nil, path, img)
+}
+
+// WritePNGIn is WritePNG as one of a set of files.
+func WritePNGIn(set *outfile.Set, path string, img image.Image) error {
+	return set.Write(path, func(w io.Writer) error { return png.Encode(w, img) })
 }
 
 // regions finds what to show, the largest first.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"path/filepath"
 
+	"voxgrad/internal/outfile"
 	"voxgrad/volume"
 )
 
@@ -25,16 +26,26 @@ func PairFiles() []string {
 // image was changed everywhere, and are rounded and limited to its range; otherwise they
 // are float32.
 func (p *Pair) Write(dir string) error {
+	var files outfile.Set
+	defer files.Discard()
+	if err := p.WriteIn(&files, dir); err != nil {
+		return err
+	}
+	return files.Commit()
+}
+
+// WriteIn is Write as part of a set of files.
+func (p *Pair) WriteIn(set *outfile.Set, dir string) error {
 	for t := range 2 {
 		limit(p.Images[t], p.kind)
-		if err := volume.Write(filepath.Join(dir, flairFiles[t]), p.Images[t], p.kind); err != nil {
+		if err := volume.WriteIn(set, filepath.Join(dir, flairFiles[t]), p.Images[t], p.kind); err != nil {
 			return err
 		}
-		if err := volume.WriteMask(filepath.Join(dir, lesionFiles[t]), p.Lesions[t]); err != nil {
+		if err := volume.WriteMaskIn(set, filepath.Join(dir, lesionFiles[t]), p.Lesions[t]); err != nil {
 			return err
 		}
 	}
-	return volume.WriteMask(filepath.Join(dir, newFile), p.NewLesions)
+	return volume.WriteMaskIn(set, filepath.Join(dir, newFile), p.NewLesions)
 }
 
 // imageType is the type of the written scans: that of the input where it holds

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/warn"
 )
 
@@ -111,7 +112,12 @@ func (m *Mask) ResampleThrough(to Grid, t Transform) *Mask {
 }
 
 // WriteMask writes m as zeros and ones of type uint8; see Write.
-func WriteMask(path string, m *Mask) error { return Write(path, m.Volume(), Uint8) }
+func WriteMask(path string, m *Mask) error { return WriteMaskIn(nil, path, m) }
+
+// WriteMaskIn is WriteMask as one of a set of files.
+func WriteMaskIn(set *outfile.Set, path string, m *Mask) error {
+	return WriteIn(set, path, m.Volume(), Uint8)
+}
 
 // ReadMask reads a file that must be a mask; see Volume.Mask.
 func ReadMask(path string) (*Mask, error) {

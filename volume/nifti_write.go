@@ -24,13 +24,16 @@ import (
 // and, where it has no shear, as qform, with the source's orientation code;
 // extensions are left out, for they may speak of the old grid. Contents may have
 // changed, so scaling, display range and intent are always cleared.
-func Write(path string, v *Volume, t DType) error {
+func Write(path string, v *Volume, t DType) error { return WriteIn(nil, path, v, t) }
+
+// WriteIn is Write as one of a set of files.
+func WriteIn(set *outfile.Set, path string, v *Volume, t DType) error {
 	lower := strings.ToLower(path)
 	zip := strings.HasSuffix(lower, ".nii.gz")
 	if !zip && !strings.HasSuffix(lower, ".nii") {
 		return fmt.Errorf("cannot write %s: the name must end in .nii or .nii.gz", path)
 	}
-	return outfile.Write(path, func(w io.Writer) error {
+	return set.Write(path, func(w io.Writer) error {
 		if !zip {
 			return Encode(w, v, t)
 		}

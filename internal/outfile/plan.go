@@ -73,6 +73,12 @@ func (p *Plan) Fill(what, folder string, places ...string) {
 	}
 }
 
+// Own takes a path back that is read: it is the command's own file, which it writes again
+// as it is.
+func (p *Plan) Own(path string) {
+	p.reads = slices.DeleteFunc(p.reads, func(r place) bool { return same(r.path, path) })
+}
+
 // Size says how many bytes the file or folder will take, at least and at most.
 func (p *Plan) Size(path string, least, most int64) {
 	p.size = append(p.size, size{path, least, most})
@@ -119,12 +125,18 @@ func (w place) name() error {
 	if w.tree || len(w.endings) == 0 {
 		return nil
 	}
-	for _, e := range w.endings {
-		if base := strings.ToLower(filepath.Base(w.path)); strings.HasSuffix(base, e) && len(base) > len(e) {
+	return Ending(w.what, w.path, w.endings...)
+}
+
+// Ending returns a *Mistake if a name has none of the endings.
+func Ending(what, path string, endings ...string) error {
+	base := strings.ToLower(filepath.Base(path))
+	for _, e := range endings {
+		if strings.HasSuffix(base, e) && len(base) > len(e) {
 			return nil
 		}
 	}
-	return mistake("%s: the name must end in %s", w, strings.Join(w.endings, " or "))
+	return mistake("%s: the name must end in %s", place{what: what, path: path}, strings.Join(endings, " or "))
 }
 
 // spares makes sure that what is read stays.
@@ -158,10 +170,13 @@ func (w place) apart(other place) error {
 	if w.shell || other.shell || w.tree && other.tree && w.what == other.what {
 		return nil
 	}
-	if same(w.path, other.path) {
-		if w.path == other.path && w.what == other.what {
+	if w.what == other.what { // names that the command made of one
+		if w.path == other.path {
 			return mistake("%s is to be written twice: choose another name", w)
 		}
+		return nil
+	}
+	if same(w.path, other.path) {
 		return mistake("%s and %s are the same file: choose another name for one of them", other, w)
 	}
 	for _, pair := range [][2]place{{w, other}, {other, w}} {

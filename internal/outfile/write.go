@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -44,6 +45,7 @@ type staged struct{ path, temp string }
 var (
 	mu         sync.Mutex
 	unfinished = map[string]bool{}
+	written    atomic.Int64
 )
 
 // Write is Write for a file of the set, which appears with Commit.
@@ -130,8 +132,12 @@ func (s *Set) Commit() (err error) {
 		}
 		delete(unfinished, f.temp)
 	}
+	written.Add(int64(len(s.files)))
 	return nil
 }
+
+// Written is how many files this process has put into place.
+func Written() int { return int(written.Load()) }
 
 // Discard removes what was written and not committed. It may be deferred: after Commit it
 // does nothing.

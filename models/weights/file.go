@@ -54,6 +54,11 @@ func Make(path string, tensors []Tensor, meta map[string]string) (*File, error) 
 // Write writes tensors to path, all or nothing. The bytes depend only on the
 // content: metadata by key, tensors by type and name.
 func Write(path string, tensors []Tensor, meta map[string]string) error {
+	return WriteIn(nil, path, tensors, meta)
+}
+
+// WriteIn is Write as one of a set of files.
+func WriteIn(set *outfile.Set, path string, tensors []Tensor, meta map[string]string) error {
 	views := make(map[string]view, len(tensors))
 	for _, t := range tensors {
 		kind, err := safetensors.ParseDType(t.Type)
@@ -68,7 +73,7 @@ func Write(path string, tensors []Tensor, meta map[string]string) error {
 		}
 		views[t.Name] = view{t, kind}
 	}
-	return outfile.Write(path, func(w io.Writer) error {
+	return set.Write(path, func(w io.Writer) error {
 		return safetensors.SerializeToWriter(views, meta, w)
 	})
 }

@@ -1,11 +1,13 @@
 package dataset
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -36,10 +38,22 @@ type Phantoms struct {
 	New            volume.Range // new lesions per pair; the zero Range means the phantom's default
 }
 
-// Write writes the pairs, each a folder, and the table of single time points. A
-// folder that holds anything else is refused: with it the made-up cases would be one
-// data set.
-func (j Phantoms) Write() error {
+// Bytes is the size of the pairs before compression, or 0 where that is beyond all bounds.
+func (j Phantoms) Bytes() int64 {
+	n := int64(2*4 + 4) // two scans of float32, four masks
+	for _, x := range append([]int{j.Count}, j.Size[:]...) {
+		if x < 1 || n > math.MaxInt64/int64(x) {
+			return 0
+		}
+		n *= int64(x)
+	}
+	return n
+}
+
+// Write writes the pairs, each a folder whose files appear together, and the table of
+// single time points. A folder that holds anything else is refused: with it the made-up
+// cases would be one data set. The context ends it between two pairs.
+func (j Phantoms) Write(ctx context.Context) error {
 	if err := os.MkdirAll(j.Folder, 0o777); err != nil {
 		return fmt.Errorf("cannot make the output folder: %w", err)
 	}
@@ -48,6 +62,9 @@ func (j Phantoms) Write() error {
 	}
 	rows := [][]string{{"case", "patient", "flair", "mask", "brainmask"}}
 	for n := range j.Count {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		o := volume.DefaultPhantom(rng.Key(j.Seed, "phantom", n))
 		o.Size = j.Size
 		if j.New != (volume.Range{}) {
@@ -101,6 +118,8 @@ func writePhantom(dir string, p *volume.Phantom) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("cannot make the case's folder: %w", err)
 	}
+	var files outfile.Set
+	defer files.Discard()
 	for _, f := range []struct {
 		name string
 		v    *volume.Volume
@@ -113,7 +132,7 @@ func writePhantom(dir string, p *volume.Phantom) error {
 		{PhantomLesion1, p.Lesions1.Volume(), volume.Uint8},
 		{PhantomLesion2, p.Lesions2.Volume(), volume.Uint8},
 	} {
-		if err := volume.Write(filepath.Join(dir, f.name), f.v, f.t); err != nil {
+		if err := volume.WriteIn(&files, filepath.Join(dir, f.name), f.v, f.t); err != nil {
 			return err
 		}
 	}
@@ -121,7 +140,13 @@ func writePhantom(dir string, p *volume.Phantom) error {
 	if err != nil {
 		return err
 	}
-	return outfile.WriteBytes(filepath.Join(dir, "record.json"), append(b, '\n'))
+	if err := files.Write(filepath.Join(dir, "record.json"), func(w io.Writer) error {
+		_, err := w.Write(append(b, '\n'))
+		return err
+	}); err != nil {
+		return err
+	}
+	return files.Commit()
 }
 
 // phantomLesion is a lesion in record.json.

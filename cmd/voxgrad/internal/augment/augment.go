@@ -9,6 +9,7 @@ import (
 
 	"voxgrad/augment"
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/settings"
 	"voxgrad/volume"
 )
@@ -104,6 +105,10 @@ func New() *cobra.Command {
 	f.StringVar(&j.record, "record", "", "JSON record of what was done to write (default with --preset: beside the variants)")
 	f.StringVar(&j.montage, "montage", "", "picture of the scan and its variants to write, PNG")
 	f.BoolVar(&j.asJSON, "json", false, "print the record")
+	cli.Reads(cmd, "in", "brainmask", "lesions")
+	cli.WritesOwn(cmd, "out")
+	cli.Writes(cmd, "record", cli.JSON...)
+	cli.Writes(cmd, "montage", cli.PNG...)
 	cli.DeviceFlag(cmd, &j.device)
 	cli.PrintConfig(cmd, func() ([]byte, error) { return presetConfig(j.preset) })
 	cli.Must(cmd.MarkFlagRequired("in"))
@@ -117,8 +122,8 @@ func (j *augmentJob) check(cmd *cobra.Command) error {
 	if (j.transform == "") == (j.preset == "") {
 		return cli.Usagef(cmd, "give either --transform or --preset")
 	}
-	if !strings.HasSuffix(j.out, ".nii") && !strings.HasSuffix(j.out, ".nii.gz") {
-		return cli.Usagef(cmd, "--out %q: a name ending in .nii or .nii.gz is needed", j.out)
+	if err := outfile.Ending("--out", j.out, cli.Images...); err != nil {
+		return cli.Usage(cmd, err)
 	}
 	switch volume.Method(j.normalize) {
 	case volume.KDE, volume.Median, volume.NoScale:

@@ -199,7 +199,7 @@ func TestAugmentRefuses(t *testing.T) {
 		{2, "leave out --count", []string{"--preset", "default", "--each", "--count", "3"}},
 		{2, "no transform in the preset none", []string{"--preset", "none", "--each"}},
 		{2, `--normalize "z"`, []string{"--preset", "default", "--normalize", "z"}},
-		{2, "a name ending in .nii", []string{"--preset", "default", "--out", "x.png"}},
+		{2, "the name must end in .nii or .nii.gz", []string{"--preset", "default", "--out", "x.png"}},
 		{1, "other.nii.gz", []string{"--preset", "default", "--brainmask", other}},
 		{1, "other.nii.gz", []string{"--preset", "default", "--lesions", other}},
 		{1, "no such file", []string{"--preset", "default", "--in", filepath.Join(dir, "missing.nii.gz")}},

@@ -10,6 +10,7 @@ import (
 	"voxgrad/augment"
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/device"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/rng"
 	"voxgrad/internal/text"
 	"voxgrad/report"
@@ -60,12 +61,21 @@ func (j *augmentJob) run(cmd *cobra.Command) error {
 	if rec.Variants, err = j.variants(grid.Size, grid.Affine.Spacing()); err != nil {
 		return err
 	}
+	if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { // with the names that are known now
+		for _, v := range rec.Variants {
+			p.Write("--out", v.File, cli.Images...)
+		}
+	}); err != nil {
+		return err
+	}
 	dev, err := cli.OpenDevice(cmd, j.device)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
 	j.hint(scan, rec)
+	var files outfile.Set
+	defer files.Discard()
 	panels := []report.Panel{{Name: "original", Volume: scan}}
 	bar := cli.NewProgress("augmenting", len(rec.Variants))
 	defer bar.Shut()
@@ -78,7 +88,7 @@ func (j *augmentJob) run(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		if err := volume.Write(v.File, out, volume.Float32); err != nil {
+		if err := volume.WriteIn(&files, v.File, out, volume.Float32); err != nil {
 			return err
 		}
 		if j.montage != "" {
@@ -87,7 +97,7 @@ func (j *augmentJob) run(cmd *cobra.Command) error {
 		bar.Set(n+1, "")
 	}
 	if j.record != "" {
-		if err := cli.WriteJSON(j.record, rec); err != nil {
+		if err := cli.WriteJSON(&files, j.record, rec); err != nil {
 			return err
 		}
 	}
@@ -96,15 +106,18 @@ func (j *augmentJob) run(cmd *cobra.Command) error {
 		if err != nil {
 			return err
 		}
-		if err := report.WritePNG(j.montage, img); err != nil {
+		if err := report.WritePNGIn(&files, j.montage, img); err != nil {
 			return err
 		}
+	}
+	if err := files.Commit(); err != nil {
+		return err
 	}
 	if j.asJSON {
 		return cli.PrintJSON(rec)
 	}
 	for _, v := range rec.Variants {
-		fmt.Printf("%s  %s\n", text.Clean(v.File), describe(v.Recipe))
+		fmt.Fprintf(cli.Out, "%s  %s\n", text.Clean(v.File), describe(v.Recipe))
 	}
 	return nil
 }

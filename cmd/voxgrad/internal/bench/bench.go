@@ -73,6 +73,8 @@ With --compare it exits with 1 if a median, or a count, is worse by more than --
 	f.StringVar(&b.out, "out", "", "also write the JSON to this file")
 	f.StringVar(&b.compare, "compare", "", "JSON of an earlier run to compare with")
 	f.Float64Var(&b.margin, "margin", 0.10, "with --compare: how much worse is a regression")
+	cli.Reads(cmd, "compare")
+	cli.Writes(cmd, "out", cli.JSON...)
 	cli.DeviceFlag(cmd, &b.device)
 	return cmd
 }
@@ -181,11 +183,11 @@ func (b *benchFlags) print(r, earlier *bench.Report) error {
 	case b.asJSON:
 		err = cli.PrintJSON(r)
 	case b.benchstat:
-		err = r.WriteBenchstat(os.Stdout)
+		err = r.WriteBenchstat(cli.Out)
 	case r.Counted:
-		err = countTable(r).WriteText(os.Stdout)
+		err = countTable(r).WriteText(cli.Out)
 	default:
-		err = timeTable(r).WriteText(os.Stdout)
+		err = timeTable(r).WriteText(cli.Out)
 	}
 	if err != nil || earlier == nil {
 		return err
@@ -194,7 +196,7 @@ func (b *benchFlags) print(r, earlier *bench.Report) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", b.compare, err)
 	}
-	to := os.Stdout
+	to := cli.Out
 	if b.asJSON || b.benchstat {
 		to = os.Stderr // standard output is for one thing
 	}

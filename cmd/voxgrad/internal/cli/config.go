@@ -53,6 +53,7 @@ const envAnnotation = "voxgrad_environment"
 func BindSettings(cmd *cobra.Command, cfg configuration, names map[string]string) *Settings {
 	s := &Settings{cmd: cmd, into: cfg}
 	cmd.Flags().StringVar(&s.File, "config", "", "TOML file with any of these settings")
+	Reads(cmd, "config")
 	PrintConfig(cmd, func() ([]byte, error) {
 		if err := s.Resolve(); err != nil {
 			return nil, err
@@ -108,7 +109,7 @@ func (f *printFlag) Set(text string) error {
 		if err != nil {
 			return err
 		}
-		_, err = os.Stdout.Write(b)
+		_, err = Out.Write(b)
 		return err
 	}
 	return nil

@@ -2,23 +2,26 @@ package cli
 
 import (
 	"encoding/json"
-	"os"
+	"io"
 
 	"voxgrad/internal/outfile"
 )
 
-// WriteJSON writes v indented.
-func WriteJSON(path string, v any) error {
+// WriteJSON writes v indented, as one of a set of files or, for nil, alone.
+func WriteJSON(set *outfile.Set, path string, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
 	}
-	return outfile.WriteBytes(path, append(b, '\n'))
+	return set.Write(path, func(w io.Writer) error {
+		_, err := w.Write(append(b, '\n'))
+		return err
+	})
 }
 
 // PrintJSON prints v indented on standard output.
 func PrintJSON(v any) error {
-	e := json.NewEncoder(os.Stdout)
+	e := json.NewEncoder(Out)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }

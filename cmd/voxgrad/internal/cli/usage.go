@@ -3,10 +3,13 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"voxgrad/internal/text"
 )
 
 // UsageError is a wrong command line, as opposed to wrong input.
@@ -53,11 +56,25 @@ func OnlyCommands(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	hint := ""
-	if similar := cmd.SuggestionsFor(args[0]); len(similar) > 0 {
-		hint = "; did you mean " + strings.Join(similar, " or ") + "?"
+	var known []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
+		}
 	}
-	return Usagef(cmd, "unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)
+	return Usagef(cmd, "unknown command %q for %q%s", args[0], cmd.CommandPath(), text.DidYouMean(args[0], known))
+}
+
+// FlagError is an error of the parser of flags, with the flag that may have been meant.
+func FlagError(cmd *cobra.Command, err error) error {
+	if unknown := (*pflag.NotExistError)(nil); errors.As(err, &unknown) {
+		var known []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
+		if near := text.Nearest(unknown.GetSpecifiedName(), known); near != "" {
+			err = fmt.Errorf("%w; did you mean --%s?", err, near)
+		}
+	}
+	return Usage(cmd, err)
 }
 
 // Must is for what can only fail by a mistake in the program.

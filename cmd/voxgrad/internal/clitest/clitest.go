@@ -17,7 +17,7 @@ import (
 )
 
 // A test binary that imports this package is the program itself where this variable is set.
-const asProgram = "VOXGRAD_AS_PROGRAM"
+const asProgram = "TEST_AS_VOXGRAD"
 
 func init() {
 	if os.Getenv(asProgram) == "1" {

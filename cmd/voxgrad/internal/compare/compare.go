@@ -13,6 +13,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/scoring"
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
@@ -79,6 +80,10 @@ methods need a mask of every case.`,
 	f.BoolVar(&j.asJSON, "json", false, "print JSON: {a, b, comparisons, cases, summary_a, summary_b}")
 	f.StringVar(&j.csv, "csv", "", "table of all measures to write, a line per case and method")
 	f.StringVar(&j.report, "report", "", "page with tables and box plots to write, HTML")
+	cli.ReadsArgs(cmd, "MASKS")
+	cli.Reads(cmd, "truth")
+	cli.Writes(cmd, "csv", cli.Tables...)
+	cli.Writes(cmd, "report", cli.Pages...)
 	j.opt.Flags(cmd)
 	cli.Must(cmd.MarkFlagRequired("truth"))
 	return cmd
@@ -95,21 +100,26 @@ func (j *compareJob) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var files outfile.Set
+	defer files.Discard()
 	if j.csv != "" {
 		rows := append(scoring.Rows(c.cases[0], j.names[0]), scoring.Rows(c.cases[1], j.names[1])...)
-		if err := scoring.WriteCSV(j.csv, []string{"case", "method"}, rows); err != nil {
+		if err := scoring.WriteCSV(&files, j.csv, []string{"case", "method"}, rows); err != nil {
 			return err
 		}
 	}
 	if j.report != "" {
-		if err := j.writeReport(c); err != nil {
+		if err := j.writeReport(&files, c); err != nil {
 			return err
 		}
+	}
+	if err := files.Commit(); err != nil {
+		return err
 	}
 	if j.asJSON {
 		return cli.PrintJSON(j.json(c))
 	}
-	return comparisonTable(j.names, c.tests).WriteText(os.Stdout)
+	return comparisonTable(j.names, c.tests).WriteText(cli.Out)
 }
 
 // score evaluates both methods and tests the differences.
@@ -232,7 +242,7 @@ func (j *compareJob) json(c *compared) any {
 		"summary_a": c.sums[0], "summary_b": c.sums[1]}
 }
 
-func (j *compareJob) writeReport(c *compared) error {
+func (j *compareJob) writeReport(set *outfile.Set, c *compared) error {
 	p := report.NewPage(j.names[0] + " against " + j.names[1])
 	p.Footer = cli.PageFooter()
 	p.Section("Differences")
@@ -250,5 +260,5 @@ func (j *compareJob) writeReport(c *compared) error {
 	}
 	p.Section("Settings")
 	p.Facts(j.opt.Facts()...)
-	return p.Write(j.report)
+	return p.WriteIn(set, j.report)
 }

@@ -3,6 +3,7 @@ package data
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -56,6 +57,7 @@ Layouts: ` + strings.Join(dataset.Layouts(), ", ") + ` (see docs/formats.md).`,
 			return show(set, reports, asJSON)
 		},
 	}
+	cli.ReadsArgs(cmd, "DIR")
 	f := cmd.Flags()
 	f.StringVar(&opt.Layout, "layout", opt.Layout, "auto, "+strings.Join(dataset.Layouts(), ", "))
 	f.StringVar(&opt.Truth, "truth", opt.Truth, "which mask: auto, consensus, majority, any, rater1, rater2, …")
@@ -131,7 +133,7 @@ func show(set *dataset.Set, reports []dataset.Report, asJSON bool) error {
 }
 
 func showText(t *report.Table, set *dataset.Set, problems []dataset.Problem) error {
-	if err := t.WriteText(os.Stdout); err != nil {
+	if err := t.WriteText(cli.Out); err != nil {
 		return err
 	}
 	var b strings.Builder
@@ -151,6 +153,6 @@ func showText(t *report.Table, set *dataset.Set, problems []dataset.Problem) err
 		}
 		fmt.Fprintf(&b, "%s: %s\n", level, text.CleanTo(fmt.Sprint(g), text.MaxMessage))
 	}
-	_, err := os.Stdout.WriteString(b.String())
+	_, err := io.WriteString(cli.Out, b.String())
 	return err
 }

@@ -76,6 +76,8 @@ DIR/demo.toml --out DIR' is the same run by hand.`,
 	cmd.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	f.IntVar(&d.trainPairs, "pairs", 0, "pairs to train on; 0 means 20, with --quick 8")
 	f.IntVar(&d.heldOut, "held-out", 0, "pairs to score; 0 means 8, with --quick 4")
+	cli.Fills(cmd, "out", append(d.places(), demoConfig)...)
+	cli.EndItself(cmd)
 	cli.DeviceFlag(cmd, &d.device)
 	return cmd
 }
@@ -140,10 +142,10 @@ func (d *demo) run(cmd *cobra.Command) error {
 	}
 	t := r.Table()
 	t.Title = "mean over the held-out pairs"
-	if err := t.WriteText(os.Stdout); err != nil {
+	if err := t.WriteText(cli.Out); err != nil {
 		return err
 	}
-	fmt.Printf("\n%s in all. Open %s\n", report.Duration(time.Since(start)), d.path(pipeline.PageFile))
+	fmt.Fprintf(cli.Out, "\n%s in all. Open %s\n", report.Duration(time.Since(start)), d.path(pipeline.PageFile))
 	return nil
 }
 
@@ -200,15 +202,12 @@ func (d *demo) makeData(ctx context.Context) error {
 	begin := time.Now()
 	size := d.size()
 	job := dataset.Phantoms{Folder: d.path(demoTrain), Prefix: "train", Count: d.trainPairs, Seed: d.seed, Size: size, New: volume.Range{Min: 1, Max: 6}}
-	if err := job.Write(); err != nil {
+	if err := job.Write(ctx); err != nil {
 		return err
 	}
 	slog.Info("phantoms written", "pairs", job.Count, "folder", job.Folder)
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
 	job.Folder, job.Prefix, job.Count, job.Seed = d.path(demoHeld), "held", d.heldOut, d.seed+1<<32
-	if err := job.Write(); err != nil {
+	if err := job.Write(ctx); err != nil {
 		return err
 	}
 	slog.Info("phantoms written", "pairs", job.Count, "folder", job.Folder)

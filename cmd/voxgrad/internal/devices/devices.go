@@ -3,7 +3,6 @@ package devices
 
 import (
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -105,7 +104,7 @@ func (l deviceList) write() error {
 	t.Add("memory", memoryText(c.Memory, c.Available))
 	t.Add("cache", text.Bytes(c.Cache))
 	t.Add("backend", c.Backend)
-	if err := t.WriteText(os.Stdout); err != nil {
+	if err := t.WriteText(cli.Out); err != nil {
 		return err
 	}
 	for _, g := range l.GPUs {
@@ -120,13 +119,13 @@ func (l deviceList) write() error {
 		} else {
 			t.Add("kernels", "PTX for "+g.PTX)
 		}
-		fmt.Println()
-		if err := t.WriteText(os.Stdout); err != nil {
+		fmt.Fprintln(cli.Out)
+		if err := t.WriteText(cli.Out); err != nil {
 			return err
 		}
 	}
 	if l.NoGPU != "" {
-		fmt.Printf("\nno GPU can be used: %s\n", l.NoGPU)
+		fmt.Fprintf(cli.Out, "\nno GPU can be used: %s\n", l.NoGPU)
 	}
 	return nil
 }

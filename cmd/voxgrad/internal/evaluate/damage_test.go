@@ -87,7 +87,7 @@ func TestEvaluateBadMasks(t *testing.T) {
 	} {
 		for _, args := range [][]string{
 			{"evaluate", "--truth", truth, "--pred", files[name], "--report", filepath.Join(dir, "never.html")},
-			{"evaluate", "--truth", files[name], "--pred", truth, "--csv", filepath.Join(dir, "never.html")},
+			{"evaluate", "--truth", files[name], "--pred", truth, "--csv", filepath.Join(dir, "never.csv")},
 			{"compare", method, files[name], "--truth", truth, "--report", filepath.Join(dir, "never.html")},
 		} {
 			status, out, errs := clitest.Run(t, args...)

@@ -3,12 +3,12 @@ package evaluate
 
 import (
 	"context"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/scoring"
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
@@ -80,6 +80,9 @@ one folder per expert, DIR/EXPERT/CASE.nii.gz.`,
 	f.StringVar(&j.files.Probability, "probability", "", "probability map, or folder of them, for the report's lists of lesions")
 	f.StringArrayVar(&j.files.Members, "member", nil, "mask or probability map of one member of an ensemble, or folder of them; repeat it for each")
 	f.IntVar(&j.figures, "figures", 0, "lesions pictured per case at most; 0 for none (default 12 for a pair, 4 for several cases)")
+	cli.Reads(cmd, "truth", "pred", "pairs", "raters", "flair1", "flair2", "brainmask", "probability", "member")
+	cli.Writes(cmd, "csv", cli.Tables...)
+	cli.Writes(cmd, "report", cli.Pages...)
 	j.opt.Flags(cmd)
 	return cmd
 }
@@ -145,15 +148,20 @@ func (j *evaluateJob) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var files outfile.Set
+	defer files.Discard()
 	if j.csv != "" {
-		if err := scoring.WriteCSV(j.csv, []string{"case"}, scoring.Rows(cases)); err != nil {
+		if err := scoring.WriteCSV(&files, j.csv, []string{"case"}, scoring.Rows(cases)); err != nil {
 			return err
 		}
 	}
 	if j.report != "" {
-		if err := j.writeReport(ctx, list, cases, sum); err != nil {
+		if err := j.writeReport(ctx, &files, list, cases, sum); err != nil {
 			return err
 		}
+	}
+	if err := files.Commit(); err != nil {
+		return err
 	}
 	switch {
 	case j.asJSON && single:
@@ -161,7 +169,7 @@ func (j *evaluateJob) run(ctx context.Context) error {
 	case j.asJSON:
 		return cli.PrintJSON(map[string]any{"cases": jsonCases(cases), "summary": sum})
 	case single:
-		return measureTable(cases[0]).WriteText(os.Stdout)
+		return measureTable(cases[0]).WriteText(cli.Out)
 	}
 	tables := report.ScoreTables(cases, sum)
 	return writeTables(append(tables, report.SummaryTable(sum))...)

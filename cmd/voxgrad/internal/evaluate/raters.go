@@ -7,6 +7,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/scoring"
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
@@ -43,12 +44,14 @@ func (j *evaluateJob) runRaters(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var files outfile.Set
+	defer files.Discard()
 	if j.csv != "" {
 		var rows []scoring.Row
 		for _, p := range pairs {
 			rows = append(rows, scoring.Rows(p.Cases, p.Truth, p.Pred)...)
 		}
-		if err := scoring.WriteCSV(j.csv, []string{"case", "truth", "prediction"}, rows); err != nil {
+		if err := scoring.WriteCSV(&files, j.csv, []string{"case", "truth", "prediction"}, rows); err != nil {
 			return err
 		}
 	}
@@ -62,9 +65,12 @@ func (j *evaluateJob) runRaters(ctx context.Context) error {
 		}
 		p.Section("Settings")
 		p.Facts(j.opt.Facts()...)
-		if err := p.Write(j.report); err != nil {
+		if err := p.WriteIn(&files, j.report); err != nil {
 			return err
 		}
+	}
+	if err := files.Commit(); err != nil {
+		return err
 	}
 	if j.asJSON {
 		return cli.PrintJSON(ratersJSON(means, pairs))

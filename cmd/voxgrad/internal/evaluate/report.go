@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
@@ -13,7 +14,7 @@ import (
 
 // writeReport writes the page of an evaluation. Each case's images are read for
 // its section only.
-func (j *evaluateJob) writeReport(ctx context.Context, list []dataset.Pair, cases []metrics.Case, sum metrics.Summary) error {
+func (j *evaluateJob) writeReport(ctx context.Context, set *outfile.Set, list []dataset.Pair, cases []metrics.Case, sum metrics.Summary) error {
 	title := "Evaluation of " + list[0].Name
 	if len(list) > 1 {
 		title = fmt.Sprintf("Evaluation of %d cases", len(list))
@@ -48,7 +49,7 @@ func (j *evaluateJob) writeReport(ctx context.Context, list []dataset.Pair, case
 	if len(list) == 1 {
 		p.Facts(report.Fact{Name: "truth", Value: list[0].Truth}, report.Fact{Name: "prediction", Value: list[0].Prediction})
 	}
-	return p.Write(j.report)
+	return p.WriteIn(set, j.report)
 }
 
 // scored reads the images of a case: the masks as they were measured, everything in the order of

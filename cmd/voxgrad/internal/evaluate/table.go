@@ -2,8 +2,8 @@ package evaluate
 
 import (
 	"fmt"
-	"os"
 
+	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/metrics"
 	"voxgrad/report"
 )
@@ -25,9 +25,9 @@ func measureTable(c metrics.Case) *report.Table {
 func writeTables(tables ...*report.Table) error {
 	for n, t := range tables {
 		if n > 0 {
-			fmt.Println()
+			fmt.Fprintln(cli.Out)
 		}
-		if err := t.WriteText(os.Stdout); err != nil {
+		if err := t.WriteText(cli.Out); err != nil {
 			return err
 		}
 	}

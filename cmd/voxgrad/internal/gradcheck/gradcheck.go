@@ -4,7 +4,6 @@ package gradcheck
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -139,12 +138,12 @@ func (c *checks) work(b device.Backend) {
 
 func (c *checks) finish() error {
 	if len(c.table.Rows) > 0 {
-		if err := c.table.WriteText(os.Stdout); err != nil {
+		if err := c.table.WriteText(cli.Out); err != nil {
 			return err
 		}
-		fmt.Println()
+		fmt.Fprintln(cli.Out)
 	}
-	fmt.Printf("%s, %d failed, in %s%s\n", text.Plural(c.n, "check"), c.bad, time.Since(c.begun).Round(time.Second), c.note)
+	fmt.Fprintf(cli.Out, "%s, %d failed, in %s%s\n", text.Plural(c.n, "check"), c.bad, time.Since(c.begun).Round(time.Second), c.note)
 	if c.bad > 0 {
 		return fmt.Errorf("%d of %d checks failed", c.bad, c.n)
 	}

@@ -2,11 +2,13 @@
 package phantom
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/settings"
 	"voxgrad/train/dataset"
 )
@@ -36,7 +38,19 @@ DIR/single.csv lists every time point as a data set for the segmenter.`,
 			if job.Size, err = settings.ParseSize(size); err != nil {
 				return cli.Usagef(cmd, "--size: %v", err)
 			}
-			if err := job.Write(); err != nil {
+			if job.Count > 100_000 {
+				return cli.Usagef(cmd, "--count %d: at most 100000", job.Count)
+			}
+			if n := job.Bytes(); n <= 0 {
+				return cli.Usagef(cmd, "--size %s: larger than an image can be", size)
+			}
+			if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { p.Size(job.Folder, job.Bytes()/1000, job.Bytes()) }); err != nil {
+				return err
+			}
+			if err := job.Write(cmd.Context()); err != nil {
+				if cmd.Context().Err() != nil {
+					return cli.Stopped(errors.New("interrupted; the pairs written so far are complete, and the same command makes all of them, the same ones"))
+				}
 				return err
 			}
 			slog.Info("phantoms written", "pairs", job.Count, "folder", job.Folder)
@@ -48,6 +62,7 @@ DIR/single.csv lists every time point as a data set for the segmenter.`,
 	f.IntVar(&job.Count, "count", 1, "number of pairs")
 	f.Uint64Var(&job.Seed, "seed", 1, "the same seed and options give the same files")
 	f.StringVar(&size, "size", size, "voxels of 1 mm along x, y, z")
+	cli.Fills(cmd, "out", dataset.PhantomTable)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	return cmd
 }

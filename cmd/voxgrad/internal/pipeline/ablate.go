@@ -3,7 +3,6 @@ package pipeline
 import (
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -67,7 +66,7 @@ rule they count.`,
 			return cli.PrintJSON(t)
 		}
 		slog.Info("written", "table", filepath.Join(f.out, pipeline.AblationText))
-		return t.Table().WriteText(os.Stdout)
+		return t.Table().WriteText(cli.Out)
 	}
 	return cmd
 }

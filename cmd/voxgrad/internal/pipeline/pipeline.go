@@ -6,14 +6,15 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/runs"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/text"
 	"voxgrad/report"
 	"voxgrad/train/pipeline"
@@ -40,6 +41,10 @@ func (f *pipelineFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.overwrite, "overwrite", false, "clear results in the folder that other settings, data or weights have made; without it they are refused")
 	flags.BoolVar(&f.asJSON, "json", false, "print the result, or the plan, as JSON")
 	cli.DeviceFlag(cmd, &f.device)
+	cli.Reads(cmd, "config")
+	// The configuration may be the one that an earlier call wrote: pipeline.Open knows its own.
+	cli.Fills(cmd, "out", slices.DeleteFunc(pipeline.Places(), func(name string) bool { return name == pipeline.ConfigFile })...)
+	cli.EndItself(cmd)
 	cli.PrintConfig(cmd, func() ([]byte, error) {
 		c, err := runs.ReadPipeline(f.config, f.chosenSeed(cmd))
 		if err != nil {
@@ -61,12 +66,21 @@ func (f *pipelineFlags) job(cmd *cobra.Command) (job pipeline.Job, closeDevice f
 	case f.only != "" && f.asJSON && !f.dryRun:
 		return job, nil, cli.Usagef(cmd, "--json prints the result of all steps, or with --dry-run the plan: a step alone has none")
 	}
-	if f.out == "" {
-		return job, nil, cli.Usagef(cmd, "--out is empty: name the folder for everything")
-	}
 	job, closeDevice, err = runs.OpenPipeline(cmd, f.config, f.out, f.device, f.chosenSeed(cmd))
+	if err != nil {
+		return job, nil, err
+	}
 	job.Overwrite = f.overwrite
-	return job, closeDevice, err
+	if err := cli.CheckPaths(cmd, func(p *outfile.Plan) {
+		d := job.Config.Data
+		p.Read("data.single.root", d.Single.Root)
+		p.Read("data.pairs.root", d.Pairs.Root)
+		p.Read("data.test.root", d.Test.Root)
+	}); err != nil {
+		closeDevice()
+		return job, nil, err
+	}
+	return job, closeDevice, nil
 }
 
 // chosenSeed is the seed given on the command line, or nil.
@@ -130,7 +144,7 @@ func (f *pipelineFlags) result(p *pipeline.Pipeline) error {
 	if f.asJSON {
 		return cli.PrintJSON(r)
 	}
-	if err := r.Table().WriteText(os.Stdout); err != nil {
+	if err := r.Table().WriteText(cli.Out); err != nil {
 		return err
 	}
 	slog.Info("report", "page", filepath.Join(f.out, pipeline.PageFile))
@@ -190,7 +204,7 @@ func (f *pipelineFlags) plan(ctx context.Context, pipelines ...*pipeline.Pipelin
 	if unknown > 0 {
 		t.Note += fmt.Sprintf("; %d steps without training have not been timed yet", unknown)
 	}
-	return t.WriteText(os.Stdout)
+	return t.WriteText(cli.Out)
 }
 
 func seconds(x float64) time.Duration { return time.Duration(x * float64(time.Second)) }

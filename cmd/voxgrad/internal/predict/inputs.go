@@ -119,12 +119,12 @@ func number(x float64) *float64 {
 	return &x
 }
 
-func writeLesionCSV(path string, list []report.Lesion) error {
+func writeLesionCSV(set *outfile.Set, path string, list []report.Lesion) error {
 	text := func(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
 	rows := [][]string{{"number", "x_mm", "y_mm", "z_mm", "volume_mm3", "voxels", "mean_probability"}}
 	for _, l := range list {
 		rows = append(rows, []string{strconv.Itoa(l.Number), text(l.World[0]), text(l.World[1]), text(l.World[2]),
 			text(l.VolumeMM3), strconv.Itoa(l.Voxels), text(l.MeanProb)})
 	}
-	return outfile.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
+	return set.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
 }

@@ -4,11 +4,11 @@ package predict
 import (
 	"context"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/report"
@@ -48,6 +48,7 @@ func NewSegment() *cobra.Command {
 		RunE:    j.command,
 	}
 	cmd.Flags().StringVar(&j.images[0], "flair", "", "FLAIR scan, NIfTI (required)")
+	cli.Reads(cmd, "flair")
 	cli.Must(cmd.MarkFlagRequired("flair"))
 	j.flags(cmd)
 	return cmd
@@ -76,6 +77,7 @@ space, and the results come back on the grid of the first scan.`,
 	f.StringVar(&j.transforms[0], "transform1", "", "ITK affine of the first scan: from points of the common space to points of the scan")
 	f.StringVar(&j.transforms[1], "transform2", "", "likewise for the second scan")
 	f.StringVar(&j.space, "space", "", "image on the grid of the common space; needed with --transform1 or --transform2")
+	cli.Reads(cmd, "time1", "time2", "transform1", "transform2", "space")
 	cli.Must(cmd.MarkFlagRequired("time1"))
 	cli.Must(cmd.MarkFlagRequired("time2"))
 	j.flags(cmd)
@@ -100,6 +102,11 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	f.StringVar(&j.hop, "hop", "", "distance between windows (default half a window)")
 	f.StringVar(&j.weights, "weights", "uniform", "of voxels in a window: uniform or gaussian")
 	f.BoolVar(&j.opt.Mirror, "mirror", false, "average over mirrored images")
+	cli.Reads(cmd, "model", "brainmask")
+	cli.Writes(cmd, "out", cli.Images...)
+	cli.Writes(cmd, "prob", cli.Images...)
+	cli.Writes(cmd, "table", cli.Tables...)
+	cli.Writes(cmd, "picture", cli.PNG...)
 	cli.DeviceFlag(cmd, &j.device)
 	cli.Must(cmd.MarkFlagRequired("model"))
 	cli.Must(cmd.MarkFlagRequired("out"))
@@ -148,6 +155,15 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { // of the size that is known now
+		voxels := int64(in.Times[0].Len())
+		p.Size(j.out, voxels/1000, voxels)
+		if j.prob != "" {
+			p.Size(j.prob, voxels/1000, 4*voxels)
+		}
+	}); err != nil {
+		return err
+	}
 	ctx := cmd.Context()
 	result, err := j.predict(ctx, members, in)
 	if err != nil {
@@ -177,8 +193,10 @@ func (j *predictJob) write(in prep.Case, r *infer.Result) error {
 	if err != nil {
 		return err
 	}
+	var files outfile.Set
+	defer files.Discard()
 	if j.prob != "" {
-		if err := volume.Write(j.prob, r.Prob, volume.Float32); err != nil {
+		if err := volume.WriteIn(&files, j.prob, r.Prob, volume.Float32); err != nil {
 			return err
 		}
 	}
@@ -187,16 +205,19 @@ func (j *predictJob) write(in prep.Case, r *infer.Result) error {
 		if err != nil {
 			return err
 		}
-		if err := report.WritePNG(j.picture, img); err != nil {
+		if err := report.WritePNGIn(&files, j.picture, img); err != nil {
 			return err
 		}
 	}
 	if j.table != "" {
-		if err := writeLesionCSV(j.table, lesions); err != nil {
+		if err := writeLesionCSV(&files, j.table, lesions); err != nil {
 			return err
 		}
 	}
-	if err := volume.WriteMask(j.out, r.Mask); err != nil {
+	if err := volume.WriteMaskIn(&files, j.out, r.Mask); err != nil {
+		return err
+	}
+	if err := files.Commit(); err != nil {
 		return err
 	}
 	if j.asJSON {
@@ -207,8 +228,8 @@ func (j *predictJob) write(in prep.Case, r *infer.Result) error {
 		what = "new lesions"
 	}
 	if len(lesions) == 0 {
-		fmt.Printf("no %s\n", what)
+		fmt.Fprintf(cli.Out, "no %s\n", what)
 		return nil
 	}
-	return report.LesionTable(what, lesions).WriteText(os.Stdout)
+	return report.LesionTable(what, lesions).WriteText(cli.Out)
 }

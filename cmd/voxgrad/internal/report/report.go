@@ -52,10 +52,12 @@ is still going on can be shown, too. (Scores of masks: voxgrad evaluate --report
 			if err := p.Write(out); err != nil {
 				return err
 			}
-			return foldTable(folds).WriteText(os.Stdout)
+			return foldTable(folds).WriteText(cli.Out)
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "page to write, HTML (required)")
+	cli.ReadsArgs(cmd, "RUN")
+	cli.Writes(cmd, "out", cli.Pages...)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	return cmd
 }

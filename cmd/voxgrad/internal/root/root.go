@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,21 +31,14 @@ import (
 	"voxgrad/cmd/voxgrad/internal/train"
 	"voxgrad/cmd/voxgrad/internal/view"
 	"voxgrad/cmd/voxgrad/internal/weights"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/par"
 	"voxgrad/internal/text"
 )
 
 // Run executes one command line and returns the exit status.
 func Run(args []string) int {
-	// The first signal asks the command to save and stop; a second one, once the
-	// handler is gone, ends the process at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop)
-
-	root := New()
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := cli.OutError(execute(args))
 	if err == nil {
 		return 0
 	}
@@ -57,10 +52,68 @@ func Run(args []string) int {
 		}
 		return 2
 	}
-	if errors.Is(err, cli.ErrInterrupted) || errors.Is(err, context.Canceled) {
+	if errors.Is(err, cli.ErrInterrupted) {
 		return 130 // what shells report for a program that SIGINT ended
 	}
 	return 1
+}
+
+// patience is how long a command that has nothing to save may take to end by itself.
+const patience = time.Second
+
+// running is the command that runs, once it does.
+var running atomic.Pointer[cobra.Command]
+
+// execute runs a command line. The first signal asks the command to stop: one that saves
+// its work takes its time, others are given a moment. A second signal, once the handler is
+// gone, ends the process at once. A file is whole or not there whenever the process ends.
+func execute(args []string) error {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		signals = append(signals, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), signals...)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	root := New()
+	root.SetArgs(args)
+	type end struct {
+		cmd *cobra.Command
+		err error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		cmd, err := root.ExecuteContextC(ctx)
+		ended <- end{cmd, err}
+	}()
+	var e end
+	select {
+	case e = <-ended:
+	case <-ctx.Done():
+		if cli.EndsItself(running.Load()) {
+			e = <-ended
+			break
+		}
+		select {
+		case e = <-ended:
+		case <-time.After(patience):
+			outfile.Abandon()
+			e.err = context.Canceled
+		}
+	}
+	switch {
+	case ctx.Err() == nil, e.err == nil && cli.EndsItself(e.cmd), errors.Is(e.err, cli.ErrInterrupted):
+		return e.err
+	case e.err == nil:
+		return cli.Stopped(errors.New("a signal came, but the work was done by then"))
+	case errors.Is(e.err, context.Canceled):
+		if n := outfile.Written(); n > 0 {
+			return cli.Stopped(fmt.Errorf("interrupted; %s complete, nothing else is written", text.Plural(n, "file is", "files are")))
+		}
+		return cli.Stopped(errors.New("interrupted, nothing written"))
+	}
+	return e.err
 }
 
 // bounded cuts what a log line says about text from outside; its control characters
@@ -75,6 +128,9 @@ func bounded(_ []string, a slog.Attr) slog.Attr {
 	return a
 }
 
+// mostThreads bounds what --threads may start.
+const mostThreads = 4096
+
 // New returns the program's root command.
 func New() *cobra.Command {
 	var threads int
@@ -86,19 +142,18 @@ func New() *cobra.Command {
 lesions in a FLAIR scan, and lesions that are new between two of them.
 
 Not a medical device: for research only.`,
-		Version:                    cli.Version(),
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		SuggestionsMinimumDistance: 2,
-		CompletionOptions:          cobra.CompletionOptions{HiddenDefaultCmd: true},
-		Args:                       cli.OnlyCommands,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Version:           cli.Version(),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		Args:              cli.OnlyCommands,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if err := cmd.ValidateRequiredFlags(); err != nil {
 				return cli.Usage(cmd, err) // cobra would check later and call it any error
 			}
-			if threads < 0 {
-				return cli.Usagef(cmd, "--threads %d: a number of cores, or 0 for all of them", threads)
+			if threads < 0 || threads > mostThreads {
+				return cli.Usagef(cmd, "--threads %d: a number of cores up to %d, or 0 for all of them", threads, mostThreads)
 			}
 			par.SetThreads(threads)
 			level := slog.LevelInfo
@@ -106,11 +161,14 @@ Not a medical device: for research only.`,
 				level = slog.LevelDebug
 			}
 			slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: bounded})))
-			return nil
+			running.Store(cmd)
+			slog.Debug("running", "command", cmd.CommandPath())
+			return cli.CheckPaths(cmd)
 		},
 	}
 	root.SetVersionTemplate("voxgrad {{.Version}}\n")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return cli.Usage(cmd, err) })
+	root.SetFlagErrorFunc(cli.FlagError)
+	root.SetOut(cli.Out)
 	root.PersistentFlags().IntVar(&threads, "threads", 0, "cores to use; 0 means all (results do not depend on it)")
 	root.PersistentFlags().BoolVar(&verbose, "verbose", false, "log more")
 	root.AddCommand(

@@ -27,7 +27,7 @@ func Rows(cases []metrics.Case, names ...string) (rows []Row) {
 
 // WriteCSV writes all measures with all their digits: nan where one is
 // undefined, nothing where it does not belong to the case.
-func WriteCSV(path string, head []string, rows []Row) error {
+func WriteCSV(set *outfile.Set, path string, head []string, rows []Row) error {
 	keys := metrics.Keys()
 	lines := [][]string{append(head[:len(head):len(head)], keys...)}
 	for _, r := range rows {
@@ -44,5 +44,5 @@ func WriteCSV(path string, head []string, rows []Row) error {
 		}
 		lines = append(lines, line)
 	}
-	return outfile.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(lines) })
+	return set.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(lines) })
 }

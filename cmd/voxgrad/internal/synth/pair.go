@@ -11,6 +11,7 @@ import (
 	"voxgrad/augment"
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/device"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/settings"
 	"voxgrad/report"
 	"voxgrad/synth"
@@ -114,17 +115,22 @@ func writePair(dir string, in *synthInput, p *synth.Pair, r *synthRecord) error 
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("cannot make the output folder: %w", err)
 	}
-	if err := p.Write(dir); err != nil {
+	var files outfile.Set
+	defer files.Discard()
+	if err := p.WriteIn(&files, dir); err != nil {
 		return err
 	}
-	if err := cli.WriteJSON(filepath.Join(dir, synthRecFile), r); err != nil {
+	if err := cli.WriteJSON(&files, filepath.Join(dir, synthRecFile), r); err != nil {
 		return err
 	}
 	img, err := report.SyntheticPicture(synthSheet(in, p, r))
 	if err != nil {
 		return err
 	}
-	return report.WritePNG(filepath.Join(dir, synthPicture), img)
+	if err := report.WritePNGIn(&files, filepath.Join(dir, synthPicture), img); err != nil {
+		return err
+	}
+	return files.Commit()
 }
 
 // outcome says in words what happened to a lesion.

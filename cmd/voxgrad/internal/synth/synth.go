@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +13,7 @@ import (
 	"voxgrad/augment"
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/device"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/rng"
 	"voxgrad/internal/settings"
 	"voxgrad/models"
@@ -105,6 +105,9 @@ func New() *cobra.Command {
 	f.StringVar(&j.prep.Interpolation, "interpolation", j.prep.Interpolation, "onto the 1 mm grid: linear or cubic (default: what the weights say, else linear)")
 	f.StringVar(&j.window, "window", "64x64x64", "what the networks see at once, voxels of 1 mm (default: the patch they were trained on, where the weights say one)")
 	f.BoolVar(&j.asJSON, "json", false, "print the records")
+	cli.Reads(cmd, "flair", "lesions", "inpainter", "generator", "prior", "white-matter", "shapes", "brainmask")
+	cli.Fills(cmd, "out")
+	cli.EndItself(cmd)
 	cli.DeviceFlag(cmd, &j.device)
 	options := cli.BindSettings(cmd, &j.cfg, nil)
 	for _, name := range []string{"flair", "lesions", "inpainter", "generator", "out"} {
@@ -115,6 +118,9 @@ func New() *cobra.Command {
 			return err
 		}
 		if err := j.check(cmd); err != nil {
+			return err
+		}
+		if err := cli.CheckPaths(cmd, j.outputs); err != nil {
 			return err
 		}
 		return j.run(cmd)
@@ -167,9 +173,6 @@ func (j *synthJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := j.spare(); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(j.out, 0o777); err != nil { // before minutes of work
 		return fmt.Errorf("cannot make the output folder: %w", err)
 	}
@@ -189,9 +192,9 @@ func (j *synthJob) run(cmd *cobra.Command) error {
 		return cli.PrintJSON(records)
 	}
 	if j.count == 1 {
-		return synthLesionTable(records[0]).WriteText(os.Stdout)
+		return synthLesionTable(records[0]).WriteText(cli.Out)
 	}
-	return synthTable(records).WriteText(os.Stdout)
+	return synthTable(records).WriteText(cli.Out)
 }
 
 // dir is where pair n lies.
@@ -202,32 +205,16 @@ func (j *synthJob) dir(n int) string {
 	return filepath.Join(j.out, fmt.Sprintf("pair%03d", n+1))
 }
 
-// spare refuses to write over what pairs are made of.
-func (j *synthJob) spare() error {
-	inputs := []string{j.flair, j.lesions, j.brain, j.prior, j.white, j.inpainter, j.generator}
-	for _, path := range j.shapes {
-		files, err := niftiFiles(path)
-		if err != nil {
-			return err
-		}
-		inputs = append(inputs, files...)
-	}
-	var have []os.FileInfo
-	for _, path := range inputs {
-		if info, err := os.Stat(path); err == nil { // "" where there is none
-			have = append(have, info)
-		}
-	}
+// outputs adds the files of the pairs. Folders that are not there yet hold no input.
+func (j *synthJob) outputs(p *outfile.Plan) {
 	for n := range j.count {
+		if _, err := os.Stat(j.dir(n)); err != nil {
+			continue
+		}
 		for _, name := range synthFiles() {
-			path := filepath.Join(j.dir(n), name)
-			info, err := os.Stat(path)
-			if err == nil && slices.ContainsFunc(have, func(in os.FileInfo) bool { return os.SameFile(in, info) }) {
-				return fmt.Errorf("%s is one of the inputs and would be overwritten: choose another folder with --out", path)
-			}
+			p.Write("--out", filepath.Join(j.dir(n), name))
 		}
 	}
-	return nil
 }
 
 func (j *synthJob) networks(dev device.ImagingBackend) (nets synth.Networks, err error) {

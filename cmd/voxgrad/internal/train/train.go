@@ -13,6 +13,7 @@ import (
 	"voxgrad/augment"
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/runs"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/settings"
 	"voxgrad/internal/text"
 	"voxgrad/models"
@@ -67,6 +68,13 @@ The weights files say how the images were prepared, and prediction does the same
 	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	f.StringVar(&vram, "vram", "", "memory the device may use, as in 12GB: plan first, and refuse with the numbers if the batch does not fit")
 	f.BoolVar(&dryRun, "dry-run", false, "print what training takes of the memory and the largest batch that fits, and do nothing else")
+	for _, name := range []string{"data", "encoder", "start", "inpainter", "generator", "prior"} {
+		if cmd.Flags().Lookup(name) != nil { // not every task has all
+			cli.Reads(cmd, name)
+		}
+	}
+	cli.Fills(cmd, "out")
+	cli.EndItself(cmd)
 	cli.DeviceFlag(cmd, &dev)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -76,11 +84,17 @@ The weights files say how the images were prepared, and prediction does the same
 		if cfg.Task != task {
 			return fmt.Errorf("%s: task = %q, but the command is train %s", s.File, cfg.Task, task)
 		}
-		if out == "" {
-			return cli.Usagef(cmd, "--out is empty: name the run folder")
-		}
 		if cfg.Data.Root == "" {
 			return cli.Usagef(cmd, "--data is missing: the folder or table of the training cases")
+		}
+		if err := cli.CheckPaths(cmd, func(p *outfile.Plan) {
+			fold := train.FoldFolder(out, cfg.Data.Fold)
+			if resume { // the run's own settings
+				p.Own(filepath.Join(fold, "config.toml"))
+			}
+			p.Fill("--out", out, filepath.Base(fold))
+		}); err != nil {
+			return err
 		}
 		job := train.Job{Config: cfg, Folder: out, Resume: resume, Version: cli.Version(), Commit: cli.Commit(), Events: runs.NewTraining(task).Event}
 		if err := limitMemory(cmd, &job, dev, vram); err != nil {
@@ -92,7 +106,7 @@ The weights files say how the images were prepared, and prediction does the same
 				return err
 			}
 			if dryRun {
-				fmt.Println(plan)
+				fmt.Fprintln(cli.Out, plan)
 				return plan.Check()
 			}
 			fmt.Fprintln(os.Stderr, plan)
@@ -117,7 +131,7 @@ The weights files say how the images were prepared, and prediction does the same
 		if asJSON {
 			err = cli.PrintJSON(sum)
 		} else {
-			err = trainTable(sum).WriteText(os.Stdout)
+			err = trainTable(sum).WriteText(cli.Out)
 		}
 		if err == nil && sum.Reason == train.Interrupted {
 			err = cli.ErrInterrupted

@@ -50,6 +50,9 @@ holds nothing but the files named. It needs no network. Ctrl-C ends it.`,
 	f.StringVar(&j.files.Mask, "mask", "", "predicted mask")
 	f.StringVar(&j.files.Truth, "truth", "", "true mask, on the grid of --mask")
 	f.StringVar(&j.files.Probability, "probability", "", "map of probabilities, 0 to 1")
+	cli.ReadsArgs(cmd, "SCAN")
+	cli.Reads(cmd, "time1", "time2", "mask", "truth", "probability")
+	cli.EndItself(cmd)
 	f.IntVar(&j.port, "port", 0, "port of 127.0.0.1; 0 means any free one")
 	f.BoolVar(&j.noBrowser, "no-browser", false, "print the address and open nothing")
 	return cmd
@@ -82,7 +85,7 @@ func (j *viewJob) run(cmd *cobra.Command) error {
 		return err
 	}
 	fmt.Fprintln(cmd.ErrOrStderr(), "Open this address in a browser on this machine; Ctrl-C ends the viewer:")
-	fmt.Println(server.URL())
+	fmt.Fprintln(cli.Out, server.URL())
 	if !j.noBrowser {
 		if err := server.OpenBrowser(); err != nil {
 			slog.Warn("no browser was opened", "reason", err)

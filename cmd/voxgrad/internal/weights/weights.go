@@ -4,7 +4,6 @@ package weights
 import (
 	"fmt"
 	"maps"
-	"os"
 	"sort"
 	"strings"
 
@@ -12,6 +11,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/device/cpu"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/text"
 	"voxgrad/models"
 	"voxgrad/models/weights"
@@ -25,7 +25,7 @@ func New() *cobra.Command {
 }
 
 func newWeightsShow() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "show FILE",
 		Short:   "List a file's metadata and tensors",
 		Example: "  voxgrad weights show checkpoint_best.safetensors",
@@ -41,7 +41,7 @@ func newWeightsShow() *cobra.Command {
 			}
 			sort.Strings(keys)
 			for _, k := range keys {
-				fmt.Printf("%s = %s\n", text.Clean(k), text.Clean(f.Meta[k]))
+				fmt.Fprintf(cli.Out, "%s = %s\n", text.Clean(k), text.Clean(f.Meta[k]))
 			}
 			t := &report.Table{Columns: []report.Column{{Name: "tensor"}, {Name: "type"}, {Name: "shape"}, {Name: "elements"}}}
 			total := 0
@@ -56,13 +56,15 @@ func newWeightsShow() *cobra.Command {
 			if state := len(f.Tensors) - len(t.Rows); state > 0 {
 				t.Note = fmt.Sprintf("and %d tensors of training state", state)
 			}
-			return t.WriteText(os.Stdout)
+			return t.WriteText(cli.Out)
 		},
 	}
+	cli.ReadsArgs(cmd, "FILE")
+	return cmd
 }
 
 func newWeightsCheck() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "check FILE…",
 		Short: "Load each file into its network: names, shapes, finite values",
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -80,7 +82,7 @@ func newWeightsCheck() *cobra.Command {
 				}
 				_, n := net.Count()
 				m := net.Metadata()
-				fmt.Printf("%s: ok: %s, width %s, %s, %d parameters\n", text.Clean(path), m["model"], m["width"], m["up"], n)
+				fmt.Fprintf(cli.Out, "%s: ok: %s, width %s, %s, %d parameters\n", text.Clean(path), m["model"], m["width"], m["up"], n)
 				if err := dev.Close(); err != nil {
 					return err
 				}
@@ -88,10 +90,12 @@ func newWeightsCheck() *cobra.Command {
 			return nil
 		},
 	}
+	cli.ReadsArgs(cmd, "FILE")
+	return cmd
 }
 
 func newWeightsStrip() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "strip CHECKPOINT OUT",
 		Short: "Write a checkpoint's weights without its training state",
 		Args:  cli.ExactArgs(2, "a checkpoint and a file to write"),
@@ -120,6 +124,9 @@ func newWeightsStrip() *cobra.Command {
 			return weights.Write(args[1], keep, meta)
 		},
 	}
+	cli.ReadsArgs(cmd, "CHECKPOINT")
+	cli.WritesLastArg(cmd, "OUT", cli.Weights...)
+	return cmd
 }
 
 func newWeightsFromAuthors() *cobra.Command {
@@ -155,6 +162,8 @@ the input of this command.`,
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file to write (required)")
+	cli.ReadsArgs(cmd, "FILE")
+	cli.Writes(cmd, "out", cli.Weights...)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	return cmd
 }
@@ -177,16 +186,24 @@ func newWeightsToAuthors() *cobra.Command {
 			if len(enc) > 0 && encoder == "" {
 				return cli.Usagef(cmd, "a detector becomes two files: name the second with --encoder")
 			}
+			var files outfile.Set
+			defer files.Discard()
 			if len(enc) > 0 {
-				if err := weights.Write(encoder, enc, nil); err != nil {
+				if err := weights.WriteIn(&files, encoder, enc, nil); err != nil {
 					return err
 				}
 			}
-			return weights.Write(out, rest, nil)
+			if err := weights.WriteIn(&files, out, rest, nil); err != nil {
+				return err
+			}
+			return files.Commit()
 		},
 	}
 	cmd.Flags().StringVar(&out, "out", "", "file to write (required)")
 	cmd.Flags().StringVar(&encoder, "encoder", "", "second file of a detector, its encoder")
+	cli.ReadsArgs(cmd, "FILE")
+	cli.Writes(cmd, "out", cli.Weights...)
+	cli.Writes(cmd, "encoder", cli.Weights...)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	return cmd
 }
