@@ -275,7 +275,7 @@ func TestSynthRefuses(t *testing.T) {
 		{1, "flair.nii.gz: not a binary mask: it holds", []string{"--shapes", at("flair")}},
 		{1, "whose shape a generated one could have", []string{"--shapes", at("empty")}},
 		{1, "synth.toml: line 2: unknown key kpet", []string{"--config", config}},
-		{1, "cannot make the output folder", []string{"--out", config}},
+		{1, "cannot make the folder", []string{"--out", config}},
 		{2, "--out is empty", []string{"--out", ""}},
 		{2, "preset", []string{"--augment", "heavy"}},
 		{2, "must add up to 1", []string{"--kept", "0.9"}},
