@@ -38,6 +38,7 @@ var methodColors = []color.RGBA{lineBlue, lineOrange, lineGreen, linePurple}
 const (
 	boxesWidth  = 400
 	boxesName   = 112 // the names of the rows
+	boxesMargin = 26  // right of the axis: half of its last number
 	boxLane     = 22  // one box
 	boxRowGap   = 10
 	boxesAxis   = 34
@@ -110,7 +111,7 @@ func finite(x []float64) []float64 {
 // draw draws the header, the axis with its grid, and the rows from the top.
 func (b *BoxPlot) draw(dc draw.Canvas) {
 	low, high := b.span()
-	left, right := dc.Min.X+boxesName, dc.Max.X-14
+	left, right := dc.Min.X+boxesName, dc.Max.X-boxesMargin
 	at := func(v float64) vg.Length { return left + (right-left)*vg.Length((v-low)/(high-low)) }
 	top, bottom := dc.Max.Y-b.header(), dc.Min.Y+boxesAxis
 
