@@ -50,7 +50,7 @@ func volume(dev device.Backend, x, target device.Tensor, r *rand.Rand) {
 
 func run(dev device.Backend, steps int, each func(step int, loss float32)) error {
 	u, r, s := newUNet(dev, 4), rand.New(rand.NewPCG(1, 2)), device.Shape{N: 1, D: 8, H: 8, W: 8, C: 1}
-	x, target, adam := autograd.Parameter("x", dev.Alloc(s)), dev.Alloc(s.WithC(2)), layers.NewAdam(u.Net, 1e-2)
+	x, target, adam := autograd.Parameter("x", dev.Alloc(s)), dev.Alloc(s.WithC(2)), layers.NewAdam(dev, u.Params(), 1e-2)
 	for step := range steps {
 		volume(dev, x.Tensor, target, r)
 		t := autograd.New(dev, uint64(step))
