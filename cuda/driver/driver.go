@@ -1,6 +1,22 @@
-// Package driver is what the CUDA backend needs of a GPU: a dozen calls. One
+// Package driver is what the CUDA backend needs of a GPU: a dozen calls, as interface Driver. One
 // implementation talks to the hardware (cuda/gpu), another executes PTX on the CPU
-// and refuses what hardware would silently do (cuda/emu).
+// and refuses what hardware would silently do (cuda/emu), a third keeps the accounts of memory
+// and launches nothing (cuda/memplan).
+//
+// A program that has tensors uses package cuda instead, which owns a Driver and launches its own kernels and those
+// of others on device.Tensors. A Driver is for work below that: the example loads PTX, launches an entry and
+// copies the result.
+//
+// # Errors
+//
+// An *ArgumentError (IsArgument) is a launch or a name that was refused, and ErrOutOfMemory an Alloc of more than there
+// is: the device can be used on. Any other failure is the device's. Hardware runs behind the calls, so it may come out of
+// a later call than the one that caused it, and from then on every call returns it.
+//
+// # Arguments of kernels
+//
+// All drivers hold a launch against the entry in the PTX, by Entry.Slots: the number of arguments, the kind and
+// range of each, the geometry. An integer for an .f32 is refused, not written as the bits of another number.
 package driver
 
 import (
@@ -67,7 +83,7 @@ type Module interface {
 }
 
 // Event is a place in the stream of work, for timing.
-type Event interface{}
+type Event any
 
 // Driver is one device. Work is done in the order of the calls; Launch, Fill32 and
 // ToDevice may return before it is done, ToHost and Sync return after all earlier

@@ -1,8 +1,16 @@
 // Package emu is a driver.Driver that executes PTX on the CPU and refuses what
 // hardware would silently do: accesses out of range, misaligned or of memory
-// nobody wrote, shared-memory races, divergent barriers, and more; each is
-// reported with the PTX line, the block and the thread. docs/emulator.md states
-// what it models and what it does not.
+// nobody wrote, shared-memory races, divergent barriers, matrix instructions of half a warp, asynchronous copies that
+// nobody waited for, and more; each is a *Fault with the PTX line, the block and the thread. docs/emulator.md states
+// what it models and what it does not, docs/debugging.md how to read a Fault.
+//
+//	d := emu.New(emu.BlockRaces())
+//	b, err := cuda.New(d, cuda.WithoutPool()) // every access beside a tensor is then one
+//	…
+//	var f *emu.Fault
+//	if errors.As(b.Sync(), &f) { … }
+//
+// Stats and Profile count what kernels did: instructions, bytes, sectors, bank conflicts, the same in every run.
 //
 // A module is decoded once into a compact form. A warp of 32 lanes executes an
 // instruction at a time, an instruction is one function over 32 lanes. Blocks run
