@@ -2,7 +2,7 @@
 // published method. Each transform is a pure function of explicit parameters,
 // written on device ops, so that it runs where the training runs and nothing is
 // copied to the host. A Preset draws recipes of transforms from a seeded stream; the
-// same stream gives the same recipe, and the same recipe the same image.
+// same stream results in the same recipe, and the same recipe the same image.
 //
 // An image is a tensor [1 D H W 1]; axes 0, 1, 2 are D, H, W, which are x (to the
 // right), y (to the front) and z (up) of a canonical image. Intensities should be

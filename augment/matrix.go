@@ -124,7 +124,7 @@ func weighted(w []float64) []float64 {
 	return h
 }
 
-// fourier gives the cosines and sines of a Fourier transform of a line: element
+// fourier returns the cosines and sines of a Fourier transform of a line: element
 // (p,q) is that of 2π·(p − n/2)·q/n.
 func fourier(n int) (c, s matrix) {
 	around := newTwiddles(n)

@@ -15,7 +15,7 @@ const (
 	NoOrientation   = "none"
 )
 
-// Preset says how often each transform is drawn and from which ranges. Ranges include
+// Preset describes how often each transform is drawn and from which ranges. Ranges include
 // both ends; real numbers are uniform, whole numbers equally likely.
 type Preset struct {
 	Orientation string         `toml:"orientation" comment:"mirroring and right-angle rotation: all (48 of a cube), mirror (axis 0, one time in two) or none"`
@@ -66,7 +66,7 @@ type SpikeDraw struct {
 	IntensityMin float64 `toml:"intensity_min" comment:"weakest"`
 	IntensityMax float64 `toml:"intensity_max" comment:"strongest"`
 	Maximum      string  `toml:"maximum" comment:"of the spectrum: once, or each (again after each spike, as TorchIO)"`
-	BinsFromZero int     `toml:"bins_from_zero" comment:"a spike lies at least so many elements from the zero frequency along one axis"`
+	BinsFromZero int     `toml:"bins_from_zero" comment:"a spike is at least so many elements from the zero frequency along one axis"`
 }
 
 // BlurDraw draws a Blur. Blur, Edge, AxialMean and Anisotropy exclude each other.
@@ -188,7 +188,7 @@ func Named(name string) (Preset, error) {
 	return p, nil
 }
 
-// usual is the default preset. The paper gives the ranges of blur, axial mean,
+// usual is the default preset. The paper has the ranges of blur, axial mean,
 // anisotropy, noise and motion; probabilities and the other ranges are choices.
 func usual() Preset {
 	return Preset{
@@ -370,7 +370,7 @@ func (d SpikeDraw) draw(s *rng.Stream, size [3]int) Transform {
 	return t
 }
 
-// farEnough tells whether a position lies as far from the zero frequency as it must, or as
+// farEnough reports whether a position is as far from the zero frequency as it must, or as
 // it can in a small image.
 func (d SpikeDraw) farEnough(p Point, size [3]int) bool {
 	furthest, possible := 0, 0

@@ -215,7 +215,7 @@ type AnisotropyKind string
 const (
 	// Clamp takes the nearest voxel to the centre of each thick voxel.
 	Clamp AnisotropyKind = "clamp"
-	// TorchIO does so too, but a centre beyond the image gives 0, as in TorchIO, which
+	// TorchIO does so too, but a centre beyond the image is 0, as in TorchIO, which
 	// darkens the last planes.
 	TorchIO AnisotropyKind = "torchio"
 	// Zoom is scipy's zoom, linear down and cubic up, end points aligned.

@@ -139,7 +139,7 @@ func (p Patch) places(erode float64) (places, error) {
 	return out, nil
 }
 
-// erodeBrain is the brain without its outer mm millimetres. What lies outside the
+// erodeBrain is the brain without its outer mm millimetres. What is outside the
 // patch counts as brain: the patch's faces are not the brain's surface.
 func erodeBrain(brain []bool, size [3]int, mm float64) ([]bool, error) {
 	if mm == 0 {

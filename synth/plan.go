@@ -225,7 +225,7 @@ func Defaults() Options {
 	}
 }
 
-// Check says what is wrong with the options, in words of the config file.
+// Check reports what is wrong with the options, in words of the config file.
 func (o Options) Check() error {
 	for _, p := range []struct {
 		names  string
@@ -292,7 +292,7 @@ type Dropped struct {
 	Voxels int    `json:"voxels"` // of its shape; 0 where there was none
 }
 
-// Record says what was done to make a pair.
+// Record describes what was done to make a pair.
 type Record struct {
 	Lesions []Lesion  `json:"lesions"`
 	Dropped []Dropped `json:"dropped"`

@@ -17,7 +17,7 @@ type Networks struct {
 	Generator *models.Net // lesions
 }
 
-// Check says which network is missing or of another kind.
+// Check reports which network is missing or of another kind.
 func (n Networks) Check() error {
 	for _, w := range []struct {
 		net  *models.Net
@@ -70,7 +70,7 @@ func (pl *Plan) Run(dev device.ImagingBackend, nets Networks, images [2]device.T
 
 // Fill replaces x where take is set by what the network answers to x with noise
 // in region (see Corrupt). A network with two input channels is given the region
-// as the second one. All tensors are [1 D H W 1]; take lies within region, and may
+// as the second one. All tensors are [1 D H W 1]; take is within region, and may
 // be it.
 func Fill(dev device.ImagingBackend, net *models.Net, x, base, region, take device.Tensor, key uint64) {
 	net.SetMode(layers.Eval)
@@ -120,7 +120,7 @@ type Windows struct {
 }
 
 // Fill is Plan.Run for a scan on the host: images are its two copies, changed in
-// place. Each region to fill lies in one window, with room around it, or is cut
+// place. Each region to fill is in one window, with room around it, or is cut
 // into blocks where it is too large. In a window all voxels to fill hold noise,
 // those of other windows too, so that the order of windows does not matter; both
 // time points share windows, and with them the noise. It ends early with ctx's error, or
@@ -253,7 +253,7 @@ func innerSize(size, window [3]int) [3]int {
 	return window
 }
 
-// holds tells whether a box (hi excluded) lies in the tile's inside, which reaches
+// holds reports whether a box (hi excluded) is in the tile's inside, which reaches
 // up to the scan's faces.
 func (t tile) holds(box [2][3]int, size, window [3]int) bool {
 	for a, start := range t.start {

@@ -249,8 +249,8 @@ func (s *Scan) measure(labels []int32, lesions []Lesion) {
 	}
 }
 
-// label says which of the plan's lesions each voxel of the input belongs to (0:
-// none; n: the n-th), and gives the lesions with those that the 1 mm grid lost
+// label reports which of the plan's lesions each voxel of the input belongs to (0:
+// none; n: the n-th), and returns the lesions with those that the 1 mm grid lost
 // added.
 func (s *Scan) label(pl *Plan) (labels []int32, lesions []Lesion) {
 	lesions = append(lesions, pl.Record.Lesions...)
@@ -273,7 +273,7 @@ func (s *Scan) realVoxel(i int) bool { return s.InputLesions.Data[i] && s.InputB
 // on the 1 mm grid.
 const reach = 2
 
-// labelReal gives voxels of the input's lesions the label of the nearest real
+// labelReal labels voxels of the input's lesions by that of the nearest real
 // lesion on the 1 mm grid within reach.
 func (s *Scan) labelReal(fine []int32, pl *Plan) []int32 {
 	labels := make([]int32, len(s.InputLesions.Data))

@@ -214,7 +214,7 @@ func readState(f *weights.File) (*state, error) {
 var mayDiffer = []string{"encoder", "start", "synthesis.inpainter", "synthesis.generator", "data.root", "data.cache_mb", "run.epochs", "run.patience",
 	"run.save_every", "run.ahead", "run.on_collapse", "run.full_every"}
 
-// sameRun says where a checkpoint's run differs from the one asked for.
+// sameRun reports where a checkpoint's run differs from the one asked for.
 func sameRun(path string, s *state, t *trainer) error {
 	was := Defaults(t.cfg.Task)
 	if err := was.ParseTOML([]byte(s.Config)); err != nil {

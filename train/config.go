@@ -46,7 +46,7 @@ type Config struct {
 	Run       Schedule  `toml:"run"`
 }
 
-// Data says where the images are and how they are prepared.
+// Data describes where the images are and how they are prepared.
 type Data struct {
 	Root string `toml:"root" comment:"folder or CSV table"`
 	dataset.Options
@@ -159,14 +159,14 @@ func AugmentationOf(preset string) Augmentation {
 }
 
 // TOML is the config as a file, with all that presets stand for. Reading it back
-// gives the same config.
+// results in the same config.
 func (c Config) TOML() ([]byte, error) {
 	return settings.Encode(c.Resolved())
 }
 
 // ParseTOML changes the settings that the text names and keeps the others. If it
 // names a preset of augmentation, only its own changes to it count. An unknown key
-// is an error that gives its line.
+// is an error that names its line.
 func (c *Config) ParseTOML(text []byte) error {
 	c.startPreset(text)
 	return settings.Decode(text, c)
@@ -230,7 +230,7 @@ func (c Config) Check() error {
 	return nil
 }
 
-// checkFiles says which of the weights files are missing, too many or out of place.
+// checkFiles reports which of the weights files are missing, too many or out of place.
 func (c Config) checkFiles() error {
 	if c.Task != models.Detector {
 		switch {

@@ -43,7 +43,7 @@ type Memory struct {
 	Taken int64 `json:"taken_bytes"` // from the device; Peak where nothing comes on top
 }
 
-// MemoryPlan says which batches fit.
+// MemoryPlan describes which batches fit.
 type MemoryPlan struct {
 	Limit   int64  `json:"limit_bytes"`
 	Asked   Memory `json:"asked"`   // at the configuration's batch
@@ -153,7 +153,7 @@ func largestByTensors(c Config, build buildFunc, limit int64, most int) (int, er
 	return lo, err
 }
 
-// Check is nil if the configuration's batch fits, and says otherwise what does.
+// Check is nil if the configuration's batch fits, and names otherwise what does.
 func (p *MemoryPlan) Check() error {
 	if p.Fits {
 		return nil

@@ -128,7 +128,7 @@ func Run(ctx context.Context, job Job) (*Summary, error) {
 	return s, err
 }
 
-// goOn says what is left of a run whose device failed.
+// goOn reports what is left of a run whose device failed.
 func (t *trainer) goOn() string {
 	if t.state.Step == 0 {
 		return "nothing had been saved yet: start again"

@@ -62,7 +62,7 @@ func Decode(text []byte, into any) error {
 }
 
 // Part reads what the text says of the keys of into and passes over all others. A text that
-// Decode accepts for the whole gives no error.
+// Decode accepts for the whole is no error.
 func Part(text []byte, into any) error { return toml.Unmarshal(text, into) }
 
 // lengths refuses lists of another length than the array they are read into, which the

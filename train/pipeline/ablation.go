@@ -29,7 +29,7 @@ type AblationRun struct {
 }
 
 // OpenAblation checks the configuration and lists the steps of all rows. With
-// ablation.seeds the run of each seed lies in OUT/seed_N.
+// ablation.seeds the run of each seed is in OUT/seed_N.
 func OpenAblation(job Job) (*AblationRun, error) {
 	a := &AblationRun{job: job, seeds: job.Config.Ablation.Seeds}
 	if job.Out == "" {
@@ -80,7 +80,7 @@ func OpenAblation(job Job) (*AblationRun, error) {
 // Pipelines are the plans, one per seed.
 func (a *AblationRun) Pipelines() []*Pipeline { return a.pipelines }
 
-// Run does every step that is not done and gives the table.
+// Run does every step that is not done and returns the table.
 func (a *AblationRun) Run(ctx context.Context) (*AblationTable, error) {
 	for _, p := range a.pipelines {
 		if err := p.Run(ctx); err != nil {
@@ -128,7 +128,7 @@ type AblationScore struct {
 	x []float64 // by case, in the order of the scores
 }
 
-// Significant says whether the score differs from the reference's.
+// Significant reports whether the score differs from the reference's.
 func (s AblationScore) Significant() bool { return float64(s.P) < significance }
 
 const significance = 0.05
@@ -320,7 +320,7 @@ func (s AblationScore) text() string {
 	return text
 }
 
-// note says what the marks and the means are.
+// note reports what the marks and the means are.
 func (t *AblationTable) note() string {
 	lines := []string{fmt.Sprintf("* p < %g against the first row: %s.", significance, t.Test)}
 	if n := t.Rows[0].LesionF1.N; n > 0 && math.Exp2(float64(1-n)) >= significance {

@@ -80,7 +80,7 @@ func parseMethod(name string) (m Method, err error) {
 	return m, nil
 }
 
-// Data says where the images are and how they are prepared.
+// Data describes where the images are and how they are prepared.
 type Data struct {
 	prep.Settings
 	CacheMB int `toml:"cache_mb" comment:"memory for loaded cases"`
@@ -107,7 +107,7 @@ type Stage struct {
 	Run          train.Schedule     `toml:"run"`
 }
 
-// Predict says how the ensemble is applied.
+// Predict describes how the ensemble is applied.
 type Predict struct {
 	Patch    [3]int `toml:"patch" comment:"window in voxels along x, y, z"`
 	Hop      [3]int `toml:"hop" comment:"distance between windows"`
@@ -116,7 +116,7 @@ type Predict struct {
 	Pictures int    `toml:"pictures" comment:"test cases that the report shows"`
 }
 
-// Ablation says what 'voxgrad ablate' compares.
+// Ablation describes what 'voxgrad ablate' compares.
 type Ablation struct {
 	Rows  []string `toml:"rows" comment:"methods: transfer, synthesis, augmentation, 1 or 0 each; the first is what the others are tested against"`
 	Seeds []uint64 `toml:"seeds" comment:"train everything once per seed and average each case's scores over them; empty: seed"`
@@ -214,7 +214,7 @@ func (c Config) TOML() ([]byte, error) { return settings.Encode(c) }
 // ParseTOML changes the settings that the text names and keeps the others. What
 // [network], [sampler], [loss], [adam] and [run] say holds for every stage; a
 // stage's own table ([finetune.adam]) comes on top. An unknown key is an error
-// that gives its line.
+// that names its line.
 func (c *Config) ParseTOML(text []byte) error {
 	// Once for the errors, so that a text with a mistake in it changes nothing.
 	var scratch Config

@@ -219,7 +219,7 @@ func (p *Pipeline) mayClear(steps []*Step) error {
 	return nil
 }
 
-// refuse says why a step has to run, and is an error if that would clear what is not its own.
+// refuse reports why a step has to run, and is an error if that would clear what is not its own.
 func (p *Pipeline) refuse(s *Step, in *inputs) (why string, err error) {
 	why, clears, err := p.current(s, in)
 	if err == nil && clears && !p.job.Overwrite {
@@ -232,7 +232,7 @@ func (p *Pipeline) notCleared(s *Step, why string) error {
 	return fmt.Errorf("%s holds results of step %s with other inputs (%s): choose another folder, or clear them with --overwrite", p.job.Out, s.Name, why)
 }
 
-// own refuses a folder in which something else lies where steps clear and write.
+// own refuses a folder in which something else is where steps clear and write.
 // The folder of stamps is made before all else, so what is seen without it here was
 // there before any pipeline; in this order also if another process begins just now.
 func (p *Pipeline) own() error {
@@ -261,7 +261,7 @@ func (p *Pipeline) writeConfig() error {
 	return outfile.WriteBytes(p.path(ConfigFile), text)
 }
 
-// look says why a step has to run, or "". The steps it needs are done.
+// look reports why a step has to run, or "". The steps it needs are done.
 func (p *Pipeline) look(s *Step) (why string, err error) {
 	in, err := s.work.inputs(p)
 	if err != nil {

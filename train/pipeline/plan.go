@@ -31,7 +31,7 @@ type Planned struct {
 	Memory  int64   // bytes taken from the device, 0 where the step needs next to none
 }
 
-// Plan says which steps would be skipped, why the others run, how long that takes
+// Plan reports which steps would be skipped, why the others run, how long that takes
 // at most (training may stop early) and what memory it takes. Times come from
 // stamps of equal work on the same device; with time set, what has none is timed by
 // running one real step on the device.
@@ -91,7 +91,7 @@ func (p *Pipeline) plan(ctx context.Context, steps []*Step, time bool) ([]Planne
 	return out, nil
 }
 
-// why says why a step will run, "" if it is done, where those that open names run
+// why reports why a step will run, "" if it is done, where those that open names run
 // before it.
 func (p *Pipeline) why(s *Step, open map[*Step]bool) (string, error) {
 	var after []string

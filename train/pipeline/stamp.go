@@ -71,7 +71,7 @@ func writeJSON(path string, v any) error {
 	return outfile.WriteBytes(path, append(b, '\n'))
 }
 
-// current says why a step has to run, or "" if its stamp holds; clears reports whether it
+// current reports why a step has to run, or "" if its stamp holds; clears reports whether it
 // would clear results of other inputs, or what something else has made of its own.
 func (p *Pipeline) current(s *Step, in *inputs) (why string, clears bool, err error) {
 	st, ok := readJSON[Stamp](p.stampFile(s))
@@ -102,7 +102,7 @@ func (p *Pipeline) current(s *Step, in *inputs) (why string, clears bool, err er
 	return "", false, nil
 }
 
-// changed says which of a step's inputs differ from those of an earlier run.
+// changed reports which of a step's inputs differ from those of an earlier run.
 func changed(was, config map[string]string, in *inputs) string {
 	var names []string
 	for _, k := range sortedKeys(was, in.hashes) {
