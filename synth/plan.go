@@ -190,27 +190,27 @@ func sortIndices(list []int32) { slices.Sort(list) }
 // every number here is this project's choice.
 type Options struct {
 	Kept         float64 `toml:"kept" comment:"probability that a lesion stays at both time points (choice)"`
-	RemovedTime1 float64 `toml:"removed_time1" comment:"… that it is removed from time 1: a new lesion (choice)"`
-	RemovedTime2 float64 `toml:"removed_time2" comment:"… from time 2: a lesion that vanishes (choice)"`
-	RemovedBoth  float64 `toml:"removed_both" comment:"… from both (choice)"`
+	RemovedTime1 float64 `toml:"removed_time1" comment:"probability that a lesion is removed from time 1: a new lesion (choice)"`
+	RemovedTime2 float64 `toml:"removed_time2" comment:"probability that a lesion is removed from time 2: it vanishes (choice)"`
+	RemovedBoth  float64 `toml:"removed_both" comment:"probability that a lesion is removed from both time points (choice)"`
 
 	GeneratedMin   int     `toml:"generated_min" comment:"fewest lesions put in (choice)"`
 	GeneratedMax   int     `toml:"generated_max" comment:"most lesions put in; all numbers in between are equally likely (choice)"`
-	GeneratedTime1 float64 `toml:"generated_time1" comment:"probability that such a lesion is at time 1 only (choice)"`
-	GeneratedTime2 float64 `toml:"generated_time2" comment:"… at time 2 only: a new lesion (choice)"`
-	GeneratedBoth  float64 `toml:"generated_both" comment:"… at both (choice)"`
+	GeneratedTime1 float64 `toml:"generated_time1" comment:"probability that a lesion put in is at time 1 only (choice)"`
+	GeneratedTime2 float64 `toml:"generated_time2" comment:"probability that a lesion put in is at time 2 only: a new lesion (choice)"`
+	GeneratedBoth  float64 `toml:"generated_both" comment:"probability that a lesion put in is at both time points (choice)"`
 
 	ErodeMM float64 `toml:"erode_mm" comment:"without a map of likely places, centres stay so far inside the brain mask, mm (choice)"`
 	Tries   int     `toml:"tries" comment:"places tried for a lesion before it is given up (choice)"`
 
 	ShapeMin  int  `toml:"shape_min_voxels" comment:"smallest lesion whose shape is used, voxels of 1 mm (choice)"`
-	ShapeMax  int  `toml:"shape_max_voxels" comment:"largest (choice)"`
+	ShapeMax  int  `toml:"shape_max_voxels" comment:"largest lesion whose shape is used, voxels of 1 mm (choice)"`
 	TurnShape bool `toml:"turn_shape" comment:"put a shape into one of its 48 orientations at random (choice)"`
 
 	Dilate int `toml:"dilate" comment:"voxels (26 neighbours) by which a lesion grows before it is filled (choice)"`
 
 	RegionsMin int `toml:"regions_min" comment:"training the inpainter: fewest lesion-like regions in a patch (choice)"`
-	RegionsMax int `toml:"regions_max" comment:"most (choice)"`
+	RegionsMax int `toml:"regions_max" comment:"training the inpainter: most lesion-like regions in a patch (choice)"`
 }
 
 // Defaults are the documented choices.

@@ -59,8 +59,8 @@ type Data struct {
 // Network is the network's size.
 type Network struct {
 	Width   int     `toml:"width" comment:"channels of the first level; detector: 0 takes the encoder's"`
-	Up      string  `toml:"up" comment:"transposed or trilinear"`
-	Dropout float64 `toml:"dropout" comment:"after each pooling"`
+	Up      string  `toml:"up" comment:"upsampling: transposed or trilinear"`
+	Dropout float64 `toml:"dropout" comment:"probability of dropout after each pooling"`
 }
 
 // Synthesis makes a detector train on synthetic pairs: the data set has one image
@@ -84,7 +84,7 @@ type Augmentation struct {
 
 // Loss is the segmentation loss. An inpainter and a generator have the mean squared error.
 type Loss struct {
-	Eps          float64 `toml:"eps" comment:"e in soft Dice"`
+	Eps          float64 `toml:"eps" comment:"the constant e of soft Dice (docs/training.md)"`
 	LesionOnly   bool    `toml:"lesion_only" comment:"Dice of the lesion channel instead of the mean over both (choice: off)"`
 	CrossEntropy float64 `toml:"cross_entropy" comment:"weight of added cross-entropy (choice: 0)"`
 	FilledOnly   bool    `toml:"filled_only" comment:"inpainter, generator: squared error inside the filled regions alone, all that synthesis takes of their output (choice: off, the whole patch)"`
@@ -92,17 +92,17 @@ type Loss struct {
 
 // Adam is the optimiser.
 type Adam struct {
-	LearningRate float64 `toml:"learning_rate"`
-	Beta1        float64 `toml:"beta1"`
-	Beta2        float64 `toml:"beta2"`
-	Eps          float64 `toml:"eps"`
+	LearningRate float64 `toml:"learning_rate" comment:"step size of Adam"`
+	Beta1        float64 `toml:"beta1" comment:"decay of Adam's first moment"`
+	Beta2        float64 `toml:"beta2" comment:"decay of Adam's second moment"`
+	Eps          float64 `toml:"eps" comment:"constant of Adam, added to the root of the second moment"`
 }
 
 // Schedule is the length and pace of a training run.
 type Schedule struct {
 	Batch        int    `toml:"batch" comment:"patches per step"`
 	Steps        int    `toml:"steps" comment:"steps per epoch (choice)"`
-	Epochs       int    `toml:"epochs" comment:"at most so many (choice)"`
+	Epochs       int    `toml:"epochs" comment:"epochs at most (choice)"`
 	Patience     int    `toml:"patience" comment:"stop after so many epochs without a better validation loss"`
 	ValidPatches int    `toml:"valid_patches" comment:"fixed validation patches per epoch (choice)"`
 	FullEvery    int    `toml:"full_every" comment:"epochs between predictions of whole validation images; 0: never (choice)"`

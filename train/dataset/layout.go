@@ -22,7 +22,7 @@ type Options struct {
 	// Truth chooses the mask: "auto" (the consensus file if there is one, else the
 	// raters' majority), "consensus", "majority", "any" (a voxel that one rater
 	// marked counts), or "rater1", "rater2", ….
-	Truth string `toml:"truth" comment:"auto, consensus, majority, any, or rater1, rater2, ..."`
+	Truth string `toml:"truth" comment:"whose mask: auto, consensus, majority, any, or rater1, rater2, ..."`
 
 	// Channels are nnU-Net's channel numbers that are used as time points; empty
 	// uses all, of which there must be one or two.

@@ -14,8 +14,8 @@ import (
 
 // Settings say how images are prepared.
 type Settings struct {
-	Normalize     string `toml:"normalize" comment:"kde, median or none"`
-	Interpolation string `toml:"interpolation" comment:"linear or cubic: onto the 1 mm grid (choice: linear)"`
+	Normalize     string `toml:"normalize" comment:"intensity normalisation: kde, median or none"`
+	Interpolation string `toml:"interpolation" comment:"interpolation onto the 1 mm grid: linear or cubic (choice: linear)"`
 	ResampleTimes bool   `toml:"resample_times" comment:"accept time points on different grids; later ones are resampled to the first"`
 }
 

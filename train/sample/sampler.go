@@ -12,9 +12,9 @@ import (
 type Options struct {
 	Patch       [3]int  `toml:"patch" comment:"edges in voxels along x, y, z"`
 	LesionProb  float64 `toml:"lesion_prob" comment:"segmenter, detector: share of lesion-centred patches (choice)"`
-	Jitter      int     `toml:"jitter" comment:"their centre moves by up to so many voxels along each axis (choice)"`
+	Jitter      int     `toml:"jitter" comment:"voxels by which the centre of a lesion-centred patch moves at most along each axis (choice)"`
 	LesionFree  bool    `toml:"lesion_free" comment:"inpainter: no lesion voxel in its patches; false: any patch of the brain, with noise away from lesions, for data whose patches all have some (choice: true)"`
-	LesionPoint string  `toml:"lesion_point" comment:"their centre: the centre of the lesion, or a random voxel of it (choice: centre)"`
+	LesionPoint string  `toml:"lesion_point" comment:"where a lesion-centred patch is centred: at the centre of the lesion, or at a random voxel of it (choice: centre)"`
 }
 
 // Defaults are 64³ patches, three of four around a lesion's centre, jittered by up

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"regexp"
@@ -70,7 +71,7 @@ With --compare it exits with 1 if a median, or a count, is worse by more than --
 	f.IntVar(&b.cacheMiB, "cache", 0, "MiB of cache to flush between samples; 0: what the device has")
 	f.BoolVar(&b.asJSON, "json", false, "print JSON, with all samples")
 	f.BoolVar(&b.benchstat, "benchstat", false, "print the samples as Go benchmarks, for benchstat")
-	f.StringVar(&b.out, "out", "", "also write the JSON to this file")
+	f.StringVar(&b.out, "out", "", "file to write the JSON of --json to, beside what is printed")
 	f.StringVar(&b.compare, "compare", "", "JSON of an earlier run to compare with")
 	f.Float64Var(&b.margin, "margin", 0.10, "with --compare: how much worse is a regression")
 	cli.Reads(cmd, "compare")
@@ -138,6 +139,7 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	defer dev.Close()
 	b.fit(dev, &o)
+	b.announce(dev, cases, o)
 	bar := cli.NewProgress("measuring", len(cases))
 	o.Progress = func(name string, done, of int) { bar.Set(done, " "+name) }
 	r, err := bench.Run(cmd.Context(), dev, cases, o)
@@ -147,6 +149,22 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	}
 	r.Note = "voxgrad " + cli.Version()
 	return b.print(r, earlier)
+}
+
+// announce says how long it will take.
+func (b *benchFlags) announce(dev device.Backend, cases []bench.Case, o bench.Options) {
+	n := 0
+	for _, c := range cases {
+		if o.Filter == nil || o.Filter.MatchString(c.Name) {
+			n++
+		}
+	}
+	if _, counts := dev.(bench.Counter); counts {
+		slog.Info("counting what the kernels of each case do, which takes seconds to minutes a case", "cases", n)
+		return
+	}
+	slog.Info(fmt.Sprintf("measuring %s for %v each, longer where %s take longer: %v at least, and the ceilings before",
+		text.Plural(n, "case"), o.Budget, text.Plural(o.Least, "sample"), (time.Duration(n) * o.Budget).Round(time.Second)))
 }
 
 // fit chooses what depends on the device: what to flush, and who knows its

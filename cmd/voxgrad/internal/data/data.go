@@ -59,8 +59,8 @@ Layouts: ` + strings.Join(dataset.Layouts(), ", ") + ` (see docs/formats.md).`,
 	}
 	cli.ReadsArgs(cmd, "DIR")
 	f := cmd.Flags()
-	f.StringVar(&opt.Layout, "layout", opt.Layout, "auto, "+strings.Join(dataset.Layouts(), ", "))
-	f.StringVar(&opt.Truth, "truth", opt.Truth, "which mask: auto, consensus, majority, any, rater1, rater2, …")
+	f.StringVar(&opt.Layout, "layout", opt.Layout, "how the files are arranged: auto, "+strings.Join(dataset.Layouts(), ", "))
+	f.StringVar(&opt.Truth, "truth", opt.Truth, "whose mask: auto, consensus, majority, any, rater1, rater2, …")
 	f.IntSliceVar(&opt.Channels, "channels", nil, "nnU-Net layout: channels that are the time points")
 	f.StringVar(&prepare.Normalize, "normalize", prepare.Normalize, "how intensities are scaled in training: kde, median or none")
 	f.StringVar(&prepare.Interpolation, "interpolation", prepare.Interpolation, "onto the 1 mm grid in training: linear or cubic")

@@ -69,7 +69,7 @@ DIR/demo.toml --out DIR' is the same run by hand.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&d.out, "out", "demo", "folder to write to")
-	f.Uint64Var(&d.seed, "seed", 1, "the same seed gives the same scores")
+	f.Uint64Var(&d.seed, "seed", 1, "seed of everything random; the same seed gives the same scores")
 	f.BoolVar(&d.quick, "quick", false, "smaller scans, networks and stages: shows that everything works, not how well")
 	f.BoolVar(&d.resume, "resume", false, "go on with the demo in the folder, which was cut off")
 	f.BoolVar(&d.overwrite, "overwrite", false, "replace an earlier demo in the folder")

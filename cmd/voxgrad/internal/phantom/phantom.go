@@ -60,7 +60,7 @@ DIR/single.csv lists every time point as a data set for the segmenter.`,
 	f := cmd.Flags()
 	f.StringVar(&job.Folder, "out", "", "folder to write to (required)")
 	f.IntVar(&job.Count, "count", 1, "number of pairs")
-	f.Uint64Var(&job.Seed, "seed", 1, "the same seed and options give the same files")
+	f.Uint64Var(&job.Seed, "seed", 1, "seed of everything random; the same seed and options give the same files")
 	f.StringVar(&size, "size", size, "voxels of 1 mm along x, y, z")
 	cli.Fills(cmd, "out", dataset.PhantomTable)
 	cli.Must(cmd.MarkFlagRequired("out"))

@@ -44,7 +44,7 @@ func (o *Options) Flags(cmd *cobra.Command) {
 		"be the challenge's tool: images are read as it does (0.9 is 0, several labels), and average_surface_distance is what it prints, a running minimum close to 0")
 	f.BoolVar(&o.Labels, "labels", false, "masks may hold several labels, which are compared label by label")
 	f.Var(optional{&o.Threshold}, "threshold", "a prediction may be a map of probabilities, or any image: its voxels above this are the mask")
-	f.Var(optional{&o.TruthThreshold}, "truth-threshold", "the same for the truth")
+	f.Var(optional{&o.TruthThreshold}, "truth-threshold", "a truth may be a map of probabilities, or any image: its voxels above this are the mask")
 }
 
 // Check refuses options that make no sense.

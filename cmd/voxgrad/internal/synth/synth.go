@@ -95,7 +95,7 @@ func New() *cobra.Command {
 	f.StringVar(&j.generator, "generator", "", "weights of the generator (required)")
 	f.StringVar(&j.out, "out", "", "folder to write to (required)")
 	f.IntVar(&j.count, "count", 1, "number of pairs")
-	f.Uint64Var(&j.seed, "seed", 1, "the same seed and options give the same files")
+	f.Uint64Var(&j.seed, "seed", 1, "seed of everything random; the same seed and options give the same files")
 	f.StringVar(&j.prior, "prior", "", "map of where lesions occur, in the space of the scan")
 	f.StringVar(&j.white, "white-matter", "", "map of the likelihood of white matter, in the space of the scan")
 	f.StringArrayVar(&j.shapes, "shapes", nil, "lesion mask, or folder of them, whose lesions have their shapes used; may be given several times (default: the scan's own)")
