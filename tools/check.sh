@@ -58,6 +58,12 @@ go test -timeout 40m ./...
 step "tests of the pure-Go kernels"
 go test -tags purego -timeout 20m ./device/cpu
 
+step "examples, as a user runs them"
+for example in "unet3d" "unet3d -emu -steps 2" customop nnunet "nnunet -emu"; do
+	# shellcheck disable=SC2086
+	go run ./examples/$example
+done
+
 if have cc && [ -e "${CUDA_INCLUDE:-/usr/include}/cuda.h" ]; then
 	step "the build with CUDA"
 	CGO_ENABLED=1 go vet -tags cuda ./cuda/... ./cmd/...
