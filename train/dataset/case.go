@@ -188,6 +188,9 @@ func (s *Set) Patients() []string {
 	return out
 }
 
+// ownPatients is the note on sets that do not say whose the cases are.
+const ownPatients = "every case is taken as a patient of its own: scans of one patient may fall on both sides of a split; a table with a column patient says which belong together"
+
 // maxName is the longest name of a case: files are called after it, with endings
 // and, until they are complete, more letters in front, and a file system takes 255
 // bytes.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"voxgrad/internal/table"
@@ -30,6 +31,9 @@ func findTable(root *folder, opt Options, s *Set) error {
 		s.Cases, err = casesOf(rows, filepath.Dir(file), opt)
 		if err != nil {
 			err = fmt.Errorf("%s: %w", file, err)
+		}
+		if !slices.ContainsFunc(rows, func(r table.Row) bool { return r.Get("patient") != "" }) {
+			s.Notes = append(s.Notes, ownPatients)
 		}
 	}
 	if err != nil {

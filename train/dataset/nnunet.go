@@ -148,7 +148,7 @@ func findNNUNet(root *folder, opt Options, s *Set) error {
 	for _, c := range cautions {
 		s.Problems = append(s.Problems, Problem{Level: Caution, Text: file + ": " + c})
 	}
-	s.Notes = append(s.Notes, channelNote(names, channels))
+	s.Notes = append(s.Notes, channelNote(names, channels), ownPatients)
 
 	images := root.list("imagesTr")
 	if images.err != nil {

@@ -33,7 +33,7 @@ func TestNNUNetNamesWhatItPassesOver(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, s.Cases, 2)
 	require.Equal(t, []string{"imagesTr/b_0000.NII.GZ", "labelsTr/b.Nii.gz"}, rel(t, root, s.Cases[1].Times[0], s.Cases[1].Masks[0]))
-	require.Equal(t, []string{"one time point: channel 0 (FLAIR)"}, s.Notes)
+	require.Equal(t, []string{"one time point: channel 0 (FLAIR)", ownPatients}, s.Notes)
 	require.Equal(t, []string{
 		"true 1 file (dataset.json names no channel 7): imagesTr/a_0007.nii",
 		"true 2 files (its name has no channel of four digits: NAME_0000.nii.gz is meant): imagesTr/c.nii.gz, imagesTr/d_000.nii.gz",
@@ -254,6 +254,7 @@ func TestNamesOfCases(t *testing.T) {
 	s, err := open("#1,f.nii,m.nii", "#2,g.nii,m.nii")
 	require.NoError(t, err)
 	require.Equal(t, []string{"#1", "#2"}, s.Patients())
+	require.Equal(t, []string{ownPatients}, s.Notes)
 	_, err = open(strings.Repeat("x", 240) + ",f.nii,m.nii")
 	require.ErrorContains(t, err, "240 bytes")
 	_, err = open("a\x1b[31m,f.nii,m.nii", "a\x1b[31m,g.nii,m.nii")

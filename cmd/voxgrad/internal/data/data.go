@@ -34,7 +34,8 @@ func newDataCheck() *cobra.Command {
 		Long: `Reads every image and mask of a data set and says per case what is wrong: missing or
 unreadable files, other grids, time points in different spaces, empty or constant
 images, NaN or infinite voxels, masks with other values than 0 and one more, lesions
-outside the brain. Files that no case is made of are named, with the reason. The exit
+outside the brain. Lesions are counted as pieces that touch by face, edge or corner, of
+any size. Files that no case is made of are named, with the reason. The exit
 status is 1 if a case, or the set as a whole, cannot be used. The options are those
 that training has.
 
@@ -112,6 +113,10 @@ func show(set *dataset.Set, reports []dataset.Report, asJSON bool) error {
 			bad++
 		}
 		problems = append(problems, r.Problems...)
+		if r.Size == ([3]int{}) { // no image was read
+			t.Add(r.Case, nil, nil, nil, nil, nil, state)
+			continue
+		}
 		t.Add(r.Case, fmt.Sprintf("%d×%d×%d", r.Size[0], r.Size[1], r.Size[2]),
 			fmt.Sprintf("%.3g×%.3g×%.3g", r.Spacing[0], r.Spacing[1], r.Spacing[2]), r.Codes, r.Lesions, r.LesionMM3, state)
 	}
