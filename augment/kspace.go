@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"voxgrad/device"
+	"voxgrad/internal/text"
 	"voxgrad/volume"
 )
 
@@ -110,7 +111,7 @@ func (s Spike) String() string {
 	if len(s.Positions) == 1 {
 		return fmt.Sprintf("spike, intensity %.3g", s.Intensity)
 	}
-	return fmt.Sprintf("%d spikes, intensity %.3g", len(s.Positions), s.Intensity)
+	return fmt.Sprintf("%s, intensity %.3g", text.Plural(len(s.Positions), "spike"), s.Intensity)
 }
 
 // Check implements Transform.
@@ -241,7 +242,7 @@ func (m Motion) String() string {
 	if len(m.Times) == 1 {
 		return "motion, 1 movement"
 	}
-	return fmt.Sprintf("motion, %d movements", len(m.Times))
+	return fmt.Sprintf("motion, %s", text.Plural(len(m.Times), "movement"))
 }
 
 // Check implements Transform.

@@ -7,6 +7,7 @@ import (
 	"image/draw"
 	"math"
 
+	"voxgrad/internal/text"
 	"voxgrad/metrics"
 	"voxgrad/volume"
 )
@@ -72,15 +73,15 @@ func (s *Scored) describe(mask *volume.Volume, measured []metrics.Lesion) ([]Fou
 		return nil, err
 	}
 	if len(measured) > len(comps) {
-		return nil, fmt.Errorf("%s has %d lesions, the result %d: it was measured on another mask", mask.Name(), len(comps), len(measured))
+		return nil, fmt.Errorf("%s has %s, the result %d: it was measured on another mask", mask.Name(), text.Plural(len(comps), "lesion"), len(measured))
 	}
 	votes := s.votes(labels, comps)
 	slices := busiest(mask.Grid, labels, comps)
 	out := make([]FoundLesion, len(measured))
 	for n, l := range measured {
 		if l.Voxels != comps[n].Voxels {
-			return nil, fmt.Errorf("lesion %d of %s has %d voxels, in the result %d: it was measured on another mask",
-				n+1, mask.Name(), comps[n].Voxels, l.Voxels)
+			return nil, fmt.Errorf("lesion %d of %s has %s, in the result %d: it was measured on another mask",
+				n+1, mask.Name(), text.Plural(comps[n].Voxels, "voxel"), l.Voxels)
 		}
 		out[n] = FoundLesion{
 			Lesion: l, Covered: float64(l.Overlap) / float64(l.Voxels),

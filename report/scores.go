@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"voxgrad/internal/text"
 	"voxgrad/metrics"
 )
 
@@ -140,7 +141,7 @@ func SummaryTable(sum metrics.Summary) *Table {
 				Figure(unit.Format(s.SD)), Figure(unit.Format(s.Median)), s.Undefined)
 		}
 	}
-	t.Note = fmt.Sprintf("%d cases with lesions, %d without. %s", sum.With, sum.Without, sum.Rule)
+	t.Note = fmt.Sprintf("%s with lesions, %d without. %s", text.Plural(sum.With, "case"), sum.Without, sum.Rule)
 	return t
 }
 

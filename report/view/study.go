@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"voxgrad/internal/text"
 	"voxgrad/report"
 	"voxgrad/volume"
 )
@@ -88,7 +89,7 @@ func Load(f Files) (*Study, error) {
 			return nil, err
 		}
 		if n := zeroNonFinite(v); n > 0 {
-			s.note("%s: %d voxels are NaN or infinite, shown as 0", in.Path, n)
+			s.note("%s: %s %s NaN or infinite, shown as 0", in.Path, text.Plural(n, "voxel"), text.Noun(n, "is", "are"))
 		}
 		if first == nil {
 			first = v

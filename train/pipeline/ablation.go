@@ -15,6 +15,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"voxgrad/internal/outfile"
+	"voxgrad/internal/text"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train"
@@ -324,13 +325,13 @@ func (s AblationScore) text() string {
 func (t *AblationTable) note() string {
 	lines := []string{fmt.Sprintf("* p < %g against the first row: %s.", significance, t.Test)}
 	if n := t.Rows[0].LesionF1.N; n > 0 && math.Exp2(float64(1-n)) >= significance {
-		lines = append(lines, fmt.Sprintf("With %d cases the exact test cannot give less than p = %.3g.", n, math.Exp2(float64(1-n))))
+		lines = append(lines, fmt.Sprintf("With %s the exact test cannot give less than p = %.3g.", text.Plural(n, "case"), math.Exp2(float64(1-n))))
 	}
 	if len(t.Seeds) > 1 {
 		lines = append(lines, fmt.Sprintf("Each case's scores are averaged over %d seeds first; ± is the standard deviation of the mean over the seeds.", len(t.Seeds)))
 	}
 	if t.Without > 0 {
-		lines = append(lines, fmt.Sprintf("False lesions: mean number in %s without new lesions.", pairs(t.Without)))
+		lines = append(lines, fmt.Sprintf("False lesions: mean number in %s without new lesions.", text.Plural(t.Without, "pair")))
 	}
 	return strings.Join(append(lines, "Rule of averaging: "+metrics.Rule), " ")
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 
 	"voxgrad/internal/outfile"
+	"voxgrad/internal/text"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train"
@@ -214,16 +215,9 @@ func (r *Result) Table() *report.Table {
 	for _, row := range rows {
 		t.Add(row...)
 	}
-	t.Note = fmt.Sprintf("%s with new lesions; the threshold was chosen for the best lesion F1 on the training pairs.", pairs(r.Ensemble.With))
+	t.Note = fmt.Sprintf("%s with new lesions; the threshold was chosen for the best lesion F1 on the training pairs.", text.Plural(r.Ensemble.With, "pair"))
 	if n := r.Ensemble.Without; n > 0 {
-		t.Note += fmt.Sprintf(" False lesions: mean number in %s without new lesions.", pairs(n))
+		t.Note += fmt.Sprintf(" False lesions: mean number in %s without new lesions.", text.Plural(n, "pair"))
 	}
 	return t
-}
-
-func pairs(n int) string {
-	if n == 1 {
-		return "1 pair"
-	}
-	return fmt.Sprintf("%d pairs", n)
 }

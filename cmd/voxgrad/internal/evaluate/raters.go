@@ -8,6 +8,7 @@ import (
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/scoring"
 	"voxgrad/internal/outfile"
+	"voxgrad/internal/text"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
@@ -95,8 +96,8 @@ func raterMeansTable(means []metrics.RaterMean, cases int) *report.Table {
 		}
 		t.Add(row...)
 	}
-	t.Note = fmt.Sprintf("%d cases. Per case, the mean over the other raters, each taken as the truth; then the mean over cases. "+
-		"A rater who marked nothing in a case is no truth for it; n counts the cases for which there is one.", cases)
+	t.Note = fmt.Sprintf("%s. Per case, the mean over the other raters, each taken as the truth; then the mean over cases. "+
+		"A rater who marked nothing in a case is no truth for it; n counts the cases for which there is one.", text.Plural(cases, "case"))
 	return t
 }
 

@@ -202,7 +202,7 @@ func (f *pipelineFlags) plan(ctx context.Context, pipelines ...*pipeline.Pipelin
 	}
 	t.Note = fmt.Sprintf("at most %s in all: training ends early when validation stops improving", report.Duration(seconds(total)))
 	if unknown > 0 {
-		t.Note += fmt.Sprintf("; %d steps without training have not been timed yet", unknown)
+		t.Note += fmt.Sprintf("; %s without training not timed yet", text.Plural(unknown, "step"))
 	}
 	return t.WriteText(cli.Out)
 }

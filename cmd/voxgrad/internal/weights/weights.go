@@ -52,9 +52,9 @@ func newWeightsShow() *cobra.Command {
 				t.Add(text.Clean(x.Name), x.Type, strings.Trim(strings.ReplaceAll(fmt.Sprint(x.Shape), " ", "×"), "[]"), x.Len())
 				total += x.Len()
 			}
-			t.AddSummary(fmt.Sprintf("%d tensors", len(t.Rows)), "", "", total)
+			t.AddSummary(text.Plural(len(t.Rows), "tensor"), "", "", total)
 			if state := len(f.Tensors) - len(t.Rows); state > 0 {
-				t.Note = fmt.Sprintf("and %d tensors of training state", state)
+				t.Note = fmt.Sprintf("and %s of training state", text.Plural(state, "tensor"))
 			}
 			return t.WriteText(cli.Out)
 		},
