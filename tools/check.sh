@@ -68,13 +68,20 @@ if have cc && [ -e "${CUDA_INCLUDE:-/usr/include}/cuda.h" ]; then
 	step "the build with CUDA"
 	CGO_ENABLED=1 go vet -tags cuda ./cuda/... ./cmd/...
 	CGO_ENABLED=1 go test -tags cuda -timeout 10m ./cuda/gpu/...
+	CGO_ENABLED=1 go test -race -tags cuda -timeout 10m ./cuda/gpu/...
 else
 	skip "cc or cuda.h is not installed: the build with CUDA is not tried"
 fi
 
 if have cc; then
 	step "race detector"
-	CGO_ENABLED=1 go test -race -short -timeout 20m ./internal/... ./train/sample ./train/dataset ./train/tensorboard
+	race() { CGO_ENABLED=1 go test -race -short -timeout 20m "$@"; }
+	race ./internal/... ./train/sample ./train/dataset ./train/tensorboard
+	race ./cuda/driver ./cuda/ptx ./cuda/emu ./cuda/kernels ./cuda/memplan ./cuda/peak ./examples/customop
+	# Of the backend what goroutines, launches, memory and failures have to do with, and a few operations whole: all of the
+	# table takes an hour so, and the emulator's own tests run its blocks side by side.
+	race -run 'Goroutines|Launch|Module|Late|Emulator|AdamKeeps|Close|MemoryLimit|OutOf|PoolReuses|Workspace|AllocOn' ./cuda
+	race -run 'TestConformance$/(ReLUGrad|Softmax|NonFinite|MaxPool)' ./cuda
 else
 	skip "cc is not installed: no race detector"
 fi
