@@ -159,6 +159,9 @@ func (b *benchFlags) announce(dev device.Backend, cases []bench.Case, o bench.Op
 			n++
 		}
 	}
+	if n == 0 {
+		return // Run tells
+	}
 	if _, counts := dev.(bench.Counter); counts {
 		slog.Info("counting what the kernels of each case do, which takes seconds to minutes a case", "cases", n)
 		return

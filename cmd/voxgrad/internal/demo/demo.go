@@ -15,6 +15,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/runs"
+	"voxgrad/internal/infile"
 	"voxgrad/internal/lockfile"
 	"voxgrad/internal/outfile"
 	"voxgrad/report"
@@ -155,7 +156,7 @@ var errDemoInterrupted = cli.Stopped(errors.New("interrupted; everything is save
 // prepare makes room for the demo: an earlier one is gone on with, or removed with
 // --overwrite. What no demo has written is never touched.
 func (d *demo) prepare() error {
-	text, err := os.ReadFile(d.path(demoConfig))
+	text, err := infile.Read(d.path(demoConfig), 1<<20)
 	switch {
 	case err != nil && !errors.Is(err, os.ErrNotExist):
 		return fmt.Errorf("cannot read an earlier demo's configuration: %w", err)

@@ -1,6 +1,7 @@
 package root_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -231,6 +232,60 @@ func TestPlacesAreLookedAtFirst(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, entries, 2, c.args)
 	}
+}
+
+// What the settings of a file name is read, too; and a run's folder is written to in some
+// places alone.
+func TestRunFoldersAndTheirInputs(t *testing.T) {
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name) }
+	for name, content := range map[string]string{
+		"run/fold_0/best.safetensors": "x", "run/fold_0/config.toml": "[run]\nepochs = 1\n", "run/fold_1/best.safetensors": "x", "data/cases.csv": "x",
+		"all/detector/cases.csv": "x", "all/own/cases.csv": "x",
+		"encoder.toml": fmt.Sprintf("encoder = %q\n", filepath.Join(dir, "run/fold_0/best.safetensors")),
+		"inside.toml":  fmt.Sprintf("[data.single]\nroot = %q\n", filepath.Join(dir, "all/detector/cases.csv")),
+		"same.toml":    fmt.Sprintf("[data.test]\nroot = %q\n", filepath.Join(dir, "all")),
+		"beside.toml":  fmt.Sprintf("[data.single]\nroot = %q\n", filepath.Join(dir, "all/own/cases.csv")),
+	} {
+		require.NoError(t, os.MkdirAll(filepath.Dir(at(name)), 0o777))
+		require.NoError(t, os.WriteFile(at(name), []byte(content), 0o666))
+	}
+	detector := []string{"train", "detector", "--device", "cpu", "--data", at("data/cases.csv"), "--out", at("run")}
+	for _, c := range []struct {
+		status int
+		says   string
+		args   []string
+	}{
+		{2, "--encoder " + at("run/fold_0/best.safetensors") + " reads what is in", append(detector, "--encoder", at("run/fold_0/best.safetensors"))},
+		{2, "reads what is in", append(detector, "--config", at("encoder.toml"))},
+		{2, "--config " + at("run/fold_0/config.toml") + " reads what is in", append(detector, "--config", at("run/fold_0/config.toml"))},
+		{1, "cases.csv", append(detector, "--resume", "--config", at("run/fold_0/config.toml"))},
+		{2, "is the folder that --data", append(detector, "--data", at("run"))},
+		{1, "best.safetensors", append(detector, "--encoder", at("run/fold_1/best.safetensors"))}, // damaged, but no output
+		{2, "data.single.root " + at("all/detector/cases.csv") + " reads what is in", []string{"pipeline", "--device", "cpu", "--config", at("inside.toml"), "--out", at("all")}},
+		{2, "is the folder that data.test.root", []string{"pipeline", "--device", "cpu", "--config", at("same.toml"), "--out", at("all")}},
+		{1, "cases.csv", []string{"pipeline", "--device", "cpu", "--config", at("beside.toml"), "--out", at("all")}},
+	} {
+		status, _, errs := clitest.Run(t, c.args...)
+		require.Equal(t, c.status, status, "%v\n%s", c.args, errs)
+		require.Contains(t, errs, c.says, "%v", c.args)
+	}
+}
+
+// Commands print through cli.Out alone, so that what does not arrive is an error.
+func TestCommandsPrintThroughOnePlace(t *testing.T) {
+	n := 0
+	require.NoError(t, filepath.WalkDir("..", func(path string, e os.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") || filepath.ToSlash(path) == "../cli/output.go" {
+			return err
+		}
+		n++
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.NotRegexp(t, `os\.Stdout|fmt\.Print|OpenFile\(|os\.Create\(|os\.WriteFile\(`, strings.ReplaceAll(string(text), "os.WriteFile(filepath.Join(dir, \"ready\")", ""), "%s: print to cli.Out, write with outfile", path)
+		return nil
+	}))
+	require.Greater(t, n, 40)
 }
 
 // What is printed and does not arrive is an error.
