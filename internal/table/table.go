@@ -19,8 +19,12 @@ import (
 	"voxgrad/internal/text"
 )
 
-// maxBytes is the largest table that is read.
-const maxBytes = 64 << 20
+// The largest table that is read.
+const (
+	maxBytes   = 16 << 20
+	maxRows    = 100_000
+	maxRecords = 1_000_001
+)
 
 // Column is a column that a table may have.
 type Column struct {
@@ -62,6 +66,9 @@ func Parse(b []byte, columns []Column) ([]Row, error) {
 	}
 	if len(records) == 0 {
 		return nil, fmt.Errorf("the table is empty: its first line names the columns, %s", needed(columns))
+	}
+	if len(records)-1 > maxRows {
+		return nil, fmt.Errorf("the table has more than %d rows", maxRows)
 	}
 	names, err := match(records[0], columns)
 	if err != nil {
@@ -118,6 +125,8 @@ func Records(b []byte) (records [][]string, lines []int, err error) {
 		case first.skip:
 			first.skip = false
 			continue
+		case len(records) == maxRecords:
+			return nil, nil, fmt.Errorf("the table has more than %d lines", maxRecords)
 		}
 		line, _ := r.FieldPos(0)
 		records, lines = append(records, record), append(lines, line)

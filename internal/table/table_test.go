@@ -87,9 +87,11 @@ func TestWhatIsNoTableIsNamed(t *testing.T) {
 		require.NotContains(t, err.Error(), "\x1b")
 		require.Less(t, len(err.Error()), 1000)
 	}
+	_, err := Parse([]byte("case,flair\n"+strings.Repeat("a,b\n", maxRows+1)), columns)
+	require.ErrorContains(t, err, "more than 100000 rows")
 	file := filepath.Join(t.TempDir(), "t.csv")
 	require.NoError(t, os.WriteFile(file, []byte("case\n"), 0o600))
-	_, err := Read(file, columns)
+	_, err = Read(file, columns)
 	require.ErrorContains(t, err, file+": no column")
 	_, err = Read("/dev/zero", columns)
 	require.ErrorContains(t, err, "regular file")

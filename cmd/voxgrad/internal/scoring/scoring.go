@@ -114,7 +114,11 @@ func (o *Options) read(path string, threshold *float64) (Image, error) {
 	m, err := volume.ReadMaskAbove(path, threshold)
 	if err != nil {
 		if threshold == nil && strings.Contains(err.Error(), "not a binary mask") {
-			err = fmt.Errorf("%w (--threshold, --truth-threshold: voxels above a value; --labels: several labels)", err)
+			how := "--threshold 0.5 (or --truth-threshold) takes the voxels above one half"
+			if strings.Contains(err.Error(), "it holds the labels") {
+				how = "--threshold 0 (or --truth-threshold) takes every label as lesion, --labels compares label by label"
+			}
+			err = fmt.Errorf("%w; %s", err, how)
 		}
 		return Image{}, err
 	}
