@@ -259,7 +259,7 @@ func TestRunFoldersAndTheirInputs(t *testing.T) {
 		{2, "--encoder " + at("run/fold_0/best.safetensors") + " reads what is in", append(detector, "--encoder", at("run/fold_0/best.safetensors"))},
 		{2, "reads what is in", append(detector, "--config", at("encoder.toml"))},
 		{2, "--config " + at("run/fold_0/config.toml") + " reads what is in", append(detector, "--config", at("run/fold_0/config.toml"))},
-		{1, "cases.csv", append(detector, "--resume", "--config", at("run/fold_0/config.toml"))},
+		{1, "a detector needs encoder", append(detector, "--resume", "--config", at("run/fold_0/config.toml"))},
 		{2, "is the folder that --data", append(detector, "--data", at("run"))},
 		{1, "best.safetensors", append(detector, "--encoder", at("run/fold_1/best.safetensors"))}, // damaged, but no output
 		{2, "data.single.root " + at("all/detector/cases.csv") + " reads what is in", []string{"pipeline", "--device", "cpu", "--config", at("inside.toml"), "--out", at("all")}},
