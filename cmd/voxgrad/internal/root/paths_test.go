@@ -264,7 +264,7 @@ func TestRunFoldersAndTheirInputs(t *testing.T) {
 		{1, "best.safetensors", append(detector, "--encoder", at("run/fold_1/best.safetensors"))}, // damaged, but no output
 		{2, "data.single.root " + at("all/detector/cases.csv") + " reads what is in", []string{"pipeline", "--device", "cpu", "--config", at("inside.toml"), "--out", at("all")}},
 		{2, "is the folder that data.test.root", []string{"pipeline", "--device", "cpu", "--config", at("same.toml"), "--out", at("all")}},
-		{1, "cases.csv", []string{"pipeline", "--device", "cpu", "--config", at("beside.toml"), "--out", at("all")}},
+		{1, "data.test.root are needed", []string{"pipeline", "--device", "cpu", "--config", at("beside.toml"), "--out", at("all")}},
 	} {
 		status, _, errs := clitest.Run(t, c.args...)
 		require.Equal(t, c.status, status, "%v\n%s", c.args, errs)
