@@ -88,13 +88,18 @@ func TestWhatDoesNotFitIsRefusedBeforeAnythingIsRead(t *testing.T) {
 		c := tiny()
 		c.Data.Root = "/there/is/none"
 		change(&c)
-		_, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: folder, Limit: 20 << 20, OpenDry: DryTensors})
+		_, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: folder, Limit: 20 << 20, OpenDry: DryTensors, HostLimit: 8 << 20})
 		require.NoDirExists(t, folder)
 		return err
 	}
+	require.ErrorContains(t, try(func(c *Config) { c.Run.Ahead = 200 }), "the patches of 202 batches of 2")
 	require.ErrorContains(t, try(func(c *Config) { c.Run.Batch = 40 }), "not enough memory: a segmenter of width 2 on patches of 16×16×16")
-	require.ErrorContains(t, try(func(c *Config) { c.Run.Batch = 1 << 16 }), "use smaller patches")
-	require.ErrorContains(t, try(func(c *Config) { c.Sampler.Patch = [3]int{512, 512, 512} }), "use smaller patches")
+	require.ErrorContains(t, try(func(c *Config) { c.Run.Batch = 1 << 16 }), "not enough memory: the patches")
+	require.ErrorContains(t, try(func(c *Config) {
+		c.Sampler.Patch = [3]int{128, 128, 128}
+		c.Run.Batch, c.Run.Ahead = 1, 0
+		c.Network.Width = 100
+	}), "memory")
 	require.ErrorContains(t, try(func(c *Config) { c.Sampler.Patch = [3]int{1 << 40, 1 << 40, 1 << 40} }), "voxels")
 	require.ErrorContains(t, try(func(c *Config) { c.Data.CacheMB = 1 << 60 }), "data.cache_mb")
 	require.ErrorContains(t, try(func(c *Config) {}), "/there/is/none")

@@ -334,12 +334,9 @@ func blankBatch(full, plain *sample.Sample, batch int) *sample.Batch {
 	return b
 }
 
-// checkMemory refuses a run that its device cannot hold.
+// checkMemory refuses a run that its device or the machine cannot hold.
 func checkMemory(job Job) error {
-	if job.Limit <= 0 || job.OpenDry == nil {
-		return nil
-	}
-	if err := tooLarge(job.Config, job.Limit); err != nil {
+	if err := CheckMemory(job.Config, job.Limit, job.HostLimit); err != nil || job.Limit <= 0 || job.OpenDry == nil {
 		return err
 	}
 	if _, fits, err := measure(job.Config, job.Network, job.OpenDry, job.Limit); fits || err != nil {
@@ -352,8 +349,27 @@ func checkMemory(job Job) error {
 	return p.Check()
 }
 
-// tooLarge refuses what is far beyond a limit without planning it, which needs patches of
-// its own: even the first layer's result and its gradient do not fit.
+// CheckMemory refuses what is far beyond the memory of the device or the machine, in bytes,
+// without a plan, which needs patches of its own. A limit of 0 is none.
+func CheckMemory(c Config, limit, host int64) error {
+	if need := patchMemory(c); host > 0 && need > float64(host) {
+		return fmt.Errorf("not enough memory: the patches of %d batches of %d (run.ahead, run.batch), of %s voxels each, need %s, there are %s",
+			c.Run.Ahead+2, c.Run.Batch, size3(c.Sampler.Patch), text.Bytes(int64(min(need, math.MaxInt64/2))), text.Bytes(host))
+	}
+	if limit > 0 {
+		return tooLarge(c, limit)
+	}
+	return nil
+}
+
+// patchMemory is what patches on the host take: those of the batches loaded ahead, of the one
+// in use and of the one being made, with images, labels, masks and likelihood.
+func patchMemory(c Config) float64 {
+	p := c.Sampler.Patch
+	return float64(c.Run.Ahead+2) * float64(c.Run.Batch) * float64(p[0]*p[1]*p[2]) * float64(4*newDrawing(c, nil).images()+2+4)
+}
+
+// tooLarge refuses a run of which even the first layer's result and its gradient do not fit.
 func tooLarge(c Config, limit int64) error {
 	voxels := c.Sampler.Patch[0] * c.Sampler.Patch[1] * c.Sampler.Patch[2] // at most sample.MaxVoxels
 	least := 2 * 4 * float64(voxels) * float64(max(c.Network.Width, 1)) * float64(c.Run.Batch)

@@ -43,6 +43,10 @@ type Job struct {
 	Limit   int64
 	OpenDry OpenDry
 
+	// HostLimit is the memory in bytes that this machine can give, where it is known:
+	// patches that are loaded ahead of their use may not need more.
+	HostLimit int64
+
 	// Version and Commit of the program are kept in the weights files.
 	Version, Commit string
 

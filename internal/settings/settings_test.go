@@ -86,6 +86,7 @@ func TestDecode(t *testing.T) {
 		"[shared]\nepss = 1.0":         "line 2: unknown key shared.epss; did you mean shared.eps?",
 		"[adm]\neps = 1.0":             "line 1: unknown key adm; did you mean adam?",
 		"learning_rate = 1.0":          "line 1: unknown key learning_rate; did you mean adam.learning_rate?",
+		"lerning_rate = 1.0":           "line 1: unknown key lerning_rate; did you mean adam.learning_rate?",
 		"nothing_like_it = 1":          "line 1: unknown key nothing_like_it",
 		"patch = [1, 2]":               "patch has 2 numbers: three are needed, along x, y, z",
 		"seed = 'x'":                   "line 1, column 8: cannot decode TOML string into seed, which must be of type uint64",

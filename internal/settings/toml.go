@@ -103,29 +103,25 @@ func Flatten(text []byte) (map[string]any, error) {
 }
 
 // suggest is what an unknown key of a file may have been meant to be: a name of the same
-// table, else a key of this name in another table.
+// table, else a key in another table.
 func suggest(key []string, into any) string {
 	table, name := strings.Join(key[:len(key)-1], "."), key[len(key)-1]
 	if table != "" {
 		table += "."
 	}
-	var near, same []string
+	var near, names, paths []string
 	walk("", reflect.Indirect(reflect.ValueOf(into)), true, func(k Key) {
 		if rest, ok := strings.CutPrefix(k.Path, table); ok {
 			rest, _, _ = strings.Cut(rest, ".")
-			if !slices.Contains(near, rest) {
-				near = append(near, rest)
-			}
+			near = append(near, rest)
 		}
-		if k.Name() == name {
-			same = append(same, k.Path)
-		}
+		names, paths = append(names, k.Name()), append(paths, k.Path)
 	})
-	switch best := text.Nearest(name, near); {
-	case best != "":
+	if best := text.Nearest(name, near); best != "" {
 		return fmt.Sprintf("; did you mean %s%s?", table, best)
-	case len(same) > 0:
-		return fmt.Sprintf("; did you mean %s?", same[0])
+	}
+	if best := text.Nearest(name, names); best != "" {
+		return fmt.Sprintf("; did you mean %s?", paths[slices.Index(names, best)])
 	}
 	return ""
 }

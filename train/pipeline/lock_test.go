@@ -151,3 +151,20 @@ func FuzzStamp(f *testing.F) {
 		}
 	})
 }
+
+// What does not fit into the memory is found before the first step.
+func TestMemoryIsLookedAtBeforeTheFirstStep(t *testing.T) {
+	for want, change := range map[string]func(*Pipeline){
+		"step finetune/fold_0: not enough memory: it needs": func(p *Pipeline) { p.job.Config.Finetune.Run.Batch = 64 },
+		"step finetune/fold_0: not enough memory: a det":    func(p *Pipeline) { p.job.Config.Finetune.Run.Batch, p.job.HostLimit = 1<<15, 0 },
+		"step finetune/fold_0: not enough memory: the pat":  func(p *Pipeline) { p.job.Config.Finetune.Run.Ahead = 1000 },
+		"step predict: not enough memory: it needs":         func(p *Pipeline) { p.job.Config.Predict.Patch = [3]int{128, 128, 128} },
+	} {
+		out := filepath.Join(t.TempDir(), "run")
+		p := opened(t, tiny(), out)
+		p.job.Limit, p.job.HostLimit = 30<<20, 30<<20
+		change(p)
+		require.ErrorContains(t, p.Run(context.Background()), want)
+		require.NoDirExists(t, out)
+	}
+}

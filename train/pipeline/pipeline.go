@@ -20,13 +20,14 @@ import (
 
 // Job is a pipeline to run.
 type Job struct {
-	Config  Config
-	Out     string                // the folder for everything
-	Device  device.ImagingBackend // not needed to list the steps
-	OpenDry train.OpenDry         // for Plan: counts memory
-	Limit   int64                 // bytes that the device can give, where that is known: more is refused
-	Version string                // of the program, for the records
-	Commit  string                // of its source
+	Config    Config
+	Out       string                // the folder for everything
+	Device    device.ImagingBackend // not needed to list the steps
+	OpenDry   train.OpenDry         // for Plan: counts memory
+	Limit     int64                 // bytes that the device can give, where that is known: more is refused
+	HostLimit int64                 // bytes that the machine can give, likewise
+	Version   string                // of the program, for the records
+	Commit    string                // of its source
 
 	// Overwrite clears the results of other settings, data or weights. Without it they
 	// are refused.
@@ -123,6 +124,9 @@ func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
 		return err
 	}
 	if err := p.mayClear(steps); err != nil {
+		return err
+	}
+	if err := p.fits(steps); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(p.path(stepsFolder), 0o777); err != nil {

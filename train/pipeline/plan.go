@@ -12,6 +12,7 @@ import (
 
 	"voxgrad/autograd"
 	"voxgrad/device"
+	"voxgrad/internal/text"
 	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/train"
@@ -203,6 +204,30 @@ func (e *estimator) rate(ctx context.Context, w *training, c train.Config) (rate
 	}
 	e.rates[cost] = r
 	return r, nil
+}
+
+// fits refuses steps that need more memory than the device can give, before the first one.
+func (p *Pipeline) fits(steps []*Step) error {
+	if p.job.Limit <= 0 {
+		return nil
+	}
+	e := &estimator{p: p, memory: map[string]int64{}}
+	for _, s := range steps {
+		if w, ok := s.work.(*training); ok {
+			if err := train.CheckMemory(w.config(p), p.job.Limit, p.job.HostLimit); err != nil {
+				return fmt.Errorf("step %s: %w", s.Name, err)
+			}
+		}
+		need, err := e.bytes(s)
+		if err != nil {
+			return err
+		}
+		if need > p.job.Limit {
+			return fmt.Errorf("step %s: not enough memory: it needs %s, there are %s: use smaller patches or windows, a smaller width or a smaller batch",
+				s.Name, text.Bytes(need), text.Bytes(p.job.Limit))
+		}
+	}
+	return nil
 }
 
 // bytes is what a step takes from the device.

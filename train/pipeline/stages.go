@@ -153,7 +153,7 @@ func (w *training) places() []string { return []string{w.folder()} }
 
 func (w *training) run(ctx context.Context, p *Pipeline, s *Step) (*session, error) {
 	sum, err := train.Run(ctx, train.Job{Device: p.job.Device, Config: w.config(p), Folder: p.path(w.prefix, w.stage), Resume: true,
-		Limit: p.job.Limit, OpenDry: p.job.OpenDry, Version: p.job.Version, Commit: p.job.Commit, HashFile: p.hashes.of,
+		Limit: p.job.Limit, HostLimit: p.job.HostLimit, OpenDry: p.job.OpenDry, Version: p.job.Version, Commit: p.job.Commit, HashFile: p.hashes.of,
 		Events: func(e train.Event) { p.on(Training{Step: s, Event: e}) }})
 	if err != nil {
 		return nil, fmt.Errorf("step %s: %w", s.Name, err)

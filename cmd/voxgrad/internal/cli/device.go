@@ -108,6 +108,9 @@ func DryDevice(cmd *cobra.Command, name string) (train.OpenDry, error) {
 	return train.DryTensors, nil
 }
 
+// HostMemory returns the bytes that the machine can give.
+func HostMemory() int64 { return cpu.AvailableMemory() }
+
 // DeviceMemory returns the bytes that the device a user named can give, where that is known
 // before it is asked: the processor's. 0 is unknown.
 func DeviceMemory(cmd *cobra.Command, name string) (int64, error) {

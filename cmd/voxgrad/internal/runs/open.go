@@ -34,7 +34,7 @@ func ReadPipeline(file string, seed *uint64) (pipeline.Config, error) {
 // OpenPipeline reads a pipeline's configuration and opens its device; close gives the
 // device back.
 func OpenPipeline(cmd *cobra.Command, config, out, dev string, seed *uint64) (job pipeline.Job, closeDevice func(), err error) {
-	job = pipeline.Job{Out: out, Version: cli.Version(), Commit: cli.Commit(), Events: newPipelineWatch().event}
+	job = pipeline.Job{Out: out, HostLimit: cli.HostMemory(), Version: cli.Version(), Commit: cli.Commit(), Events: newPipelineWatch().event}
 	if job.Config, err = ReadPipeline(config, seed); err != nil {
 		return job, nil, err
 	}

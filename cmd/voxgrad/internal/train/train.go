@@ -96,7 +96,8 @@ The weights files say how the images were prepared, and prediction does the same
 		}); err != nil {
 			return err
 		}
-		job := train.Job{Config: cfg, Folder: out, Resume: resume, Version: cli.Version(), Commit: cli.Commit(), Events: runs.NewTraining(task).Event}
+		job := train.Job{Config: cfg, Folder: out, Resume: resume, Version: cli.Version(), Commit: cli.Commit(), HostLimit: cli.HostMemory(),
+			Events: runs.NewTraining(task).Event}
 		if err := limitMemory(cmd, &job, dev, vram); err != nil {
 			return err
 		}
