@@ -123,6 +123,11 @@ func TestCurvesLeaveOutWhatWasNotMeasured(t *testing.T) {
 		return out
 	}
 	require.Equal(t, []string{"loss", "validation Dice of patches", "learning rate", "seconds per epoch"}, titles(training(5)))
+	whole, nan := training(3), math.NaN()
+	whole.FullDice, whole.FullF1 = []float64{nan, nan, nan}, []float64{nan, nan, nan}
+	require.NotContains(t, titles(whole), "whole validation images", "never scored")
+	whole.FullDice[1], whole.FullF1[1] = 0.5, 0.25
+	require.Contains(t, titles(whole), "whole validation images")
 	h := training(5)
 	h.LearningRate = []float64{1e-4, 1e-4, math.NaN(), 1e-4, 1e-4}
 	require.Equal(t, []string{"loss", "validation Dice of patches", "seconds per epoch"}, titles(h))

@@ -11,7 +11,7 @@ import (
 	"voxgrad/cmd/voxgrad/internal/clitest"
 )
 
-// Every stage from the command line: both networks that paint, a detector on
+// Every stage from the command line: both networks that restore, a detector on
 // synthetic pairs, and its fine-tuning on real ones.
 func TestStagesFromTheCommandLine(t *testing.T) {
 	dir := clitest.Trained(t)
@@ -19,11 +19,11 @@ func TestStagesFromTheCommandLine(t *testing.T) {
 	best := func(run string) string { return filepath.Join(dir, run, "fold_0", "checkpoint_best.safetensors") }
 	config := filepath.Join(dir, "stages.toml")
 	require.NoError(t, os.WriteFile(config, []byte("[synthesis]\nshape_min_voxels = 2\n"), 0o600))
-	painter := []string{"--config", config, "--width", "2", "--patch", "8", "--jitter", "2", "--batch", "1", "--steps", "2", "--epochs", "1", "--valid-patches", "2", "--folds", "2"}
+	restorer := []string{"--config", config, "--width", "2", "--patch", "8", "--jitter", "2", "--batch", "1", "--steps", "2", "--epochs", "1", "--valid-patches", "2", "--folds", "2"}
 	detector := append([]string{"train", "detector"}, clitest.Tiny[2:]...)
 
 	for _, task := range []string{"inpainter", "generator"} {
-		out := clitest.Succeeds(t, append([]string{"train", task, "--data", single, "--out", filepath.Join(dir, task)}, painter...)...)
+		out := clitest.Succeeds(t, append([]string{"train", task, "--data", single, "--out", filepath.Join(dir, task)}, restorer...)...)
 		require.Contains(t, out, "PSNR")
 		f, err := os.Open(filepath.Join(dir, task, "fold_0", "restored.png"))
 		require.NoError(t, err)
@@ -60,4 +60,24 @@ func TestStagesFromTheCommandLine(t *testing.T) {
 	status, _, stderr = clitest.Run(t, "train", "inpainter", "--data", single, "--out", "")
 	require.Equal(t, 2, status)
 	require.Contains(t, stderr, "--out is empty")
+}
+
+// A plan, or the settings, are printed and nothing is read or made.
+func TestWhatTrainPrintsWithoutTraining(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	plan := clitest.Succeeds(t, "train", "segmenter", "--data", "/there/is/none", "--out", out, "--width", "2", "--patch", "16", "--jitter", "2",
+		"--dry-run", "--device", "cpu", "--vram", "100MB")
+	require.Contains(t, plan, "segmenter of width 2 on patches of 16×16×16 at batch 4")
+	require.Contains(t, plan, "the largest batch in 95.4 MiB is ")
+	status, _, stderr := clitest.Run(t, "train", "segmenter", "--data", "/there/is/none", "--out", out, "--dry-run", "--device", "cpu", "--vram", "100MB")
+	require.Equal(t, 1, status)
+	require.Contains(t, stderr, "not enough memory")
+	require.NoDirExists(t, out)
+
+	config := filepath.Join(t.TempDir(), "all.toml")
+	text := clitest.Succeeds(t, "train", "generator", "--print-config", "--augment", "torchio", "--batch", "7")
+	require.Contains(t, text, "# patches per step\nbatch = 7\n")
+	require.Contains(t, text, "[augmentation.motion]\n")
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
+	require.Equal(t, text, clitest.Succeeds(t, "train", "generator", "--print-config", "--config", config))
 }
