@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,7 +115,7 @@ func TestExitStatusAndMessages(t *testing.T) {
 		require.NoError(t, volume.Write(p, v, volume.Float32))
 		return p
 	}
-	nan := damage("nan.nii.gz", func(v *volume.Volume) { v.Data[v.Len()/2] /= 0; v.Data[v.Len()/2] *= 0 })
+	nan := damage("nan.nii.gz", func(v *volume.Volume) { v.Data[v.Index(16, 16, 16)] = float32(math.NaN()) }) // in the brain
 	constant := damage("constant.nii.gz", func(v *volume.Volume) {
 		for i := range v.Data {
 			v.Data[i] = 7
