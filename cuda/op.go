@@ -53,7 +53,7 @@ func (o *op) must(ok bool, format string, args ...any) {
 	}
 }
 
-// own says what is wrong with a tensor's memory.
+// own reports what is wrong with a tensor's memory.
 func (b *Backend) own(t device.Tensor) string {
 	m, ok := t.Mem.(*buffer)
 	switch {

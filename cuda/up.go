@@ -6,7 +6,7 @@ import (
 	"voxgrad/device"
 )
 
-// Upsample computes the eight voxels of y that lie in one of x together.
+// Upsample computes the eight voxels of y inside one of x together.
 func (o *op) Upsample(y, x device.Tensor) {
 	width := widthOf(x.C)
 	n := o.numbered(x.Len() / width)

@@ -100,7 +100,7 @@ func (c *Call) Idle() bool {
 // Check panics unless the call is as the operation's comment says: with tensors
 // where they are not optional, of the shapes and in memory of their own, modes and
 // numbers in range. pkg is the name of the backend's package, with which the message
-// begins; own says what is wrong with the memory of a tensor, "is not from this
+// begins; own reports what is wrong with the memory of a tensor, "is not from this
 // backend", and nothing ("") if it is right.
 func (c *Call) Check(pkg string, own func(t Tensor) string) {
 	if c.Idle() {
@@ -109,7 +109,7 @@ func (c *Call) Check(pkg string, own func(t Tensor) string) {
 	c.pkg = pkg
 	for _, a := range c.Args {
 		if a.Into != nil && a.Into.Mode > Add {
-			c.refuse("%s: there is no mode %d", a.Name, a.Into.Mode)
+			c.refuse("%s: there is no %v", a.Name, a.Into.Mode)
 		}
 		switch {
 		case a.Skipped():

@@ -88,3 +88,12 @@ func TestCheckShape(t *testing.T) {
 		require.PanicsWithValue(t, fmt.Sprintf("test: Alloc: no such shape: %v", s), func() { CheckShape("test", s) })
 	}
 }
+
+func BenchmarkCheck(b *testing.B) {
+	x, y, w := Tensor{Shape{1, 4, 5, 6, 3}, someMemory(1)}, Tensor{Shape{1, 4, 5, 6, 7}, someMemory(2)}, Tensor{Weights(3, 3, 7), someMemory(3)}
+	do := Ops(func(c *Call) { c.Check("test", func(Tensor) string { return "" }) })
+	b.ReportAllocs()
+	for b.Loop() {
+		do.Conv(y, x, w, Tensor{}, Conv3x3x3, ReLU)
+	}
+}

@@ -11,16 +11,16 @@ type Allocator interface {
 	// Name is what a user would call the device: "cpu (avx2, 2 threads)".
 	Name() string
 
-	// Alloc gives memory for a tensor. What it holds is undefined.
+	// Alloc returns a tensor. What it holds is undefined.
 	// When the device has not enough memory the failure sticks (see Sync), and
 	// the tensor returned may only be passed back to this backend.
 	Alloc(s Shape) Tensor
 
-	// Free gives the memory back; it may be reused at once by later calls.
+	// Free returns the memory; it may be reused at once by later calls.
 	// Freeing the zero Tensor does nothing; freeing twice panics.
 	Free(t Tensor)
 
-	// Usage tells what this backend has allocated and not freed, and the most it
+	// Usage reports what this backend has allocated and not freed, and the most it
 	// ever held since ResetPeak, in bytes.
 	Usage() (now, peak int64)
 	ResetPeak()
@@ -28,7 +28,7 @@ type Allocator interface {
 	// Sync waits for all earlier calls and returns the first failure, if any.
 	Sync() error
 
-	// Close gives everything back. The backend must not be used afterwards.
+	// Close frees everything. The backend must not be used afterwards.
 	Close() error
 }
 

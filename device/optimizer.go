@@ -17,7 +17,7 @@ type Optimizer interface {
 	//	v = Beta2·v + (1−Beta2)·g²
 	//	w −= LR · (m/(1−Beta1^Step)) / (√(v/(1−Beta2^Step)) + Eps)
 	//
-	// No tensor may be in two places of the slots.
+	// A tensor that is changed may be in no other place of the slots.
 	Adam(slots []AdamSlot, opt AdamOptions)
 }
 

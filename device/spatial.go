@@ -44,9 +44,6 @@ func Along(s Shape, axis, n int) Shape {
 	return s
 }
 
-// WithGrid is s with other extents along D, H and W.
-func (s Shape) WithGrid(g [3]int) Shape { return Shape{s.N, g[0], g[1], g[2], s.C} }
-
 func (do Ops) AlongAxis(y Into, x, m Tensor, axis int) {
 	do(&Call{Op: "AlongAxis", Args: []Arg{grad("y", &y), in("x", &x), in("m", &m)},
 		Flops: 2 * int64(y.Len()) * int64(m.C),

@@ -3,7 +3,7 @@ package device
 import "fmt"
 
 // Shape is the extent of a dense tensor: batch, three spatial axes, channels.
-// Element (n,d,h,w,c) lies at (((n·D+d)·H+h)·W+w)·C+c.
+// Element (n,d,h,w,c) is at (((n·D+d)·H+h)·W+w)·C+c.
 //
 // Convolution weights use the same struct: N,D,H are the kernel's extents along
 // D,H,W; W is the number of input channels, C the number of output channels
@@ -36,6 +36,9 @@ func (s Shape) WithC(c int) Shape { s.C = c; return s }
 // Grid is s without batch and channels, to compare spatial extents.
 func (s Shape) Grid() [3]int { return [3]int{s.D, s.H, s.W} }
 
+// WithGrid is s with other extents along D, H and W.
+func (s Shape) WithGrid(g [3]int) Shape { return Shape{s.N, g[0], g[1], g[2], s.C} }
+
 func (s Shape) String() string {
 	return fmt.Sprintf("[%d %d %d %d %d]", s.N, s.D, s.H, s.W, s.C)
 }
@@ -66,7 +69,12 @@ const (
 	Add              // add to what is there
 )
 
-func (m Mode) String() string { return [...]string{"skip", "set", "add"}[m] }
+func (m Mode) String() string {
+	if m > Add {
+		return fmt.Sprintf("mode %d", uint8(m))
+	}
+	return [...]string{"skip", "set", "add"}[m]
+}
 
 // Into is a place for a gradient. The zero Into skips.
 type Into struct {

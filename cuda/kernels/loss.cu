@@ -75,11 +75,11 @@ extern "C" __global__ void __launch_bounds__(256)
 }
 
 // share is a channel's weight in the mean over channels.
-static __device__ __forceinline__ double share(int i, int c, int lesion) { return lesion ? (i == c - 1 ? 1.0 : 0.0) : 1.0 / c; }
+static __device__ __forceinline__ double share(int i, int c, int foreground) { return foreground ? (i == c - 1 ? 1.0 : 0.0) : 1.0 / c; }
 
 // total holds 4c doubles.
 extern "C" __global__ void __launch_bounds__(256)
-	dice_finish(float *loss, float *sums, double *total, const double *part, int parts, i64 rows, int c, double eps, double entropy, int lesion) {
+	dice_finish(float *loss, float *sums, double *total, const double *part, int parts, i64 rows, int c, double eps, double entropy, int foreground) {
 	int lane = threadIdx.x & 31;
 	for (int k = threadIdx.x >> 5; k < 4 * c; k += 8) {
 		double s = 0;
@@ -98,7 +98,7 @@ extern "C" __global__ void __launch_bounds__(256)
 	double l = 1, ce = 0;
 #pragma unroll 1
 	for (int i = 0; i < c; i++) {
-		l -= share(i, c, lesion) * (2 * total[i] + eps) / (total[c + i] + total[2 * c + i] + eps);
+		l -= share(i, c, foreground) * (2 * total[i] + eps) / (total[c + i] + total[2 * c + i] + eps);
 		ce += total[3 * c + i];
 	}
 	*loss = (float)(entropy != 0 ? l + entropy * ce / rows : l);

@@ -8,13 +8,13 @@
 
 // dloss * d(loss)/dp = factors[i] + factors[c+i]*g; factors[2c] is the cross-entropy's.
 extern "C" __global__ void __launch_bounds__(256)
-	dice_factors(float *factors, const float *dloss, const float *sums, i64 rows, int c, double eps, double entropy, int lesion) {
+	dice_factors(float *factors, const float *dloss, const float *sums, i64 rows, int c, double eps, double entropy, int foreground) {
 	int i = blockIdx.x * 256 + threadIdx.x;
 	if (i == 0)
 		factors[2 * c] = (float)(*dloss * entropy / rows);
 	if (i >= c)
 		return;
-	double share = lesion ? (i == c - 1 ? 1.0 : 0.0) : 1.0 / c;
+	double share = foreground ? (i == c - 1 ? 1.0 : 0.0) : 1.0 / c;
 	double numerator = 2.0 * sums[i] + eps, denominator = (double)sums[c + i] + sums[2 * c + i] + eps, w = share * *dloss;
 	factors[i] = (float)(w * numerator / (denominator * denominator));
 	factors[c + i] = (float)(-2 * w / denominator);

@@ -50,7 +50,7 @@ type Options struct {
 
 	Flush int64 // bytes written between samples, to empty the caches
 
-	// FMA gives the ceiling of arithmetic in operations a second, 2 for each fused
+	// FMA returns the ceiling of arithmetic in operations a second, 2 for each fused
 	// multiply-add; nil if nobody knows it.
 	FMA func() (float64, error)
 

@@ -19,7 +19,7 @@ type Shapes struct {
 // Published is width 24 on one patch of 64³.
 var Published = Shapes{Width: 24, Patch: 64, Batch: 1}
 
-// Check says what cannot be measured.
+// Check reports what cannot be measured.
 func (s Shapes) Check() error {
 	switch {
 	case s.Width < 1 || s.Width > 1024:

@@ -7,5 +7,5 @@
 // the algorithm does, so that a fast algorithm may pass the ceiling. Bytes are the
 // least that the op must move (package dry counts both).
 //
-// A device that only pretends to be one (Counter) gives counts instead of times.
+// A device that only pretends to be one (Counter) reports counts instead of times.
 package bench

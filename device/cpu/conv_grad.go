@@ -94,7 +94,7 @@ func (o *outerSum) stride() int { return o.rows(o.aBlock) * panel }
 // partialLen is the number of floats that run writes to partial.
 func (o *outerSum) partialLen() int { return o.parts * o.aBlocks() * o.panels() * o.stride() }
 
-// sums is where part, block of A and panel of B lie in partial.
+// sums is where part, block of A and panel of B are in partial.
 func (o *outerSum) sums(part, ab, p int) []float32 {
 	return o.partial[((part*o.aBlocks()+ab)*o.panels()+p)*o.stride():][:o.stride()]
 }

@@ -40,7 +40,7 @@ func (j *correlation) taps() (all, lines int) {
 
 func (j *correlation) panels() int { return ceil(j.os.C, panel) }
 
-// choosePairs gives the last panel to the dot-product kernel where that wastes less:
+// choosePairs assigns the last panel to the dot-product kernel where that wastes less:
 // either kernel does a tile's step of 12 multiplications in the same time, but
 // one leaves lanes of the panel empty, the other those of the last, partial vector of a run.
 func (j *correlation) choosePairs() {

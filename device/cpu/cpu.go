@@ -54,7 +54,7 @@ func open(simd bool) *Backend {
 	return b
 }
 
-// Name tells the instruction set and the number of threads.
+// Name is the instruction set and the number of threads.
 func (b *Backend) Name() string {
 	kind := "go"
 	if b.engine.simd {
@@ -75,7 +75,7 @@ func (b *Backend) Sync() error {
 	return b.err
 }
 
-// Close gives all memory back.
+// Close frees all memory.
 func (b *Backend) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -67,7 +67,7 @@ func (b *Backend) Free(t device.Tensor) {
 	m.data, m.whole = nil, nil
 }
 
-// own says what is wrong with a tensor's memory.
+// own reports what is wrong with a tensor's memory.
 func (b *Backend) own(t device.Tensor) string {
 	m, ok := t.Mem.(*buffer)
 	switch {
@@ -175,7 +175,7 @@ func (b *Backend) ResetPeak() {
 }
 
 // SetLimit changes how many bytes tensors may take together; n < 1 means no limit
-// beyond what the machine can give.
+// beyond what the machine has.
 func (b *Backend) SetLimit(n int64) {
 	if n < 1 {
 		n = math.MaxInt64 / 4
@@ -206,7 +206,7 @@ func roundUp(n int) int {
 	return max(unit, (n+unit-1)/unit*unit)
 }
 
-// take gives n floats.
+// take returns n floats.
 func (p *pool) take(n int) ([]float32, error) {
 	want := roundUp(n)
 	best := 0

@@ -5,7 +5,7 @@ import (
 	"voxgrad/internal/par"
 )
 
-// eight gives the offsets, from the first, of the eight voxels under a pooled one.
+// eight returns the offsets, from the first, of the eight voxels under a pooled one.
 func eight(x device.Shape) [8]int {
 	var o [8]int
 	for t := range o {

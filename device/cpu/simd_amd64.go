@@ -4,7 +4,7 @@ package cpu
 
 import "golang.org/x/sys/cpu"
 
-// haveAVX2 says whether the assembly kernels can run here.
+// haveAVX2 reports whether the assembly kernels can run here.
 var haveAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
 //go:noescape

@@ -60,7 +60,7 @@ func (c Case) Check(b device.Backend) (rep Report, err error) {
 	return rep, err
 }
 
-// SameBits says whether two backends give the same bits for the case, as one
+// SameBits reports whether two backends give the same bits for the case, as one
 // backend must with any number of threads. Cases of more than one call, such as
 // those of Usage, have nothing to compare and pass.
 func (c Case) SameBits(b, other device.Backend) error {

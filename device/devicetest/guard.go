@@ -14,7 +14,7 @@ import (
 type Guarded interface {
 	// GuardAlloc is Alloc with at least pad elements of a known pattern directly
 	// before and directly behind the tensor's. check, called after Sync and before
-	// Free, says whether one of them has changed. Free takes all of it back.
+	// Free, reports whether one of them has changed. Free takes all of it back.
 	GuardAlloc(s device.Shape, pad int) (t device.Tensor, check func() error)
 }
 

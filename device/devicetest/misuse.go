@@ -89,7 +89,7 @@ func (tr *trial) checkMisuse(b device.Backend) error {
 	return mem.check()
 }
 
-// namedPanic says why f does not panic with the method's name.
+// namedPanic reports why f does not panic with the method's name.
 func namedPanic(method, what string, f func()) (err error) {
 	defer func() {
 		if p := recover(); p == nil {

@@ -104,7 +104,7 @@ func alongAxisTrials() []*trial {
 		{shape(1, 5, 1, 1, 1), 0, 6, "dense"}, // nothing but the axis
 		{shape(1, 5, 6, 7, 1), 0, 8, "zero"},
 		{shape(1, 5, 6, 7, 1), 2, 8, "zero"},
-		{shape(1, 181, 2, 3, 1), 0, 181, "band"}, // a whole brain's extents
+		{shape(1, 181, 2, 3, 1), 0, 181, "band"}, // a whole image's extents
 		{shape(1, 2, 181, 3, 1), 1, 91, "dense"},
 		{shape(1, 2, 3, 181, 1), 2, 181, "dense"},
 		{shape(1, 21, 17, 70, 1), 0, 35, "dense"},

@@ -3,7 +3,7 @@
 // traffic of the calls. A training step run on it tells what the step needs
 // before anything is allocated.
 //
-// Downloads give zeros, so code that decides by values takes the path of zeros.
+// Downloads return zeros, so code that decides by values takes the path of zeros.
 package meta
 
 import (
@@ -124,7 +124,7 @@ func (b *Backend) Free(t device.Tensor) {
 	b.used -= m.bytes
 }
 
-// own says what is wrong with a tensor's memory. The caller locks.
+// own reports what is wrong with a tensor's memory. The caller locks.
 func (b *Backend) own(t device.Tensor) string {
 	m, ok := t.Mem.(*memory)
 	switch {
@@ -136,7 +136,7 @@ func (b *Backend) own(t device.Tensor) string {
 	return ""
 }
 
-// Usage tells the bytes of live tensors, and the most since ResetPeak.
+// Usage reports the bytes of live tensors, and the most since ResetPeak.
 func (b *Backend) Usage() (now, peak int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -150,7 +150,7 @@ func (b *Backend) ResetPeak() {
 	b.peak = b.used
 }
 
-// Sync tells whether the limit was passed.
+// Sync reports whether the limit was passed.
 func (b *Backend) Sync() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -167,7 +167,7 @@ func (b *Backend) Close() error {
 	return nil
 }
 
-// Download gives zeros.
+// Download returns zeros.
 func (b *Backend) Download(dst []float32, t device.Tensor) {
 	b.Ops.Download(dst, t)
 	clear(dst)

@@ -104,7 +104,7 @@ func (b *Backend[F]) Data(t device.Tensor) []F {
 	return loops[F]{}.data(t)
 }
 
-// own says what is wrong with a tensor's memory.
+// own reports what is wrong with a tensor's memory.
 func (b *Backend[F]) own(t device.Tensor) string {
 	m, ok := t.Mem.(*buffer[F])
 	switch {

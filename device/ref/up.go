@@ -2,7 +2,7 @@ package ref
 
 import "voxgrad/device"
 
-// near gives the nearer and the farther of the two input positions that output
+// near returns the nearer and the farther of the two input positions that output
 // position o of an axis with n inputs is interpolated from.
 func near(o, n int) [2]int {
 	i := o / 2
