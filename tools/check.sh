@@ -82,6 +82,7 @@ if have cc; then
 	# table takes an hour so, and the emulator's own tests run its blocks side by side.
 	race -run 'Goroutines|Launch|Module|Late|Emulator|AdamKeeps|Close|MemoryLimit|OutOf|PoolReuses|Workspace|AllocOn' ./cuda
 	race -run 'TestConformance$/(ReLUGrad|Softmax|NonFinite|MaxPool)' ./cuda
+	race ./cmd/...
 else
 	skip "cc is not installed: no race detector"
 fi
