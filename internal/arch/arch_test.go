@@ -45,7 +45,7 @@ var may = map[string][]string{
 	"cuda/emu":            {"cuda/driver", "cuda/ptx", "internal"},
 	"cuda/gpu":            {"cuda/driver", "cuda/ptx", "internal"},
 	"cuda/kernels":        {},
-	"cuda":                {"device", "cuda/driver", "cuda/ptx", "cuda/kernels", "internal"},
+	"cuda":                {"device", "cuda/driver", "cuda/kernels", "internal"},
 	"autograd":            {"device", "internal"},
 	"autograd/gradcheck":  {"autograd", "device", "internal"},
 	"layers":              {"autograd", "device", "internal"},
