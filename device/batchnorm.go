@@ -63,8 +63,8 @@ func (do Ops) BatchNormApply(y, x, gamma, beta, mean, invstd Tensor) {
 	})
 }
 
-// BatchNormGrad: a second read of dy and x for dx is a matter of the device and
-// counts nothing.
+// BatchNormGrad counts one read of dy and x: a second one for dx is a matter of the
+// device.
 func (do Ops) BatchNormGrad(dx, dgamma, dbeta Into, dy, x, gamma, mean, invstd Tensor, fixed bool) {
 	do(&Call{Op: "BatchNormGrad",
 		Args: []Arg{grad("dx", &dx, &dy), grad("dgamma", &dgamma), grad("dbeta", &dbeta),
