@@ -69,6 +69,9 @@ func (t *trainer) openSet() (err error) {
 	if err := t.set.Need(t.draw.images(), what); err != nil {
 		return err
 	}
+	if err := t.set.CheckHeaders(t.cfg.Data.Settings, true, t.cfg.Synthesis.On()); err != nil {
+		return err
+	}
 	t.set.Warn()
 	if t.split, err = t.set.KFold(t.cfg.Seed, t.cfg.Data.Folds, t.cfg.Data.Fold); err != nil {
 		return err

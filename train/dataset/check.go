@@ -325,7 +325,7 @@ func (s *Set) CheckHeaders(settings prep.Settings, masks, maps bool) error {
 // headers lists what is wrong with a case's files as far as headers tell.
 func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
 	var first *volume.Volume
-	look := func(path string, anySpace bool) {
+	look := func(path string, anySpace, mask bool) {
 		h, err := volume.ReadHeader(path)
 		if err != nil {
 			out = append(out, err)
@@ -334,12 +334,14 @@ func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
 		v := &volume.Volume{Grid: h.Grid(), Path: path, Source: h}
 		if first == nil {
 			first = v
-		} else if err := volume.SameSpace(first, v); err != nil && !anySpace {
+		} else if anySpace || mask && v.Grid.Reordered(first.Grid) { // a mask is put into the image's order
+			return
+		} else if err := volume.SameSpace(first, v); err != nil {
 			out = append(out, err)
 		}
 	}
 	for _, p := range c.Times {
-		look(p, settings.ResampleTimes)
+		look(p, settings.ResampleTimes, false)
 	}
 	if first == nil {
 		return out
@@ -349,14 +351,14 @@ func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
 			out = append(out, fmt.Errorf("no lesion mask"))
 		}
 		for _, p := range c.Masks {
-			look(p, false)
+			look(p, false, true)
 		}
 	}
 	if c.Brain != "" {
-		look(c.Brain, false)
+		look(c.Brain, false, true)
 	}
 	if maps && c.WhiteMatter != "" {
-		look(c.WhiteMatter, true) // a map may have a grid of its own
+		look(c.WhiteMatter, true, true) // a map may have a grid of its own
 	}
 	return out
 }

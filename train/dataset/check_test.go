@@ -174,6 +174,40 @@ func TestCheckNamesWhatIsWrong(t *testing.T) {
 	})
 }
 
+// A mask stored along other axes is the same mask, for the quick look as well; one that
+// is elsewhere is not.
+func TestHeadersOfMasks(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, phantomset.Write(root, 2))
+	folder := filepath.Join(root, "single")
+	open := func() *Set {
+		s, err := Open(folder, Options{})
+		require.NoError(t, err)
+		return s
+	}
+	require.NoError(t, open().CheckHeaders(prep.Defaults(), true, false))
+	file := filepath.Join(folder, "case1/lesions.nii.gz")
+	v, err := volume.Read(file)
+	require.NoError(t, err)
+	turned := v.Grid
+	for r := range turned.Affine { // from the other end of the first axis
+		turned.Affine[r][3] += float64(v.Size[0]-1) * turned.Affine[r][0]
+		turned.Affine[r][0] *= -1
+	}
+	w, ok := volume.Reorder(v, turned)
+	require.True(t, ok)
+	w.Source = nil
+	require.NoError(t, volume.Write(file, w, volume.Uint8))
+	s := open()
+	require.NoError(t, s.CheckHeaders(prep.Defaults(), true, false))
+	reports, err := Check(t.Context(), s, prep.Defaults(), nil)
+	require.NoError(t, err)
+	require.Empty(t, texts(reports[1], Error))
+	w.Affine[0][3] += 3
+	require.NoError(t, volume.Write(file, w, volume.Uint8))
+	require.ErrorContains(t, open().CheckHeaders(prep.Defaults(), true, false), "case1: ")
+}
+
 func TestCheckLooksAtWhiteMatter(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, phantomset.Write(root, 1))
