@@ -117,7 +117,7 @@ func checkCase(cs Case, s prep.Settings) Report {
 	for i, v := range times {
 		if i == 0 {
 			c.Size, c.Spacing, c.Codes = v.Size, v.Spacing(), v.Affine.Codes()
-		} else if err := volume.SameSpace(times[0], v); err != nil && !s.ResampleTimes {
+		} else if err := volume.SameSpace(times[0], v); err != nil && !s.ResampleTimes && !v.Grid.Reordered(times[0].Grid) {
 			c.add(Error, "%v", err)
 		}
 	}
@@ -325,7 +325,7 @@ func (s *Set) CheckHeaders(settings prep.Settings, masks, maps bool) error {
 // headers lists what is wrong with a case's files as far as headers tell.
 func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
 	var first *volume.Volume
-	look := func(path string, anySpace, mask bool) {
+	look := func(path string, anySpace bool) {
 		h, err := volume.ReadHeader(path)
 		if err != nil {
 			out = append(out, err)
@@ -334,14 +334,14 @@ func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
 		v := &volume.Volume{Grid: h.Grid(), Path: path, Source: h}
 		if first == nil {
 			first = v
-		} else if anySpace || mask && v.Grid.Reordered(first.Grid) { // a mask is put into the image's order
+		} else if anySpace || v.Grid.Reordered(first.Grid) { // it is put into the first image's order
 			return
 		} else if err := volume.SameSpace(first, v); err != nil {
 			out = append(out, err)
 		}
 	}
 	for _, p := range c.Times {
-		look(p, settings.ResampleTimes, false)
+		look(p, settings.ResampleTimes)
 	}
 	if first == nil {
 		return out
@@ -351,14 +351,14 @@ func (c Case) headers(settings prep.Settings, masks, maps bool) (out []error) {
 			out = append(out, fmt.Errorf("no lesion mask"))
 		}
 		for _, p := range c.Masks {
-			look(p, false, true)
+			look(p, false)
 		}
 	}
 	if c.Brain != "" {
-		look(c.Brain, false, true)
+		look(c.Brain, false)
 	}
 	if maps && c.WhiteMatter != "" {
-		look(c.WhiteMatter, true, true) // a map may have a grid of its own
+		look(c.WhiteMatter, true) // a map may have a grid of its own
 	}
 	return out
 }

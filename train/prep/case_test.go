@@ -221,3 +221,25 @@ func TestABrainMaskOfNearlyNothingIsToldOf(t *testing.T) {
 	_, _ = Images(Case{Times: []*volume.Volume{v}, Brain: lesions}, Defaults())
 	require.Contains(t, out.String(), "lesions.nii: hardly the mask of a brain: it holds 0.14 % of the non-zero voxels of flair1.nii")
 }
+
+// A second scan stored along other axes of the same grid has the same voxels.
+func TestTimePointsInAnotherOrder(t *testing.T) {
+	v, _ := stripped(1, millimetre)
+	w, _ := stripped(2, millimetre)
+	want, err := Images(Case{Times: []*volume.Volume{v, w}}, Defaults())
+	require.NoError(t, err)
+	other := volume.Grid{Size: [3]int{24, 26, 25}} // z from the top, then x, then y
+	for r := range 3 {
+		a := millimetre.Affine[r]
+		other.Affine[r] = [4]float64{-a[2], a[0], a[1], a[3] + 23*a[2]}
+	}
+	turned, ok := volume.Reorder(w, other)
+	require.True(t, ok)
+	for _, s := range []Settings{Defaults(), {Normalize: "kde", Interpolation: "cubic", ResampleTimes: true}} {
+		got, err := Images(Case{Times: []*volume.Volume{v, turned}}, s)
+		require.NoError(t, err)
+		require.Equal(t, want.Aligned[1].Data, got.Aligned[1].Data)
+		require.Equal(t, want.Images[1].Data, got.Images[1].Data)
+		require.Equal(t, want.Masked.Data, got.Masked.Data)
+	}
+}

@@ -234,7 +234,7 @@ func (a *aligner) way(n int, v *volume.Volume) (t volume.Transform, moved bool, 
 		return volume.Identity, false, nil
 	}
 	if err := volume.SameSpace(a.ref, v); err != nil {
-		if !a.s.ResampleTimes {
+		if !a.s.ResampleTimes && !v.Grid.Reordered(a.ref.Grid) { // the same voxels along other axes need no interpolation
 			return t, false, err
 		}
 		return volume.Identity, true, nil
