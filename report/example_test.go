@@ -29,18 +29,18 @@ func ExampleTable() {
 }
 
 func ExampleLesions() {
-	mask := volume.New(volume.Grid{
+	mask := volume.NewMask(volume.Grid{
 		Size:   [3]int{20, 20, 10},
 		Affine: volume.Affine{{-1, 0, 0, 10}, {0, 1, 0, -10}, {0, 0, 3, 0}},
 	})
-	mask.Data[mask.Index(4, 12, 5)] = 1
-	mask.Data[mask.Index(5, 12, 5)] = 1
-	list, err := report.Lesions(mask, nil)
+	mask.Data[mask.Index(4, 12, 5)] = true
+	mask.Data[mask.Index(5, 12, 5)] = true
+	found, err := report.Lesions(mask, nil, 6, 1)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%d lesion of %s at %v mm\n", len(list), report.CubicMillimetres.Text(list[0].VolumeMM3), list[0].World)
+	fmt.Printf("%d lesion of %s at %v mm\n", len(found.Lesions), report.CubicMillimetres.Text(found.Lesions[0].VolumeMM3), found.Lesions[0].World)
 	// Output: 1 lesion of 6.0 mm³ at [5.5 2 15] mm
 }
 

@@ -6,8 +6,7 @@ import (
 	"voxgrad/volume"
 )
 
-// Lesion is one connected component of a mask (voxels that share a face, as in
-// package metrics).
+// Lesion is one connected component of a mask.
 type Lesion struct {
 	Number    int        // 1, 2, … by decreasing size
 	Voxels    int        //
@@ -17,31 +16,58 @@ type Lesion struct {
 	MaxProb   float64    // the highest of them; NaN without a map
 }
 
-// Lesions lists the lesions of mask, the largest first; prob may be nil. The
-// error is for a map on another grid.
-func Lesions(mask, prob *volume.Volume) ([]Lesion, error) {
-	_, _, list, err := findLesions(mask, mask.NonZero().Data, prob)
-	return list, err
+// Found is the lesions of a mask.
+type Found struct {
+	Lesions []Lesion // the largest first
+	Labels  []int32  // the number of the lesion that a voxel belongs to; 0 for none
+
+	// The pieces that were too small, and their voxels, which are in no lesion.
+	Small, SmallVoxels int
 }
 
-// findLesions is Lesions for the true voxels of inside, on the grid of v; labels
-// hold the number of the lesion at each voxel.
-func findLesions(v *volume.Volume, inside []bool, prob *volume.Volume) (labels []int32, comps []volume.Component, list []Lesion, err error) {
+// Lesions finds the lesions of a mask: its components of at least least voxels, by
+// a connectivity of 6 (a face in common, as in package metrics), 18 (an edge) or 26
+// (a corner). prob may be nil; the error is for a map on another grid.
+func Lesions(mask *volume.Mask, prob *volume.Volume, connectivity int, least float64) (*Found, error) {
+	labels, comps, list, err := findLesions(mask, mask.Data, prob, connectivity)
+	if err != nil {
+		return nil, err
+	}
+	f := &Found{Lesions: list, Labels: labels}
+	for n := len(list); n > 0 && float64(list[n-1].Voxels) < least; n-- { // by decreasing size
+		f.Lesions = list[:n-1]
+		f.Small++
+		f.SmallVoxels += comps[n-1].Voxels
+	}
+	if f.Small > 0 {
+		for x, l := range labels {
+			if int(l) > len(f.Lesions) {
+				labels[x] = 0
+			}
+		}
+	}
+	return f, nil
+}
+
+// findLesions lists the components of inside, on the grid of v; labels hold the
+// number of the lesion at each voxel.
+func findLesions(v volume.Image, inside []bool, prob *volume.Volume, connectivity int) (labels []int32, comps []volume.Component, list []Lesion, err error) {
 	if prob != nil {
 		if err := volume.SameSpace(v, prob); err != nil {
 			return nil, nil, nil, err
 		}
 	}
-	labels, comps, err = volume.Components(inside, v.Size, 6)
+	g, spacing := volume.Place(v)
+	labels, comps, err = volume.Components(inside, g.Size, connectivity)
 	if err != nil {
 		return nil, nil, nil, err
 	}
 	list = make([]Lesion, len(comps))
-	voxel := math.Abs(v.Affine.Det())
+	voxel := spacing[0] * spacing[1] * spacing[2]
 	for n, c := range comps {
 		list[n] = Lesion{
 			Number: n + 1, Voxels: c.Voxels, VolumeMM3: float64(c.Voxels) * voxel,
-			World:    v.World(c.Centroid[0], c.Centroid[1], c.Centroid[2]),
+			World:    g.World(c.Centroid[0], c.Centroid[1], c.Centroid[2]),
 			MeanProb: math.NaN(), MaxProb: math.NaN(),
 		}
 	}

@@ -18,8 +18,9 @@ func TestLesions(t *testing.T) {
 	cube(prob, [3]int{3, 3, 2}, [3]int{7, 4, 3}, 0.8)
 	prob.Data[g.Index(1, 1, 1)] = 0.9
 
-	list, err := Lesions(mask, prob)
+	found, err := Lesions(mask.NonZero(), prob, 6, 1)
 	require.NoError(t, err)
+	list := found.Lesions
 	require.Len(t, list, 2)
 	require.Equal(t, Lesion{Number: 1, Voxels: 8, VolumeMM3: 48, World: [3]float64{21, -2.5, 6}}, without(list[0]))
 	require.Equal(t, Lesion{Number: 2, Voxels: 2, VolumeMM3: 12, World: [3]float64{27, -4, 3}}, without(list[1]))
@@ -28,13 +29,29 @@ func TestLesions(t *testing.T) {
 	require.InDelta(t, 0.45, list[1].MeanProb, 1e-6)
 	require.InDelta(t, 0.9, list[1].MaxProb, 1e-6)
 
-	list, err = Lesions(mask, nil)
+	// Of more than 2 voxels, and by corners.
+	found, err = Lesions(mask.NonZero(), prob, 6, 2.5)
 	require.NoError(t, err)
+	require.Len(t, found.Lesions, 1)
+	require.Equal(t, [2]int{1, 2}, [2]int{found.Small, found.SmallVoxels})
+	for x, l := range found.Labels {
+		i, j := x%20, x/20%20
+		require.Equal(t, mask.Data[x] != 0 && i >= 3 && j >= 2, l == 1)
+		require.True(t, l == 0 || l == 1)
+	}
+	found, err = Lesions(mask.NonZero(), prob, 26, 1)
+	require.NoError(t, err)
+	require.Len(t, found.Lesions, 1)
+	require.Equal(t, 10, found.Lesions[0].Voxels)
+
+	found, err = Lesions(mask.NonZero(), nil, 6, 1)
+	require.NoError(t, err)
+	list = found.Lesions
 	require.True(t, math.IsNaN(list[0].MeanProb) && math.IsNaN(list[0].MaxProb))
 
 	small := volume.New(ten)
 	small.Path = "prob.nii"
-	_, err = Lesions(mask, small)
+	_, err = Lesions(mask.NonZero(), small, 6, 1)
 	require.ErrorContains(t, err, "prob.nii")
 }
 

@@ -86,7 +86,7 @@ func (c *Case) regions() ([]region, error) {
 	for x := range inside {
 		inside[x] = inMask[x] || inTruth[x]
 	}
-	labels, comps, list, err := findLesions(c.Mask, inside, c.Prob)
+	labels, comps, list, err := findLesions(c.Mask, inside, c.Prob, 6)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +95,8 @@ func (c *Case) regions() ([]region, error) {
 	for n, l := range list {
 		out[n] = region{Lesion: l, box: canonicalBox(c.Mask.Grid, comps[n]), slice: slices[n]}
 	}
-	voxel := math.Abs(c.Mask.Affine.Det())
+	_, spacing := volume.Place(c.Mask)
+	voxel := spacing[0] * spacing[1] * spacing[2]
 	for x, l := range labels {
 		if l == 0 {
 			continue

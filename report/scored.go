@@ -68,7 +68,7 @@ func (s *Scored) describe(mask *volume.Volume, measured []metrics.Lesion) ([]Fou
 	if err != nil {
 		return nil, err
 	}
-	labels, comps, list, err := findLesions(mask, inside, s.Images.Prob)
+	labels, comps, list, err := findLesions(mask, inside, s.Images.Prob, 6)
 	if err != nil {
 		return nil, err
 	}

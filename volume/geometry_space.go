@@ -35,6 +35,13 @@ type placed struct {
 func (v *Volume) place() placed { return place(v.Grid, v.Source) }
 func (m *Mask) place() placed   { return place(m.Grid, m.Source) }
 
+// Place is the grid of an image and the sizes of its voxels in millimetres, see
+// Volume.Spacing.
+func Place(v Image) (Grid, [3]float64) {
+	p := v.place()
+	return p.Grid, p.spacing()
+}
+
 func place(g Grid, s *Source) placed {
 	if s != nil && s.grid != g {
 		s = nil
