@@ -64,7 +64,7 @@ func TestLesionTable(t *testing.T) {
 	mask := volume.New(ten)
 	cube(mask, [3]int{1, 1, 1}, [3]int{3, 2, 2}, 1)
 	cube(mask, [3]int{5, 5, 1}, [3]int{8, 8, 2}, 1)
-	plainList, err := Lesions(mask, nil)
+	plainList, err := Lesions(mask.NonZero(), nil, 6, 1)
 	require.NoError(t, err)
 	require.Equal(t, `New lesions
 lesion  x (mm)  y (mm)  z (mm)  volume (mm³)  voxels
@@ -75,11 +75,11 @@ lesion  x (mm)  y (mm)  z (mm)  volume (mm³)  voxels
      2                                  11.0      11
 Positions are centroids in mm: x to the patient's right, y to the front, z up. Last line: number of
 lesions, total.
-`, LesionTable("New lesions", plainList).String())
+`, LesionTable("New lesions", plainList.Lesions).String())
 
-	probs, err := Lesions(mask, mask)
+	probs, err := Lesions(mask.NonZero(), mask, 6, 1)
 	require.NoError(t, err)
-	require.Contains(t, LesionTable("", probs).String(), "voxels  mean prob.  max prob.\n")
-	require.Contains(t, LesionTable("", probs).String(), "      9        1.00       1.00\n")
+	require.Contains(t, LesionTable("", probs.Lesions).String(), "voxels  mean prob.  max prob.\n")
+	require.Contains(t, LesionTable("", probs.Lesions).String(), "      9        1.00       1.00\n")
 	require.Contains(t, LesionTable("", nil).String(), "No lesions.\n")
 }

@@ -217,8 +217,9 @@ func TestLesionPictureOfARealPatient(t *testing.T) {
 		return v
 	}
 	c := &Case{Time1: read("flair_time01.nii.gz"), Time2: read("flair_time02.nii.gz"), Mask: read("new_lesions.nii.gz"), Brain: read("brainmask.nii.gz")}
-	list, err := Lesions(c.Mask, nil)
+	found, err := Lesions(c.Mask.NonZero(), nil, 6, 1)
 	require.NoError(t, err)
+	list := found.Lesions
 	require.Len(t, list, 3)
 	require.InDelta(t, -25, list[0].World[0], 1)
 	require.InDelta(t, 2475, list[0].VolumeMM3+list[1].VolumeMM3+list[2].VolumeMM3, 0.5)

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"voxgrad/internal/outfile"
 	"voxgrad/internal/warn"
 )
 
@@ -103,20 +102,18 @@ func (m *Mask) Resample(to Grid) *Mask { return m.ResampleThrough(to, Identity) 
 
 // ResampleThrough is Resample with a transform between the worlds, as that of an image.
 func (m *Mask) ResampleThrough(to Grid, t Transform) *Mask {
-	r := ResampleThrough(m.Volume(), to, t, Linear, 0)
 	out := &Mask{Grid: to, Data: make([]bool, to.Len()), Path: m.Path, Source: m.Source}
-	for x, f := range r.Data {
+	step := m.Affine.Inverse().Mul(t).Mul(to.Affine)
+	if whole, ok := step.wholeVoxels(to.Size); ok {
+		eachRow(to, whole, func(n int, p, step [3]float64) {
+			nearestRow(out.Data[n:][:to.Size[0]], m.Data, m.Size, p, step, false)
+		})
+		return out
+	}
+	for x, f := range ResampleThrough(m.Volume(), to, t, Linear, 0).Data {
 		out.Data[x] = f >= 0.5
 	}
 	return out
-}
-
-// WriteMask writes m as zeros and ones of type uint8; see Write.
-func WriteMask(path string, m *Mask) error { return WriteMaskIn(nil, path, m) }
-
-// WriteMaskIn is WriteMask as one of a set of files.
-func WriteMaskIn(set *outfile.Set, path string, m *Mask) error {
-	return WriteIn(set, path, m.Volume(), Uint8)
 }
 
 // ReadMask reads a file that must be a mask; see Volume.Mask.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,18 +29,56 @@ func Write(path string, v *Volume, t DType) error { return WriteIn(nil, path, v,
 
 // WriteIn is Write as one of a set of files.
 func WriteIn(set *outfile.Set, path string, v *Volume, t DType) error {
-	lower := strings.ToLower(path)
-	zip := strings.HasSuffix(lower, ".nii.gz")
-	if !zip && !strings.HasSuffix(lower, ".nii") {
+	return writeIn(set, path, func(w io.Writer) error { return Encode(w, v, t) })
+}
+
+// WriteMask writes m as zeros and ones of type uint8; see Write.
+func WriteMask(path string, m *Mask) error { return WriteMaskIn(nil, path, m) }
+
+// WriteMaskIn is WriteMask as one of a set of files.
+func WriteMaskIn(set *outfile.Set, path string, m *Mask) error {
+	return writeIn(set, path, func(w io.Writer) error {
+		head := &Volume{Grid: m.Grid, Path: m.Path, Source: m.Source}
+		return encode(w, head, Uint8, len(m.Data), func(values []float32, lo int) {
+			for n := range values {
+				values[n] = 0
+				if m.Data[lo+n] {
+					values[n] = 1
+				}
+			}
+		})
+	})
+}
+
+// WriteLabelsIn writes the number of each voxel, from 0 to 65535, as an image on the grid of
+// m, as one of a set of files: of type uint8 where they fit, else uint16.
+func WriteLabelsIn(set *outfile.Set, path string, m *Mask, labels []int32) error {
+	t := Uint8
+	if len(labels) > 0 && slices.Max(labels) > math.MaxUint8 {
+		t = Uint16
+	}
+	return writeIn(set, path, func(w io.Writer) error {
+		head := &Volume{Grid: m.Grid, Path: m.Path, Source: m.Source}
+		return encode(w, head, t, len(labels), func(values []float32, lo int) {
+			for n := range values {
+				values[n] = float32(labels[lo+n])
+			}
+		})
+	})
+}
+
+func writeIn(set *outfile.Set, path string, encode func(w io.Writer) error) error {
+	_, ending, ok := CutEnding(path)
+	if !ok {
 		return fmt.Errorf("cannot write %s: the name must end in .nii or .nii.gz", path)
 	}
 	return set.Write(path, func(w io.Writer) error {
-		if !zip {
-			return Encode(w, v, t)
+		if !strings.EqualFold(ending, ".nii.gz") {
+			return encode(w)
 		}
 		z := gzip.NewWriter(w)
 		z.ModTime = time.Unix(0, 0) // stored as 0, "no time"; the zero time.Time would not be
-		if err := Encode(z, v, t); err != nil {
+		if err := encode(z); err != nil {
 			return err
 		}
 		return z.Close()
@@ -48,11 +87,16 @@ func WriteIn(set *outfile.Set, path string, v *Volume, t DType) error {
 
 // Encode is Write to a stream, not compressed.
 func Encode(w io.Writer, v *Volume, t DType) error {
+	return encode(w, v, t, len(v.Data), func(values []float32, lo int) { copy(values, v.Data[lo:]) })
+}
+
+// encode writes n values with the header of v; part fills in those from lo on.
+func encode(w io.Writer, v *Volume, t DType, n int, part func(values []float32, lo int)) error {
 	if t.Size() == 0 {
 		return fmt.Errorf("%s cannot be written", t)
 	}
-	if len(v.Data) != v.Len() {
-		return fmt.Errorf("%s has %d values for %d voxels", v.Name(), len(v.Data), v.Len())
+	if n != v.Len() {
+		return fmt.Errorf("%s has %d values for %d voxels", v.Name(), n, v.Len())
 	}
 	h, extra, err := v.header()
 	if err != nil {
@@ -78,14 +122,14 @@ func Encode(w io.Writer, v *Volume, t DType) error {
 		return err
 	}
 	const chunk = 1 << 16
-	buf := make([]byte, min(v.Len(), chunk)*t.Size())
-	for lo := 0; lo < v.Len(); lo += chunk {
-		part := v.Data[lo:min(lo+chunk, v.Len())]
-		b := buf[:len(part)*t.Size()]
-		if i := t.encode(b, part); i >= 0 {
-			i += lo
-			nx, ny := v.Size[0], v.Size[1]
-			return fmt.Errorf("voxel (%d, %d, %d) is %g, which %s cannot hold", i%nx, i/nx%ny, i/(nx*ny), v.Data[i], t)
+	buf, values := make([]byte, min(n, chunk)*t.Size()), make([]float32, min(n, chunk))
+	for lo := 0; lo < n; lo += chunk {
+		values := values[:min(chunk, n-lo)]
+		part(values, lo)
+		b := buf[:len(values)*t.Size()]
+		if x := t.encode(b, values); x >= 0 {
+			i, j, k := v.voxelAt(lo + x)
+			return fmt.Errorf("voxel (%d, %d, %d) is %g, which %s cannot hold", i, j, k, values[x], t)
 		}
 		if h.order == binary.BigEndian {
 			swap(b, t.Size())

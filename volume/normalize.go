@@ -166,7 +166,13 @@ func brainValues(v *Volume, mask *Mask) ([]float32, error) {
 	if mask != nil && (mask.Size != v.Size || len(mask.Data) != len(v.Data)) {
 		return nil, fmt.Errorf("%s: the brain mask %s has %v voxels, the image %v; give a mask on the image's grid", v.Name(), mask.Name(), mask.Size, v.Size)
 	}
-	values := make([]float32, 0, len(v.Data))
+	n := 0 // of values, so that they take no more memory than they need
+	for x, f := range v.Data {
+		if f != 0 && (mask == nil || mask.Data[x]) {
+			n++
+		}
+	}
+	values := make([]float32, 0, n)
 	for x, f := range v.Data {
 		if mask != nil && !mask.Data[x] {
 			continue

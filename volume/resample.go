@@ -51,21 +51,27 @@ func ResampleThrough(v *Volume, to Grid, t Transform, in Interp, outside float32
 	row := linearRow
 	src := v.Data
 	if w, ok := m.wholeVoxels(to.Size); ok {
-		m, row = w, nearestRow
+		m, row = w, nearestRow[float32]
 	} else if in == Nearest {
-		row = nearestRow
+		row = nearestRow[float32]
 	} else if in == Cubic {
 		row, src = cubicRow, splineCoefficients(v)
 	}
-	nx, ny, nz := to.Size[0], to.Size[1], to.Size[2]
-	step := [3]float64{m[0][0], m[1][0], m[2][0]}
-	par.For(nz, func(k int) {
-		for j := range ny {
-			dst := out.Data[to.Index(0, j, k):][:nx]
-			row(dst, src, v.Size, m.Apply([3]float64{0, float64(j), float64(k)}), step, outside)
-		}
+	eachRow(to, m, func(n int, p, step [3]float64) {
+		row(out.Data[n:][:to.Size[0]], src, v.Size, p, step, outside)
 	})
 	return out
+}
+
+// eachRow visits the rows of a grid: the offset of the first voxel, where m maps it to,
+// and how far apart the images of neighbours are.
+func eachRow(g Grid, m Affine, row func(n int, p, step [3]float64)) {
+	step := [3]float64{m[0][0], m[1][0], m[2][0]}
+	par.For(g.Size[2], func(k int) {
+		for j := range g.Size[1] {
+			row(g.Index(0, j, k), m.Apply([3]float64{0, float64(j), float64(k)}), step)
+		}
+	})
 }
 
 // wholeVoxels is a with whole entries where it only flips, reorders and shifts
@@ -94,7 +100,7 @@ func inside(x float64, n int) bool { return x >= -edge && x <= float64(n-1)+edge
 // A row function fills one row of the result: position p + i·step of the image
 // src of that size goes to dst[i].
 
-func nearestRow(dst, src []float32, size [3]int, p, step [3]float64, outside float32) {
+func nearestRow[T float32 | bool](dst, src []T, size [3]int, p, step [3]float64, outside T) {
 	at := func(x float64, n int) int { return max(0, min(n-1, int(math.Floor(x+0.5)))) }
 	for i := range dst {
 		x, y, z := along(p, step, i)

@@ -152,7 +152,7 @@ func TestExitStatusAndMessages(t *testing.T) {
 		{2, []string{"alpha"}, []string{"evaluate", "--truth", truth, "--pred", truth, "--alpha", "2"}},
 		{1, []string{"absent.nii.gz"}, segment("--model", seg, "--flair", filepath.Join(dir, "absent.nii.gz"))},
 		{1, []string{"short.nii.gz"}, segment("--model", seg, "--flair", short)},
-		{1, []string{"nan.nii.gz", "NaN"}, segment("--model", seg, "--flair", nan)},
+		{1, []string{"nan.nii.gz", "inside the brain are NaN", "(16, 16, 16)"}, segment("--model", seg, "--flair", nan)},
 		{1, []string{"constant.nii.gz"}, segment("--model", seg, "--flair", constant)},
 		{1, []string{"empty.nii.gz"}, segment("--model", seg, "--flair", empty)},
 		{1, []string{"turned.nii.gz", "3"}, segment("--model", seg, "--flair", t1, "--brainmask", turned)},

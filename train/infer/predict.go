@@ -25,6 +25,10 @@ type Options struct {
 
 	Threshold float64 // a voxel is lesion above this probability
 
+	// WithoutImages leaves the aligned images out of the result, to free their memory before
+	// the windows are computed.
+	WithoutImages bool
+
 	// Progress, if set, is told the number of windows done and to do, over all
 	// members.
 	Progress func(done, total int)
@@ -74,7 +78,7 @@ type Result struct {
 	Mask *volume.Mask   // where the mean probability is above the threshold, inside the brain
 	Prob *volume.Volume // mean lesion probability, 0 outside the brain
 
-	Aligned []*volume.Volume // the time points on that grid
+	Aligned []*volume.Volume // the time points on that grid; nil with Options.WithoutImages
 	Brain   *volume.Mask     // nil where none was used
 }
 
@@ -95,13 +99,18 @@ func Predict(ctx context.Context, members []Member, c prep.Case, opt Options) (*
 	if err != nil {
 		return nil, err
 	}
+	c = prep.Case{}
+	on := &volume.Volume{Grid: p.Aligned[0].Grid, Source: p.Aligned[0].Source}
+	if opt.WithoutImages {
+		p.Aligned = nil
+	}
 	prob, err := Canonical(ctx, members, p, opt)
 	if err != nil {
 		return nil, err
 	}
 	p.Images, p.Brain = nil, nil // free them before the result is made
 	r := &Result{Aligned: p.Aligned, Brain: p.Masked}
-	r.Prob = onGrid(prob, p.Aligned[0])
+	r.Prob = onGrid(prob, on)
 	r.Mask = &volume.Mask{Grid: r.Prob.Grid, Data: make([]bool, len(r.Prob.Data)), Source: r.Prob.Source}
 	for i, x := range r.Prob.Data {
 		if p.Masked != nil && !p.Masked.Data[i] {

@@ -4,17 +4,21 @@ package predict
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"math"
+	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/device/cpu"
 	"voxgrad/internal/outfile"
 	"voxgrad/internal/settings"
+	"voxgrad/metrics"
 	"voxgrad/models"
-	"voxgrad/report"
 	"voxgrad/train/infer"
 	"voxgrad/train/prep"
-	"voxgrad/volume"
 )
 
 // predictJob is one call of segment or predict.
@@ -23,9 +27,11 @@ type predictJob struct {
 	models  []string // weights files; several are an ensemble
 	images  []string // one or two
 	brain   string   // file, "none", or "" to find it
+	brainAt float64  // threshold of a brain mask that is a map; 0: it must be a mask
 	device  string
 	out     string
 	prob    string
+	labels  string
 	table   string
 	picture string
 	asJSON  bool
@@ -35,6 +41,9 @@ type predictJob struct {
 	weights    string
 	patch, hop string
 	opt        infer.Options
+
+	minMM3       float64 // lesions of this volume or less are not counted
+	connectivity int
 }
 
 // NewSegment returns the command segment.
@@ -43,6 +52,7 @@ func NewSegment() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "segment --model W --flair F --out M",
 		Short:   "Find the lesions in one FLAIR scan",
+		Long:    "Finds the lesions in a FLAIR scan.\n" + counting,
 		Example: "  voxgrad segment --model segmenter.safetensors --flair flair.nii.gz --out lesions.nii.gz --prob prob.nii.gz --picture lesions.png",
 		Args:    cli.ExactArgs(0, ""),
 		RunE:    j.command,
@@ -65,7 +75,8 @@ func New() *cobra.Command {
 Both scans must lie on one grid, in one space (--resample-times accepts another
 grid in the same space). Scans that were not moved can be given with the affine
 transforms of a registration: then --space names an image on the grid of the common
-space, and the results come back on the grid of the first scan.`,
+space, and the results come back on the grid of the first scan.
+` + counting,
 		Example: `  voxgrad predict --model detector.safetensors --time1 flair1.nii.gz --time2 flair2.nii.gz --out new.nii.gz
   voxgrad predict --model fold_0.safetensors --model fold_1.safetensors --time1 a.nii.gz --time2 b.nii.gz --out new.nii.gz`,
 		Args: cli.ExactArgs(0, ""),
@@ -85,6 +96,15 @@ space, and the results come back on the grid of the first scan.`,
 	return cmd
 }
 
+const counting = `
+The mask holds every voxel whose probability is above --threshold. A lesion is a
+piece of it, connected by --connectivity, of more than --min-lesion-mm3: the table
+and --labels, whose numbers are those of the table, leave smaller pieces out, as the
+evaluation does.
+
+How the scan is prepared is in the weights (normalisation, interpolation, windows,
+threshold); a flag that says otherwise is obeyed with a warning.`
+
 // flags are those that both commands have.
 func (j *predictJob) flags(cmd *cobra.Command) {
 	j.opt = infer.Defaults()
@@ -92,10 +112,15 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	f.StringArrayVar(&j.models, "model", nil, "weights file; several make an ensemble (required)")
 	f.StringVar(&j.out, "out", "", "mask to write (required)")
 	f.StringVar(&j.prob, "prob", "", "probability map to write")
+	f.StringVar(&j.labels, "labels", "", "image of the lesions to write, numbered as in the table")
 	f.StringVar(&j.table, "table", "", "table of lesions to write, CSV")
 	f.StringVar(&j.picture, "picture", "", "picture of the largest lesions to write, PNG")
 	f.BoolVar(&j.asJSON, "json", false, "print the table of lesions as JSON")
-	f.StringVar(&j.brain, "brainmask", "", "brain mask on the scan's grid; none: no mask; default: where a skull-stripped scan is not zero")
+	f.StringVar(&j.brain, "brainmask", "", "brain mask on the scan's grid, or with --space on that grid; none: no mask; default: where a skull-stripped scan is not zero")
+	f.Float64Var(&j.brainAt, "brainmask-threshold", 0, "--brainmask may be a map or any image: its voxels above this are the brain")
+	f.Float64Var(&j.opt.Threshold, "threshold", j.opt.Threshold, "a voxel is lesion above this probability")
+	f.Float64Var(&j.minMM3, "min-lesion-mm3", metrics.DefaultOptions().MinLesionMM3, "lesions of this volume or less are not counted")
+	f.IntVar(&j.connectivity, "connectivity", 6, "voxels of one lesion share: 6 a face, 18 a face or an edge, 26 a face, an edge or a corner")
 	f.StringVar(&j.opt.Normalize, "normalize", j.opt.Normalize, "intensity normalisation: kde, median or none")
 	f.StringVar(&j.opt.Interpolation, "interpolation", j.opt.Interpolation, "onto the 1 mm grid: linear or cubic")
 	f.StringVar(&j.patch, "patch", "64x64x64", "window in voxels of 1 mm, x, y, z")
@@ -105,6 +130,7 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	cli.Reads(cmd, "model", "brainmask")
 	cli.Writes(cmd, "out", cli.Images...)
 	cli.Writes(cmd, "prob", cli.Images...)
+	cli.Writes(cmd, "labels", cli.Images...)
 	cli.Writes(cmd, "table", cli.Tables...)
 	cli.Writes(cmd, "picture", cli.PNG...)
 	cli.DeviceFlag(cmd, &j.device)
@@ -116,13 +142,11 @@ func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
 	if j.opt.Patch, err = settings.ParseSize(j.patch); err != nil {
 		return cli.Usagef(cmd, "--patch: %v", err)
 	}
-	for a, n := range j.opt.Patch {
-		j.opt.Hop[a] = max(1, n/2)
+	if err := models.CheckGrid(j.opt.Patch[:]...); err != nil {
+		return cli.Usagef(cmd, "--patch: %v", err)
 	}
-	if j.hop != "" {
-		if j.opt.Hop, err = settings.ParseSize(j.hop); err != nil {
-			return cli.Usagef(cmd, "--hop: %v", err)
-		}
+	if err := j.hops(); err != nil {
+		return cli.Usagef(cmd, "--hop: %v", err)
 	}
 	switch j.weights {
 	case "uniform", "gaussian":
@@ -133,50 +157,110 @@ func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
 	if err := j.opt.Check(); err != nil {
 		return cli.Usagef(cmd, "%v", err)
 	}
+	switch {
+	case j.connectivity != 6 && j.connectivity != 18 && j.connectivity != 26:
+		return cli.Usagef(cmd, "--connectivity %d: want 6, 18 or 26", j.connectivity)
+	case !(j.minMM3 >= 0) || math.IsInf(j.minMM3, 1):
+		return cli.Usagef(cmd, "--min-lesion-mm3 %g: a volume of 0 or more is needed", j.minMM3)
+	case cmd.Flags().Changed("brainmask-threshold") && (j.brain == "" || j.brain == "none"):
+		return cli.Usagef(cmd, "--brainmask-threshold goes with --brainmask FILE")
+	}
 	return j.run(cmd)
+}
+
+// hops sets the distance between windows.
+func (j *predictJob) hops() (err error) {
+	if j.hop != "" {
+		j.opt.Hop, err = settings.ParseSize(j.hop)
+		return err
+	}
+	for a, n := range j.opt.Patch {
+		j.opt.Hop[a] = max(1, n/2)
+	}
+	return nil
 }
 
 // run reads, predicts, writes and prints.
 func (j *predictJob) run(cmd *cobra.Command) error {
+	// Images are few and large: what one has left behind should not wait for the heap to
+	// double.
+	debug.SetGCPercent(20)
 	dev, err := cli.OpenDevice(cmd, j.device)
 	if err != nil {
 		return err
 	}
 	defer dev.Close()
 	var members []infer.Member
+	var prepared []models.Preparation
+	var biggest models.Config
 	for _, path := range j.models {
 		net, err := models.Load(dev, path, j.kind)
 		if err != nil {
 			return err
 		}
-		members = append(members, infer.Keep(net))
+		members, prepared = append(members, infer.Keep(net)), append(prepared, net.Preparation)
+		if net.Width >= biggest.Width {
+			biggest = net.Config
+		}
 	}
-	in, err := j.read()
+	if err := j.obey(cmd, prepared); err != nil {
+		return err
+	}
+	if dev.Name() == "cpu" {
+		if err := infer.Fits(biggest, j.opt.Patch, cpu.AvailableMemory()); err != nil {
+			return fmt.Errorf("--patch: %w", err)
+		}
+	}
+	in, err := j.read(cmd)
 	if err != nil {
 		return err
 	}
 	if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { // of the size that is known now
 		voxels := int64(in.Times[0].Len())
 		p.Size(j.out, voxels/1000, voxels)
-		if j.prob != "" {
-			p.Size(j.prob, voxels/1000, 4*voxels)
+		for _, path := range []string{j.prob, j.labels} {
+			if path != "" {
+				p.Size(path, voxels/1000, 4*voxels)
+			}
 		}
 	}); err != nil {
 		return err
 	}
-	ctx := cmd.Context()
-	result, err := j.predict(ctx, members, in)
+	masked, to := in.Brain != nil && in.Space == nil, native(in, j.picture != "")
+	result, err := j.predict(cmd.Context(), members, in)
 	if err != nil {
 		return err
 	}
-	back(in, result, j.opt.Threshold)
-	return j.write(in, result)
+	if to != nil {
+		to.back(result, j.opt.Threshold)
+	}
+	return j.write(masked, result)
+}
+
+// obey takes over what the weights say of their input.
+func (j *predictJob) obey(cmd *cobra.Command, prepared []models.Preparation) error {
+	all, err := infer.Agree(j.models, prepared)
+	if err != nil {
+		return err
+	}
+	against := j.opt.Obey(all, func(setting string) bool { return cmd.Flags().Changed(setting) })
+	if len(against) > 0 {
+		slog.Warn(fmt.Sprintf("%s: %s; the command line is obeyed", strings.Join(j.models, ", "), strings.Join(against, "; ")))
+	}
+	if err := j.hops(); err != nil {
+		return err
+	}
+	if err := j.opt.Check(); err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(j.models, ", "), err)
+	}
+	return nil
 }
 
 // predict shows the progress of infer.Predict.
 func (j *predictJob) predict(ctx context.Context, members []infer.Member, in prep.Case) (*infer.Result, error) {
 	var bar *cli.Progress
 	opt := j.opt
+	opt.WithoutImages = j.picture == ""
 	opt.Progress = func(done, total int) {
 		if bar == nil {
 			bar = cli.NewProgress("predicting", total)
@@ -185,51 +269,4 @@ func (j *predictJob) predict(ctx context.Context, members []infer.Member, in pre
 	}
 	defer func() { bar.Shut() }()
 	return infer.Predict(ctx, members, in, opt)
-}
-
-// write writes what was asked for and prints the table.
-func (j *predictJob) write(in prep.Case, r *infer.Result) error {
-	lesions, err := report.Lesions(r.Mask.Volume(), r.Prob)
-	if err != nil {
-		return err
-	}
-	var files outfile.Set
-	defer files.Discard()
-	if j.prob != "" {
-		if err := volume.WriteIn(&files, j.prob, r.Prob, volume.Float32); err != nil {
-			return err
-		}
-	}
-	if j.picture != "" {
-		img, err := report.LesionPicture(picture(j.kind, r, in.Brain != nil))
-		if err != nil {
-			return err
-		}
-		if err := report.WritePNGIn(&files, j.picture, img); err != nil {
-			return err
-		}
-	}
-	if j.table != "" {
-		if err := writeLesionCSV(&files, j.table, lesions); err != nil {
-			return err
-		}
-	}
-	if err := volume.WriteMaskIn(&files, j.out, r.Mask); err != nil {
-		return err
-	}
-	if err := files.Commit(); err != nil {
-		return err
-	}
-	if j.asJSON {
-		return cli.PrintJSON(map[string]any{"mask": j.out, "lesions": lesionRows(lesions)})
-	}
-	what := "lesions"
-	if j.kind == models.Detector {
-		what = "new lesions"
-	}
-	if len(lesions) == 0 {
-		fmt.Fprintf(cli.Out, "no %s\n", what)
-		return nil
-	}
-	return report.LesionTable(what, lesions).WriteText(cli.Out)
 }
