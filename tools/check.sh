@@ -82,7 +82,7 @@ if have cc; then
 	# table takes an hour so, and the emulator's own tests run its blocks side by side.
 	race -run 'Goroutines|Launch|Module|Late|Emulator|AdamKeeps|Close|MemoryLimit|OutOf|PoolReuses|Workspace|AllocOn' ./cuda
 	race -run 'TestConformance$/(ReLUGrad|Softmax|NonFinite|MaxPool)' ./cuda
-	race ./cmd/...
+	race ./cmd/voxgrad/internal/{augment,bench,cli,compare,data,demo,devices,evaluate}
 else
 	skip "cc is not installed: no race detector"
 fi
