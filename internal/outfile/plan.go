@@ -263,6 +263,9 @@ var sameName = func(dir, a, b string) bool {
 	if a == b {
 		return true
 	}
+	if ascii(a) && ascii(b) && !strings.EqualFold(a, b) {
+		return false // no file system takes these for one, and thousands of outputs are not worth asking
+	}
 	probe, err := os.MkdirTemp(dir, ".voxgrad-*.tmp")
 	if err != nil {
 		return false // writable tells why
@@ -276,6 +279,8 @@ var sameName = func(dir, a, b string) bool {
 	_, err = os.Lstat(filepath.Join(probe, b))
 	return err == nil
 }
+
+func ascii(s string) bool { return !strings.ContainsFunc(s, func(r rune) bool { return r > 127 }) }
 
 // writable tries whether the place can be written. tried are folders in which it could.
 func (w place) writable(tried map[string]bool) error {
