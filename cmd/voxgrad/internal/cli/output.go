@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"sync"
+
+	"golang.org/x/term"
 )
 
 // Out is standard output. Everything that a command prints goes through it, so that a
@@ -32,8 +34,8 @@ func (output) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// Fd is the descriptor of standard output, for who asks whether it is a terminal.
-func (output) Fd() uintptr { return os.Stdout.Fd() }
+// Terminal reports whether standard output is one.
+func Terminal() bool { return term.IsTerminal(int(os.Stdout.Fd())) }
 
 // OutError is the error of a command: err, or where it has none, or none but this one, the
 // first error of a write to Out.

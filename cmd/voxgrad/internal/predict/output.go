@@ -6,10 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"os"
 	"strconv"
-
-	"golang.org/x/term"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/internal/outfile"
@@ -98,7 +95,7 @@ func (j *predictJob) print(found *report.Found) error {
 		return nil
 	}
 	t := report.LesionTable(j.what(), found.Lesions)
-	if rest := len(t.Rows) - mostRows; rest > 0 && term.IsTerminal(int(os.Stdout.Fd())) {
+	if rest := len(t.Rows) - mostRows; rest > 0 && cli.Terminal() {
 		t.Rows = t.Rows[:mostRows]
 		t.Note = fmt.Sprintf("The %d largest are shown; --table FILE.csv writes the other %d too. ", mostRows, rest) + t.Note
 	}
