@@ -13,7 +13,33 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The programs of docs/library.md are built and run in a module of their own, by a replace directive and by a workspace,
+// readmeHead makes a file of what README.md shows.
+const readmeHead = `package main
+
+import (
+	"log"
+
+	"voxgrad/autograd"
+	"voxgrad/autograd/gradcheck"
+	"voxgrad/device"
+	"voxgrad/device/cpu"
+	"voxgrad/layers"
+)
+
+func init() {
+	image, classes := make([]float32, 512), make([]float32, 1024)
+	for i := range image {
+		image[i], classes[2*i+i%2] = float32(i%7), 1
+	}
+	if err := readme(image, classes); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func readme(image, classes []float32) error {
+`
+
+// The programs of docs/library.md and the lines of README.md are built and run in a module of their own, by a replace directive and by a workspace,
 // from the modules that this one needs and no others.
 func TestFromAnotherModule(t *testing.T) {
 	if testing.Short() {
@@ -25,6 +51,11 @@ func TestFromAnotherModule(t *testing.T) {
 	require.NoError(t, err)
 	sources := regexp.MustCompile("(?s)```go\n(package main.*?)```").FindAllStringSubmatch(string(docs), -1)
 	require.Len(t, sources, 2)
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(t, err)
+	snippet := regexp.MustCompile("(?s)```go\n(.*?)```").FindStringSubmatch(string(readme))
+	require.NotNil(t, snippet)
+	sources = append(sources, []string{"", readmeHead + snippet[1] + "return err }\n"})
 	modFile, err := os.ReadFile(filepath.Join(root, "go.mod"))
 	require.NoError(t, err)
 	ours := string(modFile)
