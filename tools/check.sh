@@ -78,7 +78,7 @@ if have cc; then
 	race() { CGO_ENABLED=1 go test -race -short -timeout 20m "$@"; }
 	race ./internal/... ./train/sample ./train/dataset ./train/tensorboard
 	race ./cuda/driver ./cuda/ptx ./cuda/emu ./cuda/kernels ./cuda/memplan ./cuda/peak ./examples/customop
-	race ./report/view ./cmd/voxgrad/internal/cli ./cmd/voxgrad/internal/view
+	race ./report/view ./cmd/voxgrad/internal/cli ./cmd/voxgrad/internal/view ./cmd/voxgrad/internal/train ./cmd/voxgrad/internal/evaluate
 	# Of the backend what goroutines, launches, memory and failures have to do with, and a few operations whole: all of the
 	# table takes an hour so, and the emulator's own tests run its blocks side by side.
 	race -run 'Goroutines|Launch|Module|Late|Emulator|AdamKeeps|Close|MemoryLimit|OutOf|PoolReuses|Workspace|AllocOn' ./cuda
