@@ -321,3 +321,88 @@ func (m *Mask) VoxelMM3() float64 {
 	s := m.Spacing()
 	return s[0] * s[1] * s[2]
 }
+
+// members reads the members of a gzip file one after another, as gzip does. What
+// follows the last one and is no member is left out: zeros that pad a file to
+// blocks, a newline, anything. gzip.Reader alone takes any byte for the beginning of
+// another member, and fewer bytes than a member's header for a file that was cut off.
+type members struct {
+	buf  *bufio.Reader
+	z    *gzip.Reader
+	tail int // bytes seen behind the last member that are not 0
+	done bool
+}
+
+func newMembers(buf *bufio.Reader) (*members, error) {
+	z, err := gzip.NewReader(buf)
+	if err != nil {
+		return nil, err
+	}
+	z.Multistream(false)
+	return &members{buf: buf, z: z}, nil
+}
+
+func (m *members) Read(b []byte) (int, error) {
+	for !m.done {
+		n, err := m.z.Read(b)
+		if n > 0 && errors.Is(err, io.EOF) {
+			return n, nil
+		}
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		next, _ := m.buf.Peek(2)
+		if len(next) < 2 || next[0] != 0x1f || next[1] != 0x8b {
+			m.done = true
+			for _, c := range next {
+				m.tail += int(min(c, 1))
+			}
+			break
+		}
+		if err := m.z.Reset(m.buf); err != nil { // it only began like a member
+			m.done, m.tail = true, 1
+			break
+		}
+		m.z.Multistream(false)
+	}
+	return 0, io.EOF
+}
+
+// foreign are formats that are met in place of a NIfTI file, by what they begin
+// with (at an offset).
+var foreign = []struct {
+	at    int
+	magic string
+	name  string
+}{
+	{0, "version https://git-lfs", "a Git LFS pointer, not the image; fetch it with git lfs pull"},
+	{0, "/annex/objects", "a git-annex pointer, not the image; fetch it with git annex get"},
+	{128, "DICM", "DICOM; convert the series to NIfTI, for example with dcm2niix"},
+	{0, "NRRD", "NRRD; convert it to NIfTI"},
+	{0, "ObjectType", "MetaImage; convert it to NIfTI"},
+	{0, "NDims", "MetaImage; convert it to NIfTI"},
+	{0, "\x00\x00\x00\x01", "FreeSurfer MGH; convert it to NIfTI, for example with mri_convert"},
+	{0, "\x89HDF", "HDF5 or MINC 2; convert it to NIfTI"},
+	{0, "CDF", "MINC 1; convert it to NIfTI"},
+	{0, "BZh", "compressed with bzip2; unpack it or use gzip"},
+	{0, "\xfd7zXZ", "compressed with xz; unpack it or use gzip"},
+	{0, "\x28\xb5\x2f\xfd", "compressed with zstd; unpack it or use gzip"},
+	{0, "PK\x03\x04", "a ZIP archive; unpack it"},
+	{0, "\x1f\x8b", "gzipped twice; unpack it once"},
+	{0, "<!DOCTYPE", "a web page"},
+	{0, "<html", "a web page"},
+}
+
+// notNIfTI says what a file that begins with b is instead; err is why no more of
+// it could be read.
+func notNIfTI(b []byte, err error) error {
+	for _, f := range foreign {
+		if len(b) > f.at && bytes.HasPrefix(b[f.at:], []byte(f.magic)) {
+			return fmt.Errorf("is not NIfTI but %s", f.name)
+		}
+	}
+	if err != nil {
+		return short(err, "the file ends after %d of the header's %d bytes", len(b), layouts[1].size)
+	}
+	return errors.New("is not NIfTI: it begins neither with a NIfTI-1 nor a NIfTI-2 header")
+}

@@ -167,3 +167,177 @@ func acquire(o PhantomOptions, a *anatomy, v *Volume, s *rng.Stream, t int) {
 		}
 	})
 }
+
+// latticeSize is the period of a lattice in cells, a power of two.
+const latticeSize = 32
+
+// lattice is smooth random noise in space: a cubic B-spline over normal numbers on
+// a cubic lattice, mean 0, standard deviation 1, repeated every latticeSize cells.
+type lattice struct {
+	perMM  float64 // cells per millimetre
+	shift  [3]float64
+	values []float32
+}
+
+// splineSD is the standard deviation of a cubic B-spline over independent unit
+// normals in 3D: its squared weights sum to 151/315 per axis, on average over the
+// place in a cell.
+var splineSD = math.Pow(151.0/315, 1.5)
+
+func newLattice(cellMM float64, seed uint64, name string) *lattice {
+	s := rng.New(seed, "phantom", "lattice", name)
+	l := &lattice{perMM: 1 / cellMM, values: make([]float32, latticeSize*latticeSize*latticeSize)}
+	for d := range l.shift {
+		l.shift[d] = s.Uniform(0, latticeSize)
+	}
+	for n := range l.values {
+		l.values[n] = float32(s.Normal() / splineSD)
+	}
+	return l
+}
+
+// at is the noise at a place in millimetres.
+func (l *lattice) at(p [3]float64) float64 {
+	var w [3][4]float32
+	var n [3][4]int
+	for d := range 3 {
+		n[d], w[d], _ = l.taps(p[d], d)
+	}
+	return float64(l.sum(&n, &w[0], &w[1], &w[2]))
+}
+
+// slope is at and the length of its gradient per millimetre.
+func (l *lattice) slope(p [3]float64) (value, slope float64) {
+	var w, dw [3][4]float32
+	var n [3][4]int
+	for d := range 3 {
+		n[d], w[d], dw[d] = l.taps(p[d], d)
+	}
+	x := float64(l.sum(&n, &dw[0], &w[1], &w[2]))
+	y := float64(l.sum(&n, &w[0], &dw[1], &w[2]))
+	z := float64(l.sum(&n, &w[0], &w[1], &dw[2]))
+	return float64(l.sum(&n, &w[0], &w[1], &w[2])), l.perMM * math.Sqrt(x*x+y*y+z*z)
+}
+
+// taps are the four lattice places around p mm on axis d, their weights, and the
+// derivatives of the weights per cell.
+func (l *lattice) taps(p float64, d int) (n [4]int, w, dw [4]float32) {
+	x := p*l.perMM + l.shift[d]
+	f := math.Floor(x)
+	t := float32(x - f)
+	for i := range 4 {
+		n[i] = (int(f) + i) & (latticeSize - 1)
+	}
+	u := 1 - t
+	w = [4]float32{u * u * u / 6, (3*t*t*t - 6*t*t + 4) / 6, (3*u*u*u - 6*u*u + 4) / 6, t * t * t / 6}
+	dw = [4]float32{-u * u / 2, (3*t*t - 4*t) / 2, (4*u - 3*u*u) / 2, t * t / 2}
+	return n, w, dw
+}
+
+// sum weighs the 64 lattice values around a place.
+func (l *lattice) sum(n *[3][4]int, wx, wy, wz *[4]float32) float32 {
+	var sum float32
+	for k := range 4 {
+		for j := range 4 {
+			row := l.values[(n[2][k]*latticeSize+n[1][j])*latticeSize:][:latticeSize]
+			line := wx[0]*row[n[0][0]] + wx[1]*row[n[0][1]] + wx[2]*row[n[0][2]] + wx[3]*row[n[0][3]]
+			sum += wz[k] * wy[j] * line
+		}
+	}
+	return sum
+}
+
+// field is l at every voxel of a grid with that spacing, counted from its corner.
+// It evaluates l at a third of a cell and interpolates linearly between.
+func (l *lattice) field(size [3]int, spacing [3]float64) []float32 {
+	var skip, coarse [3]int
+	for d := range 3 {
+		skip[d] = max(1, int(1/(3*l.perMM*spacing[d])))
+		coarse[d] = (size[d]-1)/skip[d] + 2
+	}
+	c := New(Grid{Size: coarse})
+	par.For(coarse[2], func(k int) {
+		for j := range coarse[1] {
+			for i := range coarse[0] {
+				c.Data[c.Index(i, j, k)] = float32(l.at([3]float64{
+					float64(i*skip[0]) * spacing[0], float64(j*skip[1]) * spacing[1], float64(k*skip[2]) * spacing[2],
+				}))
+			}
+		}
+	})
+	out := make([]float32, size[0]*size[1]*size[2])
+	par.For(size[2], func(k int) {
+		row := make([]float32, coarse[0])
+		for j := range size[1] {
+			mix := func(a, b, t float32) float32 { return a + (b-a)*t }
+			tj, tk := float32(j%skip[1])/float32(skip[1]), float32(k%skip[2])/float32(skip[2])
+			at := c.Index(0, j/skip[1], k/skip[2])
+			for i := range row {
+				x := at + i
+				y, z := x+coarse[0], x+coarse[0]*coarse[1]
+				row[i] = mix(mix(c.Data[x], c.Data[y], tj), mix(c.Data[z], c.Data[z+coarse[0]], tj), tk)
+			}
+			line := out[(k*size[1]+j)*size[0]:][:size[0]]
+			for i := range line {
+				t := float32(i%skip[0]) / float32(skip[0])
+				line[i] = mix(row[i/skip[0]], row[i/skip[0]+1], t)
+			}
+		}
+	})
+	return out
+}
+
+// gaussianBlur smooths data in place with a Gaussian of standard deviation sigma
+// (mm, per axis; 0 leaves the axis alone), cut at three sigma; the edge value
+// continues beyond the image.
+func gaussianBlur(data []float32, size [3]int, spacing, sigma [3]float64) {
+	stride := [3]int{1, size[0], size[0] * size[1]}
+	for axis := range 3 {
+		s := sigma[axis] / spacing[axis]
+		reach := int(math.Ceil(3 * s))
+		if reach < 1 || size[axis] < 2 {
+			continue
+		}
+		weights := make([]float32, reach+1)
+		total := 0.0
+		for n := range weights {
+			w := math.Exp(-float64(n*n) / (2 * s * s))
+			weights[n] = float32(w)
+			total += w
+			if n > 0 {
+				total += w
+			}
+		}
+		for n := range weights {
+			weights[n] /= float32(total)
+		}
+		n, step := size[axis], stride[axis]
+		// A slab holds all lines that share the slowest other axis.
+		slow := 2
+		if axis == 2 {
+			slow = 1
+		}
+		fast := 3 - axis - slow
+		par.For(size[slow], func(slab int) {
+			line := make([]float32, n+2*reach)
+			for f := range size[fast] {
+				start := slab*stride[slow] + f*stride[fast]
+				for i := range line {
+					line[i] = data[start+min(max(i-reach, 0), n-1)*step]
+				}
+				for i := range n {
+					sum := weights[0] * line[i+reach]
+					for t := 1; t <= reach; t++ {
+						sum += weights[t] * (line[i+reach-t] + line[i+reach+t])
+					}
+					data[start+i*step] = sum
+				}
+			}
+		})
+	}
+}
+
+// saturate is x cut to [0, 1].
+func saturate(x float64) float64 { return min(max(x, 0), 1) }
+
+func square(x float64) float64 { return x * x }
