@@ -88,11 +88,12 @@ func (v *Volume) mostFrequent() (value float32, share float64) {
 
 // Limits of Implausible.
 const (
-	largestBrainMM3 = 2.2e6 // the largest brains, with the fluid around them, have some 2 litres
+	largestBrainMM3 = 2.0e6 // the largest brains, with the fluid around them, have some 1.9 litres
+	longestBrainMM  = 195   // from the front to the back; heads are longer
 	mostOfAFace     = 0.25  // of a face of the image
 )
 
-// Implausible says why m is hardly a brain: too large for one, or cut off by the
+// Implausible says why m is hardly a brain: too large or too long for one, or cut off by the
 // image's border; "" where nothing speaks against it.
 func (m *Mask) Implausible() string {
 	n, s := m.Count(), m.Affine.Spacing()
@@ -114,7 +115,10 @@ func (m *Mask) Implausible() string {
 			}
 		}
 	}
+	longest := max(float64(hi[0]-lo[0])*s[0], float64(hi[1]-lo[1])*s[1], float64(hi[2]-lo[2])*s[2])
 	switch {
+	case longest > longestBrainMM && mm3 <= largestBrainMM3:
+		return fmt.Sprintf("it is %.0f mm long; a brain has up to 190: does the scan still show the skull?", longest)
 	case mm3 > largestBrainMM3:
 		return fmt.Sprintf("it has %.1f litres (%.0f %% of the image, %.0f %% of the box around it); a brain has up to 2: does the scan still show the skull?",
 			mm3/1e6, 100*float64(n)/float64(max(1, len(m.Data))), 100*float64(n)/max(1, box))

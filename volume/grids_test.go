@@ -156,6 +156,7 @@ func TestImplausibleBrains(t *testing.T) {
 	}
 	require.Empty(t, ball(36, 44, 33, 44).Implausible(), "a large brain: 1.75 litres")
 	require.Contains(t, ball(45, 55, 44, 44).Implausible(), "it has 3.6 litres (42 % of the image, 53 % of the box around it); a brain has up to 2")
+	require.Contains(t, ball(30, 52, 33, 44).Implausible(), "it is 208 mm long; a brain has up to 190")
 	require.Contains(t, ball(36, 44, 33, 0).Implausible(), "it covers up to 41 % of the image's lower face")
 	require.Contains(t, ball(36, 44, 33, 89).Implausible(), "upper face")
 }
