@@ -17,10 +17,11 @@ import (
 // moves whole tensors.
 var streaming = func() []string {
 	var names []string
-	conv, transfer := reflect.TypeFor[device.Conv](), reflect.TypeFor[device.Transfer]()
+	conv, catconv, transfer := reflect.TypeFor[device.Conv](), reflect.TypeFor[device.CatConv](), reflect.TypeFor[device.Transfer]()
 	for m := range reflect.TypeFor[device.NetworkOps]().Methods() {
 		_, isConv := conv.MethodByName(m.Name)
-		if _, isTransfer := transfer.MethodByName(m.Name); !isConv && !isTransfer {
+		_, isCatConv := catconv.MethodByName(m.Name)
+		if _, isTransfer := transfer.MethodByName(m.Name); !isConv && !isCatConv && !isTransfer {
 			names = append(names, m.Name)
 		}
 	}

@@ -20,6 +20,7 @@ type NetworkOps interface {
 	Pool
 	Up
 	Channels
+	CatConv
 	Loss
 	Optimizer
 	Random

@@ -8,10 +8,8 @@ import (
 
 // decoder is the way up, shared by all models.
 type decoder struct {
-	up   [levels]*layers.Up        // up1, up2, up3
-	norm [levels]*layers.BatchNorm // bn10, bn9, bn8
-	conv [levels]*layers.Conv      // conv10, conv9, conv8
-	out  *layers.Conv
+	up  [levels]*layers.CatConv // up1 bn10 conv10, up2 bn9 conv9, up3 bn8 conv8
+	out *layers.Conv
 }
 
 func newDecoder(s layers.Scope, c Config) *decoder {
@@ -21,9 +19,9 @@ func newDecoder(s layers.Scope, c Config) *decoder {
 	for l := levels - 1; l >= 0; l-- {
 		skip := w << (l + 1)
 		out := max(skip, 4*w) // conv10 keeps the 4w channels of conv9
-		d.up[l] = layers.NewUp(s.In(name("up", l+1)), c.Up, below)
-		d.norm[l] = layers.NewBatchNorm(s.In(name("bn", 10-l)), below+skip)
-		d.conv[l] = layers.NewConv(s.In(name("conv", 10-l)), below+skip, out, convReLU)
+		up := layers.NewUp(s.In(name("up", l+1)), c.Up, below)
+		norm := layers.NewBatchNorm(s.In(name("bn", 10-l)), below+skip)
+		d.up[l] = layers.NewCatConv(up, norm, layers.NewConv(s.In(name("conv", 10-l)), below+skip, out, convReLU))
 		below = out
 	}
 	d.out = layers.NewConv(s.In("conv_out"), below, c.Cout, layers.ConvOptions{ConvParams: device.Conv3x3x3})
@@ -35,8 +33,7 @@ func newDecoder(s layers.Scope, c Config) *decoder {
 func (d *decoder) forward(t *autograd.Tape, f [levels + 1]*autograd.Var) *autograd.Var {
 	x := f[levels]
 	for l := levels - 1; l >= 0; l-- {
-		x = t.Concat(d.up[l].Forward(t, x), f[l])
-		x = d.conv[l].Forward(t, d.norm[l].Forward(t, x))
+		x = d.up[l].Forward(t, x, f[l])
 	}
 	return d.out.Forward(t, x)
 }

@@ -12,10 +12,10 @@ import (
 // encoder is the way down, shared by all models. Features come from four
 // levels: 2w, 4w, 8w and 16w channels on the full, half, quarter and eighth grid.
 type encoder struct {
-	first, second [levels]*layers.Conv      // conv1, conv3, conv5; conv2, conv4, conv6
-	mid, below    [levels]*layers.BatchNorm // bn1, bn3, bn5; bn2, bn4, bn6
-	drop          [levels]*layers.Dropout
-	bottom        *layers.Conv // conv7
+	first  *layers.Conv            // conv1
+	second [levels]*layers.CatConv // bn1 conv2, bn3 conv4, bn5 conv6
+	drop   [levels]*layers.Dropout
+	below  [levels]*layers.CatConv // bn2 conv3, bn4 conv5, bn6 conv7
 }
 
 const levels = 3
@@ -28,31 +28,34 @@ const Multiple = 1 << levels
 
 func newEncoder(s layers.Scope, c Config) *encoder {
 	e := new(encoder)
-	in := c.Cin
+	w := c.Width
+	e.first = layers.NewConv(s.In("conv1"), c.Cin, w, convReLU)
 	for l := range levels {
 		a, b := 2*l+1, 2*l+2
-		mid, out := c.Width<<l, c.Width<<(l+1)
-		e.first[l] = layers.NewConv(s.In(name("conv", a)), in, mid, convReLU)
-		e.mid[l] = layers.NewBatchNorm(s.In(name("bn", a)), mid)
-		e.second[l] = layers.NewConv(s.In(name("conv", b)), mid, out, convReLU)
+		mid := w << l
+		norm := layers.NewBatchNorm(s.In(name("bn", a)), mid)
+		e.second[l] = layers.NewCatConv(nil, norm, layers.NewConv(s.In(name("conv", b)), mid, 2*mid, convReLU))
 		e.drop[l] = layers.NewDropout(s.In(name("dropout", b)), c.Dropout)
-		e.below[l] = layers.NewBatchNorm(s.In(name("bn", b)), out)
-		in = out
+		next := 2 * mid
+		if l == levels-1 {
+			next = 4 * mid // conv7
+		}
+		norm = layers.NewBatchNorm(s.In(name("bn", b)), 2*mid)
+		e.below[l] = layers.NewCatConv(nil, norm, layers.NewConv(s.In(name("conv", b+1)), 2*mid, next, convReLU))
 	}
-	e.bottom = layers.NewConv(s.In("conv7"), in, 2*in, convReLU)
 	return e
 }
 
-// forward gives the features of the levels, finest first. The skip is taken
+// forward returns the features of the levels, finest first. The skip is taken
 // before pooling, dropout and norm.
 func (e *encoder) forward(t *autograd.Tape, x *autograd.Var) (f [levels + 1]*autograd.Var) {
+	x = e.first.Forward(t, x)
 	for l := range levels {
-		x = e.mid[l].Forward(t, e.first[l].Forward(t, x))
 		f[l] = e.second[l].Forward(t, x)
 		x = t.MaxPool(t.Hold(f[l]))
 		x = e.below[l].Forward(t, e.drop[l].Forward(t, x))
 	}
-	f[levels] = e.bottom.Forward(t, x)
+	f[levels] = x
 	return f
 }
 

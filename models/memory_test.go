@@ -18,17 +18,16 @@ import (
 // voxel of the full grid, level by level (l = 0, 1, 2 with m = w·2^l and 8^-l of the
 // voxels):
 //
-//	way down: conv m, norm m, conv 2m, and on the next grid pool 2m, dropout 2m, norm 2m
+//	way down: conv m, conv 2m, and on the next grid pool 2m, dropout 2m; norms are not made
 //	bottom:   conv 16w on the grid of V/512
-//	way up:   concat and norm (below + 2m) each, conv (4w, 4w, 8w); up itself is not kept
+//	way up:   conv (4w, 4w, 8w); what is upsampled, concatenated and normalised is not made
 //	logits:   2
 func keptByTraining(w, voxels int) int {
 	n := 16*w*voxels/512 + 2*voxels
 	for l := range 3 {
 		m, v := w<<l, voxels>>(3*l)
-		n += (m+m+2*m)*v + 3*2*m*v/8
-		below, out := []int{4 * w, 8 * w, 16 * w}[l], []int{4 * w, 4 * w, 8 * w}[l]
-		n += 2*(below+2*m)*v + out*v
+		n += (m+2*m)*v + 2*2*m*v/8
+		n += []int{4 * w, 4 * w, 8 * w}[l] * v
 	}
 	return n
 }
@@ -73,12 +72,12 @@ func TestPeakMemory(t *testing.T) {
 	require.Equal(t, 4*(keptByTraining(w, voxels)+keptVectors(w)), forward)
 	require.Equal(t, 4*7, left)
 	// The worst moment is early in the reverse pass: conv10 has its gradient (4w) and
-	// its input's (6w), and the logits are gone with theirs.
-	require.Equal(t, forward+4*(10*w-2)*voxels, peak)
-	require.Equal(t, 1201676, peak)
+	// those of its sources (4w on the coarse grid, 2w), and the logits are gone with theirs.
+	require.Equal(t, forward+4*(13*w/2-2)*voxels, peak)
+	require.Equal(t, 517132, peak)
 
-	// Inference keeps one result and the skips; the worst moment is the last concat:
-	// up 4w and skip 2w into 6w.
+	// Inference keeps one result and the skips; the worst moment is conv10: 4w of
+	// 4w on the coarse grid and of the skip's 2w.
 	net.SetMode(layers.Eval)
 	before, _ := usage()
 	dev.ResetPeak()
@@ -86,8 +85,8 @@ func TestPeakMemory(t *testing.T) {
 	y := net.Forward(tape, x...)
 	now, most := usage()
 	require.Equal(t, 4*y.Len(), now-before)
-	require.Equal(t, 4*12*w*voxels, most-before)
-	require.Equal(t, 393216, most-before)
+	require.Equal(t, 4*(13*w/2*voxels+6*w), most-before) // and 1/σ
+	require.Equal(t, 213040, most-before)
 	tape.Close()
 
 	net.FreezeEncoder()

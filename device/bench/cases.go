@@ -97,13 +97,75 @@ func Ops(s Shapes) []Case {
 		add("Upsample/fwd", l.down, c, []device.Shape{y, x}, func(b device.Backend, t []device.Tensor) { b.Upsample(t[0], t[1]) })
 		add("Upsample/grad", l.down, c, []device.Shape{x, y}, func(b device.Backend, t []device.Tensor) { b.UpsampleGrad(set(t[0]), t[1]) })
 	}
-	cs = append(append(append(cs, s.memoryBound()...), s.adam()), s.imaging()...)
+	cs = append(append(append(append(cs, s.catConvs()...), s.memoryBound()...), s.adam()), s.imaging()...)
 	seen := map[string]bool{} // layers may be of one shape
 	return slices.DeleteFunc(cs, func(c Case) bool {
 		again := seen[c.Name]
 		seen[c.Name] = true
 		return again
 	})
+}
+
+// catConvs are the convolutions behind a norm: on the way down from one tensor, on the way up from an
+// upsampled one and a skip connection.
+func (s Shapes) catConvs() (cs []Case) {
+	w := s.Width
+	add := func(name string, up device.Upsampling, cx, skip, cout, down int) {
+		fine := s.shape(cx+skip, down)
+		x := fine.WithC(cx)
+		if up != device.AsIs {
+			x = s.shape(cx, down+1)
+		}
+		v, weights, bias := device.Vec(cx+skip), device.Weights(3, cx+skip, cout), device.Vec(cout)
+		// The sources' tensors from 0 on, then the vectors, w and b.
+		in := []device.Shape{x}
+		if skip > 0 {
+			in = append(in, fine.WithC(skip))
+		}
+		if up == device.Transposed {
+			in = append(in, device.Weights(2, cx, cx), device.Vec(cx))
+		}
+		n := len(in)
+		sources := func(t []device.Tensor) []device.Source {
+			all := []device.Source{{X: t[0], Up: up}}
+			if skip > 0 {
+				all = append(all, device.Source{X: t[1]})
+			}
+			if up == device.Transposed {
+				all[0].W, all[0].B = t[n-2], t[n-1]
+			}
+			return all
+		}
+		norm := func(t []device.Tensor) device.Normalization {
+			return device.Normalization{Gamma: t[n], Beta: t[n+1], Mean: t[n+2], InvStd: t[n+3]}
+		}
+		args := append(in, v, v, v, v, weights, bias, fine.WithC(cout))
+		at := fmt.Sprintf("%s/cin=%d/cout=%d/grid=%d", name, cx+skip, cout, fine.D)
+		cs = append(cs, Tensors("CatConvStats/"+at, args, func(b device.Backend, t []device.Tensor) {
+			b.CatConvStats(t[n+2], t[n+3], sources(t), device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+		}), Tensors("CatConv/fwd/"+at, args, func(b device.Backend, t []device.Tensor) {
+			b.CatConv(t[n+6], sources(t), norm(t), t[n+4], t[n+5], device.ReLU)
+		}), Tensors("CatConv/grad/"+at, append(append(args[:len(args):len(args)], in...), v, v, weights, bias), func(b device.Backend, t []device.Tensor) {
+			d := t[len(args):]
+			g := device.CatConvGrads{Gamma: set(d[n]), Beta: set(d[n+1]), W: set(d[n+2]), B: set(d[n+3])}
+			for _, to := range sources(d) {
+				grad := device.SourceGrad{X: set(to.X)}
+				if !to.W.None() {
+					grad.W, grad.B = set(to.W), set(to.B)
+				}
+				g.In = append(g.In, grad)
+			}
+			b.CatConvGrad(g, t[n+6], sources(t), norm(t), t[n+4], false)
+		}))
+	}
+	for _, l := range s.convs()[1:7] {
+		add("plain", device.AsIs, l.cin, 0, l.cout, l.down)
+	}
+	for l, up := range s.ups() {
+		add("transposed", device.Transposed, up.cin, w<<(3-l), max(4*w, w<<(3-l)), up.down-1)
+		add("trilinear", device.Trilinear, up.cin, w<<(3-l), max(4*w, w<<(3-l)), up.down-1)
+	}
+	return cs
 }
 
 func set(t device.Tensor) device.Into { return device.Into{Tensor: t, Mode: device.Set} }

@@ -11,28 +11,42 @@ import (
 func (b *engine) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
 	m, is, xd := data(mean), data(invstd), data(x)
 	rm, rv := data(runMean), data(runVar)
+	batchStats{m, is, rm, rv, eps, momentum}.finish(0, b.channelMoments(xd, xd[:x.C]), xd[:x.C], x.Rows())
+}
 
-	c := x.C
-	shift := xd[:c]
-	sums := rowSums(len(xd)/c, c, 2*c, func(acc []float64, lo, hi int) {
-		b.moments(acc[:c], acc[c:], xd[lo*c:hi*c], shift)
+// channelMoments is Σ (x − shift) of each channel, then Σ (x − shift)².
+func (b *engine) channelMoments(x, shift []float32) []float64 {
+	c := len(shift)
+	return rowSums(len(x)/c, c, 2*c, func(acc []float64, lo, hi int) {
+		b.moments(acc[:c], acc[c:], x[lo*c:hi*c], shift)
 	})
-	n := float64(x.Rows())
-	for i := range c {
-		d := sums[i] / n
-		mu := float64(shift[i]) + d
-		variance := max(0, sums[c+i]/n-d*d)
-		m[i] = float32(mu)
-		is[i] = float32(1 / math.Sqrt(variance+eps))
-		if rm == nil {
+}
+
+// batchStats is where statistics go; the running ones may be nil.
+type batchStats struct {
+	mean, invstd, runMean, runVar []float32
+	eps, momentum                 float64
+}
+
+// finish makes the statistics of channels from first on of their moments about shift over n rows.
+func (s batchStats) finish(first int, moments []float64, shift []float32, n int) {
+	rows := float64(n)
+	for i, about := range shift {
+		d := moments[i] / rows
+		mu := float64(about) + d
+		variance := max(0, moments[len(shift)+i]/rows-d*d)
+		at := first + i
+		s.mean[at] = float32(mu)
+		s.invstd[at] = float32(1 / math.Sqrt(variance+s.eps))
+		if s.runMean == nil {
 			continue
 		}
 		unbiased := variance
 		if n > 1 {
-			unbiased *= n / (n - 1)
+			unbiased *= rows / (rows - 1)
 		}
-		rm[i] = float32((1-momentum)*float64(rm[i]) + momentum*mu)
-		rv[i] = float32((1-momentum)*float64(rv[i]) + momentum*unbiased)
+		s.runMean[at] = float32((1-s.momentum)*float64(s.runMean[at]) + s.momentum*mu)
+		s.runVar[at] = float32((1-s.momentum)*float64(s.runVar[at]) + s.momentum*unbiased)
 	}
 }
 

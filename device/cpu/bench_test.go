@@ -156,3 +156,58 @@ func BenchmarkMemory(b *testing.B) {
 		b.Run(c.name, func(b *testing.B) { best(b, c.bytes, "GB/s", c.f) })
 	}
 }
+
+// The way up of the segmenter of width 24, and its second convolution. The rate counts the products of
+// the composition.
+func BenchmarkCatConv(b *testing.B) {
+	for _, l := range []struct {
+		name          string
+		up            device.Upsampling
+		n, cx, cs, co int
+	}{
+		{"conv10/trilinear", device.Trilinear, 64, 96, 48, 96}, {"conv10/transposed", device.Transposed, 64, 96, 48, 96},
+		{"conv9/trilinear", device.Trilinear, 32, 192, 96, 96}, {"conv9/transposed", device.Transposed, 32, 192, 96, 96},
+		{"conv8/trilinear", device.Trilinear, 16, 384, 192, 192}, {"conv8/transposed", device.Transposed, 16, 384, 192, 192},
+		{"conv2", device.AsIs, 64, 24, 0, 48},
+	} {
+		d := New()
+		cube := func(n, c int) device.Shape { return device.Shape{N: 1, D: n, H: n, W: n, C: c} }
+		set := func(s device.Shape) device.Into { return device.Into{Tensor: d.Alloc(s), Mode: device.Set} }
+		var in []device.Source
+		var g device.CatConvGrads
+		up := device.Source{X: random(d, cube(l.n/2, l.cx), 1), Up: l.up}
+		upg := device.SourceGrad{}
+		switch l.up {
+		case device.AsIs:
+			up.X = random(d, cube(l.n, l.cx), 1)
+		case device.Transposed:
+			ws := device.Weights(2, l.cx, l.cx)
+			up.W, up.B = random(d, ws, 2), random(d, device.Vec(l.cx), 3)
+			upg.W, upg.B = set(ws), set(up.B.Shape)
+		}
+		upg.X = set(up.X.Shape)
+		in, g.In = append(in, up), append(g.In, upg)
+		if l.cs > 0 {
+			x := random(d, cube(l.n, l.cs), 4)
+			in, g.In = append(in, device.Source{X: x}), append(g.In, device.SourceGrad{X: set(x.Shape)})
+		}
+		z := device.CatShape(in)
+		v := device.Vec(z.C)
+		norm := device.Normalization{Gamma: random(d, v, 5), Beta: random(d, v, 6), Mean: random(d, v, 7), InvStd: random(d, v, 8)}
+		w, bias := random(d, device.Weights(3, z.C, l.co), 9), random(d, device.Vec(l.co), 10)
+		y, dy := d.Alloc(z.WithC(l.co)), random(d, z.WithC(l.co), 11)
+		g.W, g.B, g.Gamma, g.Beta = set(w.Shape), set(bias.Shape), set(v), set(v)
+		work := float64(2*27*z.C*l.co) * float64(z.Rows())
+		b.Run(l.name+"/stats", func(b *testing.B) {
+			best(b, work, "GFLOP/s", func() {
+				d.CatConvStats(norm.Mean, norm.InvStd, in, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+			})
+		})
+		b.Run(l.name+"/forward", func(b *testing.B) {
+			best(b, work, "GFLOP/s", func() { d.CatConv(y, in, norm, w, bias, device.ReLU) })
+		})
+		b.Run(l.name+"/gradient", func(b *testing.B) {
+			best(b, 2*work, "GFLOP/s", func() { d.CatConvGrad(g, dy, in, norm, w, false) })
+		})
+	}
+}

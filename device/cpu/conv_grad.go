@@ -5,21 +5,26 @@ import (
 	"voxgrad/internal/par"
 )
 
-// ConvGradW sums outer products. With fewer output than input channels and no stride, the
-// roles of x and dy are exchanged, so that lanes are not left empty:
-//
-//	dw[k,i,o] = Σ over u of dy[u + (K−1−k) − (K−1−Pad), o] · x[u, i]
+// ConvGradW sums outer products.
 func (b *engine) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	xd, dyd := data(x), data(dy)
 	if dwd := into(dw); dwd != nil {
-		mirrored := device.ConvParams{K: win.K, Stride: 1, Pad: win.K - 1 - win.Pad}
-		if win.Stride == 1 && mirrored.Pad >= 0 && lanesUsed(dy.C) < lanesUsed(x.C) {
-			b.gradW(dwd, dw.Mode, newOuterSum(dyd, xd, dy.Shape, x.Shape, mirrored), true, true)
-		} else {
-			b.gradW(dwd, dw.Mode, newOuterSum(xd, dyd, x.Shape, dy.Shape, win), false, false)
-		}
+		b.convGradW(dwd, dw.Mode, xd, dyd, x.Shape, dy.Shape, win)
 	}
 	b.channelSums(into(db), db.Mode, dyd, dy.C)
+}
+
+// convGradW: with fewer output than input channels and no stride, the roles of x and dy are
+// exchanged, so that lanes are not left empty:
+//
+//	dw[k,i,o] = Σ over u of dy[u + (K−1−k) − (K−1−Pad), o] · x[u, i]
+func (b *engine) convGradW(dw []float32, mode device.Mode, x, dy []float32, xs, dys device.Shape, win device.ConvParams) {
+	mirrored := device.ConvParams{K: win.K, Stride: 1, Pad: win.K - 1 - win.Pad}
+	if win.Stride == 1 && mirrored.Pad >= 0 && lanesUsed(dys.C) < lanesUsed(xs.C) {
+		b.gradW(dw, mode, newOuterSum(dy, x, dys, xs, mirrored), true, true)
+	} else {
+		b.gradW(dw, mode, newOuterSum(x, dy, xs, dys, win), false, false)
+	}
 }
 
 // ConvTGradW is ConvGradW with x and dy exchanged.

@@ -25,6 +25,7 @@ type correlation struct {
 	pairs   int       // pairs of channels of the last panel if it goes to the dot-product kernel, else 0
 	pairW   []float32 // from packPairs
 	bias    []float32 // nil or os.C values
+	table   []float32 // nil, or what outputs start from instead of a bias, by presence: [64][os.C]
 	add     bool
 	act     device.Act
 }
@@ -79,6 +80,9 @@ func (b *engine) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 i
 	j.outputs(yoff, blk)
 	partial := p1*panel > j.os.C // the last panel is not full: it goes through tail
 	tail := s.floats(1, voxels*panel)
+	if j.table != nil {
+		j.start(tail, yoff, blk, p0, p1)
+	}
 
 	a := &s.corr
 	*a = corrArgs{tiles: tiles, bias: s.floats(2, panel), xoff: s.ints(2, tiles*tileRows)}
@@ -112,12 +116,15 @@ func (b *engine) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 i
 			a.w = j.weights[all*(c0*j.panels()+p*c)*panel:]
 			a.y, a.yoff, a.add = j.out[p*panel:], yoff, 0
 			if last {
+				if j.add { // the activation is of the whole sum: storeTail
+					a.floor = float32(math.Inf(-1))
+				}
 				a.y, a.yoff = tail, s.ints(1, len(yoff))
 				for v := range a.yoff {
 					a.yoff[v] = min(v, voxels-1) * panel
 				}
 			}
-			if c0 > 0 || j.add && !last {
+			if c0 > 0 || j.table != nil || j.add && !last {
 				a.add = 1
 			}
 			b.corr(a)
@@ -141,7 +148,7 @@ func (b *engine) dotPanel(j *correlation, s *scratch, tail []float32, c0, c int)
 		b.dot(d)
 		for v := 0; v*panel < len(tail); v++ {
 			to := tail[v*panel+2*q:][:2]
-			if c0 == 0 {
+			if c0 == 0 && j.table == nil {
 				to[0], to[1] = a.bias[2*q], a.bias[2*q+1]
 			}
 			to[0] += sums[2*v]
@@ -166,6 +173,31 @@ func (j *correlation) outputs(yoff []int, blk *block) {
 	}
 	for ; v < len(yoff); v++ {
 		yoff[v] = yoff[v-1]
+	}
+}
+
+// start puts the table's rows into the outputs of panels [p0, p1), and into the tail those of a
+// panel that is not full.
+func (j *correlation) start(tail []float32, yoff []int, blk *block, p0, p1 int) {
+	c := j.os.C
+	full := min(p1, c/panel)
+	var at [3]int
+	grid := j.os.Grid()
+	v := 0
+	for d := range blk.size[0] {
+		at[0] = j.axes[0].first + (blk.from[0]+d)*j.axes[0].stride
+		for h := range blk.size[1] {
+			at[1] = j.axes[1].first + (blk.from[1]+h)*j.axes[1].stride
+			for w := range blk.size[2] {
+				at[2] = j.axes[2].first + (blk.from[2]+w)*j.axes[2].stride
+				row := j.table[presence(at, grid)*c:][:c]
+				copy(j.out[yoff[v]+p0*panel:yoff[v]+full*panel], row[p0*panel:])
+				if p1 > full {
+					copy(tail[v*panel:][:panel], row[full*panel:])
+				}
+				v++
+			}
+		}
 	}
 }
 
@@ -198,7 +230,11 @@ func (j *correlation) storeTail(tail []float32, yoff []int, c0 int) {
 		switch {
 		case j.add:
 			for l, x := range from {
-				to[l] += x
+				x += to[l]
+				if x < 0 && j.act == device.ReLU {
+					x = 0
+				}
+				to[l] = x
 			}
 		case j.act == device.ReLU:
 			for l, x := range from {

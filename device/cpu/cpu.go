@@ -31,6 +31,7 @@ type engine struct {
 
 	mu      sync.Mutex
 	scratch []*scratch
+	spaces  map[int][][]float32 // by capacity
 }
 
 var _ device.ImagingBackend = (*Backend)(nil)

@@ -13,6 +13,8 @@ type scratch struct {
 	corr  corrArgs
 	outer outerArgs
 	dot   dotArgs
+
+	combine combineArgs
 }
 
 // floats is slot i with n elements of undefined content, on a cache line's start.
@@ -53,7 +55,30 @@ func (b *engine) putScratch(s *scratch) {
 func (b *engine) release() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.scratch = nil
+	b.scratch, b.spaces = nil, nil
+}
+
+// workspace is n floats of undefined content for the length of a call; free them after it.
+func (b *engine) workspace(n int) []float32 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	size := roundUp(n)
+	if list := b.spaces[size]; len(list) > 0 {
+		b.spaces[size] = list[:len(list)-1]
+		return list[len(list)-1][:n]
+	}
+	return aligned(size)[:n]
+}
+
+func (b *engine) free(spaces ...[]float32) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.spaces == nil {
+		b.spaces = map[int][][]float32{}
+	}
+	for _, s := range spaces {
+		b.spaces[cap(s)] = append(b.spaces[cap(s)], s)
+	}
 }
 
 // forScratch is par.For with scratch memory for each goroutine.

@@ -17,6 +17,9 @@ func dotAVX2(a *dotArgs)
 func outerAVX2(a *outerArgs)
 
 //go:noescape
+func combineAVX2(a *combineArgs)
+
+//go:noescape
 func gatherAVX2(dst, src *float32, pieces, n, stride int)
 
 //go:noescape

@@ -8,6 +8,7 @@ const haveAVX2 = false
 const noKernel = "cpu: no assembly kernels in this build"
 
 func corrAVX2(*corrArgs)                                               { panic(noKernel) }
+func combineAVX2(*combineArgs)                                         { panic(noKernel) }
 func dotAVX2(*dotArgs)                                                 { panic(noKernel) }
 func outerAVX2(*outerArgs)                                             { panic(noKernel) }
 func gatherAVX2(_, _ *float32, _, _, _ int)                            { panic(noKernel) }

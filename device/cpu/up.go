@@ -7,29 +7,34 @@ import (
 // Upsample interpolates along W, H and D in turn.
 func (b *engine) Upsample(y, x device.Tensor) {
 	yd, xd := data(y), data(x)
+	// A piece is one plane pair: output planes 2d and 2d+1 need input planes d−1, d, d+1.
+	pair := 2 * y.H * y.W * y.C
+	b.forScratch(x.N*x.D, func(s *scratch, i int) {
+		b.upsamplePair(yd[i*pair:][:pair], xd, x.Shape, s, i/x.D, i%x.D)
+	})
+}
+
+// upsamplePair makes output planes 2d and 2d+1 of sample n.
+func (b *engine) upsamplePair(y, xd []float32, x device.Shape, s *scratch, n, d int) {
 	line := x.W * x.C
 	wide := 2 * line // a line of the output
-	// A piece is one plane pair: output planes 2d and 2d+1 need input planes d−1, d, d+1.
-	b.forScratch(x.N*x.D, func(s *scratch, i int) {
-		n, d := i/x.D, i%x.D
-		for half := range 2 {
-			far := min(max(d+2*half-1, 0), x.D-1)
-			plane := s.floats(0, x.H*line) // blended along D
-			b.blend(plane, xd[(n*x.D+d)*x.H*line:], xd[(n*x.D+far)*x.H*line:])
-			tall := s.floats(1, line)
-			for h := range 2 * x.H {
-				near := h / 2
-				far := min(max(near+h%2*2-1, 0), x.H-1)
-				b.blend(tall, plane[near*line:], plane[far*line:])
-				to := yd[((n*y.D+2*d+half)*y.H+h)*wide:][:wide]
-				for w := range 2 * x.W {
-					near := w / 2
-					far := min(max(near+w%2*2-1, 0), x.W-1)
-					b.blend(to[w*x.C:][:x.C], tall[near*x.C:], tall[far*x.C:])
-				}
+	for half := range 2 {
+		far := min(max(d+2*half-1, 0), x.D-1)
+		plane := s.floats(0, x.H*line) // blended along D
+		b.blend(plane, xd[(n*x.D+d)*x.H*line:], xd[(n*x.D+far)*x.H*line:])
+		tall := s.floats(1, line)
+		for h := range 2 * x.H {
+			near := h / 2
+			far := min(max(near+h%2*2-1, 0), x.H-1)
+			b.blend(tall, plane[near*line:], plane[far*line:])
+			to := y[(half*2*x.H+h)*wide:][:wide]
+			for w := range 2 * x.W {
+				near := w / 2
+				far := min(max(near+w%2*2-1, 0), x.W-1)
+				b.blend(to[w*x.C:][:x.C], tall[near*x.C:], tall[far*x.C:])
 			}
 		}
-	})
+	}
 }
 
 // blend: to = ¾·near + ¼·far

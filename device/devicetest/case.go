@@ -142,6 +142,7 @@ var families = []struct {
 	{batchNormTrials, batchNormGradients},
 	{poolTrials, poolGradients},
 	{upTrials, upGradients},
+	{catConvTrials, catConvGradients},
 	{channelsTrials, channelsGradients},
 	{softmaxTrials, nil},
 	{diceTrials, lossGradients},

@@ -3,6 +3,7 @@ package devicetest
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -21,7 +22,7 @@ type mistake struct {
 
 func TestTableFindsMistakes(t *testing.T) {
 	cases := Cases(Options{})
-	for _, m := range append(networkMistakes(), imagingMistakes()...) {
+	for _, m := range slices.Concat(networkMistakes(), catMistakes(), imagingMistakes()) {
 		t.Run(m.method+"/"+m.name, func(t *testing.T) {
 			err := firstError(cases, m.method, func() device.Backend {
 				b := ref.New[float32]()

@@ -130,10 +130,24 @@ func (tr *trial) variations() []variation {
 		}
 		return vs
 	}
-	// Every combination of Set, Add, Skip and Skip without a tensor.
-	for n := 1; n < 1<<(2*len(grads)); n++ {
+	// Every combination of Set, Add, Skip and Skip without a tensor; of many gradients each by itself,
+	// among others that are Set and that are skipped.
+	few := len(grads) <= 4
+	count := 1 << (2 * len(grads))
+	if !few {
+		count = 8 * len(grads)
+	}
+	for n := 1; n < count; n++ {
 		v := variation{absent: map[string]bool{}}
-		digit := func(i int) int { return n >> (2 * i) & 3 }
+		digit := func(i int) int {
+			switch {
+			case few:
+				return n >> (2 * i) & 3
+			case n/8 == i:
+				return n & 3
+			}
+			return n & 4 >> 1
+		}
 		v.mode = modes(func(i int) device.Mode {
 			return [...]device.Mode{device.Set, device.Add, device.Skip, device.Skip}[digit(i)]
 		})
