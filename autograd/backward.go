@@ -124,7 +124,7 @@ func (t *Tape) handOver(x, y *Var) device.Into {
 	return device.Into{Tensor: x.grad, Mode: device.Set}
 }
 
-// freeGrad gives the gradient of a result back.
+// freeGrad frees the gradient of a result.
 func (t *Tape) freeGrad(v *Var) {
 	if !v.grad.None() {
 		t.dev.Free(v.grad)

@@ -20,7 +20,7 @@ func (t *Tape) Trace() {
 	t.trace = &tracer{}
 }
 
-// NonFinite says where the first value came from that was not finite:
+// NonFinite returns where the first value came from that was not finite:
 // "output of conv at conv3: 12 of 4096 values are NaN or infinite"; "" if none
 // was seen. Needs Trace before the forward pass.
 func (t *Tape) NonFinite() string {

@@ -55,7 +55,7 @@ func (v *Var) Grad() device.Tensor {
 // memory is kept for the next step.
 func (v *Var) ClearGrad() { v.has = false }
 
-// FreeGrad gives a leaf's gradient memory back.
+// FreeGrad frees a leaf's gradient.
 func (v *Var) FreeGrad(dev device.Backend) {
 	if !v.grad.None() {
 		dev.Free(v.grad)

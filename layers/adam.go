@@ -48,7 +48,7 @@ func (a *Adam) Update() {
 	a.dev.Adam(slots, device.AdamOptions{Step: a.Step, LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps})
 }
 
-// Free gives the moments' memory back.
+// Free frees the moments.
 func (a *Adam) Free() {
 	for _, m := range a.Moments {
 		a.dev.Free(m.M)

@@ -17,7 +17,7 @@ const (
 	Dense                      // file and device [N, D, H, W, C]
 )
 
-// FileShape is the shape that a file gives to a device tensor of shape s.
+// FileShape returns the shape in a file of a device tensor of shape s.
 func (l Layout) FileShape(s device.Shape) []int {
 	switch l {
 	case ConvWeights:

@@ -62,7 +62,7 @@ func (n *Net) Mode() Mode { return n.mode }
 // SetMode switches all layers but those that follow another mode (Scope.Follow).
 func (n *Net) SetMode(m Mode) { n.mode = m }
 
-// Init gives every parameter and buffer its initial value. Its random numbers
+// Init sets every parameter and buffer to its initial value. Its random numbers
 // depend on the seed and on the tensor's name alone.
 func (n *Net) Init(seed uint64) {
 	values := make([][]float32, len(n.params)+len(n.buffers))
@@ -107,7 +107,7 @@ func (n *Net) Count() (trainable, all int) {
 	return trainable, all
 }
 
-// Free gives all memory back. The network must not be used afterwards.
+// Free frees all memory. The network must not be used afterwards.
 func (n *Net) Free() {
 	for _, p := range n.params {
 		p.FreeGrad(n.dev)

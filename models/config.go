@@ -19,7 +19,7 @@ const (
 // Kinds lists them.
 func Kinds() []string { return []string{Segmenter, Detector, Inpainter, Generator} }
 
-// Config says which network to build.
+// Config describes a network to build.
 type Config struct {
 	Kind    string
 	Width   int     // channels after the first convolution
@@ -64,7 +64,7 @@ func (c Config) TimePoints() int {
 	return 1
 }
 
-// Validate says what is wrong with c.
+// Validate returns what is wrong with c, or nil.
 func (c Config) Validate() error {
 	switch {
 	case !slices.Contains(Kinds(), c.Kind):

@@ -28,7 +28,7 @@ func newDecoder(s layers.Scope, c Config) *decoder {
 	return d
 }
 
-// forward takes the features of the levels, finest first, and gives logits or
+// forward takes the features of the levels, finest first, and returns logits or
 // intensities on the full grid.
 func (d *decoder) forward(t *autograd.Tape, f [levels + 1]*autograd.Var) *autograd.Var {
 	x := f[levels]

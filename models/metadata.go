@@ -28,7 +28,7 @@ func (n *Net) Metadata() map[string]string {
 	return m
 }
 
-// ConfigOf says which network a file holds. Names and shapes of the tensors tell
+// ConfigOf returns which network a file holds. Names and shapes of the tensors tell
 // width, up, channels and whether it is a detector; the metadata tell the rest and
 // must not contradict them. Besides this project's keys it understands nf, nin,
 // nout and siamese. Without metadata a network with one output channel is an

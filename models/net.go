@@ -61,7 +61,7 @@ func (n *Net) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
 	return n.body.forward(t, x)
 }
 
-// CheckGrid says whether a network can take images with these extents.
+// CheckGrid returns an error if a network cannot take images with these extents.
 func CheckGrid(extents ...int) error {
 	for _, e := range extents {
 		if e < Multiple || e%Multiple != 0 {

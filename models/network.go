@@ -50,7 +50,7 @@ func (s Spec) Metadata() map[string]string {
 	return m
 }
 
-// Segments says what is wrong with a network of which the probability of a lesion,
+// Segments returns what is wrong with a network of which the probability of a lesion,
 // the second of two classes, is wanted.
 func (s Spec) Segments() error {
 	if s.Head != Softmax || s.Cout != 2 {

@@ -101,7 +101,7 @@ func (n network) answers(dev device.Backend) (*answers, error) {
 	return a, dev.Sync()
 }
 
-// compare gives one row each for outputs, gradients and loss.
+// compare returns one row each for outputs, gradients and loss.
 func (a *answers) compare(want *answers, name string, b Bounds) []Row {
 	evalErr, trainErr := distance(a.eval, want.eval), distance(a.train, want.train)
 	evalBound := b.Eval
@@ -145,7 +145,7 @@ func distance(x, want []float64) float64 {
 	return diff / size
 }
 
-// download gives all that the device knows.
+// download returns a tensor with all its digits.
 func download(dev device.Backend, x device.Tensor) []float64 {
 	if r, ok := dev.(*ref.Backend[float64]); ok {
 		return append([]float64(nil), r.Data(x)...)

@@ -189,8 +189,8 @@ func readHeader(r *bufio.Reader, size int64) ([]byte, error) {
 	return header, nil
 }
 
-// layout checks that the tensors of a header lie one after another and fill
-// exactly the bytes there are, and gives them in that order with their sizes in
+// layout checks that the tensors of a header follow one another and fill
+// exactly the bytes there are, and returns them in that order with their sizes in
 // bytes.
 func layout(infos map[string]*safetensors.TensorInfo, have uint64) (tensors []Tensor, sizes []uint64, err error) {
 	names := make([]string, 0, len(infos))
