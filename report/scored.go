@@ -98,7 +98,7 @@ func (s *Scored) votes(labels []int32, comps []volume.Component) []int {
 	for _, m := range s.Members {
 		marked := make([]int, len(comps))
 		for x, l := range labels {
-			if l > 0 && m.Data[x] > 0.5 {
+			if l > 0 && volume.Marked(m.Data[x]) {
 				marked[l-1]++
 			}
 		}

@@ -6,6 +6,7 @@ import (
 
 	"voxgrad/internal/rng"
 	"voxgrad/train/dataset"
+	"voxgrad/volume"
 )
 
 // Options are the sampler's choices. None of them is the paper's; see Defaults.
@@ -212,32 +213,15 @@ func Cut(it *dataset.Item, start, size [3]int) *Sample {
 	n := size[0] * size[1] * size[2]
 	p := &Sample{Case: it.Case.ID, Start: start, Size: size, Labels: make([]uint8, n)}
 	g := it.Grid()
-	cut(p.Labels, it.Labels, g.Size, start, size)
+	volume.ToNetwork(p.Labels, it.Labels, g.Size, start, size)
 	if it.Likelihood != nil {
 		p.Likelihood = make([]float32, n)
-		cut(p.Likelihood, it.Likelihood, g.Size, start, size)
+		volume.ToNetwork(p.Likelihood, it.Likelihood, g.Size, start, size)
 	}
 	for _, im := range it.Images {
 		x := make([]float32, n)
-		cut(x, im.Data, g.Size, start, size)
+		volume.ToNetwork(x, im.Data, g.Size, start, size)
 		p.Images = append(p.Images, x)
 	}
 	return p
-}
-
-// cut turns a box of a volume, x fastest, into network order, z fastest.
-func cut[T any](dst, src []T, from, start, size [3]int) {
-	var lo, hi [3]int // the part of the box inside the volume, in box coordinates
-	for a := range lo {
-		lo[a] = max(0, -start[a])
-		hi[a] = min(size[a], from[a]-start[a])
-	}
-	for w := lo[2]; w < hi[2]; w++ {
-		for h := lo[1]; h < hi[1]; h++ {
-			row := ((w+start[2])*from[1] + h + start[1]) * from[0]
-			for d := lo[0]; d < hi[0]; d++ {
-				dst[(d*size[1]+h)*size[2]+w] = src[row+d+start[0]]
-			}
-		}
-	}
 }
