@@ -75,11 +75,9 @@ func (c *catConv) tapSums4(i int, p4 []float32, sums []float64) []float32 {
 		gather4(part, p4, t, cx*o)
 		to := r[t*cu*o:][:cu*o]
 		c.b.gemm(to, rows, part, 1, cu, 8*cx, o, false)
-		if bias != nil {
-			for k, tb := range bias {
-				for j, s := range sums[t*o:][:o] {
-					to[k*o+j] += float32(float64(tb) * s)
-				}
+		for k, tb := range bias { // none: nil
+			for j, s := range sums[t*o:][:o] {
+				to[k*o+j] += float32(float64(tb) * s)
 			}
 		}
 	}

@@ -99,7 +99,6 @@ func Predict(ctx context.Context, members []Member, c prep.Case, opt Options) (*
 	if err != nil {
 		return nil, err
 	}
-	c = prep.Case{}
 	on := &volume.Volume{Grid: p.Aligned[0].Grid, Source: p.Aligned[0].Source}
 	if opt.WithoutImages {
 		p.Aligned = nil
