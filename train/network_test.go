@@ -95,7 +95,7 @@ func TestNetworkOfOnesOwn(t *testing.T) {
 	scan, err := volume.Read(filepath.Join(data, "single", "case0", "flair.nii.gz"))
 	require.NoError(t, err)
 	opt := infer.Defaults()
-	opt.Patch, opt.Hop = [3]int{16, 16, 16}, [3]int{16, 16, 16}
+	opt.Patch, opt.Stride = [3]int{16, 16, 16}, [3]int{16, 16, 16}
 	r, err := infer.Predict(context.Background(), []infer.Member{infer.Keep(net)}, prep.Case{Times: []*volume.Volume{scan}}, opt)
 	require.NoError(t, err)
 	require.Equal(t, scan.Grid.Size, r.Prob.Grid.Size)

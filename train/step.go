@@ -192,7 +192,7 @@ func (t *trainer) full(ctx context.Context) (dice, f1 Number, err error) {
 	opt := infer.Defaults()
 	opt.Settings, opt.Patch = t.cfg.Data.Settings, t.cfg.Sampler.Patch
 	for a, n := range opt.Patch {
-		opt.Hop[a] = n / 2
+		opt.Stride[a] = n / 2
 	}
 	var dices, f1s []float64
 	for n, i := range t.split.Valid {

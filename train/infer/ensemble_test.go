@@ -65,7 +65,7 @@ func TestMirror(t *testing.T) {
 		}
 	}
 	opt := small()
-	opt.Hop = opt.Patch // starts 0 and 8, once each; with a hop of 8 the second would count twice
+	opt.Stride = opt.Patch // starts 0 and 8, once each; with a stride of 8 the second would count twice
 	for _, mirror := range []bool{false, true} {
 		opt.Mirror = mirror
 		a, err := Predict(context.Background(), []Member{Keep(net)}, one(nil, v), opt)

@@ -27,7 +27,7 @@ func Example() {
 		panic(err)
 	}
 	opt := infer.Defaults()
-	opt.Patch, opt.Hop = [3]int{16, 16, 16}, [3]int{8, 8, 8}
+	opt.Patch, opt.Stride = [3]int{16, 16, 16}, [3]int{8, 8, 8}
 	r, err := infer.Predict(context.Background(), []infer.Member{infer.Keep(net)},
 		prep.Case{Times: []*volume.Volume{scan.Time1, scan.Time2}, Brain: scan.BrainMask}, opt)
 	if err != nil {

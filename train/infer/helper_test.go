@@ -73,7 +73,7 @@ func ball(g volume.Grid, centre [3]float64, radius float64) *volume.Mask {
 
 func small() Options {
 	o := Defaults()
-	o.Patch, o.Hop = [3]int{16, 16, 16}, [3]int{8, 8, 8}
+	o.Patch, o.Stride = [3]int{16, 16, 16}, [3]int{8, 8, 8}
 	o.Normalize = "none"
 	return o
 }

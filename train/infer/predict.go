@@ -19,7 +19,7 @@ import (
 type Options struct {
 	prep.Settings
 	Patch    [3]int // window in voxels along x, y, z of the 1 mm grid
-	Hop      [3]int // distance between windows, likewise
+	Stride   [3]int // distance between windows, likewise
 	Gaussian bool   // windows weigh less towards their border
 	Mirror   bool   // mean over the eight mirrored inputs
 
@@ -36,7 +36,7 @@ type Options struct {
 
 // Defaults is the published way: windows of 64³ every 32 voxels, equal weights.
 func Defaults() Options {
-	return Options{Settings: prep.Defaults(), Patch: [3]int{64, 64, 64}, Hop: [3]int{32, 32, 32}, Threshold: volume.Threshold}
+	return Options{Settings: prep.Defaults(), Patch: [3]int{64, 64, 64}, Stride: [3]int{32, 32, 32}, Threshold: volume.Threshold}
 }
 
 // Check names an option that makes no sense.
@@ -51,9 +51,9 @@ func (o Options) Check() error {
 		}
 		voxels *= n
 	}
-	for a, h := range o.Hop {
+	for a, h := range o.Stride {
 		if h < 1 || h > o.Patch[a] {
-			return fmt.Errorf("hop %v with patch %v: each hop must be from 1 to the patch's edge, or voxels are left out", o.Hop, o.Patch)
+			return fmt.Errorf("stride %v with patch %v: each stride (hop) must be from 1 to the patch's edge, or voxels are left out", o.Stride, o.Patch)
 		}
 	}
 	if !(o.Threshold > 0 && o.Threshold < 1) {

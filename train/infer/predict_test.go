@@ -26,9 +26,9 @@ func slow(t *testing.T, nets []*models.Net, images []*volume.Volume, opt Options
 	for _, net := range nets {
 		net.SetMode(layers.Eval)
 		dev := net.Device()
-		for x := 0; x < size[0]; x += opt.Hop[0] {
-			for y := 0; y < size[1]; y += opt.Hop[1] {
-				for z := 0; z < size[2]; z += opt.Hop[2] {
+		for x := 0; x < size[0]; x += opt.Stride[0] {
+			for y := 0; y < size[1]; y += opt.Stride[1] {
+				for z := 0; z < size[2]; z += opt.Stride[2] {
 					at := [3]int{x, y, z}
 					for a := range 3 {
 						at[a] = max(min(at[a], size[a]-opt.Patch[a]), 0)
@@ -155,8 +155,8 @@ func TestPredictRefuses(t *testing.T) {
 	require.ErrorContains(t, predict(seg, []*volume.Volume{v, v}, brain, nil), "a segmenter takes 1 image per case, got 2")
 	require.ErrorContains(t, predict(inp, single, brain, nil), "does not segment")
 	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Patch[2] = 12 }), "multiple of 8")
-	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Hop[0] = 17 }), "hop")
-	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Hop[1] = 0 }), "hop")
+	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Stride[0] = 17 }), "stride")
+	require.ErrorContains(t, predict(seg, single, brain, func(o *Options) { o.Stride[1] = 0 }), "stride")
 	require.ErrorContains(t, predict(seg, single, nil, nil), "scan.nii") // not skull-stripped
 	moved := volume.New(v.Grid)
 	moved.Affine[0][3] += 1

@@ -85,7 +85,7 @@ func TestPyTorchOfTheDocs(t *testing.T) {
 		require.InDelta(t, x[0], scale, 1e-4)
 	}
 	opt := Defaults()
-	opt.Patch, opt.Hop = size, size
+	opt.Patch, opt.Stride = size, size
 	for kind, net := range nets {
 		got, err := Predict(context.Background(), []Member{Keep(net)}, one(brain, times[:net.TimePoints()]...), opt)
 		require.NoError(t, err)

@@ -88,13 +88,13 @@ func TestOptionsAreBounded(t *testing.T) {
 		require.ErrorContains(t, o.Check(), "windows of")
 	}
 	o := small()
-	o.Hop = [3]int{1, 1, 1}
+	o.Stride = [3]int{1, 1, 1}
 	_, err := brainWindows(noise(1, [3]int{16, 16, 16}).Grid, o, nil)
 	require.NoError(t, err)
 	g := noise(1, [3]int{2, 2, 2}).Grid
 	g.Size = [3]int{512, 512, 512}
 	_, err = brainWindows(g, o, nil)
-	require.ErrorContains(t, err, "use a larger hop")
+	require.ErrorContains(t, err, "use a larger stride")
 	for _, x := range []float64{0, 1, -1, 2} {
 		o := small()
 		o.Threshold = x
@@ -125,7 +125,7 @@ func TestNetworkOfOnesOwn(t *testing.T) {
 	s.Init(3)
 	v := noise(1, [3]int{11, 9, 13})
 	opt := small()
-	opt.Patch, opt.Hop = [3]int{6, 6, 6}, [3]int{3, 3, 3}
+	opt.Patch, opt.Stride = [3]int{6, 6, 6}, [3]int{3, 3, 3}
 	var net models.Network = s
 	r, err := Predict(context.Background(), []Member{Keep(net)}, one(nil, v), opt)
 	require.NoError(t, err)
@@ -140,11 +140,11 @@ func TestAccumulatorOfOneMember(t *testing.T) {
 	g := noise(1, [3]int{20, 17, 41}).Grid
 	for _, gaussian := range []bool{false, true} {
 		o := small()
-		o.Gaussian, o.Hop = gaussian, [3]int{5, 8, 3}
+		o.Gaussian, o.Stride = gaussian, [3]int{5, 8, 3}
 		ring, whole := newAccumulator(g, nil, 1, o), newAccumulator(g, nil, 2, o)
 		require.Less(t, len(ring.sum), len(whole.sum)/2)
 		prob := make([]float32, 16*16*16)
-		for n, w := range Windows(g.Size, o.Patch, o.Hop) {
+		for n, w := range Windows(g.Size, o.Patch, o.Stride) {
 			if n%7 == 3 { // a window without brain
 				continue
 			}

@@ -13,17 +13,17 @@ type Window struct {
 	Weight int
 }
 
-// mostWindows bounds the windows of an image: with a small hop there are as many as
+// mostWindows bounds the windows of an image: with a small stride there are as many as
 // voxels.
 const mostWindows = 4 << 20
 
 // Windows are the places of windows of the given size on a grid: along each axis
-// starts at 0, hop, 2·hop, … below the grid's extent, and one that would reach
+// starts at 0, stride, 2·stride, … below the grid's extent, and one that would reach
 // past the end is shifted back. A place reached several times is listed once,
 // with that weight. An axis shorter than the window is taken as padded at its end to the
 // window's length. Windows come in raster order, x fastest.
-func Windows(grid, window, hop [3]int) []Window {
-	starts, weights := gridStarts(grid, window, hop)
+func Windows(grid, window, stride [3]int) []Window {
+	starts, weights := gridStarts(grid, window, stride)
 	var out []Window
 	for k, z := range starts[2] {
 		for j, y := range starts[1] {
@@ -35,15 +35,15 @@ func Windows(grid, window, hop [3]int) []Window {
 	return out
 }
 
-func gridStarts(grid, window, hop [3]int) (starts, weights [3][]int) {
+func gridStarts(grid, window, stride [3]int) (starts, weights [3][]int) {
 	for a := range 3 {
-		starts[a], weights[a] = axisStarts(max(grid[a], window[a]), window[a], hop[a])
+		starts[a], weights[a] = axisStarts(max(grid[a], window[a]), window[a], stride[a])
 	}
 	return starts, weights
 }
 
-func axisStarts(n, window, hop int) (starts, weights []int) {
-	for s := 0; s < n; s += hop {
+func axisStarts(n, window, stride int) (starts, weights []int) {
+	for s := 0; s < n; s += stride {
 		at := min(s, n-window)
 		if last := len(starts) - 1; last >= 0 && starts[last] == at {
 			weights[last]++
@@ -57,11 +57,11 @@ func axisStarts(n, window, hop int) (starts, weights []int) {
 // brainWindows is Windows without those that hold no brain: the result is multiplied
 // by the brain mask, so they cannot change it.
 func brainWindows(g volume.Grid, opt Options, brain *volume.Mask) ([]Window, error) {
-	starts, _ := gridStarts(g.Size, opt.Patch, opt.Hop)
+	starts, _ := gridStarts(g.Size, opt.Patch, opt.Stride)
 	if n := len(starts[0]) * len(starts[1]) * len(starts[2]); n > mostWindows {
-		return nil, fmt.Errorf("hop %v makes %d windows of an image of %v voxels; up to %d are possible: use a larger hop", opt.Hop, n, g.Size, mostWindows)
+		return nil, fmt.Errorf("stride %v makes %d windows of an image of %v voxels; up to %d are possible: use a larger stride", opt.Stride, n, g.Size, mostWindows)
 	}
-	all := Windows(g.Size, opt.Patch, opt.Hop)
+	all := Windows(g.Size, opt.Patch, opt.Stride)
 	if brain == nil {
 		return all, nil
 	}

@@ -20,15 +20,15 @@ func TestWindows(t *testing.T) {
 	}, Windows([3]int{96, 81, 50}, [3]int{64, 64, 64}, [3]int{32, 32, 32}))
 	r := rng.New(1)
 	for range 60 {
-		var grid, window, hop [3]int
+		var grid, window, stride [3]int
 		for a := range 3 {
 			grid[a], window[a] = 1+r.Intn(40), 8*(1+r.Intn(4))
-			hop[a] = 2 + r.Intn(window[a]-1)
+			stride[a] = 2 + r.Intn(window[a]-1)
 		}
 		want := map[[3]int]int{}
-		for z := 0; z < max(grid[2], window[2]); z += hop[2] {
-			for y := 0; y < max(grid[1], window[1]); y += hop[1] {
-				for x := 0; x < max(grid[0], window[0]); x += hop[0] {
+		for z := 0; z < max(grid[2], window[2]); z += stride[2] {
+			for y := 0; y < max(grid[1], window[1]); y += stride[1] {
+				for x := 0; x < max(grid[0], window[0]); x += stride[0] {
 					at := [3]int{x, y, z}
 					for a := range 3 {
 						if at[a]+window[a] > grid[a] {
@@ -40,7 +40,7 @@ func TestWindows(t *testing.T) {
 			}
 		}
 		got := map[[3]int]int{}
-		for _, w := range Windows(grid, window, hop) {
+		for _, w := range Windows(grid, window, stride) {
 			require.NotContains(t, got, w.Start, "listed once")
 			got[w.Start] = w.Weight
 		}
@@ -59,14 +59,14 @@ func TestWindowsWithoutBrainCannotMatter(t *testing.T) {
 	opt.Progress = func(done, all int) { total = all }
 	r, err := Predict(context.Background(), []Member{Keep(net)}, one(brain, v), opt)
 	require.NoError(t, err)
-	require.Less(t, total, len(Windows(v.Size, opt.Patch, opt.Hop)))
+	require.Less(t, total, len(Windows(v.Size, opt.Patch, opt.Stride)))
 
 	for i := range v.Data {
 		v.Data[i] *= bit(brain.Data[i])
 	}
 	all, err := Predict(context.Background(), []Member{Keep(net)}, one(nil, v), opt)
 	require.NoError(t, err)
-	require.Equal(t, len(Windows(v.Size, opt.Patch, opt.Hop)), total)
+	require.Equal(t, len(Windows(v.Size, opt.Patch, opt.Stride)), total)
 	outside := 0
 	for i, b := range brain.Data {
 		if b {

@@ -110,7 +110,7 @@ type Stage struct {
 // Predict describes how the ensemble is applied.
 type Predict struct {
 	Patch    [3]int `toml:"patch" comment:"window in voxels along x, y, z"`
-	Hop      [3]int `toml:"hop" comment:"distance between windows"`
+	Stride   [3]int `toml:"hop" comment:"distance between windows"`
 	Gaussian bool   `toml:"gaussian" comment:"windows weigh less towards their border (choice: off)"`
 	Mirror   bool   `toml:"mirror" comment:"mean over the eight mirrored inputs (choice: off)"`
 	Pictures int    `toml:"pictures" comment:"test cases that the report shows"`
@@ -140,7 +140,7 @@ func Defaults() Config {
 		Synthesis: one.Synthesis,
 		Segmenter: stage(models.Segmenter), Inpainter: stage(models.Inpainter), Generator: stage(models.Generator),
 		Detector: stage(models.Detector), Finetune: stage(models.Detector),
-		Predict:  Predict{Patch: options.Patch, Hop: options.Hop, Pictures: 6},
+		Predict:  Predict{Patch: options.Patch, Stride: options.Stride, Pictures: 6},
 		Ablation: Ablation{Rows: []string{"111", "100", "010", "001", "000"}, Seeds: []uint64{}},
 	}
 }
@@ -204,7 +204,7 @@ func (c Config) Check() error {
 
 func (c Config) predictOptions() infer.Options {
 	o := infer.Defaults()
-	o.Settings, o.Patch, o.Hop, o.Gaussian, o.Mirror = c.Data.Settings, c.Predict.Patch, c.Predict.Hop, c.Predict.Gaussian, c.Predict.Mirror
+	o.Settings, o.Patch, o.Stride, o.Gaussian, o.Mirror = c.Data.Settings, c.Predict.Patch, c.Predict.Stride, c.Predict.Gaussian, c.Predict.Mirror
 	return o
 }
 

@@ -81,7 +81,7 @@ func TestConfigMistakesAreNamed(t *testing.T) {
 		`ablation.rows: "21" is no method: want th`: func(c *Config) { c.Ablation.Rows = []string{"21"} },
 		"synthesis.inpainter":                       func(c *Config) { c.Synthesis.Inpainter = "x" },
 		"data.test.folds":                           func(c *Config) { c.Data.Test.Folds = 2 },
-		"hop":                                       func(c *Config) { c.Predict.Hop[0] = 0 },
+		"hop":                                       func(c *Config) { c.Predict.Stride[0] = 0 },
 		"normalize":                                 func(c *Config) { c.Data.Normalize = "z" },
 	} {
 		c := tiny()

@@ -48,7 +48,7 @@ func tiny() Config {
 	c := Defaults()
 	c.Folds, c.Members = 2, 2
 	c.Data.Single.Root, c.Data.Pairs.Root, c.Data.Test.Root = filepath.Join(data, "single"), filepath.Join(data, "pairs"), filepath.Join(data, "pairs")
-	c.Predict.Patch, c.Predict.Hop = [3]int{16, 16, 16}, [3]int{16, 16, 16}
+	c.Predict.Patch, c.Predict.Stride = [3]int{16, 16, 16}, [3]int{16, 16, 16}
 	c.Predict.Pictures = 0
 	for _, s := range c.stages() {
 		s.Network.Width = 2

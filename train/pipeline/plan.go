@@ -359,7 +359,7 @@ func (p *Pipeline) timePrediction(ctx context.Context, w *predicting) (float64, 
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", first.Name(), err)
 	}
-	windows := len(infer.Windows(grid.Size, opt.Patch, opt.Hop))
+	windows := len(infer.Windows(grid.Size, opt.Patch, opt.Stride))
 	net, err := models.New(p.job.Device, netConfig(models.Detector, p.job.Config.Finetune), p.job.Config.Seed)
 	if err != nil {
 		return 0, err

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/device/cpu"
@@ -36,11 +38,11 @@ type predictJob struct {
 	picture string
 	asJSON  bool
 
-	space      string // image whose grid is the transforms' common space
-	transforms []string
-	weights    string
-	patch, hop string
-	opt        infer.Options
+	space         string // image whose grid is the transforms' common space
+	transforms    []string
+	weights       string
+	patch, stride string
+	opt           infer.Options
 
 	minMM3       float64 // lesions of this volume or less are not counted
 	connectivity int
@@ -124,7 +126,13 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	f.StringVar(&j.opt.Normalize, "normalize", j.opt.Normalize, "intensity normalisation: kde, median or none")
 	f.StringVar(&j.opt.Interpolation, "interpolation", j.opt.Interpolation, "onto the 1 mm grid: linear or cubic")
 	f.StringVar(&j.patch, "patch", "64x64x64", "window in voxels of 1 mm, x, y, z")
-	f.StringVar(&j.hop, "hop", "", "distance between windows (default half a window)")
+	f.StringVar(&j.stride, "stride", "", "distance between windows in voxels, x, y, z (default half a window)")
+	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "hop" { // its former name
+			name = "stride"
+		}
+		return pflag.NormalizedName(name)
+	})
 	f.StringVar(&j.weights, "weights", "uniform", "weights of the voxels in a window: uniform or gaussian")
 	f.BoolVar(&j.opt.Mirror, "mirror", false, "average over mirrored images")
 	cli.Reads(cmd, "model", "brainmask")
@@ -145,8 +153,8 @@ func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
 	if err := models.CheckGrid(j.opt.Patch[:]...); err != nil {
 		return cli.Usagef(cmd, "--patch: %v", err)
 	}
-	if err := j.hops(); err != nil {
-		return cli.Usagef(cmd, "--hop: %v", err)
+	if err := j.strides(); err != nil {
+		return cli.Usagef(cmd, "--stride: %v", err)
 	}
 	switch j.weights {
 	case "uniform", "gaussian":
@@ -168,14 +176,14 @@ func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
 	return j.run(cmd)
 }
 
-// hops sets the distance between windows.
-func (j *predictJob) hops() (err error) {
-	if j.hop != "" {
-		j.opt.Hop, err = settings.ParseSize(j.hop)
+// strides sets the distance between windows.
+func (j *predictJob) strides() (err error) {
+	if j.stride != "" {
+		j.opt.Stride, err = settings.ParseSize(j.stride)
 		return err
 	}
 	for a, n := range j.opt.Patch {
-		j.opt.Hop[a] = max(1, n/2)
+		j.opt.Stride[a] = max(1, n/2)
 	}
 	return nil
 }
@@ -193,6 +201,7 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	var members []infer.Member
 	var prepared []models.Preparation
 	var biggest models.Config
+	warnOfTwins(j.models)
 	for _, path := range j.models {
 		net, err := models.Load(dev, path, j.kind)
 		if err != nil {
@@ -206,7 +215,7 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	if err := j.obey(cmd, prepared); err != nil {
 		return err
 	}
-	if dev.Name() == "cpu" {
+	if _, ok := dev.(*cpu.Backend); ok {
 		if err := infer.Fits(biggest, j.opt.Patch, cpu.AvailableMemory()); err != nil {
 			return fmt.Errorf("--patch: %w", err)
 		}
@@ -237,6 +246,23 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	return j.write(masked, result)
 }
 
+// warnOfTwins tells of a file that is given twice: its answer counts twice.
+func warnOfTwins(paths []string) {
+	var infos []os.FileInfo
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return // reading it says why
+		}
+		for k, other := range infos {
+			if os.SameFile(info, other) {
+				slog.Warn(fmt.Sprintf("--model: %s and %s are the same file, which counts twice in the ensemble", paths[k], path))
+			}
+		}
+		infos = append(infos, info)
+	}
+}
+
 // obey takes over what the weights say of their input.
 func (j *predictJob) obey(cmd *cobra.Command, prepared []models.Preparation) error {
 	all, err := infer.Agree(j.models, prepared)
@@ -247,7 +273,7 @@ func (j *predictJob) obey(cmd *cobra.Command, prepared []models.Preparation) err
 	if len(against) > 0 {
 		slog.Warn(fmt.Sprintf("%s: %s; the command line is obeyed", strings.Join(j.models, ", "), strings.Join(against, "; ")))
 	}
-	if err := j.hops(); err != nil {
+	if err := j.strides(); err != nil {
 		return err
 	}
 	if err := j.opt.Check(); err != nil {

@@ -340,5 +340,34 @@ func TestWindowsAreBounded(t *testing.T) {
 		require.Contains(t, errs, want, patch)
 		require.NotContains(t, errs, "goroutine")
 	}
+	if cpu.AvailableMemory() < 23<<30 { // else they fit
+		status, _, errs := clitest.Run(t, "segment", "--model", w, "--flair", in("flair.nii.gz"), "--out", in("m.nii.gz"), "--patch", "800", "--device", "cpu")
+		require.NotZero(t, status)
+		require.Contains(t, errs, "windows of 800×800×800 voxels need about")
+	}
 	require.NoFileExists(t, in("m.nii.gz"))
+}
+
+func TestTwoMembersOfOneFile(t *testing.T) {
+	in := at(t.TempDir())
+	w := network(t, in("w.safetensors"), models.Segmenter, 1.3, nil)
+	scan(t, in("flair.nii.gz"), 1)
+	require.NoError(t, os.Symlink(w, in("link.safetensors")))
+	for _, again := range []string{w, in("./w.safetensors"), in("link.safetensors")} {
+		status, _, errs := clitest.Run(t, "segment", "--model", w, "--model", again, "--flair", in("flair.nii.gz"), "--out", in("m.nii.gz"), "--patch", "16")
+		require.Zero(t, status, errs)
+		require.Contains(t, errs, "are the same file, which counts twice in the ensemble")
+	}
+}
+
+// The distance between windows had another name.
+func TestStrideIsAlsoCalledHop(t *testing.T) {
+	in := at(t.TempDir())
+	w := network(t, in("w.safetensors"), models.Segmenter, 1.3, nil)
+	scan(t, in("flair.nii.gz"), 1)
+	for _, name := range []string{"--stride", "--hop"} {
+		status, _, errs := clitest.Run(t, "segment", "--model", w, "--flair", in("flair.nii.gz"), "--out", in("m.nii.gz"), "--patch", "16", name, "17")
+		require.NotZero(t, status)
+		require.Contains(t, errs, "each stride (hop) must be from 1 to the patch's edge")
+	}
 }
