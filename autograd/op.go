@@ -39,11 +39,11 @@ type Op struct {
 	// what is not is given back as soon as no later operation needs it.
 	SaveIn, SaveOut []int
 
-	// InPlace says that Forward allows out[0] to be in[0]. The tape makes use of it
+	// InPlace reports that Forward allows out[0] to be in[0]. The tape makes use of it
 	// where nobody else reads in[0].
 	InPlace bool
 
-	// GradInPlace says that Reverse allows dx[0] to be dy[0], with mode Set.
+	// GradInPlace reports that Reverse allows dx[0] to be dy[0], with mode Set.
 	GradInPlace bool
 }
 

@@ -69,7 +69,7 @@ func (t *Tape) Hold(x *Var) *Var {
 	return x
 }
 
-// Release says that x will not be passed to another op. It undoes one Hold, or
+// Release promises that x will not be passed to another op. It undoes one Hold, or
 // the one use that every result starts with.
 func (t *Tape) Release(x *Var) {
 	if x == nil || x.leaf {

@@ -36,7 +36,7 @@ type Imaging interface {
 
 // ImagingOps are the operations on images. Axis 0 is D, 1 is H, 2 is W. Where x
 // has more than one sample or channel, each is treated alike and by itself,
-// unless a method says otherwise.
+// unless a method states otherwise.
 type ImagingOps interface {
 	Spatial
 	Intensity

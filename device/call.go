@@ -97,7 +97,7 @@ func (c *Call) Idle() bool {
 	return idle
 }
 
-// Check panics unless the call is as the operation's comment says: with tensors
+// Check panics unless the call is as the operation's comment states: with tensors
 // where they are not optional, of the shapes and in memory of their own, modes and
 // numbers in range. pkg is the name of the backend's package, with which the message
 // begins; own reports what is wrong with the memory of a tensor, "is not from this

@@ -1,4 +1,4 @@
-// Package device says what a compute device must be able to do for the
+// Package device defines what a compute device must be able to do for the
 // networks of this module, and nothing more.
 //
 // Backend is what networks and their training need, Imaging what augmentation and
@@ -17,7 +17,7 @@
 // Outputs come first. The comment of a method is its definition: a loop that
 // package device/ref executes literally and every other backend must match.
 //
-// A place for a gradient is an Into: a tensor with a Mode that says whether
+// A place for a gradient is an Into: a tensor with a Mode that tells whether
 // the gradient is wanted at all (Skip), replaces what is there (Set), or is one
 // more contribution to it (Add). Outputs that are plain tensors are
 // overwritten, whatever they held.
@@ -29,7 +29,7 @@
 // Inputs are never changed. Outputs must not overlap inputs unless the
 // method's comment allows it.
 //
-// Every backend is deterministic: the same calls give the same bits, whatever
+// Every backend is deterministic: the same calls return the same bits, whatever
 // the number of cores or the order in which blocks happen to run.
 //
 // # Making a backend

@@ -2,7 +2,7 @@ package device
 
 // KSpace is for transforms that look at single frequencies. Positions count
 // from the lowest frequency: position q along an axis of n holds frequency q − n/2
-// (rounded down). re and im have one sample and one channel; the image of Wave may have more.
+// (rounded down). re and im have one sample and one channel; the image of KSpaceSpike may have more.
 type KSpace interface {
 	// KSpacePeak: peak, Vec(2), is the largest element of the complex array re + i·im: the one with
 	// the largest real part and, of those, with the largest imaginary part.

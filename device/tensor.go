@@ -44,7 +44,7 @@ func (s Shape) String() string {
 }
 
 // Tensor is a shape and the memory a backend gave for it. The zero Tensor means
-// "none" where a method says that an argument is optional.
+// "none" where a method states that an argument is optional.
 type Tensor struct {
 	Shape
 	Mem Mem
@@ -60,7 +60,7 @@ type Mem interface {
 // None reports whether t is absent.
 func (t Tensor) None() bool { return t.Mem == nil }
 
-// Mode says what to do with a gradient.
+// Mode is what to do with a gradient.
 type Mode uint8
 
 const (

@@ -166,7 +166,7 @@ func (s Scope) Path() string { return s.path }
 // Mode is the mode that layers at s follow, at this moment.
 func (s Scope) Mode() Mode { return *s.mode }
 
-// Param makes the parameter s.name. Its elements start as init says and have the
+// Param makes the parameter s.name. Its elements start as init sets them and have the
 // order of layout in a file. A second one of a name is a panic.
 func (s Scope) Param(name string, shape device.Shape, layout Layout, init Init) *autograd.Var {
 	layout.check(shape)

@@ -2,10 +2,15 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
+	"voxgrad/internal/settings"
+	"voxgrad/internal/text"
 	"voxgrad/layers"
+	"voxgrad/models/weights"
 )
 
 // Kinds of network.
@@ -13,7 +18,7 @@ const (
 	Segmenter = "segmenter" // all lesions of one image
 	Detector  = "detector"  // new lesions of two images
 	Inpainter = "inpainter" // healthy tissue in place of noise
-	Generator = "generator" // a lesion in place of noise, where a mask says
+	Generator = "generator" // a lesion in place of noise, where a mask is set
 )
 
 // Kinds lists them.
@@ -48,7 +53,7 @@ const (
 	Linear  = "linear"  // intensities
 )
 
-// Head is Softmax for the networks that segment, Linear for those that paint.
+// Head is Softmax for the networks that segment, Linear for those that make intensities.
 func (c Config) Head() string {
 	if c.Kind == Inpainter || c.Kind == Generator {
 		return Linear
@@ -83,4 +88,178 @@ func (c Config) Validate() error {
 		return fmt.Errorf("dropout %v is outside [0, 1)", c.Dropout)
 	}
 	return nil
+}
+
+// Metadata describes the network in a weights file: model, width, up, cin,
+// cout, head, dropout.
+func (c Config) Metadata() map[string]string {
+	return map[string]string{
+		"model": c.Kind, "width": strconv.Itoa(c.Width), "up": c.Up,
+		"cin": strconv.Itoa(c.Cin), "cout": strconv.Itoa(c.Cout), "head": c.Head(),
+		"dropout": strconv.FormatFloat(c.Dropout, 'g', -1, 64),
+	}
+}
+
+// Metadata describes the network and its input in a weights file: Config's and
+// Preparation's.
+func (n *Net) Metadata() map[string]string {
+	m := n.Config.Metadata()
+	maps.Copy(m, n.Preparation.Metadata())
+	return m
+}
+
+// ConfigOf returns which network a file holds. Names and shapes of the tensors tell
+// width, up, channels and whether it is a detector; the metadata tell the rest and
+// must not contradict them. Besides this project's keys it understands nf, nin,
+// nout and siamese. Without metadata a network with one output channel is an
+// inpainter if it has one input channel, else a generator, and one with more output
+// channels is a segmenter.
+func ConfigOf(f *weights.File) (Config, error) {
+	f = Unwrapped(f)
+	if authors(f) {
+		return Config{}, fmt.Errorf("%s has the layer names of the paper's authors: convert it first (voxgrad weights from-authors)", f.Path)
+	}
+	first, ok1 := f.Get("conv1.weight")
+	last, ok2 := f.Get("conv_out.weight")
+	if !ok1 || !ok2 || len(first.Shape) != 5 || len(last.Shape) != 5 {
+		if prefix, all := wrapper(f, marks...); prefix != "" && !all {
+			return Config{}, fmt.Errorf("%s: the names of a network begin with %s, but not all of the file's do: save that network alone", f.Path, text.Clean(prefix))
+		}
+		return Config{}, fmt.Errorf("%s holds none of this program's networks: no convolutions conv1 and conv_out", f.Path)
+	}
+	c := Config{Width: first.Shape[0], Cin: first.Shape[1], Cout: last.Shape[0], Up: layers.Trilinear, Dropout: 0.5}
+	if _, ok := f.Get("up3.weight"); ok {
+		c.Up = layers.Transposed
+	}
+	_, siamese := f.Get("fuse4.weight")
+	c.Kind = f.Meta["model"]
+	if c.Kind == "" {
+		c.Kind = guess(c, siamese, f.Meta["head"])
+	}
+	if err := agree(f, c, siamese); err != nil {
+		return Config{}, err
+	}
+	if s := f.Meta["dropout"]; s != "" {
+		p, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return Config{}, fmt.Errorf("%s: metadata: dropout = %q is not a number", f.Path, s)
+		}
+		c.Dropout = p
+	}
+	if err := c.Validate(); err != nil {
+		return Config{}, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return c, nil
+}
+
+// guess is the kind of a network whose file does not say.
+func guess(c Config, siamese bool, head string) string {
+	switch {
+	case siamese:
+		return Detector
+	case head == Softmax || head == "" && c.Cout > 1:
+		return Segmenter
+	case c.Cin == 1:
+		return Inpainter
+	default:
+		return Generator
+	}
+}
+
+// agree compares the metadata with what the tensors tell.
+func agree(f *weights.File, c Config, siamese bool) error {
+	for _, want := range [][2]string{
+		{"width", strconv.Itoa(c.Width)}, {"nf", strconv.Itoa(c.Width)},
+		{"cin", strconv.Itoa(c.Cin)}, {"nin", strconv.Itoa(c.Cin)},
+		{"cout", strconv.Itoa(c.Cout)}, {"nout", strconv.Itoa(c.Cout)},
+		{"up", c.Up}, {"head", c.Head()},
+	} {
+		if got, ok := f.Meta[want[0]]; ok && got != want[1] {
+			return fmt.Errorf("%s: metadata say %s = %s, the tensors say %s", f.Path, want[0], got, want[1])
+		}
+	}
+	if siamese != (c.Kind == Detector) {
+		return fmt.Errorf("%s: metadata say model = %s, but fusion layers are %s", f.Path, c.Kind,
+			map[bool]string{true: "present", false: "missing"}[siamese])
+	}
+	return nil
+}
+
+// Preparation is how the images were made that a network was trained on, as its weights
+// file keeps it: whoever applies the network has to do the same. A zero value is what a
+// file does not state.
+type Preparation struct {
+	Normalize     string  // of intensities: kde, median or none
+	Interpolation string  // onto the grid: linear or cubic
+	Spacing       float64 // of the grid, mm
+	Axes          string  // what D, H, W run along: RAS is to the right, the front and the top
+	Patch         [3]int  // voxels along D, H, W
+	Threshold     float64 // a voxel is lesion above this probability; 0 for networks that restore
+
+	// Where the network comes from.
+	Data    string // SHA-256 of the training cases' names and files
+	Version string // of the program
+	Commit  string // of its source
+}
+
+// Metadata is p as keys of a weights file, without what is not known.
+func (p Preparation) Metadata() map[string]string {
+	m := map[string]string{}
+	set := func(key, value string, known bool) {
+		if known {
+			m[key] = value
+		}
+	}
+	set("normalize", p.Normalize, p.Normalize != "")
+	set("interpolation", p.Interpolation, p.Interpolation != "")
+	set("spacing_mm", number(p.Spacing), p.Spacing != 0)
+	set("axes", p.Axes, p.Axes != "")
+	set("patch", fmt.Sprintf("%dx%dx%d", p.Patch[0], p.Patch[1], p.Patch[2]), p.Patch != [3]int{})
+	set("threshold", number(p.Threshold), p.Threshold != 0)
+	set("data_sha256", p.Data, p.Data != "")
+	set("voxgrad_version", p.Version, p.Version != "")
+	set("voxgrad_commit", p.Commit, p.Commit != "")
+	return m
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
+
+// PreparationOf reads what a weights file states of its network's input. Values that make no
+// sense are errors; what the file does not state stays zero.
+func PreparationOf(f *weights.File) (p Preparation, err error) {
+	p = Preparation{Normalize: f.Meta["normalize"], Interpolation: f.Meta["interpolation"], Axes: f.Meta["axes"],
+		Data: f.Meta["data_sha256"], Version: f.Meta["voxgrad_version"], Commit: f.Meta["voxgrad_commit"]}
+	for key, to := range map[string]*float64{"spacing_mm": &p.Spacing, "threshold": &p.Threshold} {
+		text, ok := f.Meta[key]
+		if !ok {
+			continue
+		}
+		if *to, err = strconv.ParseFloat(text, 64); err != nil || !(*to > 0 && *to <= 100) {
+			return p, fmt.Errorf("%s: metadata: %s = %q: a number above 0 is needed", f.Path, key, text)
+		}
+	}
+	if text, ok := f.Meta["patch"]; ok {
+		if p.Patch, err = settings.ParseSize(text); err != nil {
+			return p, fmt.Errorf("%s: metadata: patch: %w", f.Path, err)
+		}
+	}
+	return p, nil
+}
+
+// Contradictions lists where p and q differ in how an image becomes the input of a
+// network and its answer a mask, in words: "normalize is kde and none". What one of them
+// does not state is no contradiction, and the patch is none either.
+func (p Preparation) Contradictions(q Preparation) []string {
+	var out []string
+	add := func(name, a, b string, known bool) {
+		if known && a != b {
+			out = append(out, fmt.Sprintf("%s is %s and %s", name, a, b))
+		}
+	}
+	add("normalize", p.Normalize, q.Normalize, p.Normalize != "" && q.Normalize != "")
+	add("interpolation", p.Interpolation, q.Interpolation, p.Interpolation != "" && q.Interpolation != "")
+	add("spacing_mm", number(p.Spacing), number(q.Spacing), p.Spacing != 0 && q.Spacing != 0)
+	add("axes", p.Axes, q.Axes, p.Axes != "" && q.Axes != "")
+	add("threshold", number(p.Threshold), number(q.Threshold), p.Threshold != 0 && q.Threshold != 0)
+	return out
 }

@@ -12,7 +12,7 @@ import (
 type Net struct {
 	Config
 	*layers.Net
-	Preparation Preparation // of its input, as its weights file says; kept when it is saved
+	Preparation Preparation // of its input, as its weights file states; kept when it is saved
 
 	body interface {
 		forward(t *autograd.Tape, x []*autograd.Var) *autograd.Var

@@ -27,7 +27,7 @@ const (
 // are 0, with a warning.
 //
 // It does not remove a skull. An image with next to no zero voxels gets an error
-// that says why; an image with skull whose air is exactly 0 cannot be told from a
+// that states why; an image with skull whose air is exactly 0 cannot be told from a
 // stripped one by its zeros, and its mask is the whole head: see Implausible. Use
 // HeadBrainMask or give a mask for such images.
 func BrainMask(v *Volume) (*Mask, error) {
@@ -93,7 +93,7 @@ const (
 	mostOfAFace     = 0.25  // of a face of the image
 )
 
-// Implausible says why m is hardly a brain: too large or too long for one, or cut off by the
+// Implausible returns why m is hardly a brain: too large or too long for one, or cut off by the
 // image's border; "" where nothing speaks against it.
 func (m *Mask) Implausible() string {
 	n, s := m.Count(), m.Affine.Spacing()

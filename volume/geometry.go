@@ -115,13 +115,13 @@ func (g Grid) Centre() [3]float64 {
 	return g.World(float64(g.Size[0]-1)/2, float64(g.Size[1]-1)/2, float64(g.Size[2]-1)/2)
 }
 
-// World is where voxel position (i, j, k) of g lies, in millimetres.
+// World is where voxel position (i, j, k) of g is, in millimetres.
 func (g Grid) World(i, j, k float64) [3]float64 { return g.Affine.Apply([3]float64{i, j, k}) }
 
 // Voxel is the voxel position at a world point; the inverse of World.
 func (g Grid) Voxel(p [3]float64) [3]float64 { return g.Affine.Inverse().Apply(p) }
 
-// Orientation says along which way of the world each array axis grows most.
+// Orientation is along which way of the world each array axis grows most.
 type Orientation struct {
 	World [3]int  // the world axis (0 x, 1 y, 2 z) closest to array axis 0, 1, 2
 	Flip  [3]bool // it grows to the left, the back or down
@@ -197,7 +197,7 @@ func Canonical(v *Volume) *Volume {
 	return c
 }
 
-// FromCanonical undoes Canonical: c, which lies on g.Canonical(), in the order
+// FromCanonical undoes Canonical: c, which is on g.Canonical(), in the order
 // and with the affine of g. It panics where the sizes do not fit.
 func FromCanonical(c *Volume, g Grid) *Volume {
 	if want := g.Canonical().Size; c.Size != want {

@@ -53,7 +53,7 @@ func place(g Grid, s *Source) placed {
 // affines, their sforms or their qforms agree to SpaceTolerance over the corners.
 // A qform near half a turn, whose float32 quaternion does not fix the angle that
 // well, may differ by what it leaves open. Where the affines are further apart than
-// a hundredth of a voxel a warning says by how much. Otherwise the error names both files
+// a hundredth of a voxel a warning states by how much. Otherwise the error names both files
 // and everything that differs.
 func SameSpace(a, b Image) error {
 	diff := SpaceDifference(a, b)

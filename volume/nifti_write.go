@@ -15,7 +15,7 @@ import (
 )
 
 // Write writes v as path, gzipped where path ends in .nii.gz, plain where it ends
-// in .nii; the file appears whole or not at all, and the same volume gives the
+// in .nii; the file appears whole or not at all, and the same volume makes the
 // same bytes. No scaling is stored: integers are rounded to the nearest, and a
 // value that t cannot hold is an error.
 //

@@ -19,7 +19,7 @@ func (r Range) count(s *rng.Stream) int {
 	return lo + s.Intn(int(math.Floor(r.Max))-lo+1)
 }
 
-// PhantomOptions says what NewPhantom makes. Start from DefaultPhantom: the zero
+// PhantomOptions are what NewPhantom makes. Start from DefaultPhantom: the zero
 // value is not usable.
 type PhantomOptions struct {
 	Size    [3]int     // voxels along x, y, z; at least 24 each
@@ -46,7 +46,7 @@ type PhantomOptions struct {
 	TurnDeg float64 // largest residual rotation about each axis
 	Atrophy Range   // mm by which ventricles widen from time 1 to time 2
 
-	// Artefacts is how many bright spots that are not lesions lie on cortex and
+	// Artefacts is how many bright spots that are not lesions are on cortex and
 	// sulci; a third of them is seen on one scan only.
 	Artefacts Range
 }
@@ -78,7 +78,7 @@ func DefaultPhantom(seed uint64) PhantomOptions {
 	}
 }
 
-// LesionKind says how a phantom's lesion differs between the time points.
+// LesionKind is how a phantom's lesion differs between the time points.
 type LesionKind string
 
 // A grown or shrunk lesion is present at both time points, and not new.

@@ -24,7 +24,7 @@ import (
 	"voxgrad/internal/rng"
 )
 
-// Options say how to check. The zero Options are good for values of size 1.
+// Options are how to check. The zero Options are good for values of size 1.
 type Options struct {
 	// Steps are the distances h of the differences. A shorter one is tried where a slope
 	// is wrong, because a ReLU or a maximum may change sides within a step. None: 1e-3,
@@ -70,9 +70,9 @@ type Report struct {
 // each time and must compute the same on each. Their gradients are cleared.
 //
 // It also checks what a reverse step of one's own may get wrong while its numbers are right:
-// that a second pass gives the same bits, that contributions add up (device.Add), that each
+// that a second pass returns the same bits, that contributions add up (device.Add), that each
 // gradient is the same when no other is wanted (device.Skip, and what is saved), that inputs
-// are left alone, and that a tape that does not record gives the same result (operations in
+// are left alone, and that a tape that does not record returns the same result (operations in
 // place).
 //
 // The error names the input, the element, both slopes and the bound of the worst.

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -61,4 +62,45 @@ func FuzzMetadata(f *testing.F) {
 		require.Equal(t, p, q)
 		require.Empty(t, strings.Join(p.Contradictions(q), "; "))
 	})
+}
+
+func TestPreparationIsKeptInTheFile(t *testing.T) {
+	dev := cpu.New()
+	c := Default(Segmenter)
+	c.Width = 2
+	net, err := New(dev, c, 1)
+	require.NoError(t, err)
+	want := Preparation{Normalize: "median", Interpolation: "cubic", Spacing: 1, Axes: "RAS", Patch: [3]int{32, 24, 16},
+		Threshold: 0.5, Data: "abc", Version: "1.2", Commit: "def"}
+	net.Preparation = want
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	require.NoError(t, Save(net, path, nil))
+	again, err := Load(dev, path)
+	require.NoError(t, err)
+	require.Equal(t, want, again.Preparation)
+	require.Empty(t, want.Contradictions(again.Preparation))
+
+	f, err := weights.Read(path)
+	require.NoError(t, err)
+	require.Equal(t, "32x24x16", f.Meta["patch"])
+	f.Meta = map[string]string{"model": Segmenter}
+	none, err := PreparationOf(f)
+	require.NoError(t, err)
+	require.Zero(t, none)
+	require.Empty(t, none.Metadata())
+	require.Empty(t, want.Contradictions(none), "what is not said contradicts nothing")
+	for key, bad := range map[string]string{"patch": "8x8", "spacing_mm": "one", "threshold": "NaN"} {
+		f.Meta = map[string]string{key: bad}
+		_, err := PreparationOf(f)
+		require.ErrorContains(t, err, key)
+		_, err = FromFile(dev, f)
+		require.ErrorContains(t, err, key)
+	}
+}
+
+func TestContradictions(t *testing.T) {
+	a := Preparation{Normalize: "kde", Interpolation: "linear", Spacing: 1, Axes: "RAS", Threshold: 0.5}
+	b := Preparation{Normalize: "none", Interpolation: "cubic", Spacing: 2, Axes: "LPS", Threshold: 0.25}
+	require.Equal(t, []string{"normalize is kde and none", "interpolation is linear and cubic", "spacing_mm is 1 and 2", "axes is RAS and LPS",
+		"threshold is 0.5 and 0.25"}, a.Contradictions(b))
 }
