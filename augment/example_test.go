@@ -7,7 +7,6 @@ import (
 
 	"voxgrad/augment"
 	"voxgrad/device/cpu"
-	"voxgrad/internal/rng"
 	"voxgrad/volume"
 )
 
@@ -32,7 +31,7 @@ func ExamplePreset_Draw() {
 		panic(err)
 	}
 	size := [3]int{16, 16, 16}
-	recipe := preset.Draw(rng.New(1, "sample", 1, "time 1"), size)
+	recipe := preset.Draw(augment.NewStream(1, "sample", 1, "time 1"), size)
 	for _, t := range recipe {
 		fmt.Println(t)
 	}
@@ -73,7 +72,7 @@ func ExamplePreset_DrawOrientation() {
 		panic(err)
 	}
 	for i := range 3 {
-		fmt.Println(preset.DrawOrientation(rng.New(1, "orientation", i), [3]int{64, 64, 64}))
+		fmt.Println(preset.DrawOrientation(augment.NewStream(1, "orientation", i), [3]int{64, 64, 64}))
 	}
 	// Output:
 	// [0 1 2] [true false false]

@@ -230,7 +230,7 @@ func decode(b []byte, into any) error {
 func (t *Triple) UnmarshalJSON(b []byte) error {
 	var one float64
 	if json.Unmarshal(b, &one) == nil && string(b) != "null" {
-		*t = Same(one)
+		*t = Isotropic(one)
 		return nil
 	}
 	return three((*[3]float64)(t), b, "one number or three")

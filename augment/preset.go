@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"voxgrad/internal/rng"
 	"voxgrad/internal/settings"
 )
 
@@ -255,12 +254,12 @@ func (p Preset) Each() (list []Preset) {
 // scanner would degrade it: bias field, motion, ghosting, spike, at most one change
 // of the resolution, noise. Voxels are 1 mm. The recipe depends on p, size and s alone; s goes on
 // behind what was drawn. p must pass Check.
-func (p Preset) Draw(s *rng.Stream, size [3]int) Recipe {
+func (p Preset) Draw(s *Stream, size [3]int) Recipe {
 	return p.DrawSpaced(s, size, [3]float64{1, 1, 1})
 }
 
 // DrawSpaced is Draw for voxels of that size in millimetres.
-func (p Preset) DrawSpaced(s *rng.Stream, size [3]int, spacing [3]float64) Recipe {
+func (p Preset) DrawSpaced(s *Stream, size [3]int, spacing [3]float64) Recipe {
 	r := Recipe{}
 	if s.Bool(p.Bias.P) {
 		r = append(r, p.Bias.draw(s))
@@ -285,7 +284,7 @@ func (p Preset) DrawSpaced(s *rng.Stream, size [3]int, spacing [3]float64) Recip
 
 // DrawOrientation draws the orientation that all time points and masks of a sample
 // share; see Orient. Only axes of equal length are exchanged.
-func (p Preset) DrawOrientation(s *rng.Stream, size [3]int) (perm [3]int, flip [3]bool) {
+func (p Preset) DrawOrientation(s *Stream, size [3]int) (perm [3]int, flip [3]bool) {
 	perm = [3]int{0, 1, 2}
 	switch p.Orientation {
 	case AllOrientations:
@@ -306,12 +305,12 @@ func (p Preset) DrawOrientation(s *rng.Stream, size [3]int) (perm [3]int, flip [
 }
 
 // uniform is uniform in (lo, hi]; lo itself, perhaps a standard deviation of 0, does not occur.
-func uniform(s *rng.Stream, lo, hi float64) float64 { return hi - (hi-lo)*s.Float64() }
+func uniform(s *Stream, lo, hi float64) float64 { return hi - (hi-lo)*s.Float64() }
 
 // whole is one of lo, …, hi.
-func whole(s *rng.Stream, lo, hi int) int { return lo + s.Intn(hi-lo+1) }
+func whole(s *Stream, lo, hi int) int { return lo + s.Intn(hi-lo+1) }
 
-func (d BiasDraw) draw(s *rng.Stream) Transform {
+func (d BiasDraw) draw(s *Stream) Transform {
 	c := make([]float64, BiasTerms(d.Order))
 	for k := range c {
 		if k > 0 || d.Gain {
@@ -321,7 +320,7 @@ func (d BiasDraw) draw(s *rng.Stream) Transform {
 	return BiasField{Order: d.Order, Coefficients: c}
 }
 
-func (d MotionDraw) draw(s *rng.Stream, size [3]int, spacing [3]float64) Transform {
+func (d MotionDraw) draw(s *Stream, size [3]int, spacing [3]float64) Transform {
 	n := whole(s, d.MovementsMin, d.MovementsMax)
 	m := Motion{Safe: d.Rule == "safe", SegmentAxis: 2}
 	for range n {
@@ -348,11 +347,11 @@ func (d MotionDraw) draw(s *rng.Stream, size [3]int, spacing [3]float64) Transfo
 	return m
 }
 
-func (d GhostingDraw) draw(s *rng.Stream) Transform {
+func (d GhostingDraw) draw(s *Stream) Transform {
 	return Ghosting{Num: whole(s, d.NumMin, d.NumMax), Axis: s.Intn(3), Intensity: uniform(s, d.IntensityMin, d.IntensityMax)}
 }
 
-func (d SpikeDraw) draw(s *rng.Stream, size [3]int) Transform {
+func (d SpikeDraw) draw(s *Stream, size [3]int) Transform {
 	t := Spike{FixedMax: d.Maximum == "once"}
 	for range whole(s, d.NumMin, d.NumMax) {
 		var p Point
@@ -382,7 +381,7 @@ func (d SpikeDraw) farEnough(p Point, size [3]int) bool {
 }
 
 // resolution draws one of blur, edge, axial mean and anisotropy, or nil.
-func (p Preset) resolution(s *rng.Stream, spacing [3]float64) Transform {
+func (p Preset) resolution(s *Stream, spacing [3]float64) Transform {
 	u := s.Float64()
 	less := func(q float64) bool {
 		u -= q
@@ -396,13 +395,13 @@ func (p Preset) resolution(s *rng.Stream, spacing [3]float64) Transform {
 	}
 	switch {
 	case less(p.Blur.P):
-		sd := Same(uniform(s, p.Blur.SDMin, p.Blur.SDMax))
+		sd := Isotropic(uniform(s, p.Blur.SDMin, p.Blur.SDMax))
 		if p.Blur.PerAxis {
 			sd[1], sd[2] = uniform(s, p.Blur.SDMin, p.Blur.SDMax), uniform(s, p.Blur.SDMin, p.Blur.SDMax)
 		}
 		return Blur{Sigma: voxels(sd), Truncate: Truncate}
 	case less(p.Edge.P):
-		sd := Same(uniform(s, p.Edge.SDMin, p.Edge.SDMax))
+		sd := Isotropic(uniform(s, p.Edge.SDMin, p.Edge.SDMax))
 		return Edge{Sigma: voxels(sd), Truncate: Truncate, Amount: uniform(s, p.Edge.AmountMin, p.Edge.AmountMax)}
 	case less(p.AxialMean.P):
 		m := AxialMean{Axis: 2, Size: whole(s, p.AxialMean.SizeMin, p.AxialMean.SizeMax)}
@@ -421,6 +420,6 @@ func (p Preset) resolution(s *rng.Stream, spacing [3]float64) Transform {
 	return nil
 }
 
-func (d NoiseDraw) draw(s *rng.Stream) Transform {
+func (d NoiseDraw) draw(s *Stream) Transform {
 	return Noise{Sigma: uniform(s, d.SDMin, d.SDMax), Seed: s.Uint64() >> 11} // JSON numbers are exact below 2⁵³
 }

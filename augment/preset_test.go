@@ -60,7 +60,7 @@ func TestSettingsAreExplained(t *testing.T) {
 }
 
 func TestPresetCheckNamesTheSetting(t *testing.T) {
-	for want, spoil := range map[string]func(p *Preset){
+	for want, mistake := range map[string]func(p *Preset){
 		`augmentation: orientation = "some": want all or mirror or none`: func(p *Preset) { p.Orientation = "some" },
 		"bias.p = 1.5: must be from 0 to 1":                              func(p *Preset) { p.Bias.P = 1.5 },
 		"bias.order = 5":                                                 func(p *Preset) { p.Bias.Order = 5 },
@@ -85,7 +85,7 @@ func TestPresetCheckNamesTheSetting(t *testing.T) {
 		"augmentation: ghosting.p = NaN: must ":                          func(p *Preset) { p.Ghosting.P = math.NaN() },
 	} {
 		p := named(t, "default")
-		spoil(&p)
+		mistake(&p)
 		require.ErrorContains(t, p.Check(), want)
 	}
 }

@@ -14,8 +14,8 @@ const Truncate = 4
 // Triple is a value per axis. In JSON it may be one number for all three.
 type Triple [3]float64
 
-// Same is the triple with one value three times.
-func Same(x float64) Triple { return Triple{x, x, x} }
+// Isotropic is the triple with one value three times.
+func Isotropic(x float64) Triple { return Triple{x, x, x} }
 
 func (t Triple) String() string {
 	if t[0] == t[1] && t[1] == t[2] {

@@ -3,7 +3,7 @@ package synth_test
 import (
 	"fmt"
 
-	"voxgrad/internal/rng"
+	"voxgrad/augment"
 	"voxgrad/synth"
 )
 
@@ -23,7 +23,7 @@ func Example() {
 	if _, err := library.Add("b", []bool{true, true, true, true, false, true}, [3]int{1, 2, 3}); err != nil {
 		panic(err)
 	}
-	plan, err := options.Plan(rng.New(4, "synth", 0), p, library)
+	plan, err := options.Plan(augment.NewStream(4, "synth", 0), p, library)
 	if err != nil {
 		panic(err)
 	}

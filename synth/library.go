@@ -3,7 +3,7 @@ package synth
 import (
 	"fmt"
 
-	"voxgrad/internal/rng"
+	"voxgrad/augment"
 )
 
 // Shape is the form of a lesion, cropped to its bounding box.
@@ -62,7 +62,7 @@ func (l *Library) Cases() int {
 // Draw picks one of the shapes that are not of the case except, all equally
 // likely; ok is false where there is none. If orient is set, one of the 48
 // orientations is drawn too, all equally likely.
-func (l *Library) Draw(s *rng.Stream, except string, orient bool) (shape Shape, ok bool) {
+func (l *Library) Draw(s *augment.Stream, except string, orient bool) (shape Shape, ok bool) {
 	n := len(l.shapes) - l.cases[except]
 	if n == 0 {
 		return Shape{}, false

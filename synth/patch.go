@@ -5,7 +5,7 @@ import (
 	"math"
 	"sort"
 
-	"voxgrad/internal/rng"
+	"voxgrad/augment"
 	"voxgrad/volume"
 )
 
@@ -161,7 +161,7 @@ func erodeBrain(brain []bool, size [3]int, mm float64) ([]bool, error) {
 }
 
 // draw is a voxel, with a probability in proportion to its weight.
-func (p places) draw(s *rng.Stream) int {
+func (p places) draw(s *augment.Stream) int {
 	u := s.Float64() * p.sum[len(p.sum)-1]
 	n := sort.Search(len(p.sum), func(i int) bool { return p.sum[i] > u })
 	return int(p.at[min(n, len(p.at)-1)]) // u may be rounded up to the total
@@ -209,7 +209,7 @@ func (b *board) put(shape Shape, centre [3]int) []int32 {
 }
 
 // try looks for a place up to tries times; nil if there was none.
-func (b *board) try(s *rng.Stream, shape Shape, where places, tries int) []int32 {
+func (b *board) try(s *augment.Stream, shape Shape, where places, tries int) []int32 {
 	for range tries {
 		if list := b.put(shape, unindex(where.draw(s), b.size)); list != nil {
 			return list
@@ -223,7 +223,7 @@ func (b *board) try(s *rng.Stream, shape Shape, where places, tries int) []int32
 // brain without touching each other, dilated as for a removal. ok is false where
 // no shape found a place. From s come the number of regions, then for each its
 // shape, orientation and place.
-func (o Options) InpainterRegion(s *rng.Stream, p Patch, lib *Library) (region []bool, ok bool, err error) {
+func (o Options) InpainterRegion(s *augment.Stream, p Patch, lib *Library) (region []bool, ok bool, err error) {
 	if err := o.Check(); err != nil {
 		return nil, false, err
 	}

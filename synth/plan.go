@@ -5,7 +5,7 @@ import (
 	"math"
 	"slices"
 
-	"voxgrad/internal/rng"
+	"voxgrad/augment"
 	"voxgrad/internal/settings"
 	"voxgrad/volume"
 )
@@ -29,7 +29,7 @@ type Plan struct {
 // each lesion, largest first, where it stays; the number of lesions to generate;
 // for each of them where it is present, its shape, orientation and place. Errors
 // are for arrays that do not fit the patch and for options that make no sense.
-func (o Options) Plan(s *rng.Stream, p Patch, lib *Library) (*Plan, error) {
+func (o Options) Plan(s *augment.Stream, p Patch, lib *Library) (*Plan, error) {
 	if err := o.Check(); err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (o Options) Plan(s *rng.Stream, p Patch, lib *Library) (*Plan, error) {
 }
 
 // generate draws the lesions that are put in.
-func (o Options) generate(pl *Plan, s *rng.Stream, p Patch, lib *Library, b *board) error {
+func (o Options) generate(pl *Plan, s *augment.Stream, p Patch, lib *Library, b *board) error {
 	n := o.GeneratedMin + s.Intn(o.GeneratedMax-o.GeneratedMin+1)
 	if n == 0 {
 		return nil
@@ -173,7 +173,7 @@ func (pl *Plan) mask(in func(l Lesion) bool) []bool {
 }
 
 // pick is the number of one of several outcomes with these probabilities.
-func pick(s *rng.Stream, p ...float64) int {
+func pick(s *augment.Stream, p ...float64) int {
 	u := s.Float64()
 	for n, v := range p[:len(p)-1] {
 		if u < v {

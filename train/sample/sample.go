@@ -7,7 +7,6 @@ import (
 	"errors"
 
 	"voxgrad/augment"
-	"voxgrad/internal/rng"
 	"voxgrad/synth"
 )
 
@@ -41,7 +40,7 @@ type Sample struct {
 
 // Hook completes a sample, drawing from s alone. It runs in the loading goroutines,
 // possibly for several samples at once. ErrAgain asks for another place.
-type Hook func(p *Sample, s *rng.Stream) error
+type Hook func(p *Sample, s *augment.Stream) error
 
 // ErrAgain is a hook's answer to a patch that it can do nothing with.
 var ErrAgain = errors.New("the patch does not suit")

@@ -180,7 +180,7 @@ func countVoxels(m *volume.Volume) (n int) {
 	return n
 }
 
-// With a preset both time points are spoiled, each in its own way, and the record
+// With a preset both time points are degraded, each in its own way, and the record
 // says how.
 func TestSynthAugments(t *testing.T) {
 	dir := t.TempDir()
@@ -206,7 +206,7 @@ func TestSynthAugments(t *testing.T) {
 			}
 			sum += math.Abs(float64(x - source.Data[i]))
 		}
-		require.NotEmpty(t, recipe, "this seed spoils both")
+		require.NotEmpty(t, recipe, "this seed degrades both")
 		require.Less(t, same, len(v.Data)*9/10)
 	}
 }
