@@ -5,8 +5,11 @@ package arch
 import (
 	"bytes"
 	"encoding/json"
+	"go/parser"
+	"go/token"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -149,4 +152,23 @@ func TestCommandsDoNotImportEachOther(t *testing.T) {
 		}
 	}
 	require.Greater(t, commands, 10, "go list found too few commands for this test to mean anything")
+}
+
+// Examples are read by those who import a package from elsewhere, where internal is closed.
+func TestExamplesImportNothingInternal(t *testing.T) {
+	out, err := exec.Command("go", "list", "-f", "{{range .XTestGoFiles}}{{$.Dir}}/{{.}}\n{{end}}{{range .TestGoFiles}}{{$.Dir}}/{{.}}\n{{end}}", module+"/...").Output()
+	require.NoError(t, err)
+	n := 0
+	for _, path := range strings.Fields(string(out)) {
+		if filepath.Base(path) != "example_test.go" {
+			continue
+		}
+		n++
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ImportsOnly)
+		require.NoError(t, err)
+		for _, imp := range f.Imports {
+			require.NotContains(t, imp.Path.Value, "/internal/", path)
+		}
+	}
+	require.Greater(t, n, 5, "too few examples were found for this test to mean anything")
 }
