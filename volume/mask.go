@@ -166,8 +166,8 @@ const WholeTolerance = 0.01
 // Mask is v as a mask, by the one rule of what a mask is: its values are whole
 // numbers (to WholeTolerance), 0 and at most one other from 1 to 65535. NaN counts
 // as 0, with a warning. Everything else is an error that names the file and its
-// values: a map of probabilities, a scan, an image of several labels. See Above for
-// an image to be thresholded.
+// values: a map of probabilities (one that is near 0 everywhere too), a scan, an image
+// of several labels. See Above for an image to be thresholded.
 func (v *Volume) Mask() (*Mask, error) {
 	labels, err := v.Labels()
 	if err != nil {
@@ -197,7 +197,7 @@ func (v *Volume) Labels() ([]uint16, error) {
 		return nil, fmt.Errorf("%s: %w", v.Name(), err)
 	}
 	labels := make([]uint16, len(v.Data))
-	nans := 0
+	nans, some, small, largest := 0, false, 0, float32(0)
 	for x, f := range v.Data {
 		if f != f {
 			nans++
@@ -208,6 +208,14 @@ func (v *Volume) Labels() ([]uint16, error) {
 			return nil, v.noMask(x)
 		}
 		labels[x] = uint16(n)
+		some = some || n > 0
+		if f != 0 && n == 0 {
+			small, largest = small+1, max(largest, f, -f)
+		}
+	}
+	if !some && small > 0 { // rounding would make an empty mask of it
+		return nil, fmt.Errorf("%s: not a binary mask: %d voxels are not 0, but none is above %g (the farthest from 0 by %.3g): a map of probabilities, or a mask stored with a wrong scale? give the mask, or threshold the map first",
+			v.Name(), small, WholeTolerance, largest)
 	}
 	if nans == len(v.Data) {
 		return nil, fmt.Errorf("%s: not a mask: every voxel is NaN", v.Name())
