@@ -222,6 +222,40 @@ func TestABrainMaskOfNearlyNothingIsToldOf(t *testing.T) {
 	require.Contains(t, out.String(), "lesions.nii: hardly the mask of a brain: it holds 0.14 % of the non-zero voxels of flair1.nii")
 }
 
+// A brain mask that leaves out part of a stripped scan, or encloses tissue that it does
+// not hold, covers less than one thinks.
+func TestABrainMaskThatLeavesTissueOutIsToldOf(t *testing.T) {
+	v, m := stripped(1, millimetre)
+	masked := func(out func(i, j, k int) bool) string {
+		said := said(t)
+		b := m.Like()
+		b.Path = "brain.nii"
+		for k := range m.Size[2] {
+			for j := range m.Size[1] {
+				for i := range m.Size[0] {
+					b.Data[b.Index(i, j, k)] = m.At(i, j, k) && !out(i, j, k)
+				}
+			}
+		}
+		_, err := Images(Case{Times: []*volume.Volume{v}, Brain: b}, Defaults())
+		require.NoError(t, err)
+		return said.String()
+	}
+	require.Empty(t, masked(func(i, j, k int) bool { return false }))
+	require.Contains(t, masked(func(i, j, k int) bool { return k > 11 }), "brain.nii: the mask leaves out 50 % of the non-zero voxels of flair1.nii, which looks skull-stripped")
+	holes := masked(func(i, j, k int) bool { return max(i-12, 12-i, j-12, 12-j, k-11, 11-k) <= 1 })
+	require.Contains(t, holes, "brain.nii: the mask has holes: 27 non-zero voxels of flair1.nii (0.027 ml) are enclosed by it")
+	require.NotContains(t, masked(func(i, j, k int) bool { return i == 12 && j == 12 && k == 11 }), "holes")
+
+	// A head with its skull is left out without a word.
+	for x := range v.Data {
+		if !m.Data[x] {
+			v.Data[x] = float32(20 + x%7)
+		}
+	}
+	require.NotContains(t, masked(func(i, j, k int) bool { return false }), "leaves out")
+}
+
 // A second scan stored along other axes of the same grid has the same voxels.
 func TestTimePointsInAnotherOrder(t *testing.T) {
 	v, _ := stripped(1, millimetre)

@@ -300,8 +300,7 @@ func (a *aligner) check() error {
 		if why := p.Masked.Implausible(); why != "" {
 			warn.Once("%s: hardly the mask of a brain: %s", p.Masked.Name(), why)
 		}
-		a.small()
-		return nil
+		return a.small()
 	}
 	p.Masked = a.found[0]
 	any := a.found[0].Count()
@@ -328,26 +327,48 @@ func (a *aligner) check() error {
 // is hardly one: a brain has a twentieth even of a wide field of view full of noise.
 const leastBrain = 0.02
 
-// small warns of a given brain mask that leaves out nearly all of the scan: the mask of
-// something else.
-func (a *aligner) small() {
+// enclosed is the volume, mm³, from which on holes of a given brain mask are told of: a lesion's.
+const enclosed = 3
+
+// small warns of a given brain mask that leaves out what a user would want searched:
+// nearly all of the scan (the mask of something else), part of a skull-stripped scan's
+// brain, or tissue that the mask encloses, as where lesions were cut out of it.
+func (a *aligner) small() error {
 	p := a.p
 	scan := p.Aligned[0]
 	if p.Masked.Size != scan.Size {
-		return
+		return nil
 	}
-	inside, all := 0, 0
+	filled, err := volume.FillHoles(p.Masked.Data, p.Masked.Size)
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.Masked.Name(), err)
+	}
+	inside, all, holes := 0, 0, 0
 	for x, f := range scan.Data {
-		if f != 0 {
-			all++
-			if p.Masked.Data[x] {
-				inside++
-			}
+		if f == 0 || f != f {
+			continue
+		}
+		all++
+		switch {
+		case p.Masked.Data[x]:
+			inside++
+		case filled[x]:
+			holes++
 		}
 	}
-	if share := float64(inside) / float64(max(1, all)); inside > 0 && share < leastBrain {
-		warn.Once("%s: hardly the mask of a brain: it holds %.2g %% of the non-zero voxels of %s, and nothing is searched elsewhere: is it a mask of lesions?", p.Masked.Name(), 100*share, scan.Name())
+	spacing := scan.Affine.Spacing()
+	mm3 := float64(holes) * spacing[0] * spacing[1] * spacing[2]
+	out := 1 - float64(inside)/float64(max(1, all))
+	switch {
+	case inside > 0 && 1-out < leastBrain:
+		warn.Once("%s: hardly the mask of a brain: it holds %.2g %% of the non-zero voxels of %s, and nothing is searched elsewhere: is it a mask of lesions?", p.Masked.Name(), 100*(1-out), scan.Name())
+	case inside > 0 && mm3 > enclosed:
+		warn.Once("%s: the mask has holes: %d non-zero voxels of %s (%.3g ml) are enclosed by it but not in it, and nothing is searched there: fill its holes if lesions may be in them", p.Masked.Name(), holes, scan.Name(), mm3/1000)
 	}
+	if inside > 0 && 1-out >= leastBrain && out > leftOut && scan.NonZero().Implausible() == "" {
+		warn.Once("%s: the mask leaves out %.2g %% of the non-zero voxels of %s, which looks skull-stripped, and nothing is searched there; without --brainmask all of them are", p.Masked.Name(), 100*out, scan.Name())
+	}
+	return nil
 }
 
 // lost warns where voxels of the brain have no counterpart on the canonical grid, so
