@@ -117,10 +117,16 @@ func options() map[string]bool {
 	every(root.New(), func(c *cobra.Command) {
 		for _, set := range []*pflag.FlagSet{c.Flags(), c.PersistentFlags()} {
 			set.VisitAll(func(f *pflag.Flag) { known[f.Name] = true })
+			for _, name := range formerNames {
+				known[name] = known[name] || set.Lookup(name) != nil
+			}
 		}
 	})
 	return known
 }
+
+// formerNames are names of options that are still understood, as the commands report.
+var formerNames = []string{"hop"}
 
 // othersOptions are options of other programs that the documents name by themselves.
 var othersOptions = []string{"signal"}
