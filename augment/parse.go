@@ -20,7 +20,7 @@ import (
 func Parse(name string, params []byte) (Transform, error) {
 	parse, ok := parsers[name]
 	if !ok {
-		return nil, fmt.Errorf("there is no transform %q; known are %s", name, strings.Join(Transforms(), ", "))
+		return nil, fmt.Errorf("there is no transform %q; known are %s%s", name, strings.Join(Transforms(), ", "), text.DidYouMean(name, Transforms()))
 	}
 	if len(bytes.TrimSpace(params)) == 0 {
 		params = []byte("{}")

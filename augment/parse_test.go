@@ -66,6 +66,7 @@ func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ name, params, want string }{
 		{"blurr", `{}`, `no transform "blurr"; known are anisotropy_clamp, `},
 		{"Blur", `{}`, `no transform "Blur"`},
+		{"gosting", `{}`, "; did you mean ghosting?"},
 		{"blur", ``, "give either sigma_vox"},
 		{"blur", `{}`, "transform blur: give either sigma_vox"},
 		{"blur", `[1]`, "must be a JSON object"},

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"voxgrad/internal/settings"
+	"voxgrad/internal/text"
 )
 
 // Orientations of a preset.
@@ -182,7 +183,7 @@ func Named(name string) (Preset, error) {
 		p.silence()
 		p.Orientation = NoOrientation
 	default:
-		return p, fmt.Errorf("there is no augmentation preset %q; known are %s", name, strings.Join(Names(), ", "))
+		return p, fmt.Errorf("there is no augmentation preset %q; known are %s%s", name, strings.Join(Names(), ", "), text.DidYouMean(name, Names()))
 	}
 	return p, nil
 }

@@ -32,7 +32,7 @@ func TestNames(t *testing.T) {
 		require.Equal(t, p, back)
 	}
 	_, err := Named("Default")
-	require.EqualError(t, err, `there is no augmentation preset "Default"; known are default, torchio, paper-baseline, none`)
+	require.EqualError(t, err, `there is no augmentation preset "Default"; known are default, torchio, paper-baseline, none; did you mean default?`)
 	for _, name := range []string{"paper-baseline", "none"} {
 		require.Empty(t, named(t, name).Each())
 		s := rng.New(1)

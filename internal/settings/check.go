@@ -8,6 +8,15 @@ import (
 	"voxgrad/internal/text"
 )
 
+// CheckSeed refuses a seed that cannot be written with the settings: the whole numbers of
+// TOML are signed.
+func CheckSeed(n uint64) error {
+	if n > math.MaxInt64 {
+		return fmt.Errorf("%d is too large: a seed is at most %d", n, int64(math.MaxInt64))
+	}
+	return nil
+}
+
 // OneOf is an error unless s is one of the known words.
 func OneOf(name, s string, known ...string) error {
 	for _, k := range known {

@@ -128,6 +128,9 @@ func Set(v reflect.Value, text string) error {
 		if err != nil {
 			return fmt.Errorf("%q is not a whole number of at least 0", text)
 		}
+		if err := CheckSeed(n); err != nil {
+			return err
+		}
 		v.SetUint(n)
 	case reflect.Float64:
 		x, err := strconv.ParseFloat(text, 64)

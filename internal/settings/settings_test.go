@@ -51,7 +51,7 @@ func TestDiff(t *testing.T) {
 }
 
 func TestTextAndSetAreInverse(t *testing.T) {
-	want := example{Seed: 1<<64 - 1, common: common{"kde"}, Patch: [3]int{8, 16, 24}, List: []string{"a", "b"}, Adam: adam{1e-4, 0.1}}
+	want := example{Seed: 1<<63 - 1, common: common{"kde"}, Patch: [3]int{8, 16, 24}, List: []string{"a", "b"}, Adam: adam{1e-4, 0.1}}
 	var got example
 	to := Keys(&got)
 	for i, k := range Keys(want) {
@@ -67,6 +67,12 @@ func TestSetRefuses(t *testing.T) {
 			if k.Path == path {
 				require.ErrorContains(t, Set(k.Value, text), text)
 			}
+		}
+	}
+	for _, k := range Keys(&v) { // TOML could not hold it
+		if k.Path == "seed" {
+			require.NoError(t, Set(k.Value, "9223372036854775807"))
+			require.ErrorContains(t, Set(k.Value, "9223372036854775808"), "9223372036854775808 is too large: a seed is at most 9223372036854775807")
 		}
 	}
 	for _, size := range []string{"", "0", "1x1x0", "65537", "1x1x9999999999999", "99999999999999999999", "-8", "8x8x8x8"} {
@@ -117,6 +123,18 @@ func TestReadFile(t *testing.T) {
 	for _, p := range []string{path, "/dev/zero", filepath.Dir(path), path + "x"} {
 		_, err := ReadFile(p)
 		require.ErrorContains(t, err, p)
+	}
+	// Editors on Windows write a byte-order mark, or UTF-16.
+	require.NoError(t, os.WriteFile(path, []byte("\ufeffseed = 3\n"), 0o600))
+	text, err := ReadFile(path)
+	require.NoError(t, err)
+	var v example
+	require.NoError(t, Decode(text, &v))
+	require.EqualValues(t, 3, v.Seed)
+	for _, mark := range []string{"\xff\xfes\x00", "\xfe\xff\x00s"} {
+		require.NoError(t, os.WriteFile(path, []byte(mark), 0o600))
+		_, err = ReadFile(path)
+		require.ErrorContains(t, err, "c.toml is UTF-16 or UTF-32: save it in UTF-8")
 	}
 }
 

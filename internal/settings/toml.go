@@ -17,13 +17,17 @@ import (
 // MaxFile bounds a file of settings in bytes.
 const MaxFile = 1 << 20
 
-// ReadFile reads a file of settings: a regular one of at most MaxFile bytes.
+// ReadFile reads a file of settings: a regular one of at most MaxFile bytes, in UTF-8,
+// with or without the byte-order mark that some editors write.
 func ReadFile(path string) ([]byte, error) {
 	text, err := infile.Read(path, MaxFile)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	return text, nil
+	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
+		return nil, fmt.Errorf("cannot read the configuration: %s is UTF-16 or UTF-32: save it in UTF-8", path)
+	}
+	return bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")), nil
 }
 
 // Encode writes all settings as a TOML file with their comments. Decode reads it back.

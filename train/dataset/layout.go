@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
+
+	"voxgrad/internal/text"
 )
 
 // Options say how to read a data set. The zero value detects the layout and
@@ -117,7 +119,7 @@ func Open(root string, opt Options) (*Set, error) {
 	}
 	forced := opt.Layout != "" && opt.Layout != "auto"
 	if forced && !slices.Contains(Layouts(), opt.Layout) {
-		return nil, fmt.Errorf("data set %s: unknown layout %q; known: %s", root, opt.Layout, strings.Join(Layouts(), ", "))
+		return nil, fmt.Errorf("data set %s: unknown layout %q; known: %s%s", root, opt.Layout, strings.Join(Layouts(), ", "), text.DidYouMean(opt.Layout, Layouts()))
 	}
 	if !info.IsDir() {
 		if forced && opt.Layout != "csv" {

@@ -205,6 +205,8 @@ func TestUnknownLayoutListsWhatWasLookedFor(t *testing.T) {
 	require.ErrorContains(t, err, "none")
 	_, err = Open(root, Options{Layout: "zip"})
 	require.ErrorContains(t, err, `unknown layout "zip"`)
+	_, err = Open(t.TempDir(), Options{Layout: "nnunett"})
+	require.ErrorContains(t, err, "; did you mean nnunet?")
 	_, err = Open(root, Options{Layout: "challenge"})
 	require.ErrorContains(t, err, "no case in layout challenge")
 	touch(t, root, "p/flair.nii")

@@ -241,6 +241,10 @@ func TestOptionsCheck(t *testing.T) {
 	require.ErrorContains(t, err, "no cases")
 	_, err = NewSampler(cases{}, Mixed, options(12, 1), 1, "x")
 	require.ErrorContains(t, err, "multiple of 8")
+	for _, jitter := range []int{-1, 8, math.MaxInt/2 + 1, math.MaxInt} { // the last two overflow when doubled
+		require.ErrorContains(t, options(16, jitter).Check(), "less than half of the smallest edge")
+	}
+	require.NoError(t, options(16, 7).Check())
 }
 
 func BenchmarkDraw(b *testing.B) {

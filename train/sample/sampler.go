@@ -45,7 +45,7 @@ func (o Options) Check() error {
 		return fmt.Errorf("lesion_prob %g: must be from 0 to 1", o.LesionProb)
 	}
 	small := min(o.Patch[0], o.Patch[1], o.Patch[2])
-	if o.Jitter < 0 || 2*o.Jitter >= small {
+	if o.Jitter < 0 || o.Jitter >= (small+1)/2 { // doubled, it may overflow
 		return fmt.Errorf("jitter %d with patch %v: must be from 0 to less than half of the smallest edge, or lesions leave their patch", o.Jitter, o.Patch)
 	}
 	if o.LesionPoint != "centre" && o.LesionPoint != "voxel" {

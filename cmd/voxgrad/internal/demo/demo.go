@@ -18,6 +18,7 @@ import (
 	"voxgrad/internal/infile"
 	"voxgrad/internal/lockfile"
 	"voxgrad/internal/outfile"
+	"voxgrad/internal/settings"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
 	"voxgrad/train/pipeline"
@@ -65,6 +66,9 @@ DIR/demo.toml --out DIR' is the same run by hand.`,
 			if d.trainPairs < demoFolds || d.heldOut < 1 {
 				return cli.Usagef(cmd, "--pairs must be at least %d (there are so many folds) and --held-out at least 1", demoFolds)
 			}
+			if most := 100000; d.trainPairs > most || d.heldOut > most {
+				return cli.Usagef(cmd, "--pairs %d, --held-out %d: at most %d each", d.trainPairs, d.heldOut, most)
+			}
 			return d.run(cmd)
 		},
 	}
@@ -106,6 +110,9 @@ func (d *demo) run(cmd *cobra.Command) error {
 	start := time.Now()
 	if d.out == "" {
 		return cli.Usagef(cmd, "--out is empty: name the demo's folder")
+	}
+	if err := settings.CheckSeed(d.seed); err != nil {
+		return cli.Usagef(cmd, "--seed: %v", err)
 	}
 	lock, err := lockfile.Folder(d.out)
 	if err != nil {

@@ -30,3 +30,13 @@ func TestDemoKeepsWhatIsNotItsOwn(t *testing.T) {
 		}
 	}
 }
+
+func TestDemoIsBounded(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "demo")
+	for _, flag := range []string{"--pairs", "--held-out"} {
+		status, _, errs := clitest.Run(t, "demo", "--out", out, flag, "1000000000")
+		require.Equal(t, 2, status)
+		require.Contains(t, errs, "at most 100000 each")
+		require.NoDirExists(t, out)
+	}
+}

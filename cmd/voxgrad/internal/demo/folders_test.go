@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,9 @@ func TestDemoWaitsForItsFolder(t *testing.T) {
 
 	d.out = ""
 	require.ErrorContains(t, d.run(cmd), "--out is empty")
+	out := filepath.Join(t.TempDir(), "demo") // not begun: its configuration could not hold the seed
+	require.ErrorContains(t, (&demo{out: out, seed: 1 << 63}).run(cmd), "--seed: 9223372036854775808 is too large")
+	require.NoDirExists(t, out)
 }
 
 // The demo's --seed is that of the phantoms and of the networks.

@@ -266,6 +266,13 @@ func TestEvaluateReadsWhatTheProgramWrites(t *testing.T) {
 	status, _, errs = clitest.Run(t, "evaluate", "--truth", truth, "--pred", pred, "--labels", "--threshold", "1")
 	require.Equal(t, 2, status)
 	require.Contains(t, errs, "exclude each other")
+	for _, bad := range []string{"NaN", "Inf", "-Inf", "1e999"} {
+		for _, flag := range []string{"--threshold", "--truth-threshold"} {
+			status, _, errs = clitest.Run(t, "evaluate", "--truth", truth, "--pred", pred, flag, bad)
+			require.Equal(t, 2, status)
+			require.Contains(t, errs, "is not a number")
+		}
+	}
 }
 
 // flipped has the voxels of clitest.MaskGrid from the other end of two axes.

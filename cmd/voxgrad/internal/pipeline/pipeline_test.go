@@ -113,6 +113,7 @@ func TestPipelineMistakes(t *testing.T) {
 		"--fold -1: the member, from 0":                       {"pipeline", "--config", config, "--out", out, "--only", "detector", "--fold", "-1"},
 		"a step alone has none":                               {"pipeline", "--config", config, "--out", out, "--only", "segmenter", "--json"},
 		"--seed has no meaning beside ablation.seeds = [1 2]": {"ablate", "--config", seeds, "--out", out, "--seed", "3", "--device", "cpu"},
+		"--seed: 9223372036854775808 is too large":            {"pipeline", "--config", config, "--out", out, "--seed", "9223372036854775808", "--device", "cpu"},
 		"cannot read the configuration":                       {"ablate", "--config", filepath.Join(dir, "none"), "--out", out},
 	} {
 		status, _, errs := clitest.Run(t, args...)

@@ -172,6 +172,8 @@ func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
 		return cli.Usagef(cmd, "--min-lesion-mm3 %g: a volume of 0 or more is needed", j.minMM3)
 	case cmd.Flags().Changed("brainmask-threshold") && (j.brain == "" || j.brain == "none"):
 		return cli.Usagef(cmd, "--brainmask-threshold goes with --brainmask FILE")
+	case math.IsNaN(j.brainAt) || math.IsInf(j.brainAt, 0):
+		return cli.Usagef(cmd, "--brainmask-threshold %g: a finite number is needed", j.brainAt)
 	}
 	return j.run(cmd)
 }
@@ -263,12 +265,26 @@ func warnOfTwins(paths []string) {
 	}
 }
 
+// warnOfSilence tells of members that do not say how their input is prepared, where others
+// do: all get the same input.
+func (j *predictJob) warnOfSilence(prepared []models.Preparation) {
+	for n, p := range prepared {
+		for m, q := range prepared {
+			if p.Normalize == "" && q.Normalize != "" {
+				slog.Warn(fmt.Sprintf("%s does not say how its input is prepared; it is prepared as for %s", j.models[n], j.models[m]))
+				break
+			}
+		}
+	}
+}
+
 // obey takes over what the weights say of their input.
 func (j *predictJob) obey(cmd *cobra.Command, prepared []models.Preparation) error {
 	all, err := infer.Agree(j.models, prepared)
 	if err != nil {
 		return err
 	}
+	j.warnOfSilence(prepared)
 	against := j.opt.Obey(all, func(setting string) bool { return cmd.Flags().Changed(setting) })
 	if len(against) > 0 {
 		slog.Warn(fmt.Sprintf("%s: %s; the command line is obeyed", strings.Join(j.models, ", "), strings.Join(against, "; ")))

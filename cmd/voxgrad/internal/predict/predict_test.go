@@ -177,7 +177,7 @@ func TestWhatCountsAsALesion(t *testing.T) {
 	require.Len(t, j.Lesions, 2)
 	require.Equal(t, 0.5, j.Threshold)
 	require.Equal(t, 2, j.Small)
-	for _, bad := range [][]string{{"--connectivity", "8"}, {"--min-lesion-mm3", "-1"}, {"--threshold", "1.5"}, {"--brainmask-threshold", "0.5"}, {"--patch", "12"}} {
+	for _, bad := range [][]string{{"--connectivity", "8"}, {"--min-lesion-mm3", "-1"}, {"--threshold", "1.5"}, {"--brainmask-threshold", "0.5"}, {"--brainmask-threshold", "NaN", "--brainmask", w}, {"--brainmask-threshold", "Inf", "--brainmask", w}, {"--patch", "12"}} {
 		status, _, errs := clitest.Run(t, append([]string{"segment", "--patch", "16", "--model", w, "--flair", in("flair.nii.gz"), "--out", in("m.nii.gz")}, bad...)...)
 		require.Equal(t, 2, status, errs)
 		require.Contains(t, errs, bad[0][2:])
@@ -209,6 +209,9 @@ func TestWeightsAreObeyed(t *testing.T) {
 	status, errs = run("--model", raw, "--model", other)
 	require.Equal(t, 1, status)
 	require.Contains(t, errs, "raw.safetensors and "+other+" cannot be used together, their inputs are prepared differently: normalize is none and median")
+	status, errs = run("--model", plain, "--model", other, "--patch", "16")
+	require.Zero(t, status, errs)
+	require.Contains(t, errs, "does not say how its input is prepared; it is prepared as")
 	status, errs = run("--model", coarse)
 	require.Equal(t, 1, status)
 	require.Contains(t, errs, "voxels of 2 mm")

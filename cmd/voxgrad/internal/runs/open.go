@@ -26,6 +26,9 @@ func ReadPipeline(file string, seed *uint64) (pipeline.Config, error) {
 		}
 	}
 	if seed != nil {
+		if err := settings.CheckSeed(*seed); err != nil {
+			return c, fmt.Errorf("--seed: %w", err)
+		}
 		c.Seed = *seed
 	}
 	return c, nil

@@ -63,7 +63,7 @@ type optional struct{ to **float64 }
 
 func (o optional) Set(s string) error {
 	x, err := strconv.ParseFloat(s, 64)
-	if err != nil || x != x {
+	if err != nil || x != x || math.IsInf(x, 0) { // above or below infinity everything would be one
 		return fmt.Errorf("%q is not a number", s)
 	}
 	*o.to = &x
