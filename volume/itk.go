@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"voxgrad/internal/infile"
+	"voxgrad/internal/warn"
 )
 
 // maxITK bounds a transform file; an affine one has some 200 bytes.
@@ -27,6 +28,12 @@ func ReadITK(path string) (Transform, error) {
 	t, err := parseITK(b)
 	if err != nil {
 		return Transform{}, fmt.Errorf("%s: %w", path, err)
+	}
+	switch d := t.Det(); {
+	case d < 0:
+		warn.Once("%s: the transform mirrors, so that left and right change sides; a registration of two scans of one head does not: is it the right file?", path)
+	case d < 0.5 || d > 2:
+		warn.Once("%s: the transform changes volumes by a factor of %.3g; a registration of two scans of one head hardly does: is it the right file?", path, d)
 	}
 	return t, nil
 }

@@ -1,7 +1,9 @@
 package volume
 
 import (
+	"bytes"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -88,4 +90,31 @@ func TestITKWindowsLineEnds(t *testing.T) {
 	a, err := parseITK([]byte(strings.ReplaceAll(text, "\n", "\r\n")))
 	require.NoError(t, err)
 	require.Equal(t, [3]float64{-1, -2, 3}, a.Apply([3]float64{}))
+}
+
+// A registration neither mirrors a head nor changes its size much.
+func TestITKTransformsThatNoRegistrationMakesAreToldOf(t *testing.T) {
+	var b bytes.Buffer
+	was := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&b, nil)))
+	t.Cleanup(func() { slog.SetDefault(was) })
+	for parameters, want := range map[string]string{
+		"-1 0 0 0 1 0 0 0 1 0 0 0":    "the transform mirrors",
+		"2 0 0 0 2 0 0 0 2 0 0 0":     "changes volumes by a factor of 8",
+		"0.5 0 0 0 1 0 0 0 .9 0 0 0":  "changes volumes by a factor of 0.45",
+		"1.1 0 0 0 1.1 0 0 0 1 5 0 0": "",
+		"0 -1 0 1 0 0 0 0 1 0 0 0":    "",
+	} {
+		b.Reset()
+		path := filepath.Join(t.TempDir(), "t.txt")
+		require.NoError(t, os.WriteFile(path, []byte(itkFile("AffineTransform", parameters, "0 0 0")), 0o600))
+		_, err := ReadITK(path)
+		require.NoError(t, err)
+		if want == "" {
+			require.Empty(t, b.String())
+			continue
+		}
+		require.Contains(t, b.String(), path+": ")
+		require.Contains(t, b.String(), want)
+	}
 }
