@@ -184,15 +184,6 @@ func (t *trainer) restore(path string) error {
 	return nil
 }
 
-// readLast is the state in a checkpoint_last.
-func readLast(path string) (*state, error) {
-	f, err := weights.Read(path)
-	if err != nil {
-		return nil, err
-	}
-	return readState(f)
-}
-
 func readState(f *weights.File) (*state, error) {
 	x, ok := f.Get(stateTensor)
 	if !ok {

@@ -42,3 +42,12 @@ func FuzzState(f *testing.F) {
 		}
 	})
 }
+
+// readLast is the state in a checkpoint_last.
+func readLast(path string) (*state, error) {
+	f, err := weights.Read(path)
+	if err != nil {
+		return nil, err
+	}
+	return readState(f)
+}
