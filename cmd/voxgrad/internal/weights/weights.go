@@ -16,6 +16,7 @@ import (
 	"voxgrad/models"
 	"voxgrad/models/weights"
 	"voxgrad/report"
+	"voxgrad/train/infer"
 )
 
 // New returns the command.
@@ -79,6 +80,9 @@ func newWeightsCheck() *cobra.Command {
 				net, err := models.Load(dev, path)
 				if err != nil {
 					return err
+				}
+				if _, err := infer.Agree([]string{path}, []models.Preparation{net.Preparation}); err != nil {
+					return err // what prediction would refuse
 				}
 				_, n := net.Count()
 				m := net.Metadata()
