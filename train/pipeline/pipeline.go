@@ -44,6 +44,14 @@ type Job struct {
 // saved, and running again goes on.
 var ErrInterrupted = errors.New("interrupted; everything is saved, and the same command goes on from here")
 
+// errPlanStopped is an ErrInterrupted before the first step.
+var errPlanStopped = planStopped{}
+
+type planStopped struct{}
+
+func (planStopped) Error() string        { return "interrupted before the first step; nothing was written" }
+func (planStopped) Is(target error) bool { return target == ErrInterrupted }
+
 var errNoFolder = errors.New("the folder for the results has no name")
 
 // ConfigFile is the resolved configuration's name in the folder.

@@ -67,7 +67,7 @@ func (p *Pipeline) plan(ctx context.Context, steps []*Step, time bool) ([]Planne
 			continue
 		}
 		if ctx.Err() != nil {
-			return nil, ErrInterrupted
+			return nil, errPlanStopped
 		}
 		why, err := p.why(s, open)
 		if err != nil {
@@ -289,7 +289,7 @@ func (p *Pipeline) timeStep(ctx context.Context, w *training, c train.Config) (f
 		return 0, fmt.Errorf("timing a step of %s: %w", w.stage, err)
 	}
 	if ctx.Err() != nil {
-		return 0, ErrInterrupted
+		return 0, errPlanStopped
 	}
 	return batch*step + patches*valid/epoch, nil
 }
@@ -368,7 +368,7 @@ func (p *Pipeline) timePrediction(ctx context.Context, w *predicting) (float64, 
 	best := math.Inf(1)
 	for range 2 { // the first one warms up
 		if ctx.Err() != nil {
-			return 0, ErrInterrupted
+			return 0, errPlanStopped
 		}
 		begin := time.Now()
 		if err := predictWindow(net, opt.Patch); err != nil {

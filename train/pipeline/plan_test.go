@@ -16,6 +16,11 @@ func TestPlan(t *testing.T) {
 	c := tiny()
 	out := t.TempDir()
 	p := folder(t, c, out, nil)
+	stopped, stop := context.WithCancel(context.Background())
+	stop()
+	_, err := p.Plan(stopped, true)
+	require.ErrorIs(t, err, ErrInterrupted)
+	require.ErrorContains(t, err, "nothing was written")
 	plan, err := p.Plan(context.Background(), true)
 	require.NoError(t, err)
 	of := map[string]Planned{}
