@@ -203,27 +203,24 @@ type Composer interface {
 // better way. It allocates, and frees, the tensors in between.
 type Composed struct{ On Composer }
 
-// concatenation returns z.
-func (c Composed) concatenation(in []Source) Tensor {
-	z, owned := c.upsampled(in[0])
+// concatenation returns z, and whether it is a tensor of its own: one source as it is is z itself.
+func (c Composed) concatenation(in []Source) (z Tensor, owned bool) {
+	z, owned = c.upsampled(in[0])
 	for _, s := range in[1:] {
 		u, own := c.upsampled(s)
 		both := c.On.Alloc(z.WithC(z.C + u.C))
 		c.On.Concat(both, z, u)
-		if owned {
-			c.On.Free(z)
-		}
-		if own {
-			c.On.Free(u)
-		}
+		c.free(z, owned)
+		c.free(u, own)
 		z, owned = both, true
 	}
-	if !owned {
-		only := c.On.Alloc(z.Shape)
-		c.On.Copy(Into{only, Set}, z)
-		z = only
+	return z, owned
+}
+
+func (c Composed) free(t Tensor, owned bool) {
+	if owned {
+		c.On.Free(t)
 	}
-	return z
 }
 
 // upsampled returns a source as it is concatenated, and whether that is a tensor of its own.
@@ -242,26 +239,38 @@ func (c Composed) upsampled(s Source) (Tensor, bool) {
 
 // CatConvStats implements CatConv.
 func (c Composed) CatConvStats(mean, invstd Tensor, in []Source, runMean, runVar Tensor, eps, momentum float64) {
-	z := c.concatenation(in)
+	z, owned := c.concatenation(in)
 	c.On.BatchNormStats(mean, invstd, z, runMean, runVar, eps, momentum)
-	c.On.Free(z)
+	c.free(z, owned)
 }
 
 // CatConv implements CatConv.
 func (c Composed) CatConv(y Tensor, in []Source, n Normalization, w, b Tensor, act Act) {
-	z := c.concatenation(in)
-	c.On.BatchNormApply(z, z, n.Gamma, n.Beta, n.Mean, n.InvStd)
-	c.On.Conv(y, z, w, b, Conv3x3x3, act)
-	c.On.Free(z)
+	z, owned := c.concatenation(in)
+	normed := z
+	if !owned {
+		normed = c.On.Alloc(z.Shape)
+	}
+	c.On.BatchNormApply(normed, z, n.Gamma, n.Beta, n.Mean, n.InvStd)
+	c.On.Conv(y, normed, w, b, Conv3x3x3, act)
+	c.On.Free(normed)
 }
 
 // CatConvGrad implements CatConv.
 func (c Composed) CatConvGrad(g CatConvGrads, dy Tensor, in []Source, n Normalization, w Tensor, fixed bool) {
-	z := c.concatenation(in)
+	z, owned := c.concatenation(in)
 	dz := c.On.Alloc(z.Shape)
 	if g.W.Mode != Skip || g.B.Mode != Skip {
 		c.On.BatchNormApply(dz, z, n.Gamma, n.Beta, n.Mean, n.InvStd)
 		c.On.ConvGradW(g.W, g.B, dz, dy, Conv3x3x3)
+	}
+	if !owned { // z is the source itself
+		if x := g.In[0].X; x.Mode != Skip || g.Gamma.Mode != Skip || g.Beta.Mode != Skip {
+			c.On.ConvGradX(Into{dz, Set}, dy, w, Conv3x3x3)
+			c.On.BatchNormGrad(x, g.Gamma, g.Beta, dz, z, n.Gamma, n.Mean, n.InvStd, fixed)
+		}
+		c.On.Free(dz)
+		return
 	}
 	c.On.ConvGradX(Into{dz, Set}, dy, w, Conv3x3x3)
 	c.On.BatchNormGrad(Into{dz, Set}, g.Gamma, g.Beta, dz, z, n.Gamma, n.Mean, n.InvStd, fixed)

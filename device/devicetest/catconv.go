@@ -35,7 +35,7 @@ func catGeometries() []catGeometry {
 		{grid: shape(1, 2, 4, 6, 24), up: ups(tr, asIs), c: []int{17, 8}},
 		{grid: shape(2, 5, 6, 7, 3), up: ups(asIs, asIs), c: []int{5, 4}, full: true},
 		{grid: shape(1, 5, 3, 6, 8), up: ups(asIs, asIs), c: []int{4, 4}},
-		{grid: shape(1, 1, 1, 3, 2), up: ups(asIs), c: []int{4}},
+		{grid: shape(1, 1, 1, 3, 2), up: ups(asIs), c: []int{4}, full: true},
 		{grid: shape(1, 5, 7, 9, 8), up: ups(asIs), c: []int{17}},
 		{grid: shape(1, 6, 5, 5, 17), up: ups(asIs), c: []int{24}},
 		{grid: shape(1, 16, 36, 18, 24), up: ups(tri, asIs), c: []int{48, 24}, large: true}, // several pieces of lines
@@ -114,12 +114,14 @@ func catConvTrials() []*trial {
 			ts = append(ts, &trial{method: method, name: g.name() + what, full: g.full, large: g.large, conv: true, flops: flops, args: args, call: call})
 		}
 		work := 2 * k * float64(g.grid.Len())
+		ofStats := g.sourceArgs()
+		ofStats[0].free = len(g.c) == 1 // a source alone goes with any number of samples
 		add("CatConvStats", "", 0, append([]arg{
 			{name: "mean", shape: v, role: output, terms: m, scale: 2},
 			{name: "invstd", shape: v, role: output, terms: m + 4},
 			{name: "runMean", shape: v, role: state, make: normal(0, 1), terms: m, scale: 2, group: 9},
 			{name: "runVar", shape: v, role: state, make: uniform(0.5, 2), terms: m, group: 9},
-		}, g.sourceArgs()...), func(be device.Backend, t tensors) {
+		}, ofStats...), func(be device.Backend, t tensors) {
 			be.CatConvStats(t.at["mean"], t.at["invstd"], g.sources(t), t.at["runMean"], t.at["runVar"], 0.01, 0.3)
 		})
 		weights := arg{name: "w", shape: w, make: normal(0, 1/math.Sqrt(k))}
