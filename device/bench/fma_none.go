@@ -2,6 +2,7 @@
 
 package bench
 
-const haveFMA, fmaFlops = false, plainFlops
+const haveFMA, haveFMA512, fmaFlops = false, false, plainFlops
 
-func fmaLoop(turns int) { plainLoop(turns) }
+func fmaLoop(turns int)    { plainLoop(turns) }
+func fmaLoop512(turns int) { plainLoop(turns) }

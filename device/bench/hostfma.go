@@ -7,12 +7,15 @@ import (
 )
 
 // HostFMA is the rate at which all threads of par together do fused
-// multiply-adds in float32, in operations a second: AVX2 where there is, with
-// simd false or elsewhere plain Go, which multiplies and adds a number at a time.
-// The fastest of several tries.
-func HostFMA(simd bool) (float64, error) {
+// multiply-adds in float32, in operations a second: with vectors of 16 numbers
+// (AVX-512) or 8 (AVX2), or those of the next narrower kind that the processor has, or with 1 in plain
+// Go, which multiplies and adds a number at a time. The fastest of several tries.
+func HostFMA(lanes int) (float64, error) {
 	loop, each := plainLoop, plainFlops
-	if simd && haveFMA {
+	switch {
+	case lanes >= 16 && haveFMA512:
+		loop, each = fmaLoop512, 2*fmaFlops
+	case lanes >= 8 && haveFMA:
 		loop, each = fmaLoop, fmaFlops
 	}
 	const turns = 1 << 20

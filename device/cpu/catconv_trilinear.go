@@ -19,29 +19,29 @@ import (
 
 // combineArgs describes one call of the kernel behind these sums: for each unit u and lane l of 16
 //
-//	dst[u·dstStep + l] (+)= Σ over j in [0, 6) of coef[j]·src[off[j] + u·srcStep + l]
+//	dst[u·dstStep + l] = Σ over j in [0, 6) of coef[j]·src[off[j] + u·srcStep + l]
 type combineArgs struct {
 	dst, src         []float32
 	off              [combined]int
 	coef             [combined]float32
 	units            int
 	dstStep, srcStep int
-	add              int
 }
 
 const combined = 6
 
 func (b *engine) combine(a *combineArgs) {
-	if b.simd {
+	switch {
+	case b.wide:
+		combineAVX512(a)
+		return
+	case b.simd:
 		combineAVX2(a)
 		return
 	}
 	for u := range a.units {
 		to := a.dst[u*a.dstStep:][:panel]
 		var s [panel]float32
-		if a.add != 0 {
-			copy(s[:], to)
-		}
 		for j, c := range a.coef {
 			for l, v := range a.src[a.off[j]+u*a.srcStep:][:panel] {
 				s[l] += c * v
@@ -102,7 +102,7 @@ func (a *combineArgs) set(terms []term, offset func(t term) int) {
 }
 
 var (
-	noBias [panel]float32
+	noBias [taps3 * panel]float32
 	negInf = float32(math.Inf(-1))
 )
 
@@ -161,19 +161,14 @@ func (c *catConv) trilinear(y []float32, i int, w []float32, j *correlation) {
 			for l := lo; l < hi; l += some {
 				m := min(some, hi-l)
 				voxels := m * s.W
-				tiles := ceil(voxels, tileRows)
-				xoff, yoff := sc.ints(0, tiles*tileRows), sc.ints(1, tiles*tileRows)
-				for v := range xoff {
-					k := min(v, voxels-1)
-					xoff[v], yoff[v] = k*s.C, k*panel
-				}
 				one := sc.ints(2, 1)
 				one[0] = 0
-				for t := range taps3 {
-					*a = corrArgs{x: x[((n*s.D+d)*s.H+l)*s.W*s.C:], y: z[t*voxels*panel:], w: packed[(p*taps3+t)*s.C*panel:],
-						bias: noBias[:], xoff: xoff, yoff: yoff, taps: one, run: s.C, tiles: tiles, floor: negInf}
-					b.corr(a)
-				}
+				*a = corrArgs{x: x[((n*s.D+d)*s.H+l)*s.W*s.C:], y: z, w: packed[p*taps3*s.C*panel:], bias: noBias[:],
+					xoff: sc.ints(0, padded(voxels)), yoff: sc.ints(1, padded(voxels)), taps: one, run: s.C, step: 1,
+					rows: voxels, panels: taps3, wStep: s.C * panel, yStep: voxels * panel, floor: negInf}
+				dense(a.xoff, voxels, s.C)
+				dense(a.yoff, voxels, panel)
+				b.corr(a)
 				for q := range m {
 					*cut = combineArgs{src: z, units: 9, dstStep: wide, srcStep: 3 * voxels * panel}
 					for f, terms := range tw {
@@ -279,7 +274,7 @@ func (c *catConv) newTrilinearGrad(i int, dy, w []float32, dx device.Into, needR
 
 // part is the number of floats of one part's sums.
 func (g *trilinearGrad) part() int {
-	return g.panels * taps3 * ceil(g.s.C, tileRows) * tileRows * panel
+	return g.panels * taps3 * g.s.C * panel
 }
 
 func (g *trilinearGrad) run() {
@@ -301,7 +296,7 @@ func (g *trilinearGrad) run() {
 	if g.r == nil {
 		return
 	}
-	o, stride := g.c.cout, ceil(s.C, tileRows)*tileRows*panel
+	o, stride := g.c.cout, s.C*panel
 	par.For(taps3*g.panels, func(i int) {
 		p, t := i/taps3, i%taps3
 		for c := range s.C {
@@ -365,38 +360,25 @@ func (g *trilinearGrad) block(sc *scratch, part, n, d, h0, h1, p int, td, th, tw
 func (g *trilinearGrad) multiply(sc *scratch, z []float32, part, first, voxels, p int) {
 	b, c := g.c.b, g.s.C
 	if g.dx != nil {
-		tiles := ceil(voxels, tileRows)
-		xoff, yoff := sc.ints(0, tiles*tileRows), sc.ints(1, tiles*tileRows)
 		taps := sc.ints(2, taps3)
-		for t := range taps {
-			taps[t] = t * voxels * panel
-		}
+		dense(taps, taps3, voxels*panel)
 		a := &sc.corr
-		*a = corrArgs{x: z, bias: noBias[:], xoff: xoff, yoff: yoff, taps: taps, run: panel, tiles: tiles, floor: negInf}
-		for v := range xoff {
-			xoff[v] = min(v, voxels-1) * panel
-		}
-		for q := range ceil(c, panel) {
-			lanes := min(panel, c-q*panel)
-			keeps := g.add || p > 0
-			a.w = g.w[(q*g.panels+p)*taps3*panel*panel:]
-			if lanes == panel {
-				for v := range yoff {
-					yoff[v] = min(v, voxels-1) * c
-				}
-				a.y, a.add = g.dx[first*c+q*panel:], flag(keeps)
-				b.corr(a)
-				continue
-			}
-			for v := range yoff {
-				yoff[v] = min(v, voxels-1) * panel
-			}
+		*a = corrArgs{x: z, w: g.w[p*taps3*panel*panel:], bias: noBias[:], xoff: sc.ints(0, padded(voxels)), yoff: sc.ints(1, padded(voxels)),
+			taps: taps, run: panel, step: 1, rows: voxels, panels: c / panel, wStep: g.panels * taps3 * panel * panel,
+			y: g.dx[first*c:], yStep: panel, add: flag(g.add || p > 0), floor: negInf}
+		dense(a.xoff, voxels, panel)
+		dense(a.yoff, voxels, c)
+		b.corr(a)
+		if lanes := c % panel; lanes > 0 {
+			q := c / panel
+			a.w, a.panels = a.w[q*a.wStep:], 1
 			a.y, a.add = sc.floats(3, voxels*panel), 0
+			dense(a.yoff, voxels, panel)
 			b.corr(a)
 			for v := range voxels {
 				to := g.dx[(first+v)*c+q*panel:][:lanes]
 				for l, x := range a.y[v*panel:][:lanes] {
-					if keeps {
+					if g.add || p > 0 {
 						x += to[l]
 					}
 					to[l] = x
@@ -407,21 +389,14 @@ func (g *trilinearGrad) multiply(sc *scratch, z []float32, part, first, voxels, 
 	if g.r == nil {
 		return
 	}
-	tiles := ceil(c, tileRows)
-	joff := sc.ints(3, tiles*tileRows)
-	clear(joff)
-	for j := range c {
-		joff[j] = j
-	}
 	line := sc.ints(2, 1)
 	line[0] = 0
-	k := &sc.outer
-	*k = outerArgs{x: g.x[first*c:], joff: joff, lines: line, n: voxels, step: c, tiles: tiles}
-	for t := range taps3 {
-		k.dy = z[t*voxels*panel:]
-		k.acc = g.sums[part*g.part()+(p*taps3+t)*tiles*tileRows*panel:]
-		b.outer(k)
-	}
+	k := &sc.corr
+	*k = corrArgs{x: g.x[first*c:], w: z, xoff: sc.ints(0, padded(c)), yoff: sc.ints(1, padded(c)), taps: line, run: voxels, step: c,
+		rows: c, panels: taps3, wStep: voxels * panel, y: g.sums[part*g.part()+p*taps3*c*panel:], yStep: c * panel, add: 1, floor: negInf}
+	dense(k.xoff, c, 1)
+	dense(k.yoff, c, panel)
+	b.corr(k)
 }
 
 // finish adds what the statistics pass on: Uᵀ(a + m·U·x).

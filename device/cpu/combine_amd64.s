@@ -5,7 +5,7 @@
 
 // func combineAVX2(a *combineArgs)
 //
-//	for each unit: Y0, Y1 = 0 or the old dst; += six sources · Y8 … Y13; store
+//	for each unit: Y0, Y1 = six sources · Y8 … Y13
 //
 // R8..R13 the six sources, DI the destination, CX units left.
 
@@ -34,19 +34,12 @@ TEXT ·combineAVX2(SB), NOSPLIT, $0-8
 	SOURCE(3, R11, Y11)
 	SOURCE(4, R12, Y12)
 	SOURCE(5, R13, Y13)
-	MOVQ combineArgs_add(BX), BX
 	TESTQ CX, CX
 	JLE  done
 
 unit:
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
-	TESTQ BX, BX
-	JZ   sum
-	VMOVUPS (DI), Y0
-	VMOVUPS 32(DI), Y1
-
-sum:
 	TERM(R8, Y8)
 	TERM(R9, Y9)
 	TERM(R10, Y10)

@@ -38,6 +38,11 @@ func TestConformance(t *testing.T) {
 	t.Run("default", func(t *testing.T) {
 		devicetest.Run(t, func(testing.TB) device.Backend { return New() }, devicetest.Options{Large: true, Guarded: true})
 	})
+	if haveAVX512 {
+		t.Run("avx2", func(t *testing.T) {
+			devicetest.Run(t, func(testing.TB) device.Backend { return open(true, false) }, devicetest.Options{Guarded: true})
+		})
+	}
 	if haveAVX2 {
 		t.Run("portable", func(t *testing.T) {
 			devicetest.Run(t, func(testing.TB) device.Backend { return NewPortable() }, devicetest.Options{Guarded: true})

@@ -54,7 +54,7 @@ func (b *engine) gradW(dw []float32, mode device.Mode, o *outerSum, swap, flip b
 // A piece of work owns the sums for some channels of A and some panels of 16
 // channels of B, over one of a fixed number of parts of the voxels. It goes
 // through its voxels block by block: packs A with its halo and the panels of
-// B, and runs the kernel over tiles of 6 rows (k, a) × 16 lanes. The parts are added in order.
+// B, and runs the convolutions' kernel with a row for each (k, a) and B in the place of weights. The parts are added in order.
 type outerSum struct {
 	a, b    []float32
 	as, bs  device.Shape
@@ -90,8 +90,8 @@ func (o *outerSum) panels() int  { return ceil(o.bs.C, panel) }
 func (o *outerSum) groups() int  { return ceil(o.panels(), o.group) }
 func (o *outerSum) aBlocks() int { return ceil(o.as.C, o.aBlock) }
 
-// rows is the number of rows (k, a) of a block of c channels, up to whole tiles.
-func (o *outerSum) rows(c int) int { return ceil(o.taps*c, tileRows) * tileRows }
+// rows is the number of rows (k, a) of a block of c channels.
+func (o *outerSum) rows(c int) int { return o.taps * c }
 
 // stride is the number of floats of one panel's sums.
 func (o *outerSum) stride() int { return o.rows(o.aBlock) * panel }
@@ -99,9 +99,10 @@ func (o *outerSum) stride() int { return o.rows(o.aBlock) * panel }
 // partialLen is the number of floats that run writes to partial.
 func (o *outerSum) partialLen() int { return o.parts * o.aBlocks() * o.panels() * o.stride() }
 
-// sums is where part, block of A and panel of B are in partial.
+// sums is what part, block of A and panels of B from p on have in partial.
 func (o *outerSum) sums(part, ab, p int) []float32 {
-	return o.partial[((part*o.aBlocks()+ab)*o.panels()+p)*o.stride():][:o.stride()]
+	n := o.panels() * o.stride()
+	return o.partial[(part*o.aBlocks()+ab)*n:][p*o.stride() : n]
 }
 
 func (o *outerSum) run(be *engine) {
@@ -115,42 +116,40 @@ func (o *outerSum) run(be *engine) {
 func (o *outerSum) piece(be *engine, s *scratch, part, ab, p0, p1 int) {
 	c0 := ab * o.aBlock
 	c := min(o.aBlock, o.as.C-c0)
-	for p := p0; p < p1; p++ {
-		clear(o.sums(part, ab, p))
-	}
-	k := &s.outer
-	*k = outerArgs{tiles: o.rows(c) / tileRows, step: o.win.Stride * c, joff: s.ints(0, o.rows(c))}
+	clear(o.sums(part, ab, p0)[:(p1-p0)*o.stride()])
+	k := &s.corr
+	rows := o.rows(c)
+	*k = corrArgs{rows: rows, step: o.win.Stride * c, xoff: s.ints(0, padded(rows)), yoff: s.ints(2, padded(rows)),
+		panels: p1 - p0, yStep: o.stride(), add: 1, floor: negInf, y: o.sums(part, ab, p0)}
+	dense(k.yoff, rows, panel)
 	for i := part * o.cut.total / o.parts; i < (part+1)*o.cut.total/o.parts; i++ {
 		blk := o.cut.block(i)
 		halo := s.floats(0, blk.haloVoxels()*c)
 		blk.pack(halo, o.a, o.as, c0, c, be.simd)
-		k.x, k.n = halo, blk.size[2]
-		o.rowOffsets(k.joff, &blk, c)
+		k.x, k.run = halo, blk.size[2]
+		o.rowOffsets(k.xoff, &blk, c)
 		lines := o.lines(s, &blk, c)
-		dense := s.floats(1, blk.voxels()*panel*(p1-p0))
-		o.packB(dense, &blk, p0, p1, be.simd)
+		packed := s.floats(1, blk.voxels()*panel*(p1-p0))
+		o.packB(packed, &blk, p0, p1, be.simd)
+		k.wStep = len(lines) * k.run * panel
 		// A few lines at a time: the tiles of one call share them in L1.
-		some := max(1, callVoxels/k.n)
+		some := max(1, callVoxels/k.run)
 		for first := 0; first < len(lines); first += some {
-			k.lines = lines[first:min(first+some, len(lines))]
-			for p := p0; p < p1; p++ {
-				k.dy = dense[((p-p0)*len(lines)+first)*k.n*panel:]
-				k.acc = o.sums(part, ab, p)
-				be.outer(k)
-			}
+			k.taps = lines[first:min(first+some, len(lines))]
+			k.w = packed[first*k.run*panel:]
+			be.corr(k)
 		}
 	}
 }
 
-// rowOffsets fills the table of rows (kd, kh, kw, channel) in the packed halo;
-// spare rows repeat the first one and their sums are not used.
-func (o *outerSum) rowOffsets(joff []int, blk *block, c int) {
-	clear(joff)
-	for j := range o.taps * c {
+// rowOffsets fills the table of rows (kd, kh, kw, channel) in the packed halo.
+func (o *outerSum) rowOffsets(xoff []int, blk *block, c int) {
+	for j := range o.rows(c) {
 		k := j / c
 		kd, kh, kw := k/(o.win.K*o.win.K), k/o.win.K%o.win.K, k%o.win.K
-		joff[j] = ((kd*blk.extent[1]+kh)*blk.extent[2]+kw)*c + j%c
+		xoff[j] = ((kd*blk.extent[1]+kh)*blk.extent[2]+kw)*c + j%c
 	}
+	repeatLast(xoff, o.rows(c))
 }
 
 // lines is the table of the first voxel of each line along W.

@@ -5,33 +5,25 @@
 
 // func corrAVX2(a *corrArgs)
 //
-//	for each tile of 6 voxels:                 accumulators Y0..Y11 = 6 × 16
+// One panel:
+//
+//	for each tile of 6 rows:                   accumulators Y0..Y11 = 6 × 16
 //	  for each tap:                            BX -> tap offsets, CX left
-//	    for each of run input elements:        AX element index, DX left
+//	    for each of run elements:              AX element index, DX left
 //	      Y12, Y13 = 16 weights at SI
-//	      for r in 0..5: Y(2r), Y(2r+1) += x[voxel r][AX] · Y12, Y13
+//	      for r in 0..5: Y(2r), Y(2r+1) += x[row r][AX] · Y12, Y13
 //	  epilogue: add the bias or the old y, max with floor, store
 //
-// DI args; R8..R13 the six voxels' addresses (x, then y); SI weights.
+// DI args; R8..R13 the six rows' addresses (x, then y); SI weights; R15 step.
 // 0(SP) tiles left, 8(SP) -> xoff, 16(SP) -> yoff. Each FMA pair needs one
 // broadcast; the 12 accumulators cover twice the latency of two FMA ports.
-// In the last tile missing voxels repeat the last one: all six are read before
+// In the last tile missing rows repeat the last one: all six are read before
 // any is stored, so repeats store the same value.
 
-#define VOXEL(D, P, A, B, T) \
-	VBROADCASTSS D(P)(AX*4), T; \
+#define ROW(P, A, B, T) \
+	VBROADCASTSS (P)(AX*4), T; \
 	VFMADD231PS  Y12, T, A; \
 	VFMADD231PS  Y13, T, B
-
-#define STEP(D, W) \
-	VMOVUPS W(SI), Y12; \
-	VMOVUPS (W+32)(SI), Y13; \
-	VOXEL(D, R8, Y0, Y1, Y14); \
-	VOXEL(D, R9, Y2, Y3, Y15); \
-	VOXEL(D, R10, Y4, Y5, Y14); \
-	VOXEL(D, R11, Y6, Y7, Y15); \
-	VOXEL(D, R12, Y8, Y9, Y14); \
-	VOXEL(D, R13, Y10, Y11, Y15)
 
 #define ADDRESSES(TABLE) \
 	MOVQ 0(TABLE), R8; \
@@ -69,7 +61,7 @@
 	VADDPS Y12, A, A; \
 	VADDPS Y13, B, B
 
-// VMAXPS gives its second source where one is NaN: that is the sum, so NaN stays.
+// VMAXPS returns its second source where one is NaN: that is the sum, so NaN stays.
 #define STORE(P, A, B) \
 	VMAXPS  A, Y14, A; \
 	VMAXPS  B, Y14, B; \
@@ -84,6 +76,7 @@ TEXT ·corrAVX2(SB), NOSPLIT, $24-8
 	MOVQ AX, 8(SP)
 	MOVQ corrArgs_yoff(DI), AX
 	MOVQ AX, 16(SP)
+	MOVQ corrArgs_step(DI), R15
 
 tile:
 	MOVQ 8(SP), BX
@@ -102,32 +95,22 @@ tap:
 	MOVQ (BX), AX
 	ADDQ $8, BX
 	MOVQ corrArgs_run(DI), DX
-	SUBQ $4, DX
-	JLT  few
 
 	PCALIGN $32
-four:
-	STEP(0, 0)
-	STEP(4, 64)
-	STEP(8, 128)
-	STEP(12, 192)
-	ADDQ $4, AX
-	ADDQ $256, SI
-	SUBQ $4, DX
-	JGE  four
-
-few:
-	ADDQ $4, DX
-	JZ   next
-
-one:
-	STEP(0, 0)
-	INCQ AX
+element:
+	VMOVUPS (SI), Y12
+	VMOVUPS 32(SI), Y13
+	ROW(R8, Y0, Y1, Y14)
+	ROW(R9, Y2, Y3, Y15)
+	ROW(R10, Y4, Y5, Y14)
+	ROW(R11, Y6, Y7, Y15)
+	ROW(R12, Y8, Y9, Y14)
+	ROW(R13, Y10, Y11, Y15)
+	ADDQ R15, AX
 	ADDQ $64, SI
 	DECQ DX
-	JNZ  one
+	JNZ  element
 
-next:
 	DECQ CX
 	JNZ  tap
 

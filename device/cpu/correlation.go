@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"voxgrad/device"
 	"voxgrad/internal/par"
 )
@@ -75,17 +73,16 @@ func (b *engine) correlate(j *correlation) {
 // correlateBlock computes panels [p0, p1) of a block.
 func (b *engine) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 int) {
 	voxels := blk.voxels()
-	tiles := ceil(voxels, tileRows)
-	yoff := s.ints(0, tiles*tileRows)
+	yoff := s.ints(0, padded(voxels))
 	j.outputs(yoff, blk)
-	partial := p1*panel > j.os.C // the last panel is not full: it goes through tail
+	full := min(p1, j.os.C/panel) // the panel behind, if there is one, goes through tail
 	tail := s.floats(1, voxels*panel)
 	if j.table != nil {
 		j.start(tail, yoff, blk, p0, p1)
 	}
 
 	a := &s.corr
-	*a = corrArgs{tiles: tiles, bias: s.floats(2, panel), xoff: s.ints(2, tiles*tileRows)}
+	*a = corrArgs{rows: voxels, step: 1, bias: s.floats(2, (p1-p0)*panel), xoff: s.ints(2, padded(voxels)), yStep: panel}
 	all, lines := j.taps()
 	a.taps = s.ints(3, lines)
 	if all > 0 {
@@ -93,53 +90,60 @@ func (b *engine) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 i
 	} else {
 		a.taps = nil
 	}
+	clear(a.bias)
+	if j.bias != nil {
+		copy(a.bias, j.bias[p0*panel:])
+	}
 	for c0 := 0; c0 < j.is.C; c0 += j.inBlock {
 		c := min(j.inBlock, j.is.C-c0)
 		if all > 0 {
 			blk.pack(a.x, j.in, j.is, c0, c, b.simd)
 		}
 		j.inputs(a, blk, c)
-		a.floor = float32(math.Inf(-1))
+		a.floor = negInf
 		if j.act == device.ReLU && c0+c == j.is.C {
 			a.floor = 0
 		}
-		for p := p0; p < p1; p++ {
-			last := partial && p == p1-1
-			clear(a.bias)
-			if j.bias != nil {
-				copy(a.bias, j.bias[p*panel:])
-			}
-			if last && j.pairs > 0 {
-				b.dotPanel(j, s, tail[:voxels*panel], c0, c)
-				continue
-			}
-			a.w = j.weights[all*(c0*j.panels()+p*c)*panel:]
-			a.y, a.yoff, a.add = j.out[p*panel:], yoff, 0
-			if last {
-				if j.add { // the activation is of the whole sum: storeTail
-					a.floor = float32(math.Inf(-1))
-				}
-				a.y, a.yoff = tail, s.ints(1, len(yoff))
-				for v := range a.yoff {
-					a.yoff[v] = min(v, voxels-1) * panel
-				}
-			}
-			if c0 > 0 || j.table != nil || j.add && !last {
-				a.add = 1
-			}
+		a.wStep = all * c * panel
+		if full > p0 {
+			a.w, a.panels = j.weights[all*(c0*j.panels()+p0*c)*panel:], full-p0
+			a.y, a.yoff, a.add = j.out[p0*panel:], yoff, flag(c0 > 0 || j.table != nil || j.add)
 			b.corr(a)
 		}
+		if full == p1 {
+			continue
+		}
+		if j.pairs > 0 {
+			b.dotPanel(j, s, tail, a.bias[(full-p0)*panel:], c0, c)
+			continue
+		}
+		if j.add { // the activation is of the whole sum: storeTail
+			a.floor = negInf
+		}
+		last := *a
+		last.w, last.panels, last.bias = j.weights[all*(c0*j.panels()+full*c)*panel:], 1, a.bias[(full-p0)*panel:]
+		last.y, last.yoff, last.add = tail, s.ints(1, len(yoff)), flag(c0 > 0 || j.table != nil)
+		dense(last.yoff, voxels, panel)
+		b.corr(&last)
 	}
-	if partial {
-		j.storeTail(tail, yoff[:voxels], (p1-1)*panel)
+	if full < p1 {
+		j.storeTail(tail, yoff[:voxels], full*panel)
+	}
+}
+
+// dense fills a table of n rows, stride apart.
+func dense(table []int, n, stride int) {
+	for v := range table {
+		table[v] = min(v, n-1) * stride
 	}
 }
 
 // dotPanel adds c input channels from c0 on to the last panel, in tail.
-func (b *engine) dotPanel(j *correlation, s *scratch, tail []float32, c0, c int) {
+func (b *engine) dotPanel(j *correlation, s *scratch, tail, bias []float32, c0, c int) {
 	a, d := &s.corr, &s.dot
-	sums := s.floats(4, a.tiles*tileRows*2)
-	*d = dotArgs{x: a.x, xoff: a.xoff, taps: a.taps, run: a.run, tiles: a.tiles, out: sums}
+	tiles := ceil(a.rows, tileRows)
+	sums := s.floats(4, tiles*tileRows*2)
+	*d = dotArgs{x: a.x, xoff: a.xoff, taps: a.taps, run: a.run, tiles: tiles, out: sums}
 	all, _ := j.taps()
 	size := pairLen(all, j.axes[2].taps, c)
 	first := c0 / j.inBlock * j.pairs * pairLen(all, j.axes[2].taps, j.inBlock)
@@ -149,7 +153,7 @@ func (b *engine) dotPanel(j *correlation, s *scratch, tail []float32, c0, c int)
 		for v := 0; v*panel < len(tail); v++ {
 			to := tail[v*panel+2*q:][:2]
 			if c0 == 0 && j.table == nil {
-				to[0], to[1] = a.bias[2*q], a.bias[2*q+1]
+				to[0], to[1] = bias[2*q], bias[2*q+1]
 			}
 			to[0] += sums[2*v]
 			to[1] += sums[2*v+1]
@@ -171,9 +175,7 @@ func (j *correlation) outputs(yoff []int, blk *block) {
 			}
 		}
 	}
-	for ; v < len(yoff); v++ {
-		yoff[v] = yoff[v-1]
-	}
+	repeatLast(yoff, v)
 }
 
 // start puts the table's rows into the outputs of panels [p0, p1), and into the tail those of a
@@ -213,9 +215,7 @@ func (j *correlation) inputs(a *corrArgs, blk *block, c int) {
 			}
 		}
 	}
-	for ; v < len(a.xoff); v++ {
-		a.xoff[v] = a.xoff[v-1]
-	}
+	repeatLast(a.xoff, v)
 	for t := range a.taps {
 		a.taps[t] = (t/j.axes[1].taps*blk.extent[1] + t%j.axes[1].taps) * blk.extent[2] * c
 	}

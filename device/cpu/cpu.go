@@ -1,14 +1,16 @@
 // Package cpu is the default backend: float32 on all cores, with hand-written
-// AVX2 and FMA kernels on amd64 and the same kernels in plain Go elsewhere, on
-// older processors, and under the build tag purego.
+// AVX2 and FMA kernels on amd64, those of convolutions also for AVX-512, and the same kernels
+// in plain Go elsewhere, on older processors, and under the build tag purego.
 //
 // Work is cut into pieces that depend on shapes alone, and sums are taken in a
 // fixed order, so the bits of a result do not depend on the number of cores.
-// The assembly and the plain kernels agree to rounding, not to the bit.
+// AVX-512 and AVX2 agree to the bit, the assembly and the plain kernels to rounding. The environment variable
+// VOXGRAD_CPU asks for less than the processor has: avx2 or go.
 package cpu
 
 import (
 	"fmt"
+	"os"
 	"sync"
 
 	"voxgrad/device"
@@ -28,6 +30,7 @@ type Backend struct {
 // engine has the operations.
 type engine struct {
 	simd bool // use the assembly kernels
+	wide bool // use those for AVX-512
 
 	mu      sync.Mutex
 	scratch []*scratch
@@ -36,16 +39,23 @@ type engine struct {
 
 var _ device.ImagingBackend = (*Backend)(nil)
 
-// New opens the backend with the fastest kernels the processor has. It may use
-// as much memory as the machine, or the control group it runs in, has to spare
+// New opens the backend with the fastest kernels the processor has, or those that VOXGRAD_CPU
+// allows. It may use as much memory as the machine, or the control group it runs in, has to spare
 // now; see SetLimit.
-func New() *Backend { return open(haveAVX2) }
+func New() *Backend {
+	v := os.Getenv("VOXGRAD_CPU")
+	b := open(haveAVX2 && v != "go", haveAVX512 && v == "")
+	if v != "" && v != "avx2" && v != "go" {
+		b.err = fmt.Errorf("the environment variable VOXGRAD_CPU is %q: it may be avx2 or go, or not be set", v)
+	}
+	return b
+}
 
 // NewPortable opens the backend with the plain Go kernels.
-func NewPortable() *Backend { return open(false) }
+func NewPortable() *Backend { return open(false, false) }
 
-func open(simd bool) *Backend {
-	b := &Backend{engine: engine{simd: simd}, pool: pool{limit: availableMemory(), auto: true, free: map[int][][]float32{}}}
+func open(simd, wide bool) *Backend {
+	b := &Backend{engine: engine{simd: simd, wide: wide}, pool: pool{limit: availableMemory(), auto: true, free: map[int][][]float32{}}}
 	b.Ops = func(c *device.Call) {
 		if !c.Idle() && b.Sync() == nil {
 			c.Check("cpu", b.own)
@@ -57,15 +67,23 @@ func open(simd bool) *Backend {
 
 // Name is the instruction set and the number of threads.
 func (b *Backend) Name() string {
-	kind := "go"
-	if b.engine.simd {
-		kind = "avx2"
-	}
+	kind := map[int]string{1: "go", 8: "avx2", 16: "avx512"}[b.Lanes()]
 	n := par.Threads()
 	if n == 1 {
 		return fmt.Sprintf("cpu (%s, 1 thread)", kind)
 	}
 	return fmt.Sprintf("cpu (%s, %d threads)", kind, n)
+}
+
+// Lanes is how many numbers a vector of the convolutions' kernels holds: 16, 8 or 1.
+func (b *Backend) Lanes() int {
+	switch {
+	case b.engine.wide:
+		return 16
+	case b.engine.simd:
+		return 8
+	}
+	return 1
 }
 
 // Sync returns the first failure. Calls run to completion before they return,

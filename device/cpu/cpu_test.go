@@ -83,7 +83,48 @@ func everything(b *Backend) []uint32 {
 	b.Dropout(drop, big, 0.3, 11)
 	keep(mean, invstd, gamma, dgamma, dbeta, grad, g, loss, sums, mse, up, small, drop, big, x)
 	keep(images(b)...)
+	for _, up := range []device.Upsampling{device.AsIs, device.Trilinear, device.Transposed} {
+		keep(catConvs(b, up)...)
+	}
 	return bits
+}
+
+// catConvs are CatConv of an upsampled source and a skip connection, and its gradients.
+func catConvs(b *Backend, up device.Upsampling) (out []device.Tensor) {
+	fine := device.Shape{N: 2, D: 6, H: 8, W: 10, C: 51}
+	x := device.Shape{N: 2, D: 3, H: 4, W: 5, C: 37}
+	if up == device.AsIs {
+		x = fine.WithC(37)
+	}
+	in := []device.Source{{X: noise(b, x, 21), Up: up}, {X: noise(b, fine, 22)}}
+	if up == device.Transposed {
+		in[0].W, in[0].B = noise(b, device.Weights(2, 37, 37), 23), noise(b, device.Vec(37), 24)
+	}
+	v, w := device.Vec(88), noise(b, device.Weights(3, 88, 53), 25)
+	n := device.Normalization{Gamma: noise(b, v, 26), Beta: noise(b, v, 27), Mean: b.Alloc(v), InvStd: b.Alloc(v)}
+	into := func(s device.Shape) device.Into {
+		t := b.Alloc(s)
+		out = append(out, t)
+		return set(t)
+	}
+	y := into(fine.WithC(53))
+	b.CatConvStats(n.Mean, n.InvStd, in, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+	b.CatConv(y.Tensor, in, n, w, device.Tensor{}, device.ReLU)
+	g := device.CatConvGrads{Gamma: into(v), Beta: into(v), W: into(w.Shape)}
+	for _, s := range in {
+		to := device.SourceGrad{X: into(s.X.Shape)}
+		if s.Up == device.Transposed {
+			to.W, to.B = into(s.W.Shape), into(s.B.Shape)
+		}
+		g.In = append(g.In, to)
+	}
+	b.CatConvGrad(g, y.Tensor, in, n, w, false)
+	for _, t := range []device.Tensor{in[0].X, in[0].W, in[0].B, in[1].X, w, n.Gamma, n.Beta, n.Mean, n.InvStd} {
+		if !t.None() {
+			b.Free(t)
+		}
+	}
+	return out
 }
 
 // images are results of the operations on images.
@@ -146,6 +187,32 @@ func TestBitsDoNotDependOnThreads(t *testing.T) {
 		require.Zero(t, now)
 		require.NoError(t, b.Close())
 	}
+}
+
+// The tiles differ, the order of each output's sum does not.
+func TestAVX512HasTheBitsOfAVX2(t *testing.T) {
+	if !haveAVX512 {
+		t.Skip("no AVX-512 here")
+	}
+	narrow, wide := open(true, false), open(true, true)
+	want, got := everything(narrow), everything(wide)
+	require.Len(t, got, len(want))
+	for i := range want {
+		require.Equal(t, want[i], got[i], "value %d", i)
+	}
+	require.NoError(t, narrow.Close())
+	require.NoError(t, wide.Close())
+}
+
+func TestLessThanTheProcessorHas(t *testing.T) {
+	for v, lanes := range map[string]int{"avx2": 8, "go": 1} {
+		t.Setenv("VOXGRAD_CPU", v)
+		b := New()
+		require.NoError(t, b.Sync())
+		require.LessOrEqual(t, b.Lanes(), lanes)
+	}
+	t.Setenv("VOXGRAD_CPU", "avx1024")
+	require.ErrorContains(t, New().Sync(), `VOXGRAD_CPU is "avx1024": it may be avx2 or go`)
 }
 
 func TestGoroutinesShareABackend(t *testing.T) {
@@ -248,7 +315,10 @@ func TestName(t *testing.T) {
 	par.SetThreads(3)
 	require.Equal(t, "cpu (go, 3 threads)", NewPortable().Name())
 	if haveAVX2 {
-		require.True(t, strings.HasPrefix(New().Name(), "cpu (avx2, "))
+		require.True(t, strings.HasPrefix(open(true, false).Name(), "cpu (avx2, "))
+	}
+	if haveAVX512 {
+		require.True(t, strings.HasPrefix(open(true, true).Name(), "cpu (avx512, "))
 	}
 }
 

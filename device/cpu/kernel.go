@@ -1,28 +1,44 @@
 package cpu
 
-// tile sizes of the two inner kernels: voxels (or weight rows) × channels.
+// Sizes of the inner kernels: rows are voxels, or the positions and channels of weights; a panel is
+// 16 channels. A tile has 6 rows and a panel (AVX2) or 8 and three (AVX-512).
 const (
 	tileRows = 6
+	wideRows = 8
 	panel    = 16
-	vector   = 8 // lanes of one register
+	vector   = 8 // lanes of one AVX2 register
 )
 
-// corrArgs describes one call of the correlation kernel: for each voxel v of
-// tiles·6 and each lane l of 16
+// padded is how long a table of n rows must be: whole tiles of either kernel.
+func padded(n int) int { return ceil(n, 24) * 24 }
+
+// repeatLast fills the entries of a table past the first n with the last of these.
+func repeatLast(table []int, n int) {
+	for v := n; v < len(table); v++ {
+		table[v] = table[v-1]
+	}
+}
+
+// corrArgs describes one call of the kernel behind all convolutions and their gradients: for each
+// row v, panel p and lane l of 16
 //
-//	s = Σ over taps t, j in [0, run) of x[xoff[v] + taps[t] + j] · w[(t·run + j)·16 + l]
-//	y[yoff[v] + l] = max(floor, s + (bias[l], or y[yoff[v] + l] if add is set))
+//	s = Σ over taps t, j in [0, run) of x[xoff[v] + taps[t] + j·step] · w[p·wStep + (t·run + j)·16 + l]
+//	y[yoff[v] + p·yStep + l] = max(floor, s + (bias[p·16 + l], or what y holds if add is set))
 //
-// Voxels that only fill up the last tile repeat the one before.
+// The tables of rows are padded; entries that only fill up repeat the last row.
 // All offsets count elements.
 type corrArgs struct {
 	x, w, y, bias []float32
 	xoff, yoff    []int
 	taps          []int
-	run           int
-	tiles         int
+	run, step     int
+	rows          int
+	panels        int
+	wStep, yStep  int
 	add           int
 	floor         float32
+
+	tiles int // set by corr
 }
 
 // dotArgs describes one call of the dot-product kernel, which serves two
@@ -39,23 +55,28 @@ type dotArgs struct {
 	tiles     int
 }
 
-// outerArgs describes one call of the outer-product kernel: for each row j of
-// tiles·6 and each lane l of 16
-//
-//	acc[j·16 + l] += Σ over lines i, voxels v in [0, n) of x[joff[j] + lines[i] + v·step] · dy[(i·n + v)·16 + l]
-type outerArgs struct {
-	x, dy, acc []float32
-	joff       []int
-	lines      []int
-	n, step    int
-	tiles      int
-}
-
+// corr runs the kernel on as many panels at a time as a tile has.
 func (b *engine) corr(a *corrArgs) {
-	if b.simd {
-		corrAVX2(a)
-	} else {
-		corrGo(a)
+	rows, most := tileRows, 1
+	if b.wide {
+		rows, most = wideRows, 3
+	}
+	part := *a
+	part.tiles = ceil(a.rows, rows)
+	for p := 0; p < a.panels; p += part.panels {
+		part.panels = even(a.panels-p, most)
+		part.w, part.y = a.w[p*a.wStep:], a.y[p*a.yStep:]
+		if a.add == 0 {
+			part.bias = a.bias[p*panel:]
+		}
+		switch {
+		case b.wide:
+			corrAVX512(&part)
+		case b.simd:
+			corrAVX2(&part)
+		default:
+			corrGo(&part)
+		}
 	}
 }
 
@@ -67,27 +88,17 @@ func (b *engine) dot(a *dotArgs) {
 	}
 }
 
-func (b *engine) outer(a *outerArgs) {
-	if b.simd {
-		outerAVX2(a)
-	} else {
-		outerGo(a)
-	}
-}
-
 // corrGo is the plain twin of corrAVX2.
 func corrGo(a *corrArgs) {
-	for v := range a.tiles * tileRows {
-		if v > 0 && a.yoff[v] == a.yoff[v-1] {
-			continue // a repeat
-		}
+	for v := range a.rows {
 		var s [panel]float32
 		w := a.w
 		for _, t := range a.taps {
-			x := a.x[a.xoff[v]+t:][:a.run]
-			for _, xv := range x {
-				fma16(&s, xv, (*[panel]float32)(w))
+			at := a.xoff[v] + t
+			for range a.run {
+				fma16(&s, a.x[at], (*[panel]float32)(w))
 				w = w[panel:]
+				at += a.step
 			}
 		}
 		y := (*[panel]float32)(a.y[a.yoff[v]:])
@@ -128,26 +139,6 @@ func dotGo(a *dotArgs) {
 				sum += p
 			}
 			a.out[v*2+o] = sum
-		}
-	}
-}
-
-// outerGo is the plain twin of outerAVX2.
-func outerGo(a *outerArgs) {
-	for j, from := range a.joff[:a.tiles*tileRows] {
-		var s [panel]float32
-		dy := a.dy
-		for _, line := range a.lines {
-			at := from + line
-			for range a.n {
-				fma16(&s, a.x[at], (*[panel]float32)(dy))
-				dy = dy[panel:]
-				at += a.step
-			}
-		}
-		acc := (*[panel]float32)(a.acc[j*panel:])
-		for l := range s {
-			acc[l] += s[l]
 		}
 	}
 }

@@ -7,17 +7,23 @@ import "golang.org/x/sys/cpu"
 // haveAVX2 reports whether the assembly kernels can run here.
 var haveAVX2 = cpu.X86.HasAVX2 && cpu.X86.HasFMA
 
+// haveAVX512 reports whether the wider convolution kernels can, too.
+var haveAVX512 = haveAVX2 && cpu.X86.HasAVX512F
+
 //go:noescape
 func corrAVX2(a *corrArgs)
+
+//go:noescape
+func corrAVX512(a *corrArgs)
 
 //go:noescape
 func dotAVX2(a *dotArgs)
 
 //go:noescape
-func outerAVX2(a *outerArgs)
+func combineAVX2(a *combineArgs)
 
 //go:noescape
-func combineAVX2(a *combineArgs)
+func combineAVX512(a *combineArgs)
 
 //go:noescape
 func gatherAVX2(dst, src *float32, pieces, n, stride int)

@@ -2,15 +2,16 @@
 
 package cpu
 
-// haveAVX2 is false where there are no assembly kernels.
-const haveAVX2 = false
+// There are no assembly kernels.
+const haveAVX2, haveAVX512 = false, false
 
 const noKernel = "cpu: no assembly kernels in this build"
 
 func corrAVX2(*corrArgs)                                               { panic(noKernel) }
+func corrAVX512(*corrArgs)                                             { panic(noKernel) }
+func combineAVX512(*combineArgs)                                       { panic(noKernel) }
 func combineAVX2(*combineArgs)                                         { panic(noKernel) }
 func dotAVX2(*dotArgs)                                                 { panic(noKernel) }
-func outerAVX2(*outerArgs)                                             { panic(noKernel) }
 func gatherAVX2(_, _ *float32, _, _, _ int)                            { panic(noKernel) }
 func sumsAVX2(*float64, *float32, int, int, int)                       { panic(noKernel) }
 func momentsAVX2(_, _ *float64, _, _ *float32, _, _, _ int)            { panic(noKernel) }

@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"voxgrad/device"
 	"voxgrad/internal/par"
 )
@@ -45,7 +43,6 @@ type product struct {
 	add                      bool
 	bands                    []band
 	packed                   []float32 // m for inner = 1: [panel of rows][q][16]
-	noBias                   [panel]float32
 }
 
 // band says that rows of m from tile first on, in tiles of the kernel's rows or
@@ -127,7 +124,7 @@ func (p *product) pack() {
 // args is a call of the kernel that needs the columns of t.
 func (p *product) args(s *scratch, t band) *corrArgs {
 	a := &s.corr
-	*a = corrArgs{bias: p.noBias[:], floor: float32(math.Inf(-1)), run: t.to - t.from}
+	*a = corrArgs{bias: noBias[:], floor: negInf, run: t.to - t.from, step: 1, panels: 1}
 	if a.run > 0 {
 		a.taps = s.ints(3, 1)
 		a.taps[0] = t.from
@@ -137,25 +134,24 @@ func (p *product) args(s *scratch, t band) *corrArgs {
 
 // lines computes lines [lo, hi) where the axis is the fastest one.
 func (p *product) lines(b *engine, s *scratch, lo, hi int) {
-	tiles := ceil(hi-lo, tileRows)
-	xoff, yoff, toff := s.ints(0, tiles*tileRows), s.ints(1, tiles*tileRows), s.ints(2, tiles*tileRows)
-	for v := range xoff {
-		l := min(lo+v, hi-1)
-		xoff[v], yoff[v], toff[v] = l*p.cols, l*p.rows, (l-lo)*panel
-	}
+	n := hi - lo
+	xoff, yoff, toff := s.ints(0, padded(n)), s.ints(1, padded(n)), s.ints(2, padded(n))
+	dense(xoff, n, p.cols)
+	dense(yoff, n, p.rows)
+	dense(toff, n, panel)
 	for i, t := range p.bands {
 		a := p.args(s, t)
-		a.tiles, a.x, a.xoff = tiles, p.x, xoff
+		a.rows, a.x, a.xoff = n, p.x[lo*p.cols:], xoff
 		a.w = p.packed[(i*p.cols+t.from)*panel:]
 		if lanes := p.rows - i*panel; lanes < panel {
-			a.y, a.yoff = s.floats(0, (hi-lo)*panel), toff
+			a.y, a.yoff = s.floats(0, n*panel), toff
 			b.corr(a)
 			for l := lo; l < hi; l++ {
 				p.store(l*p.rows+i*panel, a.y[(l-lo)*panel:][:lanes])
 			}
 			continue
 		}
-		a.y, a.yoff, a.add = p.y[i*panel:], yoff, flag(p.add)
+		a.y, a.yoff, a.add = p.y[lo*p.rows+i*panel:], yoff, flag(p.add)
 		b.corr(a)
 	}
 }
@@ -178,15 +174,14 @@ func (p *product) lanes(b *engine, s *scratch, o, first int) {
 	if lanes < panel {
 		y, stride, add = s.floats(1, p.rows*panel), panel, false
 	}
-	xoff, yoff := s.ints(0, ceil(p.rows, tileRows)*tileRows), s.ints(1, ceil(p.rows, tileRows)*tileRows)
-	for v := range xoff {
-		r := min(v, p.rows-1)
-		xoff[v], yoff[v] = r*p.cols, r*stride
-	}
 	for _, t := range p.bands {
 		a := p.args(s, t)
-		a.tiles, a.x, a.y, a.add = t.tiles, p.m, y, flag(add)
-		a.xoff, a.yoff = xoff[t.first*tileRows:], yoff[t.first*tileRows:]
+		first := t.first * tileRows
+		a.rows = min(t.tiles*tileRows, p.rows-first)
+		a.x, a.y, a.add = p.m[first*p.cols:], y[first*stride:], flag(add)
+		a.xoff, a.yoff = s.ints(0, padded(a.rows)), s.ints(1, padded(a.rows))
+		dense(a.xoff, a.rows, p.cols)
+		dense(a.yoff, a.rows, stride)
 		a.w = w[t.from*panel:]
 		b.corr(a)
 	}

@@ -183,7 +183,7 @@ func (b *benchFlags) fit(dev device.Backend, o *bench.Options) {
 	o.CopyBytes = max(8<<20, 4*cache)
 	switch d := dev.(type) {
 	case *cpu.Backend:
-		o.FMA = func() (float64, error) { return bench.HostFMA(true) }
+		o.FMA = func() (float64, error) { return bench.HostFMA(d.Lanes()) }
 	case interface{ MeasureFMA() (float64, error) }:
 		o.FMA = d.MeasureFMA
 	}
