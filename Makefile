@@ -13,10 +13,10 @@ HAS_CUDA := $(shell printf '\043include <cuda.h>\n\043if CUDA_VERSION < 11080\n\
 	$(CC) $(CGO_CFLAGS) $(CUDA_INC) -E -x c - >/dev/null 2>&1 && [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-quick test check lint fuzz bench gpu ptx ptx-check cover notices release has-cuda clean
+.PHONY: help build demo demo-quick test check lint fuzz bench bench-peers gpu ptx ptx-check cover notices release has-cuda clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/voxgrad, with CUDA where cuda.h is
 	CGO_ENABLED=$(if $(HAS_CUDA),1,0) $(GO) build -trimpath -buildvcs=false $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
@@ -43,6 +43,18 @@ fuzz: ## every fuzz target for FUZZTIME each (default 20s)
 bench: build ## ops and training steps against the device's ceilings
 	$(BIN) bench
 	$(BIN) bench --step segmenter
+
+PEERS ?= bin/peers/bin/python
+
+bin/peers/bin/python:
+	python3 -m venv bin/peers && bin/peers/bin/pip install --quiet torch numpy
+
+bench-peers: $(PEERS) ## one training step beside the newest PyTorch's on the same cores (a venv of several GB in bin/peers, or PEERS=PYTHON)
+	$(GO) build -o bin/steptime ./tools/steptime
+	for model in segmenter detector; do for up in transposed trilinear; do \
+		bin/steptime -python $(PEERS) -model $$model -up $$up -json bin/peers-$$model-$$up.json $(BENCH_PEERS) || exit 1; echo; \
+	done; done
+	for up in transposed trilinear; do bin/steptime -python $(PEERS) -layers -model detector -up $$up -json bin/peers-layers-$$up.json $(BENCH_PEERS) || exit 1; done
 
 gpu: build ## the emulator's suite, gradcheck and benchmarks on a GPU; says why where there is none
 	./tools/gpu.sh

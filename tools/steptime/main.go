@@ -1,124 +1,219 @@
-// Command steptime times one training step (forward, backward, Adam) on the CPU,
-// with the same network, sizes and output as pytorch_step.py beside it.
-// compare.sh runs the two in turn.
+//go:build linux
+
+// Command steptime compares this program with PyTorch on the same cores of one machine: the forward pass of
+// evaluation, a whole training step (forward, backward, Adam), or, with -layers, each layer by itself. Every
+// contestant is a process of its own with the same network, sizes and optimiser, pinned to the same cores; they
+// compute in turn, one pass each, so that a drift of the machine's speed hits all. The peak of fused multiply-adds
+// is measured in the same run.
+//
+//	steptime -python .../bin/python [-model detector] [-up trilinear] [-rounds 7] [-avx2] [-layers] [-json FILE]
+//
+// The Python needs PyTorch; make bench-peers makes one. The table goes to standard output.
 package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
+	"os/exec"
 	"slices"
-	"syscall"
+	"strings"
 	"time"
 
-	"voxgrad/autograd"
-	"voxgrad/device"
-	"voxgrad/device/cpu"
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/par"
-	"voxgrad/internal/rng"
+	"voxgrad/layers"
 	"voxgrad/models"
 )
 
+// settings are what all contestants are told.
+type settings struct {
+	Model   string `json:"model"`
+	Up      string `json:"up"`
+	Width   int    `json:"width"`
+	Patch   int    `json:"patch"`
+	Batch   int    `json:"batch"`
+	Threads int    `json:"threads"`
+	AVX2    bool   `json:"avx2_only"`
+}
+
+// report is the JSON of a run.
+type report struct {
+	settings
+	When     time.Time  `json:"when"`
+	Commit   string     `json:"commit"`
+	CPU      string     `json:"cpu"`
+	Rounds   int        `json:"rounds"`
+	Layers   bool       `json:"layers"`
+	Peaks    []peak     `json:"fma_peaks"`
+	Notes    []string   `json:"notes,omitempty"`
+	Measured []measured `json:"measured"`
+}
+
+// measured is what one contestant took for one kind of pass.
+type measured struct {
+	Who     string    `json:"who"`
+	What    string    `json:"what"`               // "forward", "step", "conv10 gradient"
+	Flops   int64     `json:"flops"`              // of the convolutions as they are defined
+	Seconds []float64 `json:"seconds"`            // in order
+	CPU     []float64 `json:"processor_seconds"`  // of all threads
+	Bytes   int64     `json:"peak_bytes"`         // of the process's memory so far
+	Before  int64     `json:"bytes_at_the_start"` // with its libraries, before the first pass
+	Loss    float64   `json:"last_loss,omitempty"`
+}
+
+func (m measured) least() float64  { return slices.Min(m.Seconds) }
+func (m measured) median() float64 { return median(m.Seconds) }
+
+func median(x []float64) float64 {
+	x = slices.Sorted(slices.Values(x))
+	n := len(x)
+	return (x[(n-1)/2] + x[n/2]) / 2
+}
+
 func main() {
 	log.SetFlags(0)
-	threads := flag.Int("threads", 2, "cores")
-	steps := flag.Int("steps", 7, "timed steps, after one that is not")
-	patch := flag.Int("patch", 64, "edge of the patch")
-	batch := flag.Int("batch", 1, "patches per step")
-	c := models.Default(models.Segmenter)
-	flag.IntVar(&c.Width, "width", c.Width, "channels of the first level")
-	flag.StringVar(&c.Up, "up", c.Up, "transposed or trilinear")
-	flag.StringVar(&c.Kind, "model", c.Kind, "segmenter or detector")
+	log.SetPrefix("steptime: ")
+	var s settings
+	flag.StringVar(&s.Model, "model", models.Segmenter, "segmenter or detector")
+	flag.StringVar(&s.Up, "up", layers.Transposed, "transposed or trilinear")
+	flag.IntVar(&s.Width, "width", 24, "channels of the first level")
+	flag.IntVar(&s.Patch, "patch", 64, "edge of the patch")
+	flag.IntVar(&s.Batch, "batch", 1, "patches at once")
+	flag.IntVar(&s.Threads, "threads", 0, "cores; 0: all that this process may use")
+	flag.BoolVar(&s.AVX2, "avx2", false, "no contestant may use AVX-512")
+	python := flag.String("python", "", "a Python with PyTorch; without one this program is measured alone")
+	peers := flag.String("peers", strings.Join(formats, ","), "which of PyTorch's ways")
+	what := flag.String("what", "forward,step", "kinds of passes")
+	perLayer := flag.Bool("layers", false, "each layer's forward and reverse pass instead of the network's")
+	rounds := flag.Int("rounds", 7, "passes of each contestant, after one that is not timed")
+	to := flag.String("json", "", "file for all samples")
+	serving := flag.Bool("serve", false, "be a contestant")
 	flag.Parse()
-	par.SetThreads(*threads)
+	if flag.NArg() > 0 || *rounds < 1 {
+		log.Fatal("there are no arguments but the flags, and -rounds is at least 1")
+	}
+	c := models.Default(models.Segmenter)
+	c.Kind, c.Up, c.Width = s.Model, s.Up, s.Width
+	must(c.Validate())
+	must(models.CheckGrid(s.Patch))
+	if *serving {
+		par.SetThreads(s.Threads)
+		must(serve(s, c, os.Stdin, os.Stdout))
+		return
+	}
+	if *to != "" {
+		must(outfile.Check(*to))
+	}
+	cores, err := pin(s.Threads)
+	must(err)
+	s.Threads = cores
+	r := &report{settings: s, When: time.Now().UTC().Truncate(time.Second), Commit: commit(), CPU: processor(), Rounds: *rounds, Layers: *perLayer}
+	all := []contestant{ours(s)}
+	if *python != "" {
+		for _, f := range strings.Split(*peers, ",") {
+			if !slices.Contains(formats, f) {
+				log.Fatalf("-peers %q: PyTorch's ways are %s", f, strings.Join(formats, ", "))
+			}
+			all = append(all, pytorch(s, *python, f))
+		}
+	}
+	passes := strings.Split(*what, ",")
+	if *perLayer {
+		passes = nil
+		for _, l := range layersOf(s) {
+			passes = append(passes, l.name+" forward", l.name+" gradient")
+		}
+	}
+	must(r.measure(all, passes))
+	r.print(os.Stdout)
+	if *to != "" {
+		text, err := json.MarshalIndent(r, "", "  ")
+		must(err)
+		must(outfile.WriteBytes(*to, append(text, '\n')))
+	}
+}
 
-	dev := cpu.New()
-	net, err := models.New(dev, c, 1)
+// measure starts everybody and lets them compute in turn, one kind of pass after the other.
+func (r *report) measure(all []contestant, passes []string) error {
+	var running []*process
+	defer func() {
+		for _, p := range running {
+			p.stop()
+		}
+	}()
+	for _, c := range all {
+		p, err := start(c)
+		var skip skipped
+		if errors.As(err, &skip) {
+			r.Notes = append(r.Notes, c.name+" left out: "+string(skip))
+			log.Print(r.Notes[len(r.Notes)-1])
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		running = append(running, p)
+	}
+	first, err := running[0].ask("peak")
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
-	shape := device.Shape{N: *batch, D: *patch, H: *patch, W: *patch, C: 1}
-	var images []device.Tensor
-	for n := range net.TimePoints() {
-		images = append(images, upload(dev, shape, noise(shape.Len(), n)))
-	}
-	target := upload(dev, shape.WithC(2), sparse(shape.Len()))
-
-	adam := net.Adam(1e-4)
-	var seconds, losses []float64
-	for n := range *steps + 1 {
-		start := time.Now()
-		losses = append(losses, float64(step(dev, net, images, target, uint64(n))))
-		adam.Update()
-		if err := dev.Sync(); err != nil {
-			log.Fatal(err)
+	flops := r.flops()
+	for _, what := range passes {
+		results := make([]measured, len(running))
+		for round := -1; round < r.Rounds; round++ {
+			for i, p := range running {
+				a, err := p.ask(what)
+				if err != nil {
+					return fmt.Errorf("%s: %w", p.name, err)
+				}
+				if round < 0 { // warm-up, and torch.compile
+					results[i] = measured{Who: p.name, What: what, Flops: flops[what], Before: p.before}
+					continue
+				}
+				m := &results[i]
+				m.Seconds, m.CPU = append(m.Seconds, a.Seconds), append(m.CPU, a.CPU)
+				m.Bytes, m.Loss = a.Bytes, a.Loss
+			}
 		}
-		if n > 0 {
-			seconds = append(seconds, time.Since(start).Seconds())
-		}
+		r.Measured = append(r.Measured, results...)
 	}
-	slices.Sort(seconds)
-	var use syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
-		log.Fatal(err)
+	last, err := running[0].ask("peak")
+	if err != nil {
+		return err
 	}
-	must(json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"framework": "voxgrad", "device": dev.Name(), "model": c.Kind, "width": c.Width, "patch": *patch, "batch": *batch, "up": c.Up,
-		"threads": *threads, "steps": *steps, "seconds_min": round(seconds[0]), "seconds_median": round(seconds[len(seconds)/2]),
-		"peak_bytes": use.Maxrss * 1024, "first_loss": losses[0], "last_loss": losses[len(losses)-1],
-	}))
+	for i, p := range first.Peaks {
+		r.Peaks = append(r.Peaks, peak{p.Lanes, max(p.GFlops, last.Peaks[i].GFlops)})
+	}
+	return nil
 }
 
-// step is one forward and reverse pass; it returns the loss.
-func step(dev device.Backend, net *models.Net, images []device.Tensor, target device.Tensor, key uint64) float32 {
-	tape := autograd.New(dev, key)
-	defer tape.Close()
-	net.ClearGrads()
-	var x []*autograd.Var
-	for _, im := range images {
-		x = append(x, autograd.Input(im))
+// commit is the state of the tree, if git knows it.
+func commit() string {
+	out, err := exec.Command("git", "describe", "--always", "--dirty", "--abbrev=8").Output()
+	if err != nil {
+		return "unknown"
 	}
-	loss, _ := tape.DiceLoss(net.Forward(tape, x...), autograd.Input(target), device.DiceOptions{Eps: 0.01})
-	tape.Backward(loss)
-	return tape.Value(loss)[0]
+	return strings.TrimSpace(string(out))
 }
 
-func upload(dev device.Backend, s device.Shape, v []float32) device.Tensor {
-	t := dev.Alloc(s)
-	dev.Upload(t, v)
-	return t
-}
-
-// noise is standard normal.
-func noise(n, stream int) []float32 {
-	r := rng.New(1, "noise", stream)
-	v := make([]float32, n)
-	for i := range v {
-		v[i] = float32(r.Normal())
-	}
-	return v
-}
-
-// sparse is a target with two lesion voxels in a hundred, background first.
-func sparse(voxels int) []float32 {
-	r := rng.New(1, "target")
-	v := make([]float32, 2*voxels)
-	for i := range voxels {
-		if r.Bool(0.02) {
-			v[2*i+1] = 1
-		} else {
-			v[2*i] = 1
+// processor is the first core's name by Linux.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
 		}
 	}
-	return v
+	return "unknown"
 }
-
-func round(s float64) float64 { return float64(int(s*1000+0.5)) / 1000 }
 
 func must(err error) {
 	if err != nil {
-		log.Fatal(fmt.Errorf("steptime: %w", err))
+		log.Fatal(err)
 	}
 }

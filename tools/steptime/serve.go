@@ -1,0 +1,202 @@
+//go:build linux
+
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+	"time"
+
+	"voxgrad/autograd"
+	"voxgrad/device"
+	"voxgrad/device/bench"
+	"voxgrad/device/cpu"
+	"voxgrad/internal/rng"
+	"voxgrad/layers"
+	"voxgrad/models"
+)
+
+// serve is this program as a contestant: each line of in is a kind of pass, each line of out its answer.
+func serve(s settings, c models.Config, in io.Reader, out io.Writer) error {
+	dev := cpu.New()
+	defer dev.Close()
+	net, err := newNetwork(dev, s, c)
+	if err != nil {
+		return err
+	}
+	reply := json.NewEncoder(out)
+	_, bytes := usage()
+	if err := reply.Encode(answer{Name: "voxgrad, " + dev.Name(), Bytes: bytes}); err != nil {
+		return err
+	}
+	var now *made
+	lines := bufio.NewScanner(in)
+	for lines.Scan() {
+		what := lines.Text()
+		name, of, single := strings.Cut(what, " ")
+		if single && (now == nil || now.name != name) {
+			if now != nil {
+				now.close()
+			}
+			if now = findLayer(dev, s, name); now == nil {
+				return fmt.Errorf("there is no layer %q", name)
+			}
+		}
+		if single && of == "gradient" {
+			now.forward()
+		}
+		a, err := timed(func() (float64, error) {
+			switch {
+			case what == "peak" || !single:
+				return net.pass(what)
+			case of == "forward":
+				now.forward()
+			default:
+				now.gradient()
+			}
+			return 0, dev.Sync()
+		})
+		if err != nil {
+			return err
+		}
+		if what == "peak" {
+			if a.Peaks, err = peaks(dev.Lanes()); err != nil {
+				return err
+			}
+		}
+		if err := reply.Encode(a); err != nil {
+			return err
+		}
+	}
+	return lines.Err()
+}
+
+func findLayer(dev device.Backend, s settings, name string) *made {
+	for _, l := range layersOf(s) {
+		if l.name == name {
+			return makeLayer(dev, s, l)
+		}
+	}
+	return nil
+}
+
+func timed(f func() (float64, error)) (a answer, err error) {
+	cpu, _ := usage()
+	start := time.Now()
+	if a.Loss, err = f(); err != nil {
+		return a, err
+	}
+	a.Seconds = time.Since(start).Seconds()
+	after, bytes := usage()
+	a.CPU, a.Bytes = after-cpu, bytes
+	return a, nil
+}
+
+// usage is the processor time of this process and its largest size so far.
+func usage() (seconds float64, bytes int64) {
+	var use syscall.Rusage
+	must(syscall.Getrusage(syscall.RUSAGE_SELF, &use))
+	return float64(use.Utime.Nano()+use.Stime.Nano()) / 1e9, use.Maxrss << 10
+}
+
+// peaks are the rates of multiply-adds with vectors of every width that may be used.
+func peaks(widest int) (all []peak, err error) {
+	for lanes := min(8, widest); lanes <= widest; lanes *= 2 {
+		rate, err := bench.HostFMA(lanes)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, peak{lanes, rate / 1e9})
+	}
+	return all, nil
+}
+
+// network is a network with a batch and its optimiser.
+type network struct {
+	net    *models.Net
+	images []device.Tensor
+	target device.Tensor
+	adam   *layers.Adam
+	steps  uint64
+}
+
+func newNetwork(dev device.Backend, s settings, c models.Config) (*network, error) {
+	net, err := models.New(dev, c, 1)
+	if err != nil {
+		return nil, err
+	}
+	n := &network{net: net}
+	shape := device.Shape{N: s.Batch, D: s.Patch, H: s.Patch, W: s.Patch, C: 1}
+	for i := range net.TimePoints() {
+		n.images = append(n.images, upload(dev, shape, noise(shape.Len(), i)))
+	}
+	n.target = upload(dev, shape.WithC(2), sparse(shape.Len()))
+	return n, nil
+}
+
+// pass computes; a step returns its loss.
+func (n *network) pass(what string) (loss float64, err error) {
+	dev := n.net.Device()
+	var x []*autograd.Var
+	for _, im := range n.images {
+		x = append(x, autograd.Input(im))
+	}
+	switch what {
+	case "peak":
+	case "forward":
+		n.net.SetMode(layers.Eval)
+		t := autograd.NewInference(dev)
+		defer t.Close()
+		n.net.Forward(t, x...)
+	case "step":
+		if n.adam == nil {
+			n.adam = n.net.Adam(1e-4)
+		}
+		n.net.SetMode(layers.Train)
+		t := autograd.New(dev, n.steps)
+		defer t.Close()
+		n.steps++
+		n.net.ClearGrads()
+		l, _ := t.DiceLoss(n.net.Forward(t, x...), autograd.Input(n.target), device.DiceOptions{Eps: 0.01})
+		t.Backward(l)
+		n.adam.Update()
+		loss = float64(t.Value(l)[0])
+	default:
+		return 0, fmt.Errorf("there is no pass %q: forward, step, or a layer's name with forward or gradient", what)
+	}
+	return loss, dev.Sync()
+}
+
+func upload(dev device.Backend, s device.Shape, v []float32) device.Tensor {
+	t := dev.Alloc(s)
+	dev.Upload(t, v)
+	return t
+}
+
+// noise is standard normal.
+func noise(n, stream int) []float32 {
+	r := rng.New(1, "noise", stream)
+	v := make([]float32, n)
+	for i := range v {
+		v[i] = float32(r.Normal())
+	}
+	return v
+}
+
+// sparse is a target with two lesion voxels in a hundred, background first.
+func sparse(voxels int) []float32 {
+	r := rng.New(1, "target")
+	v := make([]float32, 2*voxels)
+	for i := range voxels {
+		if r.Bool(0.02) {
+			v[2*i+1] = 1
+		} else {
+			v[2*i] = 1
+		}
+	}
+	return v
+}
