@@ -41,52 +41,57 @@ func newScan(v *volume.Volume, mask *volume.Mask) (*scan, error) {
 	return s, nil
 }
 
-// at is the scan with voxels of mm, smoothed to them, with the mean and the spread of its
-// surroundings (a Gaussian of window mm) taken out: the difference of two such images is, but
-// for a constant, their local correlation, which a bias field, another contrast and
-// another unit leave as it is.
-func (s *scan) at(mm, window float64) (*level, error) {
-	grid, err := volume.Iso(s.v.Grid, mm)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", s.v.Name(), err)
-	}
-	smooth := s.v.Like()
-	copy(smooth.Data, s.v.Data)
-	mask := s.mask.Volume()
-	sigma := sampling(s.v.Affine.Spacing(), mm)
-	smooth.Smooth(sigma)
-	mask.Smooth(sigma)
-	l := &level{image: volume.Resample(smooth, grid, volume.Cubic, 0), weight: volume.Resample(mask, grid, volume.Linear, 0)}
-	for x, w := range l.weight.Data {
-		l.weight.Data[x] = min(1, max(0, 2*w-0.5)) // a soft edge a voxel wide
-	}
-	if window > 0 {
-		l.normalise(window)
-	}
-	return l, nil
-}
+// finest is the voxel size, mm, of the finest level.
+const finest = 2
 
-// sampling is the standard deviations that bring voxels of the given spacing, each a box, to a Gaussian
-// suited to voxels of mm.
-func sampling(spacing [3]float64, mm float64) (sigma [3]float64) {
-	for a, s := range spacing {
-		sigma[a] = math.Sqrt(max(0, mm*mm/4-s*s/12))
+// pyramid is the scan with voxels of finest, twice and four times that, not normalised,
+// smoothed to each.
+func (s *scan) pyramid() (levels [3]*level, err error) {
+	v, mask := s.v.Like(), s.mask.Volume()
+	copy(v.Data, s.v.Data)
+	spacing := s.v.Affine.Spacing()
+	for n := range levels {
+		mm := finest * math.Ldexp(1, n)
+		grid, err := volume.Iso(v.Grid, mm)
+		if err != nil {
+			return levels, fmt.Errorf("%s: %w", s.v.Name(), err)
+		}
+		var sigma [3]float64
+		for a := range 3 { // voxels are boxes, s/√12 wide
+			sigma[a] = math.Sqrt(max(0, mm*mm/4-spacing[a]*spacing[a]/12))
+		}
+		v.Smooth(sigma)
+		mask.Smooth(sigma)
+		how := volume.Cubic
+		if n > 0 {
+			how = volume.Linear
+		}
+		v, mask = volume.Resample(v, grid, how, 0), volume.Resample(mask, grid, volume.Linear, 0)
+		levels[n] = &level{image: v.Like(), weight: mask.Like()}
+		copy(levels[n].image.Data, v.Data)
+		for x, w := range mask.Data {
+			levels[n].weight.Data[x] = min(1, max(0, 2*w-0.5)) // an edge a voxel wide
+		}
+		spacing = [3]float64{mm * math.Sqrt(3), mm * math.Sqrt(3), mm * math.Sqrt(3)} // of a box as wide as the Gaussian
 	}
-	return sigma
+	return levels, nil
 }
 
 // flat is the spread, as a share of that of the whole image, below which surroundings count as
 // without structure.
 const flat = 0.1
 
-// normalise takes the local mean and divides by the local standard deviation, both over
-// voxels that count.
-func (l *level) normalise(window float64) {
+// normalised is the level with the mean and the spread of its surroundings, a Gaussian of
+// window mm over voxels that count, taken out: the difference of two such images is, but
+// for a constant, their local correlation, which a bias field, another contrast and
+// another unit leave as it is.
+func (l *level) normalised(window float64) *level {
 	w := [3]float64{window, window, window}
 	n := l.weight.Like()
 	copy(n.Data, l.weight.Data)
 	n.Smooth(w)
 	mean := l.image.Like()
+	out := &level{image: l.image.Like(), weight: l.weight}
 	for x, f := range l.image.Data {
 		mean.Data[x] = f * l.weight.Data[x]
 	}
@@ -105,9 +110,10 @@ func (l *level) normalise(window float64) {
 	par.Chunks(len(l.image.Data), 1<<14, func(lo, hi int) {
 		for x := lo; x < hi; x++ {
 			sd := math.Sqrt(float64(spread.Data[x]/max(n.Data[x], 1e-6) + least + 1e-30))
-			l.image.Data[x] = (l.image.Data[x] - mean.Data[x]) / float32(sd) * l.weight.Data[x]
+			out.image.Data[x] = (l.image.Data[x] - mean.Data[x]) / float32(sd) * l.weight.Data[x]
 		}
 	})
+	return out
 }
 
 // headMask is what of a scan is not air: above a threshold between the noise of the air and the
@@ -119,7 +125,8 @@ func headMask(v *volume.Volume) (*volume.Mask, error) {
 	}
 	smooth := v.Like()
 	copy(smooth.Data, v.Data)
-	smooth.Smooth(sampling(v.Affine.Spacing(), 4))
+	spacing := v.Affine.Spacing()
+	smooth.Smooth([3]float64{max(0, 2-spacing[0]/4), max(0, 2-spacing[1]/4), max(0, 2-spacing[2]/4)})
 	low := volume.Resample(smooth, grid, volume.Linear, 0)
 	level := otsu(low.Data)
 	if math.IsNaN(level) {

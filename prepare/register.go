@@ -18,44 +18,44 @@ type Registered struct {
 // Between is the motion from points of the first scan to points of the second.
 func (r *Registered) Between() volume.Transform { return pose(r.Half).between() }
 
-// stages of the registration: voxels, windows of the local normalisation, all in mm, and how
-// many candidates go on to it.
+// stages of the registration, from coarse to fine.
 var stages = []struct {
-	mm, window float64
-	keep       int
-	steps      int
-	tolerance  float64
+	level     int     // of the pyramid
+	window    float64 // of the local normalisation, mm
+	keep      int     // how many candidates go on to it
+	steps     int
+	tolerance float64 // mm
 }{
-	{searchMM, 24, 24, 12, 0.5},
-	{4, 16, 4, 15, 0.1},
-	{2, 10, 1, 20, 0.005},
+	{2, 24, 24, 12, 0.5},
+	{1, 16, 4, 15, 0.1},
+	{0, 10, 1, 20, 0.005},
 }
 
 // Register finds the rigid motion between two scans of one head, wherever they lie: a search
 // over large turns and shifts, then alignment from coarse to fine. What counts is inside the
 // masks, on the grids of the scans; nil: the head is found.
 func Register(a, b *volume.Volume, maskA, maskB *volume.Mask) (*Registered, error) {
-	var scans [2]*scan
+	var levels [3][2]*level
 	for n, v := range []*volume.Volume{a, b} {
 		s, err := newScan(v, []*volume.Mask{maskA, maskB}[n])
 		if err != nil {
 			return nil, err
 		}
-		scans[n] = s
-	}
-	coarse, err := levels(scans, searchMM, 0)
-	if err != nil {
-		return nil, err
-	}
-	list := distinct(search(coarse[0], coarse[1]), stages[0].keep, coarse[0].samples())
-	var f fit
-	for _, st := range stages {
-		l, err := levels(scans, st.mm, st.window)
+		p, err := s.pyramid()
 		if err != nil {
 			return nil, err
 		}
+		for k := range p {
+			levels[k][n] = p[k]
+		}
+	}
+	coarse := levels[2]
+	list := distinct(search(coarse[0], coarse[1]), stages[0].keep, coarse[0].samples())
+	var f fit
+	for _, st := range stages {
+		l := levels[st.level]
+		a := aligner{levels: [2]*level{l[0].normalised(st.window), l[1].normalised(st.window)}, free: rigid}
 		list = list[:min(len(list), st.keep)]
-		a := aligner{levels: l, free: rigid}
 		for n, c := range list {
 			var p pose
 			p, f = a.align(halfway(c.motion), st.steps, st.tolerance)
@@ -64,15 +64,6 @@ func Register(a, b *volume.Volume, maskA, maskB *volume.Mask) (*Registered, erro
 		slices.SortStableFunc(list, func(x, y candidate) int { return cmp.Compare(y.score, x.score) })
 	}
 	return &Registered{Half: halfway(list[0].motion), Correlation: f.correlation, Overlap: f.overlap}, nil
-}
-
-func levels(scans [2]*scan, mm, window float64) (l [2]*level, err error) {
-	for n, s := range scans {
-		if l[n], err = s.at(mm, window); err != nil {
-			return l, err
-		}
-	}
-	return l, nil
 }
 
 // distinct is the best n of a sorted list that are not next to a better one.
