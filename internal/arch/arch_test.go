@@ -62,7 +62,8 @@ var may = map[string][]string{
 	"train/pipeline":      {"train", "models", "layers", "autograd", "device", "synth", "report", "metrics", "volume", "internal"},
 	"report":              {"metrics", "volume", "internal"},
 	"report/view":         {"report", "volume", "internal"},
-	"prepare":             {"models", "layers", "autograd", "device", "volume", "report", "internal"},
+	"prepare/atlas":       {"volume", "internal"},
+	"prepare":             {"prepare/atlas", "models", "layers", "autograd", "device", "volume", "report", "internal"},
 	// As another module would: nothing internal.
 	"examples": {"device", "device/ref", "device/cpu", "cuda", "cuda/driver", "cuda/emu", "cuda/gpu", "autograd", "autograd/gradcheck", "layers", "models", "train"},
 	"cmd":      {"*"},

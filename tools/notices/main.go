@@ -18,7 +18,7 @@ import (
 
 // embedded are the folders with the notices of embedded files that come from others:
 // one text file for each work, of which the first line is its name and version.
-var embedded = []string{"report/view/third_party"}
+var embedded = []string{"report/view/third_party", "prepare/atlas/third_party"}
 
 type module struct {
 	Path, Version, Dir string
