@@ -62,5 +62,6 @@ func (o *op) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 	}
 	o.launch("optimizer", "adam", blocks(grid, threads), o.slotTable(table), len(slots),
 		float32(opt.Beta1), float32(1-opt.Beta1), float32(opt.Beta2), float32(1-opt.Beta2),
-		float32(opt.LR/(1-math.Pow(opt.Beta1, float64(opt.Step)))), float32(1/math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step)))), float32(opt.Eps))
+		float32(opt.LR/(1-math.Pow(opt.Beta1, float64(opt.Step)))), float32(1/math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step)))), float32(opt.Eps),
+		float32(1-opt.LR*opt.WeightDecay))
 }

@@ -7,6 +7,7 @@ type AdamSlot struct{ W, Grad, M, V Tensor }
 type AdamOptions struct {
 	Step                  int // 1 for the first update
 	LR, Beta1, Beta2, Eps float64
+	WeightDecay           float64 // decoupled from the gradient (AdamW); 0 is Adam
 }
 
 // Optimizer updates parameters.
@@ -15,7 +16,10 @@ type Optimizer interface {
 	//
 	//	m = Beta1·m + (1−Beta1)·g
 	//	v = Beta2·v + (1−Beta2)·g²
-	//	w −= LR · (m/(1−Beta1^Step)) / (√(v/(1−Beta2^Step)) + Eps)
+	//	w  = w · (1 − LR·WeightDecay) − LR · (m/(1−Beta1^Step)) / (√(v/(1−Beta2^Step)) + Eps)
+	//
+	// Decay is that of Loshchilov and Hutter, "Decoupled weight decay regularization"
+	// (ICLR 2019), as torch.optim.AdamW has it.
 	//
 	// A tensor that is changed may be in no other place of the slots.
 	Adam(slots []AdamSlot, opt AdamOptions)

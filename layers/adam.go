@@ -6,7 +6,8 @@ import "voxgrad/device"
 // optimization" (ICLR 2015), with the moments of the parameters it trains.
 type Adam struct {
 	LR, Beta1, Beta2, Eps float64
-	Step                  int // updates made
+	WeightDecay           float64 // of all parameters, decoupled from the gradient (AdamW); 0: none
+	Step                  int     // updates made
 	Moments               []Moments
 
 	dev device.Backend
@@ -45,7 +46,7 @@ func (a *Adam) Update() {
 			slots = append(slots, device.AdamSlot{W: m.Tensor, Grad: g, M: m.M, V: m.V})
 		}
 	}
-	a.dev.Adam(slots, device.AdamOptions{Step: a.Step, LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps})
+	a.dev.Adam(slots, device.AdamOptions{Step: a.Step, LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, WeightDecay: a.WeightDecay})
 }
 
 // Free frees the moments.

@@ -15,20 +15,20 @@ struct Slot {
 
 // The factors of one update, with the corrections of bias folded in:
 //
-//	w -= rate*m / (sqrt(v)*root + eps)
+//	w = w*keep - rate*m / (sqrt(v)*root + eps)
 struct Step {
-	float beta1, rest1, beta2, rest2, rate, root, eps;
+	float beta1, rest1, beta2, rest2, rate, root, eps, keep;
 
 	__device__ __forceinline__ void update(float &w, float g, float &m, float &v) const {
 		m = beta1 * m + rest1 * g;
 		v = beta2 * v + rest2 * g * g;
-		w -= rate * m / (sqrtf(v) * root + eps);
+		w = w * keep - rate * m / (sqrtf(v) * root + eps);
 	}
 };
 
 extern "C" __global__ void __launch_bounds__(256)
-	adam(const Slot *slots, int count, float beta1, float rest1, float beta2, float rest2, float rate, float root, float eps) {
-	Step step = {beta1, rest1, beta2, rest2, rate, root, eps};
+	adam(const Slot *slots, int count, float beta1, float rest1, float beta2, float rest2, float rate, float root, float eps, float keep) {
+	Step step = {beta1, rest1, beta2, rest2, rate, root, eps, keep};
 	int lo = 0, hi = count;
 	while (hi - lo > 1) {
 		int mid = (lo + hi) / 2;

@@ -8,10 +8,10 @@ import (
 
 // adamStep holds the factors of one update, with the bias corrections folded in:
 //
-//	w −= rate·m / (√v·root + eps)
+//	w = w·keep − rate·m / (√v·root + eps)
 type adamStep struct {
 	beta1, rest1, beta2, rest2 float32
-	rate, root, eps            float32
+	rate, root, eps, keep      float32
 }
 
 // Adam goes through the slots one after another.
@@ -22,6 +22,7 @@ func (b *engine) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 		rate: float32(opt.LR / (1 - math.Pow(opt.Beta1, float64(opt.Step)))),
 		root: float32(1 / math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step)))),
 		eps:  float32(opt.Eps),
+		keep: float32(1 - opt.LR*opt.WeightDecay),
 	}
 	for _, s := range slots {
 		w, g, m, v := data(s.W), data(s.Grad), data(s.M), data(s.V)
@@ -35,6 +36,6 @@ func (k *adamStep) update(w, g, m, v []float32) {
 		mi := k.beta1*m[i] + k.rest1*g
 		vi := k.beta2*v[i] + k.rest2*g*g
 		m[i], v[i] = mi, vi
-		w[i] -= k.rate * mi / (float32(math.Sqrt(float64(vi)))*k.root + k.eps)
+		w[i] = float32(k.keep*w[i]) - k.rate*mi/(float32(math.Sqrt(float64(vi)))*k.root+k.eps)
 	}
 }

@@ -111,6 +111,10 @@ func networkMistakes() []mistake {
 			o.Eps = 0
 			return s, o
 		}), false},
+		{"Adam", "no weight decay", adam(func(s []device.AdamSlot, o device.AdamOptions) ([]device.AdamSlot, device.AdamOptions) {
+			o.WeightDecay = 0
+			return s, o
+		}), false},
 		{"Adam", "the last slot left out", adam(func(s []device.AdamSlot, o device.AdamOptions) ([]device.AdamSlot, device.AdamOptions) {
 			return s[:max(len(s)-1, 0)], o
 		}), false},

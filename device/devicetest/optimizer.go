@@ -12,7 +12,7 @@ func adamTrials() []*trial {
 	for i, step := range []int{1, 2, 7, 5000} {
 		// A small gradient makes Eps matter; the moments are those of such gradients.
 		for _, size := range []float64{1, 1e-3} {
-			opt := device.AdamOptions{Step: step, LR: 0.1, Beta1: 0.9, Beta2: 0.99, Eps: 1e-3}
+			opt := device.AdamOptions{Step: step, LR: 0.1, Beta1: 0.9, Beta2: 0.99, Eps: 1e-3, WeightDecay: 0.3 * float64(i%2)}
 			tr := &trial{method: "Adam", name: fmt.Sprintf("step%d/size%g", step, size), full: i == 0 && size == 1}
 			for j, s := range shapes {
 				n := fmt.Sprint(j)

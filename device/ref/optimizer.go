@@ -17,7 +17,7 @@ func (b loops[F]) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 			mi := opt.Beta1*float64(m[i]) + (1-opt.Beta1)*g
 			vi := opt.Beta2*float64(v[i]) + (1-opt.Beta2)*g*g
 			m[i], v[i] = F(mi), F(vi)
-			w[i] = F(float64(w[i]) - opt.LR*(mi/c1)/(math.Sqrt(vi/c2)+opt.Eps))
+			w[i] = F(float64(w[i])*(1-opt.LR*opt.WeightDecay) - opt.LR*(mi/c1)/(math.Sqrt(vi/c2)+opt.Eps))
 		}
 	}
 }
