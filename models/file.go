@@ -204,13 +204,9 @@ func AdamTensors(a *layers.Adam) []weights.Tensor {
 
 // RestoreAdam sets what AdamTensors returned. The same parameters must be trainable.
 func RestoreAdam(a *layers.Adam, f *weights.File) error {
-	step, ok := f.Get(AdamPrefix + "step")
-	if !ok {
-		return fmt.Errorf("%s has no training state: it is a plain weights file", f.Path)
-	}
-	s, err := step.Int64s()
-	if err != nil || len(s) != 1 || s[0] < 0 {
-		return fmt.Errorf("%s: adam.step is not one number", f.Path)
+	step, err := stepOf(f, AdamPrefix+"step")
+	if err != nil {
+		return err
 	}
 	values := make([][2][]float32, len(a.Moments))
 	for i, m := range a.Moments {
@@ -228,8 +224,57 @@ func RestoreAdam(a *layers.Adam, f *weights.File) error {
 		a.Device().Upload(m.M, values[i][0])
 		a.Device().Upload(m.V, values[i][1])
 	}
-	a.Step = int(s[0])
+	a.Step = step
 	return a.Device().Sync()
+}
+
+// averagePrefix is before the names of averages in a checkpoint.
+const averagePrefix = TrainPrefix + "average."
+
+// AverageTensors are the averages' state for a checkpoint: train.average.step, and
+// train.average.NAME, the sum of tensor NAME in its layout.
+func AverageTensors(a *layers.Averages) []weights.Tensor {
+	out := []weights.Tensor{weights.Int64(averagePrefix+"step", []int64{int64(a.Step)})}
+	for _, t := range a.Of {
+		out = append(out, pack(a.Device(), averagePrefix+t.Name, t.Layout, t.Sum))
+	}
+	return out
+}
+
+// RestoreAverages sets what AverageTensors returned, of the same tensors.
+func RestoreAverages(a *layers.Averages, f *weights.File) error {
+	step, err := stepOf(f, averagePrefix+"step")
+	if err != nil {
+		return err
+	}
+	values := make([][]float32, len(a.Of))
+	for i, t := range a.Of {
+		sum, ok := f.Get(averagePrefix + t.Name)
+		if !ok {
+			return fmt.Errorf("%s has no average of %s: was it frozen then?", f.Path, t.Name)
+		}
+		if values[i], err = unpack(sum, t.Layout, t.W.Shape); err != nil {
+			return fmt.Errorf("%s: %w", f.Path, err)
+		}
+	}
+	for i, t := range a.Of {
+		a.Device().Upload(t.Sum, values[i])
+	}
+	a.Step = step
+	return a.Device().Sync()
+}
+
+// stepOf reads a counter of updates.
+func stepOf(f *weights.File, name string) (int, error) {
+	step, ok := f.Get(name)
+	if !ok {
+		return 0, fmt.Errorf("%s has no training state %s: it is a plain weights file, or from a run without it", f.Path, name)
+	}
+	s, err := step.Int64s()
+	if err != nil || len(s) != 1 || s[0] < 0 {
+		return 0, fmt.Errorf("%s: %s is not one number", f.Path, name)
+	}
+	return int(s[0]), nil
 }
 
 // unwrapped is f without what a wrapper has put before all of its names: "module."

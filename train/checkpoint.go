@@ -131,6 +131,9 @@ func (t *trainer) save() error {
 		return fmt.Errorf("checkpoint: %w", err)
 	}
 	all := append(models.Tensors(t.net), models.AdamTensors(t.adam)...)
+	if t.mean != nil {
+		all = append(all, models.AverageTensors(t.mean)...)
+	}
 	all = append(all, weights.Bytes(stateTensor, b))
 	if err := t.dev.Sync(); err != nil {
 		return err
@@ -145,8 +148,19 @@ func (t *trainer) save() error {
 	return nil
 }
 
-// saveWeights writes the network alone.
+// averaged puts the averages in the network's place, if the run has them, until the
+// function that it returns is called.
+func (t *trainer) averaged() (restore func()) {
+	if t.mean == nil {
+		return func() {}
+	}
+	t.mean.Use()
+	return t.mean.Restore
+}
+
+// saveWeights writes the network alone, averaged if the run does that.
 func (t *trainer) saveWeights(file string) error {
+	defer t.averaged()()
 	path := filepath.Join(t.dir, file)
 	meta := t.preparation.Metadata()
 	meta["task"], meta["epoch"], meta["step"] = t.cfg.Task, fmt.Sprint(t.state.Epoch), fmt.Sprint(t.state.Step)
@@ -178,6 +192,11 @@ func (t *trainer) restore(path string) error {
 	}
 	if err := models.RestoreAdam(t.adam, f); err != nil {
 		return err
+	}
+	if t.mean != nil {
+		if err := models.RestoreAverages(t.mean, f); err != nil {
+			return err
+		}
 	}
 	s.Config = t.state.Config
 	t.state = *s
@@ -213,7 +232,7 @@ func sameRun(path string, s *state, t *trainer) error {
 	}
 	var lines []string
 	for _, d := range settings.Diff(was.Resolved(), t.cfg.Resolved()) {
-		if !slices.Contains(mayDiffer, d.Path) {
+		if !slices.Contains(mayDiffer, d.Path) || d.Path == "run.epochs" && t.cfg.Adam.Schedule != Constant {
 			lines = append(lines, fmt.Sprintf("%s was %s, is %s", d.Path, d.A, d.B))
 		}
 	}
@@ -250,7 +269,10 @@ func (t *trainer) openNet(resumed bool) (err error) {
 	}
 	a := t.cfg.Adam
 	t.adam = layers.NewAdam(t.dev, t.net.Params(), a.LearningRate)
-	t.adam.Beta1, t.adam.Beta2, t.adam.Eps = a.Beta1, a.Beta2, a.Eps
+	t.adam.Beta1, t.adam.Beta2, t.adam.Eps, t.adam.WeightDecay = a.Beta1, a.Beta2, a.Eps, a.WeightDecay
+	if a.Average > 0 {
+		t.mean = layers.NewAverages(t.dev, t.net.Params(), t.net.Buffers(), a.Average)
+	}
 	return t.dev.Sync()
 }
 

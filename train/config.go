@@ -96,6 +96,10 @@ type Adam struct {
 	Beta1        float64 `toml:"beta1" comment:"decay of Adam's first moment"`
 	Beta2        float64 `toml:"beta2" comment:"decay of Adam's second moment"`
 	Eps          float64 `toml:"eps" comment:"constant of Adam, added to the root of the second moment"`
+	WeightDecay  float64 `toml:"weight_decay" comment:"decoupled decay of all parameters (AdamW); 0: none (choice)"`
+	Schedule     string  `toml:"schedule" comment:"learning rate over the run: constant, polynomial (power 0.9 to 0, as nnU-Net's) or cosine (to 0); the last two end with the last of run.epochs (choice)"`
+	Warmup       int     `toml:"warmup" comment:"steps over which the learning rate rises linearly to its full value first; 0: none (choice)"`
+	Average      float64 `toml:"average" comment:"decay of an exponential moving average (EMA) of weights and running statistics, which is then what is validated and saved; 0: none, 0.999 is usual (choice)"`
 }
 
 // Schedule is the length and pace of a training run.
@@ -123,7 +127,7 @@ func Defaults(task string) Config {
 		Augment:   "default",
 		Synthesis: Synthesis{Options: synth.Defaults()},
 		Loss:      Loss{Eps: 0.01},
-		Adam:      Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8},
+		Adam:      Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Schedule: Constant},
 		Run: Schedule{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
 			Ahead: 2, OnCollapse: "warn"},
 	}
@@ -208,6 +212,10 @@ func (c Config) Check() error {
 		settings.Below("adam.beta1", c.Adam.Beta1, 0, 1),
 		settings.Below("adam.beta2", c.Adam.Beta2, 0, 1),
 		settings.Below("adam.eps", c.Adam.Eps, math.SmallestNonzeroFloat64, 1),
+		settings.Below("adam.weight_decay", c.Adam.WeightDecay, 0, 1e3),
+		settings.OneOf("adam.schedule", c.Adam.Schedule, Constant, Polynomial, Cosine),
+		settings.Within("adam.warmup", c.Adam.Warmup, 0, maxCount),
+		settings.Below("adam.average", c.Adam.Average, 0, 1),
 		settings.Within("run.batch", c.Run.Batch, 1, 1<<16),
 		settings.Within("run.steps", c.Run.Steps, 1, maxCount),
 		settings.Within("run.epochs", c.Run.Epochs, 1, maxCount),

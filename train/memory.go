@@ -39,7 +39,7 @@ func DryTensors(limit int64) (DryDevice, error) {
 type Memory struct {
 	Batch int   `json:"batch"`
 	Peak  int64 `json:"peak_bytes"`  // tensors at the worst moment
-	Kept  int64 `json:"kept_bytes"`  // of them between steps: weights, running statistics, gradients, Adam's moments
+	Kept  int64 `json:"kept_bytes"`  // of them between steps: weights, running statistics, gradients, Adam's moments, averages
 	Taken int64 `json:"taken_bytes"` // from the device; Peak where nothing comes on top
 }
 
@@ -261,6 +261,7 @@ func (r *dryRun) work(batch int) error {
 		}
 	}
 	r.kept, _ = r.d.Usage()
+	defer r.t.averaged()()
 	r.t.net.SetMode(layers.Eval)
 	defer r.t.net.SetMode(layers.Train)
 	_, err := r.t.evaluate(b)

@@ -72,6 +72,7 @@ type trainer struct {
 	net    models.Network
 	build  buildFunc
 	adam   *layers.Adam
+	mean   *layers.Averages // nil without adam.average
 	set    *dataset.Set
 	split  dataset.Split
 	loader *dataset.Loader
@@ -80,6 +81,7 @@ type trainer struct {
 	board  *tensorboard.Writer
 	state  state
 	timing timing
+	modes  modes
 	warned bool // about the cache
 
 	shapes      *synth.Library // lesions of the training cases, whose shapes others get
@@ -259,6 +261,9 @@ func (t *trainer) close() error {
 	if t.adam != nil {
 		t.adam.Free()
 	}
+	if t.mean != nil {
+		t.mean.Free()
+	}
 	if t.net != nil {
 		t.net.Free()
 	}
@@ -349,6 +354,9 @@ func (t *trainer) advance(ctx context.Context, next *sample.Prefetcher) (Reason,
 	if !restores(t.cfg.Task) {
 		if err := t.watchCollapse(float64(r.lesion())); err != nil {
 			return Collapsed, errors.Join(err, t.save())
+		}
+		if err := t.watchModes(b, r); err != nil {
+			return Failed, err
 		}
 	}
 	// The first step shows whether the run works at all, its save whether the folder takes

@@ -39,7 +39,11 @@ func (t *trainer) step(b *sample.Batch) (sums, error) {
 	if bad > 0 || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
 		return r, t.notFinite(b, in, r.Loss)
 	}
+	t.adam.LR = t.cfg.rate(t.state.Step)
 	t.adam.Update()
+	if t.mean != nil {
+		t.mean.Update()
+	}
 	return r, nil
 }
 
@@ -145,6 +149,7 @@ func nonFinite(x []float32) int {
 // validate computes the loss of the fixed validation patches with running
 // statistics and without dropout.
 func (t *trainer) validate(ctx context.Context) (s sums, err error) {
+	defer t.averaged()()
 	t.net.SetMode(layers.Eval)
 	defer t.net.SetMode(layers.Train)
 	batch := t.cfg.Run.Batch
@@ -188,6 +193,7 @@ func (t *trainer) evaluate(b *sample.Batch) (sums, error) {
 // full predicts the whole validation images and scores them. The means leave out
 // cases without a lesion, where both measures are undefined.
 func (t *trainer) full(ctx context.Context) (dice, f1 Number, err error) {
+	defer t.averaged()()
 	defer t.net.SetMode(layers.Train)
 	opt := infer.Defaults()
 	opt.Settings, opt.Patch = t.cfg.Data.Settings, t.cfg.Sampler.Patch
