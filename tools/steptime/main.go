@@ -75,7 +75,7 @@ func median(x []float64) float64 {
 }
 
 func main() {
-	log.SetFlags(0)
+	log.SetFlags(log.Ltime)
 	log.SetPrefix("steptime: ")
 	var s settings
 	flag.StringVar(&s.Model, "model", models.Segmenter, "segmenter or detector")
@@ -156,6 +156,7 @@ func (r *report) measure(all []contestant, passes []string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
+		log.Print(p.name, " is ready")
 		running = append(running, p)
 	}
 	first, err := running[0].ask("peak")
@@ -164,6 +165,7 @@ func (r *report) measure(all []contestant, passes []string) error {
 	}
 	flops := r.flops()
 	for _, what := range passes {
+		log.Print(what, " …")
 		results := make([]measured, len(running))
 		for round := -1; round < r.Rounds; round++ {
 			for i, p := range running {

@@ -177,12 +177,15 @@ func upload(dev device.Backend, s device.Shape, v []float32) device.Tensor {
 	return t
 }
 
-// noise is standard normal.
+// noise is standard normal, and repeats itself after a while: drawing takes longer than a pass.
 func noise(n, stream int) []float32 {
+	const period = 1<<16 + 1
 	r := rng.New(1, "noise", stream)
 	v := make([]float32, n)
-	for i := range v {
+	for i := range min(n, period) {
 		v[i] = float32(r.Normal())
+	}
+	for i := period; i < n; i += copy(v[i:], v[:period]) {
 	}
 	return v
 }
