@@ -2,6 +2,8 @@ package models
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"voxgrad/autograd"
 	"voxgrad/device"
@@ -15,7 +17,8 @@ type Net struct {
 	Preparation Preparation // of its input, as its weights file states; kept when it is saved
 
 	body interface {
-		forward(t *autograd.Tape, x []*autograd.Var) *autograd.Var
+		encode(t *autograd.Tape, x []*autograd.Var) []*autograd.Var
+		decode(t *autograd.Tape, f []*autograd.Var) *autograd.Var
 	}
 	encoder layers.Mode
 }
@@ -50,6 +53,12 @@ func build(dev device.Backend, c Config) (*Net, error) {
 // returns [N D H W Cout]: logits (head softmax) or intensities (head linear).
 // Extents must be multiples of Multiple (see CheckGrid).
 func (n *Net) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
+	return n.Decode(t, n.Encode(t, x...))
+}
+
+// Encode is the encoder's part of Forward: the features of each time point, finest level first, that
+// Decode makes the answer of. Each is to be used once, or held.
+func (n *Net) Encode(t *autograd.Tape, x ...*autograd.Var) []*autograd.Var {
 	if len(x) != n.TimePoints() {
 		panic(fmt.Sprintf("models: %s takes %d images, got %d", article(n.Kind), n.TimePoints(), len(x)))
 	}
@@ -58,7 +67,52 @@ func (n *Net) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
 			panic(fmt.Sprintf("models: %s with %d input channels cannot take %v", article(n.Kind), n.Cin, v.Shape))
 		}
 	}
-	return n.body.forward(t, x)
+	return n.body.encode(t, x)
+}
+
+// Decode is the rest of Forward.
+func (n *Net) Decode(t *autograd.Tape, features []*autograd.Var) *autograd.Var {
+	return n.body.decode(t, features)
+}
+
+// SameEncoder reports whether the encoder of another network is this one's: on the same device, for as many
+// images, with the same numbers to the bit, running statistics included. Encode is then the same in Eval mode.
+func (n *Net) SameEncoder(o *Net) bool {
+	if n.Net.Device() != o.Net.Device() || n.TimePoints() != o.TimePoints() || n.Cin != o.Cin {
+		return false
+	}
+	a, b := n.encoderTensors(), o.encoderTensors()
+	for name, x := range a {
+		y, ok := b[name]
+		if !ok || x.Shape != y.Shape || !n.equal(x, y) {
+			return false
+		}
+	}
+	return len(a) == len(b)
+}
+
+// encoderTensors are the encoder's parameters and buffers by name.
+func (n *Net) encoderTensors() map[string]device.Tensor {
+	all := map[string]device.Tensor{}
+	for _, p := range n.Params() {
+		if inEncoder(p.Name) {
+			all[p.Name] = p.Tensor
+		}
+	}
+	for _, b := range n.Buffers() {
+		if inEncoder(b.Name) {
+			all[b.Name] = b.Tensor
+		}
+	}
+	return all
+}
+
+// equal compares bits.
+func (n *Net) equal(x, y device.Tensor) bool {
+	a, b := make([]float32, x.Len()), make([]float32, y.Len())
+	n.Net.Device().Download(a, x)
+	n.Net.Device().Download(b, y)
+	return slices.EqualFunc(a, b, func(p, q float32) bool { return math.Float32bits(p) == math.Float32bits(q) })
 }
 
 // CheckGrid returns an error if a network cannot take images with these extents.

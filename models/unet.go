@@ -116,8 +116,13 @@ func newUnet(enc, dec layers.Scope, c Config) *unet {
 	return &unet{enc: newEncoder(enc, c), dec: newDecoder(dec, c)}
 }
 
-func (u *unet) forward(t *autograd.Tape, x []*autograd.Var) *autograd.Var {
-	return u.dec.forward(t, u.enc.forward(t, x[0]))
+func (u *unet) encode(t *autograd.Tape, x []*autograd.Var) []*autograd.Var {
+	f := u.enc.forward(t, x[0])
+	return f[:]
+}
+
+func (u *unet) decode(t *autograd.Tape, f []*autograd.Var) *autograd.Var {
+	return u.dec.forward(t, [levels + 1]*autograd.Var(f))
 }
 
 // detector finds what is new at time 2: one encoder sees each time point, the
@@ -139,10 +144,15 @@ func newDetector(enc, dec layers.Scope, c Config) *detector {
 	return d
 }
 
-func (d *detector) forward(t *autograd.Tape, x []*autograd.Var) *autograd.Var {
+func (d *detector) encode(t *autograd.Tape, x []*autograd.Var) []*autograd.Var {
 	a, b := d.enc.forward(t, x[0]), d.enc.forward(t, x[1])
-	for l := range a {
-		a[l] = d.fuse[l].Forward(t, a[l], b[l])
+	return append(a[:], b[:]...)
+}
+
+func (d *detector) decode(t *autograd.Tape, f []*autograd.Var) *autograd.Var {
+	var fused [levels + 1]*autograd.Var
+	for l := range fused {
+		fused[l] = d.fuse[l].Forward(t, f[l], f[levels+1+l])
 	}
-	return d.dec.forward(t, a)
+	return d.dec.forward(t, fused)
 }

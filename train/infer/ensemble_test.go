@@ -31,12 +31,12 @@ func TestEnsembleIsTheMeanAndOpensOneAtATime(t *testing.T) {
 		path := filepath.Join(dir, string('a'+rune(seed)))
 		require.NoError(t, models.Save(net, path, nil))
 		net.Free()
-		members = append(members, func() (models.Network, func(), error) {
+		members = append(members, Open(func() (models.Network, func(), error) {
 			net, err := models.Load(dev, path)
 			open++
 			most = max(most, open)
 			return net, func() { net.Free(); open-- }, err
-		})
+		}))
 	}
 	r, err := Predict(context.Background(), members, one(brain, v), opt)
 	require.NoError(t, err)

@@ -62,16 +62,6 @@ func (o Options) Check() error {
 	return nil
 }
 
-// Member opens one network of an ensemble, one of the four or any other that segments;
-// release gives it back. Members are opened one after another, so that only one needs
-// memory at a time.
-type Member func() (net models.Network, release func(), err error)
-
-// Keep is a member that is open already and stays so.
-func Keep(net models.Network) Member {
-	return func() (models.Network, func(), error) { return net, func() {}, nil }
-}
-
 // Result is a prediction on the grid that the time points were aligned on: that of
 // the first, or the common space.
 type Result struct {
@@ -140,15 +130,18 @@ func Canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Opti
 	if err != nil {
 		return nil, err
 	}
-	acc := newAccumulator(p.Grid(), p.Brain, len(members), opt)
-	for m, open := range members {
-		net, release, err := open()
+	groups := grouped(members)
+	acc := newAccumulator(p.Grid(), p.Brain, len(groups), opt)
+	done := 0
+	for _, g := range groups {
+		nets, release, err := g.open()
 		if err != nil {
 			return nil, err
 		}
-		err = runMember(ctx, net, p.Images, windows, acc, opt, func(done int) {
+		err = runGroup(ctx, nets, p.Images, windows, acc, opt, func() {
+			done += len(nets)
 			if opt.Progress != nil {
-				opt.Progress(m*len(windows)+done, len(members)*len(windows))
+				opt.Progress(done, len(members)*len(windows))
 			}
 		})
 		release()
@@ -159,51 +152,68 @@ func Canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Opti
 	return acc.mean(), nil
 }
 
-// runMember adds one network's probabilities of all windows.
-func runMember(ctx context.Context, net models.Network, images []*volume.Volume, windows []Window, acc *accumulator, opt Options, progress func(int)) error {
+// fits reports what is wrong with a network for these images and windows.
+func fits(net models.Network, images int, patch [3]int) error {
 	spec := net.Spec()
-	if spec.Images != len(images) {
-		return fmt.Errorf("a %s takes %s per case, got %d", spec.Name, text.Plural(spec.Images, "image"), len(images))
+	if spec.Images != images {
+		return fmt.Errorf("a %s takes %s per case, got %d", spec.Name, text.Plural(spec.Images, "image"), images)
 	}
 	if err := spec.Segments(); err != nil {
 		return err
 	}
-	for _, n := range opt.Patch {
+	for _, n := range patch {
 		if n%max(1, spec.Multiple) != 0 {
-			return fmt.Errorf("windows of %v voxels do not fit the network: every edge must be a multiple of %d", opt.Patch, spec.Multiple)
+			return fmt.Errorf("windows of %v voxels do not fit the network: every edge must be a multiple of %d", patch, spec.Multiple)
 		}
-	}
-	net.SetMode(layers.Eval)
-	mirrors := []int{0}
-	if opt.Mirror {
-		mirrors = []int{0, 1, 2, 3, 4, 5, 6, 7}
-	}
-	n := opt.Patch[0] * opt.Patch[1] * opt.Patch[2]
-	buf, prob, turned := make([]float32, n), make([]float32, n), make([]float32, n)
-	for i, w := range windows {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		clear(prob)
-		for _, mirror := range mirrors {
-			p, err := forward(net, images, w.Start, opt.Patch, mirror, buf, turned)
-			if err != nil {
-				return err
-			}
-			for v, at := range mirrored(opt.Patch, mirror) {
-				prob[at] += p[2*v+1] / float32(len(mirrors))
-			}
-		}
-		acc.add(prob, w)
-		progress(i + 1)
 	}
 	return nil
 }
 
-// forward is the class probabilities [D H W 2] of one window, mirrored along the
-// axes whose bits are set.
-func forward(net models.Network, images []*volume.Volume, start, patch [3]int, mirror int, buf, turned []float32) ([]float32, error) {
-	dev := net.Device()
+// runGroup adds the probabilities of all windows by networks that share their encoder, or by one.
+func runGroup(ctx context.Context, nets []models.Network, images []*volume.Volume, windows []Window, acc *accumulator, opt Options, progress func()) error {
+	n := opt.Patch[0] * opt.Patch[1] * opt.Patch[2]
+	prob := make([][]float32, len(nets))
+	for m, net := range nets {
+		if err := fits(net, len(images), opt.Patch); err != nil {
+			return err
+		}
+		net.SetMode(layers.Eval)
+		prob[m] = make([]float32, n)
+	}
+	mirrors := []int{0}
+	if opt.Mirror {
+		mirrors = []int{0, 1, 2, 3, 4, 5, 6, 7}
+	}
+	buf, turned := make([]float32, n), make([]float32, n)
+	for _, w := range windows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for m := range prob {
+			clear(prob[m])
+		}
+		for _, mirror := range mirrors {
+			err := forward(nets, images, w.Start, opt.Patch, mirror, buf, turned, func(m int, p []float32) {
+				for v, at := range mirrored(opt.Patch, mirror) {
+					prob[m][at] += p[2*v+1] / float32(len(mirrors))
+				}
+			})
+			if err != nil {
+				return err
+			}
+		}
+		for m := range prob {
+			acc.add(prob[m], w)
+		}
+		progress()
+	}
+	return nil
+}
+
+// forward computes the class probabilities [D H W 2] of one window, mirrored along the axes whose bits are set,
+// by each of the networks.
+func forward(nets []models.Network, images []*volume.Volume, start, patch [3]int, mirror int, buf, turned []float32, each func(m int, p []float32)) error {
+	dev := nets[0].Device()
 	t := autograd.NewInference(dev)
 	defer t.Close()
 	shape := device.Shape{N: 1, D: patch[0], H: patch[1], W: patch[2], C: 1}
@@ -223,8 +233,14 @@ func forward(net models.Network, images []*volume.Volume, start, patch [3]int, m
 		dev.Upload(in, x0)
 		x = append(x, autograd.Input(in))
 	}
-	p := t.Value(t.Softmax(net.Forward(t, x...)))
-	return p, dev.Sync()
+	m := 0
+	logits(t, nets, x, func(y *autograd.Var) {
+		p := t.Softmax(y)
+		each(m, t.Value(p))
+		t.Release(p)
+		m++
+	})
+	return dev.Sync()
 }
 
 // mirrored yields, for each voxel of a mirrored patch in network order, its

@@ -176,6 +176,6 @@ func TestPredictRefuses(t *testing.T) {
 	_, err = Predict(ctx, []Member{Keep(seg)}, one(brain, v), small())
 	require.ErrorIs(t, err, context.Canceled)
 	sick := errors.New("no such file")
-	_, err = Predict(context.Background(), []Member{func() (models.Network, func(), error) { return nil, nil, sick }}, one(brain, v), small())
+	_, err = Predict(context.Background(), []Member{Open(func() (models.Network, func(), error) { return nil, nil, sick })}, one(brain, v), small())
 	require.ErrorIs(t, err, sick)
 }

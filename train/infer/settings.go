@@ -80,8 +80,9 @@ func obey[T comparable](to *T, want T, name string, given func(string) bool, aga
 }
 
 // WindowMemory is the memory that a window takes, in bytes: tensors on the device, by
-// running the network on a device that computes nothing, and what is kept beside it.
-func WindowMemory(c models.Config, patch [3]int) (onDevice, beside int64, err error) {
+// running the network on a device that computes nothing, and what is kept beside it. Several members
+// share their encoder, whose features stay until the last has used them; of the weights it counts one member's.
+func WindowMemory(c models.Config, patch [3]int, members int) (onDevice, beside int64, err error) {
 	if err := models.CheckGrid(patch[:]...); err != nil {
 		return 0, 0, err
 	}
@@ -98,18 +99,22 @@ func WindowMemory(c models.Config, patch [3]int) (onDevice, beside int64, err er
 	for range net.TimePoints() {
 		x = append(x, autograd.Input(dev.Alloc(shape)))
 	}
-	t.Softmax(net.Forward(t, x...))
+	nets := []models.Network{net}
+	if members > 1 {
+		nets = append(nets, net)
+	}
+	logits(t, nets, x, func(y *autograd.Var) { t.Release(t.Softmax(y)) })
 	if err := dev.Sync(); err != nil {
 		return 0, 0, err
 	}
 	_, peak := dev.Usage()
 	voxels := int64(patch[0]) * int64(patch[1]) * int64(patch[2])
-	return peak, 4 * voxels * 5, nil // window, mirrored window, probabilities, both classes of the answer
+	return peak, 4 * voxels * int64(4+members), nil // window, mirrored window, both classes of the answer; each member's probabilities
 }
 
 // Fits refuses windows that take more memory than there is.
-func Fits(c models.Config, patch [3]int, available int64) error {
-	onDevice, beside, err := WindowMemory(c, patch)
+func Fits(c models.Config, patch [3]int, members int, available int64) error {
+	onDevice, beside, err := WindowMemory(c, patch, members)
 	if err != nil {
 		return err
 	}

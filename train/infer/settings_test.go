@@ -72,12 +72,12 @@ func TestWindowMemory(t *testing.T) {
 		_, err := Predict(context.Background(), []Member{Keep(net)}, c, small())
 		require.NoError(t, err)
 		_, peak := dev.Usage()
-		planned, _, err := WindowMemory(net.Config, small().Patch)
+		planned, _, err := WindowMemory(net.Config, small().Patch, 1)
 		require.NoError(t, err)
 		require.InEpsilon(t, peak, planned, 0.2, kind)
 		net.Free()
-		require.NoError(t, Fits(net.Config, small().Patch, 1<<30))
-		require.ErrorContains(t, Fits(net.Config, [3]int{1024, 1024, 512}, 1<<34), "windows of 1024×1024×512 voxels need about")
+		require.NoError(t, Fits(net.Config, small().Patch, 1, 1<<30))
+		require.ErrorContains(t, Fits(net.Config, [3]int{1024, 1024, 512}, 1, 1<<34), "windows of 1024×1024×512 voxels need about")
 	}
 }
 

@@ -105,7 +105,7 @@ func gaussian(n int) []float64 {
 
 // accumulator makes the weighted mean of window probabilities on the canonical grid,
 // inside the brain. Sums are kept for the planes that windows may still reach: with
-// one member, as many as a window is deep.
+// one group of members, as many as a window is deep.
 type accumulator struct {
 	grid   volume.Grid
 	brain  *volume.Mask // nil: everywhere
@@ -118,9 +118,9 @@ type accumulator struct {
 	total []float64
 }
 
-func newAccumulator(g volume.Grid, brain *volume.Mask, members int, opt Options) *accumulator {
+func newAccumulator(g volume.Grid, brain *volume.Mask, groups int, opt Options) *accumulator {
 	planes := g.Size[2]
-	if members == 1 { // several come back to the first plane
+	if groups == 1 { // several come back to the first plane
 		planes = min(planes, opt.Patch[2])
 	}
 	n := g.Size[0] * g.Size[1] * planes
@@ -138,7 +138,7 @@ func newAccumulator(g volume.Grid, brain *volume.Mask, members int, opt Options)
 	return a
 }
 
-// add counts one window's probabilities, in network order. With one member, windows
+// add counts one window's probabilities, in network order. With one group, windows
 // come in raster order.
 func (a *accumulator) add(prob []float32, w Window) {
 	size := a.grid.Size

@@ -218,7 +218,7 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 		return err
 	}
 	if _, ok := dev.(*cpu.Backend); ok {
-		if err := infer.Fits(biggest, j.opt.Patch, cpu.AvailableMemory()); err != nil {
+		if err := infer.Fits(biggest, j.opt.Patch, len(j.models), cpu.AvailableMemory()); err != nil {
 			return fmt.Errorf("--patch: %w", err)
 		}
 	}

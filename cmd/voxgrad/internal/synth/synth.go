@@ -252,7 +252,7 @@ func (j *synthJob) obey(cmd *cobra.Command, nets synth.Networks) error {
 	if err != nil || limit == 0 {
 		return err
 	}
-	return infer.Fits(nets.Generator.Config, j.windows.Size, limit)
+	return infer.Fits(nets.Generator.Config, j.windows.Size, 1, limit)
 }
 
 // streams of one pair: of the plan, and of each time point's augmentation.
