@@ -87,7 +87,7 @@ func main() {
 	flag.BoolVar(&s.AVX2, "avx2", false, "no contestant may use AVX-512")
 	python := flag.String("python", "", "a Python with PyTorch; without one this program is measured alone")
 	peers := flag.String("peers", strings.Join(formats, ","), "which of PyTorch's ways")
-	what := flag.String("what", "forward,step", "kinds of passes")
+	what := flag.String("what", "forward,step", "kinds of passes; ensemble is a window of a pair by five detectors, ensemble-shared by five with one encoder")
 	perLayer := flag.Bool("layers", false, "each layer's forward and reverse pass instead of the network's")
 	rounds := flag.Int("rounds", 7, "passes of each contestant, after one that is not timed")
 	to := flag.String("json", "", "file for all samples")

@@ -80,10 +80,15 @@ class Detector(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm3d(2 * c) for c in channels)
         self.fuse = nn.ModuleList(conv(2 * c, c) for c in channels)
 
-    def forward(self, x):
-        a, b = self.encoder(x[:, :1]), self.encoder(x[:, 1:])
+    def encode(self, x):
+        return self.encoder(x[:, :1]), self.encoder(x[:, 1:])
+
+    def decode(self, a, b):
         return self.decoder([F.relu(f(n(torch.cat([p, q], 1))))
                              for f, n, p, q in zip(self.fuse, self.norms, a, b)])
+
+    def forward(self, x):
+        return self.decode(*self.encode(x))
 
 
 class Layer(nn.Module):
@@ -185,6 +190,20 @@ class Passes:
                 loss.backward()
                 self.adam.step()
                 return loss.item()
+            return run
+        if what.startswith("ensemble"):  # one window of a pair by five detectors
+            if self.net is None:
+                self.net = [self.module(Detector(self.o.width, self.o.up, 0.5)).eval() for _ in range(5)]
+                self.x = self.form(self.cube(2))
+            mean = torch.zeros(self.o.batch, *[self.o.patch] * 3)
+
+            def run():
+                with torch.no_grad():
+                    if what == "ensemble-shared":
+                        features = self.net[0].encode(self.x)
+                    for net in self.net:
+                        y = net.decode(*features) if what == "ensemble-shared" else net(self.x)
+                        mean.add_(y.softmax(1)[:, 1], alpha=1 / 5)
             return run
         name, kind = what.split()
         if self.layer != name:

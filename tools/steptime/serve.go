@@ -4,9 +4,12 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -18,6 +21,9 @@ import (
 	"voxgrad/internal/rng"
 	"voxgrad/layers"
 	"voxgrad/models"
+	"voxgrad/train/infer"
+	"voxgrad/train/prep"
+	"voxgrad/volume"
 )
 
 // serve is this program as a contestant: each line of in is a kind of pass, each line of out its answer.
@@ -117,11 +123,15 @@ func peaks(widest int) (all []peak, err error) {
 
 // network is a network with a batch and its optimiser.
 type network struct {
+	s      settings
 	net    *models.Net
 	images []device.Tensor
 	target device.Tensor
 	adam   *layers.Adam
 	steps  uint64
+
+	members []infer.Member
+	pair    prep.Prepared
 }
 
 func newNetwork(dev device.Backend, s settings, c models.Config) (*network, error) {
@@ -129,7 +139,7 @@ func newNetwork(dev device.Backend, s settings, c models.Config) (*network, erro
 	if err != nil {
 		return nil, err
 	}
-	n := &network{net: net}
+	n := &network{s: s, net: net}
 	shape := device.Shape{N: s.Batch, D: s.Patch, H: s.Patch, W: s.Patch, C: 1}
 	for i := range net.TimePoints() {
 		n.images = append(n.images, upload(dev, shape, noise(shape.Len(), i)))
@@ -152,6 +162,8 @@ func (n *network) pass(what string) (loss float64, err error) {
 		t := autograd.NewInference(dev)
 		defer t.Close()
 		n.net.Forward(t, x...)
+	case "ensemble", "ensemble-shared":
+		return 0, n.ensemble(what == "ensemble-shared")
 	case "step":
 		if n.adam == nil {
 			n.adam = n.net.Adam(1e-4)
@@ -166,9 +178,49 @@ func (n *network) pass(what string) (loss float64, err error) {
 		n.adam.Update()
 		loss = float64(t.Value(l)[0])
 	default:
-		return 0, fmt.Errorf("there is no pass %q: forward, step, or a layer's name with forward or gradient", what)
+		return 0, fmt.Errorf("there is no pass %q: forward, step, ensemble, ensemble-shared, or a layer's name with forward or gradient", what)
 	}
 	return loss, dev.Sync()
+}
+
+// ensemble is one window of a pair of scans by five detectors, with encoders of their own or one in common.
+func (n *network) ensemble(shared bool) error {
+	s := n.s
+	if n.members == nil {
+		c := n.net.Config
+		c.Kind = models.Detector
+		dir, err := os.MkdirTemp("", "steptime")
+		if err != nil {
+			return err
+		}
+		defer os.RemoveAll(dir)
+		first := filepath.Join(dir, "first.safetensors")
+		for seed := range uint64(5) {
+			net, err := models.New(n.net.Device(), c, seed)
+			switch {
+			case err != nil:
+			case seed == 0:
+				err = models.Save(net, first, nil)
+			case shared:
+				err = net.LoadEncoder(first)
+			}
+			if err != nil {
+				return err
+			}
+			n.members = append(n.members, infer.Keep(net))
+		}
+		grid := volume.Grid{Size: [3]int{s.Patch, s.Patch, s.Patch}, Affine: volume.Affine{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}
+		for i := range 2 {
+			v := volume.New(grid)
+			copy(v.Data, noise(len(v.Data), i))
+			n.pair.Images = append(n.pair.Images, v)
+		}
+	}
+	o := infer.Defaults()
+	o.Patch = [3]int{s.Patch, s.Patch, s.Patch}
+	o.Stride = o.Patch
+	_, err := infer.Canonical(context.Background(), n.members, &n.pair, o)
+	return err
 }
 
 func upload(dev device.Backend, s device.Shape, v []float32) device.Tensor {
