@@ -17,7 +17,9 @@ func Keep(net models.Network) Member { return Member{kept: net} }
 
 // Open is a member that is opened when its turn comes; release gives it back. Such members are opened one after
 // another, so that only one needs memory at a time.
-func Open(open func() (net models.Network, release func(), err error)) Member { return Member{open: open} }
+func Open(open func() (net models.Network, release func(), err error)) Member {
+	return Member{open: open}
+}
 
 // group is members that are computed window by window together.
 type group struct {
