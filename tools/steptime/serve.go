@@ -130,7 +130,7 @@ type network struct {
 	adam   *layers.Adam
 	steps  uint64
 
-	members []infer.Member
+	members map[bool][]infer.Member // of ensembles, by whether they share their encoder
 	pair    prep.Prepared
 }
 
@@ -139,7 +139,7 @@ func newNetwork(dev device.Backend, s settings, c models.Config) (*network, erro
 	if err != nil {
 		return nil, err
 	}
-	n := &network{s: s, net: net}
+	n := &network{s: s, net: net, members: map[bool][]infer.Member{}}
 	shape := device.Shape{N: s.Batch, D: s.Patch, H: s.Patch, W: s.Patch, C: 1}
 	for i := range net.TimePoints() {
 		n.images = append(n.images, upload(dev, shape, noise(shape.Len(), i)))
@@ -186,7 +186,7 @@ func (n *network) pass(what string) (loss float64, err error) {
 // ensemble is one window of a pair of scans by five detectors, with encoders of their own or one in common.
 func (n *network) ensemble(shared bool) error {
 	s := n.s
-	if n.members == nil {
+	if n.members[shared] == nil {
 		c := n.net.Config
 		c.Kind = models.Detector
 		dir, err := os.MkdirTemp("", "steptime")
@@ -207,8 +207,10 @@ func (n *network) ensemble(shared bool) error {
 			if err != nil {
 				return err
 			}
-			n.members = append(n.members, infer.Keep(net))
+			n.members[shared] = append(n.members[shared], infer.Keep(net))
 		}
+	}
+	if n.pair.Images == nil {
 		grid := volume.Grid{Size: [3]int{s.Patch, s.Patch, s.Patch}, Affine: volume.Affine{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}
 		for i := range 2 {
 			v := volume.New(grid)
@@ -219,7 +221,7 @@ func (n *network) ensemble(shared bool) error {
 	o := infer.Defaults()
 	o.Patch = [3]int{s.Patch, s.Patch, s.Patch}
 	o.Stride = o.Patch
-	_, err := infer.Canonical(context.Background(), n.members, &n.pair, o)
+	_, err := infer.Canonical(context.Background(), n.members[shared], &n.pair, o)
 	return err
 }
 

@@ -45,7 +45,7 @@ func TestLayersAreTheNetwork(t *testing.T) {
 // Every pass is answered; a step learns, and says what it took.
 func TestServe(t *testing.T) {
 	s, c := tiny(models.Detector, "transposed")
-	tasks := []string{"peak", "forward", "step", "step", "step", "ensemble-shared"}
+	tasks := []string{"peak", "forward", "step", "step", "step", "ensemble-shared", "ensemble"}
 	for _, l := range layersOf(s) {
 		tasks = append(tasks, l.name+" forward", l.name+" gradient", l.name+" gradient")
 	}
