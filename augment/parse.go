@@ -82,6 +82,7 @@ var parsers = map[string]func(params []byte) (validated, error){
 		}
 		return Anisotropy{Kind: Zoom, Axis: p.Axis, Factor: p.Factor, Up: BSpline3}, err
 	},
+	"slices":         plain[Slices](Slices{Up: Linear}),
 	"noise":          plain[Noise](Noise{}),
 	"bias_field":     plain[BiasField](BiasField{}),
 	"motion":         motion(false),

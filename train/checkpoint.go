@@ -20,7 +20,6 @@ import (
 	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/models/weights"
-	"voxgrad/train/dataset"
 )
 
 // Files of a run folder.
@@ -418,11 +417,14 @@ func (t *trainer) prepare(ctx context.Context, job Job) (err error) {
 	if !restores(t.cfg.Task) {
 		t.preparation.Threshold = 0.5
 	}
+	if t.maps != nil {
+		t.preparation.Normalize, t.preparation.Interpolation, t.preparation.Spacing = "", "", t.cfg.Labels.SpacingMM
+	}
 	hash := job.HashFile
 	if hash == nil {
 		hash = hashFile
 	}
-	t.preparation.Data, err = t.set.Hash(dataset.Images|dataset.Masks|dataset.Maps, func(path string) (string, error) {
+	t.preparation.Data, err = t.hashData(func(path string) (string, error) {
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}

@@ -41,6 +41,7 @@ type Config struct {
 	Augmentation Augmentation `toml:"augmentation"`
 
 	Synthesis Synthesis `toml:"synthesis"`
+	Labels    Labels    `toml:"labels"`
 	Loss      Loss      `toml:"loss"`
 	Adam      Adam      `toml:"adam"`
 	Run       Schedule  `toml:"run"`
@@ -126,6 +127,7 @@ func Defaults(task string) Config {
 		Sampler:   sample.Defaults(),
 		Augment:   "default",
 		Synthesis: Synthesis{Options: synth.Defaults()},
+		Labels:    Labels{Find: FindBrain, HeadOptions: synth.DefaultHeads()},
 		Loss:      Loss{Eps: 0.01},
 		Adam:      Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Schedule: Constant},
 		Run: Schedule{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
@@ -226,13 +228,14 @@ func (c Config) Check() error {
 		settings.Within("run.ahead", c.Run.Ahead, 0, 1024),
 		settings.OneOf("run.on_collapse", c.Run.OnCollapse, "stop", "warn"),
 		c.Synthesis.Options.Check(),
+		c.Labels.check(c.Task),
 		c.checkFiles(),
 	} {
 		if err != nil {
 			return fmt.Errorf("config: %w", err)
 		}
 	}
-	if c.Run.FullEvery > 0 && (restores(c.Task) || c.Synthesis.On()) {
+	if c.Run.FullEvery > 0 && (restores(c.Task) || c.Synthesis.On() || c.Labels.On()) {
 		return errors.New("config: run.full_every: whole images can only be scored by a segmenter, or by a detector trained on real pairs")
 	}
 	return nil

@@ -289,7 +289,7 @@ const blankRecipes = 64
 func (t *trainer) blank() (full, plain *sample.Sample, err error) {
 	size := t.cfg.Sampler.Patch
 	voxels := size[0] * size[1] * size[2]
-	plain = &sample.Sample{Case: "blank", Size: size, Labels: make([]uint8, voxels), Fill: make([]bool, voxels)}
+	plain = &sample.Sample{Case: "blank", Size: size, Labels: make([]uint8, voxels), Fill: make([]bool, voxels), Share: make([]float32, voxels)}
 	for range t.draw.images() {
 		plain.Images = append(plain.Images, make([]float32, voxels))
 	}

@@ -76,6 +76,7 @@ type trainer struct {
 	set    *dataset.Set
 	split  dataset.Split
 	loader *dataset.Loader
+	maps   *anatomies // in place of set and loader
 	train  sample.Source
 	valid  sample.Source
 	board  *tensorboard.Writer
@@ -169,7 +170,7 @@ func (t *trainer) open(ctx context.Context, job Job) error {
 	if err := outfile.Sweep(t.dir); err != nil {
 		return err
 	}
-	if err := t.openData(ctx, job.Hooks); err != nil {
+	if err := t.openSource(ctx, job.Hooks); err != nil {
 		return err
 	}
 	if err := t.prepare(ctx, job); err != nil {
@@ -194,7 +195,7 @@ func (t *trainer) open(ctx context.Context, job Job) error {
 	}
 	trainable, _ := t.net.Count()
 	t.on(Started{Folder: t.dir, Config: t.cfg, Device: t.dev.Name(), Train: t.state.Train, Valid: t.state.Valid,
-		Layout: t.set.Layout, Parameters: trainable, Resumed: resume, Step: t.state.Step, Epoch: t.state.Epoch,
+		Layout: t.layout(), Parameters: trainable, Resumed: resume, Step: t.state.Step, Epoch: t.state.Epoch,
 		History: t.state.History})
 	if t.shapes.Cases() == 1 {
 		t.on(Warning{"only one training case has lesions whose shapes can be used: they are used in its own patches too"})
@@ -208,12 +209,7 @@ func (t *trainer) newState() error {
 		return err
 	}
 	t.state = state{Config: string(text), Data: t.preparation.Data, BestLoss: Number(math.NaN()), History: []Record{}}
-	for _, i := range t.split.Train {
-		t.state.Train = append(t.state.Train, t.set.Cases[i].ID)
-	}
-	for _, i := range t.split.Valid {
-		t.state.Valid = append(t.state.Valid, t.set.Cases[i].ID)
-	}
+	t.state.Train, t.state.Valid = t.ids(t.split.Train), t.ids(t.split.Valid)
 	return nil
 }
 
@@ -437,7 +433,10 @@ func (t *trainer) watchCollapse(lesion float64) error {
 
 // warnCache says once that cases are loaded again and again.
 func (t *trainer) warnCache() {
-	if n := t.loader.Evicted(); !t.warned && n > len(t.set.Cases) {
+	if t.loader == nil || t.warned {
+		return
+	}
+	if n := t.loader.Evicted(); n > len(t.set.Cases) {
 		t.warned = true
 		t.on(Warning{fmt.Sprintf("the loaded cases do not fit into data.cache_mb = %d and are read again and again (%d times so far); raise it",
 			t.cfg.Data.CacheMB, n)})

@@ -71,6 +71,8 @@ type answer struct {
 func newDrawing(c Config, shapes *synth.Library) drawing {
 	a, s := c.Resolved().Augmentation.Preset, synthesisDraw{c.Synthesis.Options, shapes}
 	switch {
+	case c.Labels.On():
+		return labelsDraw{}
 	case c.Task == models.Inpainter:
 		return inpainterDraw{a, s, c.Sampler.LesionFree}
 	case c.Task == models.Generator:
@@ -88,6 +90,8 @@ func newDrawing(c Config, shapes *synth.Library) drawing {
 func newComputing(c Config, dev device.ImagingBackend, net models.Network, filling synth.Networks, shown func(Restored)) computing {
 	dice, r := diceLoss{dev, net, c.Loss}, restoration{dev, net, c.Loss.FilledOnly, shown}
 	switch {
+	case c.Labels.On():
+		return extraction{dice}
 	case c.Task == models.Inpainter:
 		return inpainting{r}
 	case c.Task == models.Generator:

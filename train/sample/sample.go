@@ -25,6 +25,10 @@ type Sample struct {
 	// known.
 	Likelihood []float32
 
+	// Share is how much of each voxel belongs to what is looked for, where that is drawn
+	// finer than the voxels; nil where Labels tell.
+	Share []float32
+
 	// Recipes say how each copy of the patch is degraded on the device: one per time
 	// point. Empty for validation.
 	Recipes []augment.Recipe

@@ -68,7 +68,7 @@ The weights files say how the images were prepared, and prediction does the same
 	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	f.StringVar(&vram, "vram", "", "memory the device may use, as in 12GB: plan first, and refuse with the numbers if the batch does not fit")
 	f.BoolVar(&dryRun, "dry-run", false, "print what training takes of the memory and the largest batch that fits, and do nothing else")
-	for _, name := range []string{"data", "encoder", "start", "inpainter", "generator", "prior"} {
+	for _, name := range []string{"data", "encoder", "start", "inpainter", "generator", "prior", "labels"} {
 		if cmd.Flags().Lookup(name) != nil { // not every task has all
 			cli.Reads(cmd, name)
 		}
@@ -84,8 +84,8 @@ The weights files say how the images were prepared, and prediction does the same
 		if cfg.Task != task {
 			return fmt.Errorf("%s: task = %q, but the command is train %s", s.File, cfg.Task, task)
 		}
-		if cfg.Data.Root == "" {
-			return cli.Usagef(cmd, "--data is missing: the folder or table of the training cases")
+		if cfg.Data.Root == "" && !cfg.Labels.On() {
+			return cli.Usagef(cmd, "--data is missing: the folder or table of the training cases, or --labels, label maps to draw them from")
 		}
 		if err := cli.CheckPaths(cmd, func(p *outfile.Plan) {
 			fold := train.FoldFolder(out, cfg.Data.Fold)
@@ -146,15 +146,21 @@ The weights files say how the images were prepared, and prediction does the same
 // too many settings for flags and stands in the file alone; so does what other tasks
 // need.
 func trainFlags(task string) map[string]string {
-	names := map[string]string{"task": "", "data.root": "data", "network.up": "up"}
+	names := map[string]string{"task": "", "data.root": "data", "network.up": "up", "labels.root": "labels", "labels.find": ""}
 	for _, k := range settings.Keys(augment.Preset{}) {
 		names["augmentation."+k.Path] = ""
+	}
+	for _, k := range settings.Keys(synth.HeadOptions{}) {
+		names["labels."+k.Path] = ""
 	}
 	for _, k := range settings.Keys(synth.Options{}) {
 		names["synthesis."+k.Path] = ""
 	}
 	if task != models.Inpainter {
 		names["sampler.lesion_free"] = ""
+	}
+	if task != models.Segmenter {
+		names["labels.root"] = ""
 	}
 	if task != models.Detector {
 		for _, key := range []string{"encoder", "freeze_encoder", "synthesis.inpainter", "synthesis.generator", "synthesis.prior"} {

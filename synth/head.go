@@ -1,0 +1,394 @@
+package synth
+
+import (
+	"fmt"
+	"math"
+
+	"voxgrad/augment"
+	"voxgrad/internal/settings"
+)
+
+// HeadOptions say how scans are drawn from label maps. Every range is this project's choice; real numbers are
+// uniform in theirs.
+type HeadOptions struct {
+	SpacingMM float64 `toml:"spacing_mm" comment:"voxels of the drawn scans, mm"`
+
+	TurnDegrees float64 `toml:"turn_degrees" comment:"largest turn of the head about each axis"`
+	ScaleSD     float64 `toml:"scale_sd" comment:"standard deviation of the logarithm of the stretch along each axis"`
+	ShearSD     float64 `toml:"shear_sd" comment:"standard deviation of each shear"`
+	ShiftMM     float64 `toml:"shift_mm" comment:"largest shift of the brain's centre from the patch's, along each axis"`
+	BendMM      float64 `toml:"bend_mm" comment:"largest standard deviation of the smooth deformation"`
+	BendCellMM  float64 `toml:"bend_cell_mm" comment:"distance of the deformation's control points"`
+
+	FlairLike   float64 `toml:"flair_like" comment:"probability that tissues are ordered as in FLAIR; else every class has any intensity"`
+	TextureMax  float64 `toml:"texture_max" comment:"largest standard deviation of a class's fine texture, as a share of its intensity"`
+	PatchyMax   float64 `toml:"patchy_max" comment:"the same of its coarse texture"`
+	AirMax      float64 `toml:"air_max" comment:"brightest air, in one of four scans; else air is 0"`
+	GammaMax    float64 `toml:"gamma_max" comment:"intensities are raised to a power from 1/gamma_max to gamma_max"`
+	CutFace     float64 `toml:"cut_face" comment:"probability, for each face, that the field of view ends before it"`
+	CutMM       float64 `toml:"cut_mm" comment:"how far it does at most"`
+	Stripped    float64 `toml:"stripped" comment:"probability that all outside the brain is 0 already"`
+	ThickSlices float64 `toml:"thick_slices" comment:"probability of slices thicker than the voxels"`
+	SliceMinMM  float64 `toml:"slice_min_mm" comment:"thinnest of them"`
+	SliceMaxMM  float64 `toml:"slice_max_mm" comment:"thickest"`
+	SliceGap    float64 `toml:"slice_gap" comment:"largest gap between slices, as a share of their thickness"`
+	SliceAxial  float64 `toml:"slice_axial" comment:"probability that thick slices are axial; else coronal or sagittal"`
+}
+
+// DefaultHeads are the documented choices, for whole heads of any contrast.
+func DefaultHeads() HeadOptions {
+	return HeadOptions{
+		SpacingMM:   2,
+		TurnDegrees: 20, ScaleSD: 0.08, ShearSD: 0.04, ShiftMM: 30, BendMM: 4, BendCellMM: 32,
+		FlairLike: 0.5, TextureMax: 0.12, PatchyMax: 0.12, AirMax: 0.2, GammaMax: 1.5,
+		CutFace: 0.15, CutMM: 60, Stripped: 0.08,
+		ThickSlices: 0.6, SliceMinMM: 2, SliceMaxMM: 8, SliceGap: 0.3, SliceAxial: 0.7,
+	}
+}
+
+// Check reports what is wrong with the options, in words of the config file.
+func (o HeadOptions) Check() error {
+	for _, err := range []error{
+		settings.Within("spacing_mm", o.SpacingMM, 0.25, 8),
+		settings.Within("turn_degrees", o.TurnDegrees, 0, 180),
+		settings.Within("scale_sd", o.ScaleSD, 0, 0.5),
+		settings.Within("shear_sd", o.ShearSD, 0, 0.5),
+		settings.Within("shift_mm", o.ShiftMM, 0, 200),
+		settings.Within("bend_mm", o.BendMM, 0, 20),
+		settings.Within("bend_cell_mm", o.BendCellMM, 4, 400),
+		settings.Within("flair_like", o.FlairLike, 0, 1),
+		settings.Within("texture_max", o.TextureMax, 0, 1),
+		settings.Within("patchy_max", o.PatchyMax, 0, 1),
+		settings.Within("air_max", o.AirMax, 0, 1),
+		settings.Within("gamma_max", o.GammaMax, 1, 10),
+		settings.Within("cut_face", o.CutFace, 0, 1),
+		settings.Within("cut_mm", o.CutMM, 0, 400),
+		settings.Within("stripped", o.Stripped, 0, 1),
+		settings.Within("thick_slices", o.ThickSlices, 0, 1),
+		settings.Range("slice", o.SliceMinMM, o.SliceMaxMM, 0.25, 50),
+		settings.Within("slice_gap", o.SliceGap, 0, 2),
+		settings.Within("slice_axial", o.SliceAxial, 0, 1),
+	} {
+		if err != nil {
+			return fmt.Errorf("labels: %w", err)
+		}
+	}
+	return nil
+}
+
+// Head is one drawn scan before the scanner: D, H, W run along x, y, z and W fastest.
+type Head struct {
+	Size  [3]int
+	Image []float32 // the brightest tissues are about 1
+	Brain []float32 // the share of each voxel that is brain, 0 outside the field of view
+}
+
+// Draw draws a scan of a whole head, with its brain near the middle of the patch. It depends on the options, the
+// anatomy, the size and the stream alone.
+func (o HeadOptions) Draw(s *augment.Stream, a *Anatomy, size [3]int) *Head {
+	h := &Head{Size: size}
+	w := o.warp(s, a, size)
+	t := o.tissues(s)
+	h.Image, h.Brain = w.render(a, t, size)
+	o.gamma(s, h.Image)
+	if s.Bool(o.Stripped) {
+		for i, b := range h.Brain {
+			if b < 0.5 {
+				h.Image[i] = 0
+			}
+		}
+	}
+	o.cut(s, h)
+	return h
+}
+
+// Scanner adds to what a preset of augmentation drew what the slices do: last, for they are
+// taken of everything else.
+func (o HeadOptions) Scanner(s *augment.Stream, r augment.Recipe) augment.Recipe {
+	if !s.Bool(o.ThickSlices) {
+		return r
+	}
+	axis := 2
+	if !s.Bool(o.SliceAxial) {
+		axis = s.Intn(2)
+	}
+	thick := s.Uniform(o.SliceMinMM, o.SliceMaxMM) / o.SpacingMM
+	step := thick * (1 + s.Uniform(0, o.SliceGap))
+	up := augment.Linear
+	if s.Bool(0.3) {
+		up = augment.BSpline3
+	}
+	return append(r, augment.Slices{Axis: axis, Thickness: thick, Step: step, Start: s.Float64() * step, Up: up})
+}
+
+// warp maps voxels of a patch to an anatomy's.
+type warp struct {
+	to   [3][4]float64 // affine
+	bend [3][]float32  // added, in voxels of the anatomy; nil: none
+}
+
+func (o HeadOptions) warp(s *augment.Stream, a *Anatomy, size [3]int) warp {
+	m := [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
+	for axis := range 3 {
+		t := s.Uniform(-1, 1) * o.TurnDegrees * math.Pi / 180
+		r := [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
+		p, q := (axis+1)%3, (axis+2)%3
+		r[p][p], r[p][q], r[q][p], r[q][q] = math.Cos(t), -math.Sin(t), math.Sin(t), math.Cos(t)
+		m = times(m, r)
+	}
+	shape := [3][3]float64{}
+	for p := range 3 {
+		for q := range 3 {
+			if p == q {
+				shape[p][q] = math.Exp(o.ScaleSD * s.Normal())
+			} else {
+				shape[p][q] = o.ShearSD * s.Normal()
+			}
+		}
+	}
+	m = times(m, shape)
+	if s.Bool(0.5) { // left and right
+		for p := range 3 {
+			m[p][0] = -m[p][0]
+		}
+	}
+	var w warp
+	var shift [3]float64
+	for p := range shift {
+		shift[p] = float64(size[p]-1)/2 + s.Uniform(-1, 1)*o.ShiftMM/o.SpacingMM
+	}
+	for p := range 3 {
+		w.to[p][3] = a.centre[p]
+		for q := range 3 {
+			w.to[p][q] = m[p][q] * o.SpacingMM
+			w.to[p][3] -= w.to[p][q] * shift[q]
+		}
+	}
+	amount := float32(s.Uniform(0, o.BendMM))
+	if amount > 0 {
+		for p := range w.bend {
+			w.bend[p] = smooth(s, size, o.BendCellMM/o.SpacingMM)
+			for i := range w.bend[p] {
+				w.bend[p][i] *= amount
+			}
+		}
+	}
+	return w
+}
+
+func times(a, b [3][3]float64) (c [3][3]float64) {
+	for i := range 3 {
+		for j := range 3 {
+			for k := range 3 {
+				c[i][j] += a[i][k] * b[k][j]
+			}
+		}
+	}
+	return c
+}
+
+// tissue is how the classes look in a scan, and the textures of the patch.
+type tissues struct {
+	mean, other [classes]float32 // two tissues that a class is a mixture of
+	from        [classes]float32 // of the mixture's field from which on it is the other one
+	fine, rough [classes]float32 // standard deviations of the textures, as shares
+	stream      *augment.Stream
+	cells       [3]float64 // of the textures and of the mixture, voxels
+}
+
+// tissues draws the intensities of the classes.
+func (o HeadOptions) tissues(s *augment.Stream) *tissues {
+	t := &tissues{stream: s}
+	flair := s.Bool(o.FlairLike)
+	for c := range classes {
+		t.mean[c] = float32(s.Float64())
+	}
+	if flair {
+		o.flair(s, t)
+	}
+	t.mean[Air] = 0
+	if s.Bool(0.25) {
+		t.mean[Air] = float32(s.Uniform(0, o.AirMax))
+	}
+	for c := range classes {
+		t.fine[c], t.rough[c] = float32(s.Uniform(0, o.TextureMax)), float32(s.Uniform(0, o.PatchyMax))
+		t.other[c], t.from[c] = t.mean[c], float32(math.Inf(1))
+		u, from := s.Float64(), s.Uniform(-1, 2)
+		if c.extracerebral() {
+			t.other[c], t.from[c] = float32(u), float32(from)
+			if flair {
+				t.other[c] = float32(1.5 * u)
+			}
+		}
+	}
+	t.cells = [3]float64{s.Uniform(1, 3), s.Uniform(4, 12) / o.SpacingMM, s.Uniform(4, 20) / o.SpacingMM}
+	return t
+}
+
+// flair draws intensities as they are ordered in FLAIR: white matter about 0.6, so that fat
+// may be brighter.
+func (o HeadOptions) flair(s *augment.Stream, t *tissues) {
+	white := s.Uniform(0.45, 0.75)
+	grey, deep := white*s.Uniform(1, 1.35), white*s.Uniform(0.95, 1.25)
+	fluid := white * s.Uniform(0.02, 0.45)
+	for _, v := range []struct {
+		c      Class
+		lo, hi float64
+	}{
+		{WhiteMatter, white, white}, {Cortex, grey, grey}, {CerebellarWhiteMatter, white * 0.92, white * 1.08},
+		{CerebellarCortex, grey * 0.9, grey * 1.08}, {Thalamus, deep * 0.95, deep * 1.05}, {Caudate, deep * 0.95, deep * 1.1},
+		{Putamen, deep * 0.95, deep * 1.1}, {Pallidum, white * 0.8, white * 1.05}, {Hippocampus, grey * 0.95, grey * 1.15},
+		{Amygdala, grey * 0.95, grey * 1.15}, {Accumbens, deep * 0.95, deep * 1.1}, {VentralDC, white * 0.9, white * 1.15},
+		{BrainStem, white * 0.85, white * 1.15}, {Ventricle, fluid * 0.7, fluid * 1.1}, {CSF, fluid * 0.7, fluid * 1.6},
+		{Choroid, fluid, grey}, {Vessel, fluid, white}, {SpinalCord, white * 0.8, white * 1.2},
+		{Scalp, 0.2, 1.6}, {SoftTissue, 0.1, 0.9}, {Bone, 0, 0.35}, {Marrow, 0.1, 1.3}, {Dura, 0.1, 0.9},
+		{Eye, 0.02, 0.3}, {Orbit, 0.1, 1.2}, {Nose, 0.1, 0.9}, {Vertebra, 0.1, 1}, {Chiasm, white * 0.8, white * 1.1},
+	} {
+		t.mean[v.c] = float32(s.Uniform(v.lo, v.hi))
+	}
+}
+
+// subvoxels is the number of places along each axis at which a voxel's class is looked up: partial volume.
+const subvoxels = 2
+
+// render looks up the classes and mixes their intensities.
+func (w warp) render(a *Anatomy, t *tissues, size [3]int) (image, brain []float32) {
+	fine, rough, mixture := smooth(t.stream, size, t.cells[0]), smooth(t.stream, size, t.cells[1]), smooth(t.stream, size, t.cells[2])
+	n := size[0] * size[1] * size[2]
+	image, brain = make([]float32, n), make([]float32, n)
+	var offset [subvoxels * subvoxels * subvoxels][3]float32
+	for k := range offset {
+		for p := range 3 {
+			for q, at := range [3]int{k / (subvoxels * subvoxels), k / subvoxels % subvoxels, k % subvoxels} {
+				offset[k][p] += float32(w.to[p][q] * ((float64(at)+0.5)/subvoxels - 0.5))
+			}
+			offset[k][p] += 0.5 // to round by truncation
+		}
+	}
+	i := 0
+	for d := range size[0] {
+		for h := range size[1] {
+			for x := range size[2] {
+				var at [3]float32
+				for p := range 3 {
+					at[p] = float32(w.to[p][0]*float64(d) + w.to[p][1]*float64(h) + w.to[p][2]*float64(x) + w.to[p][3])
+					if w.bend[p] != nil {
+						at[p] += w.bend[p][i]
+					}
+				}
+				var sum, in float32
+				f, r, m := fine[i], rough[i], mixture[i]
+				for k := range offset {
+					o := &offset[k]
+					v := a.at(at[0]+o[0], at[1]+o[1], at[2]+o[2])
+					c := Class(v &^ brainBit)
+					mean := t.mean[c]
+					if m > t.from[c] {
+						mean = t.other[c]
+					}
+					sum += mean * (1 + t.fine[c]*f + t.rough[c]*r)
+					in += float32(v / brainBit)
+				}
+				image[i], brain[i] = max(sum/float32(len(offset)), 0), in/float32(len(offset))
+				i++
+			}
+		}
+	}
+	return image, brain
+}
+
+// at is the voxel at a position that is rounded by truncation; air outside.
+func (a *Anatomy) at(x, y, z float32) uint8 {
+	if x < 0 || y < 0 || z < 0 {
+		return 0
+	}
+	i, j, k := int(x), int(y), int(z)
+	if i >= a.Size[0] || j >= a.Size[1] || k >= a.Size[2] {
+		return 0
+	}
+	return a.voxels[(k*a.Size[1]+j)*a.Size[0]+i]
+}
+
+// gamma raises intensities to a power.
+func (o HeadOptions) gamma(s *augment.Stream, image []float32) {
+	g := math.Exp(s.Uniform(-1, 1) * math.Log(o.GammaMax))
+	for i, v := range image {
+		image[i] = float32(math.Pow(float64(v), g))
+	}
+}
+
+// cut ends the field of view.
+func (o HeadOptions) cut(s *augment.Stream, h *Head) {
+	lo, hi := [3]int{}, h.Size
+	for p := range 3 {
+		for face := range 2 {
+			by := int(s.Uniform(0, o.CutMM) / o.SpacingMM)
+			if !s.Bool(o.CutFace) || by > h.Size[p]/3 {
+				continue
+			}
+			if face == 0 {
+				lo[p] = by
+			} else {
+				hi[p] = h.Size[p] - by
+			}
+		}
+	}
+	i := 0
+	for d := range h.Size[0] {
+		for y := range h.Size[1] {
+			for x := range h.Size[2] {
+				if d < lo[0] || d >= hi[0] || y < lo[1] || y >= hi[1] || x < lo[2] || x >= hi[2] {
+					h.Image[i], h.Brain[i] = 0, 0
+				}
+				i++
+			}
+		}
+	}
+}
+
+// Percentiles between which Standardize puts intensities at 0 and 1.
+const (
+	standardLow  = 0.005
+	standardHigh = 0.99
+)
+
+// Standardize maps the intensities' lowest and highest to 0 and 1, outliers left out, in place: what brain extraction sees of a
+// scan of any contrast and unit. Values are limited to [0, 2].
+func Standardize(x []float32) {
+	lo, hi := percentiles(x)
+	if !(hi > lo) {
+		clear(x)
+		return
+	}
+	scale := 1 / (hi - lo)
+	for i, v := range x {
+		x[i] = min(max((v-lo)*scale, 0), 2)
+	}
+}
+
+// percentiles finds the two percentiles by a histogram of fixed fineness.
+func percentiles(x []float32) (lo, hi float32) {
+	const bins = 4096
+	least, most := x[0], x[0]
+	for _, v := range x {
+		least, most = min(least, v), max(most, v)
+	}
+	if !(most > least) {
+		return least, most
+	}
+	var count [bins]int
+	scale := float32(bins) / (most - least)
+	for _, v := range x {
+		count[min(int((v-least)*scale), bins-1)]++
+	}
+	find := func(share float64) float32 {
+		need, b := int(share*float64(len(x))), 0
+		for ; b < bins-1; b++ {
+			if need -= count[b]; need < 0 {
+				break
+			}
+		}
+		return least + (float32(b)+0.5)/scale
+	}
+	return find(standardLow), find(standardHigh)
+}
