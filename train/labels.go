@@ -16,6 +16,7 @@ import (
 	"voxgrad/synth"
 	"voxgrad/train/dataset"
 	"voxgrad/train/sample"
+	"voxgrad/volume"
 )
 
 // Labels makes a network train on scans that are drawn from label maps instead of a data set.
@@ -159,7 +160,7 @@ func (t extraction) upload(b *sample.Batch) inputs {
 		x := image[n*voxels:][:voxels]
 		t.dev.Download(x, one)
 		t.dev.Free(one)
-		synth.Standardize(x)
+		volume.Standardize(x)
 		for v, share := range p.Share {
 			at := classes * (n*voxels + v)
 			target[at], target[at+1] = 1-share, share

@@ -63,7 +63,8 @@ var may = map[string][]string{
 	"report":              {"metrics", "volume", "internal"},
 	"report/view":         {"report", "volume", "internal"},
 	"prepare/atlas":       {"volume", "internal"},
-	"prepare":             {"prepare/atlas", "models", "layers", "autograd", "device", "volume", "report", "internal"},
+	"weights":             {"models", "device", "internal"},
+	"prepare":             {"prepare/atlas", "weights", "models", "layers", "autograd", "device", "volume", "report", "internal"},
 	// As another module would: nothing internal.
 	"examples": {"device", "device/ref", "device/cpu", "cuda", "cuda/driver", "cuda/emu", "cuda/gpu", "autograd", "autograd/gradcheck", "layers", "models", "train"},
 	"cmd":      {"*"},
