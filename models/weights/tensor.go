@@ -202,3 +202,35 @@ func (v view) Shape() []uint64 {
 	}
 	return s
 }
+
+// Float16 is a tensor of F16, each value rounded to the nearest, ties to even. The error is for a value beyond
+// the type's range.
+func Float16(name string, shape []int, x []float32) (Tensor, error) {
+	data := make([]byte, 0, 2*len(x))
+	for _, v := range x {
+		h := toHalf(v)
+		if h&0x7fff >= 0x7c00 && !math.IsInf(float64(v), 0) {
+			return Tensor{}, fmt.Errorf("tensor %s: %g is beyond the range of half precision", text.Clean(name), v)
+		}
+		data = binary.LittleEndian.AppendUint16(data, h)
+	}
+	return made(name, "F16", shape, len(x), data), nil
+}
+
+// toHalf is the IEEE 754 binary16 nearest to v, ties to even.
+func toHalf(v float32) uint16 {
+	bits := math.Float32bits(v)
+	sign := uint16(bits >> 16 & 0x8000)
+	abs := math.Abs(float64(v))
+	switch {
+	case abs != abs:
+		return sign | 0x7e00
+	case abs < 0x1p-14: // subnormal: whole multiples of 2⁻²⁴
+		return sign + uint16(math.RoundToEven(abs*0x1p24))
+	case abs >= 65520: // half way to what would follow the largest
+		return sign | 0x7c00
+	}
+	frac, exp := math.Frexp(abs) // frac in [½, 1)
+	m := math.RoundToEven(frac * 2048)
+	return sign + uint16(exp+13)<<10 + uint16(m) // m from 1024; 2048 carries into the exponent
+}
