@@ -70,12 +70,12 @@ func TestLinesAreThoseOfScipy(t *testing.T) {
 	v := readOneD(t)
 	n := len(v.Line)
 	for _, k := range v.Kernels {
-		w, lo := gaussianKernel(k.Sigma, Truncate)
+		w, lo := GaussianKernel(k.Sigma, Truncate)
 		require.Equal(t, -k.Radius, lo)
 		require.InDeltaSlice(t, k.Weights, w, tight)
 	}
 	for _, g := range v.Gaussian {
-		w, lo := gaussianKernel(g.Sigma, Truncate)
+		w, lo := GaussianKernel(g.Sigma, Truncate)
 		require.InDeltaSlice(t, g.Out, window(n, w, lo).times(v.Line), tight)
 	}
 	for _, u := range v.Uniform {
@@ -114,7 +114,7 @@ func TestLinesOfFewVoxels(t *testing.T) {
 	require.InDeltaSlice(t, []float64{3, 3, 3}, splineAt([]float64{-0.4, 0, 0.4}, 1).times([]float64{3}), tight)
 	require.InDeltaSlice(t, []float64{2, 5}, splineAt([]float64{0, 1}, 2).times([]float64{2, 5}), tight)
 	require.Equal(t, []float64{4, 4}, linearAt([]float64{-1, 1}, 1).times([]float64{4}))
-	w, lo := gaussianKernel(3, Truncate) // reaches over a line of two many times
+	w, lo := GaussianKernel(3, Truncate) // reaches over a line of two many times
 	require.InDeltaSlice(t, []float64{1, 1}, window(2, w, lo).times([]float64{1, 1}), tight)
 }
 

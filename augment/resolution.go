@@ -90,14 +90,14 @@ func gaussian(dev Device, y, x device.Tensor, sigma Triple, truncate float64) {
 		to, next = y, spare
 	}
 	for _, a := range axes {
-		w, lo := gaussianKernel(sigma[a], truncate)
+		w, lo := GaussianKernel(sigma[a], truncate)
 		along(dev, set(to), from, window(x.Grid()[a], w, lo), a)
 		from, to, next = to, next, to
 	}
 }
 
-// gaussianKernel is the kernel and the offset of its first weight.
-func gaussianKernel(sigma, truncate float64) (w []float64, lo int) {
+// GaussianKernel is Blur's kernel and the offset of its first weight.
+func GaussianKernel(sigma, truncate float64) (w []float64, lo int) {
 	r := int(truncate*sigma + 0.5)
 	w = make([]float64, 2*r+1)
 	sum := 0.0

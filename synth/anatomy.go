@@ -82,6 +82,8 @@ type Anatomy struct {
 
 	voxels []uint8 // class, and brainBit
 	centre [3]float64
+
+	sites sites
 }
 
 // brainBit marks the voxels of the closed brain.

@@ -87,8 +87,9 @@ type Head struct {
 // anatomy, the size and the stream alone.
 func (o HeadOptions) Draw(s *augment.Stream, a *Anatomy, size [3]int) *Head {
 	h := &Head{Size: size}
-	w := o.warp(s, a, size)
-	t := o.tissues(s)
+	w := o.warpAt(s, size, a.centre, o.ShiftMM)
+	t := o.tissuesOf(s, s.Bool(o.FlairLike))
+	t.fields(size)
 	h.Image, h.Brain = w.render(a, t, size)
 	o.gamma(s, h.Image)
 	if s.Bool(o.Stripped) {
@@ -125,9 +126,13 @@ func (o HeadOptions) Scanner(s *augment.Stream, r augment.Recipe) augment.Recipe
 type warp struct {
 	to   [3][4]float64 // affine
 	bend [3][]float32  // added, in voxels of the anatomy; nil: none
+
+	// moved is added to the patch's voxels before everything else; nil: nothing.
+	moved [3][]float32
 }
 
-func (o HeadOptions) warp(s *augment.Stream, a *Anatomy, size [3]int) warp {
+// warpAt draws where a patch lies in an anatomy: its middle at a voxel of the anatomy, but for a shift.
+func (o HeadOptions) warpAt(s *augment.Stream, size [3]int, centre [3]float64, shiftMM float64) warp {
 	m := [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
 	for axis := range 3 {
 		t := s.Uniform(-1, 1) * o.TurnDegrees * math.Pi / 180
@@ -155,10 +160,10 @@ func (o HeadOptions) warp(s *augment.Stream, a *Anatomy, size [3]int) warp {
 	var w warp
 	var shift [3]float64
 	for p := range shift {
-		shift[p] = float64(size[p]-1)/2 + s.Uniform(-1, 1)*o.ShiftMM/o.SpacingMM
+		shift[p] = float64(size[p]-1)/2 + s.Uniform(-1, 1)*shiftMM/o.SpacingMM
 	}
 	for p := range 3 {
-		w.to[p][3] = a.centre[p]
+		w.to[p][3] = centre[p]
 		for q := range 3 {
 			w.to[p][q] = m[p][q] * o.SpacingMM
 			w.to[p][3] -= w.to[p][q] * shift[q]
@@ -187,19 +192,26 @@ func times(a, b [3][3]float64) (c [3][3]float64) {
 	return c
 }
 
-// tissue is how the classes look in a scan, and the textures of the patch.
+// tissues is how the classes look in a scan, and the textures of the patch.
 type tissues struct {
 	mean, other [classes]float32 // two tissues that a class is a mixture of
 	from        [classes]float32 // of the mixture's field from which on it is the other one
 	fine, rough [classes]float32 // standard deviations of the textures, as shares
 	stream      *augment.Stream
-	cells       [3]float64 // of the textures and of the mixture, voxels
+	cells       [3]float64   // of the textures and of the mixture, voxels
+	field       [3][]float32 // those of the patch, once drawn
 }
 
-// tissues draws the intensities of the classes.
-func (o HeadOptions) tissues(s *augment.Stream) *tissues {
+// fields draws the textures of a patch.
+func (t *tissues) fields(size [3]int) {
+	for k, cell := range t.cells {
+		t.field[k] = smooth(t.stream, size, cell)
+	}
+}
+
+// tissuesOf draws the intensities of the classes, any or as in FLAIR.
+func (o HeadOptions) tissuesOf(s *augment.Stream, flair bool) *tissues {
 	t := &tissues{stream: s}
-	flair := s.Bool(o.FlairLike)
 	for c := range classes {
 		t.mean[c] = float32(s.Float64())
 	}
@@ -251,62 +263,149 @@ func (o HeadOptions) flair(s *augment.Stream, t *tissues) {
 // subvoxels is the number of places along each axis at which a voxel's class is looked up: partial volume.
 const subvoxels = 2
 
-// render looks up the classes and mixes their intensities.
-func (w warp) render(a *Anatomy, t *tissues, size [3]int) (image, brain []float32) {
-	fine, rough, mixture := smooth(t.stream, size, t.cells[0]), smooth(t.stream, size, t.cells[1]), smooth(t.stream, size, t.cells[2])
-	n := size[0] * size[1] * size[2]
-	image, brain = make([]float32, n), make([]float32, n)
-	var offset [subvoxels * subvoxels * subvoxels][3]float32
+// partial lists where in a voxel classes are looked up: offsets in voxels of the anatomy, with the half that
+// rounding by truncation needs.
+func (w warp) partial() (offset [subvoxels * subvoxels * subvoxels][3]float32) {
 	for k := range offset {
 		for p := range 3 {
 			for q, at := range [3]int{k / (subvoxels * subvoxels), k / subvoxels % subvoxels, k % subvoxels} {
 				offset[k][p] += float32(w.to[p][q] * ((float64(at)+0.5)/subvoxels - 0.5))
 			}
-			offset[k][p] += 0.5 // to round by truncation
+			offset[k][p] += 0.5
 		}
 	}
+	return offset
+}
+
+// each visits the voxels of a patch with where they are in the anatomy.
+func (w warp) each(size [3]int, visit func(i int, at [3]float32)) {
 	i := 0
 	for d := range size[0] {
 		for h := range size[1] {
 			for x := range size[2] {
+				q := [3]float64{float64(d), float64(h), float64(x)}
+				if w.moved[0] != nil {
+					for p := range q {
+						q[p] += float64(w.moved[p][i])
+					}
+				}
 				var at [3]float32
 				for p := range 3 {
-					at[p] = float32(w.to[p][0]*float64(d) + w.to[p][1]*float64(h) + w.to[p][2]*float64(x) + w.to[p][3])
+					at[p] = float32(w.to[p][0]*q[0] + w.to[p][1]*q[1] + w.to[p][2]*q[2] + w.to[p][3])
 					if w.bend[p] != nil {
 						at[p] += w.bend[p][i]
 					}
 				}
-				var sum, in float32
-				f, r, m := fine[i], rough[i], mixture[i]
-				for k := range offset {
-					o := &offset[k]
-					v := a.at(at[0]+o[0], at[1]+o[1], at[2]+o[2])
-					c := Class(v &^ brainBit)
-					mean := t.mean[c]
-					if m > t.from[c] {
-						mean = t.other[c]
-					}
-					sum += mean * (1 + t.fine[c]*f + t.rough[c]*r)
-					in += float32(v / brainBit)
-				}
-				image[i], brain[i] = max(sum/float32(len(offset)), 0), in/float32(len(offset))
+				visit(i, at)
 				i++
 			}
 		}
 	}
+}
+
+// render looks up the classes and mixes their intensities.
+func (w warp) render(a *Anatomy, t *tissues, size [3]int) (image, brain []float32) {
+	n := size[0] * size[1] * size[2]
+	image, brain = make([]float32, n), make([]float32, n)
+	offset := w.partial()
+	w.each(size, func(i int, at [3]float32) {
+		var sum, in float32
+		for k := range offset {
+			o := &offset[k]
+			v := a.at(at[0]+o[0], at[1]+o[1], at[2]+o[2])
+			sum += t.look(Class(v&^brainBit), i)
+			in += float32(v / brainBit)
+		}
+		image[i], brain[i] = max(sum/float32(len(offset)), 0), in/float32(len(offset))
+	})
 	return image, brain
+}
+
+// look is the intensity of a class in a voxel.
+func (t *tissues) look(c Class, i int) float32 {
+	mean := t.mean[c]
+	if t.field[2][i] > t.from[c] {
+		mean = t.other[c]
+	}
+	return mean * (1 + t.fine[c]*t.field[0][i] + t.rough[c]*t.field[1][i])
+}
+
+// visit is render with lesions and bright rims of the ventricles, both shares of white matter's intensity.
+func (w warp) visit(a *Anatomy, t *tissues, size [3]int, bright []float32, rim float32) []float32 {
+	image := make([]float32, size[0]*size[1]*size[2])
+	offset := w.partial()
+	white := t.mean[WhiteMatter]
+	w.each(size, func(i int, at [3]float32) {
+		var sum float32
+		for k := range offset {
+			o := &offset[k]
+			j := a.index(at[0]+o[0], at[1]+o[1], at[2]+o[2])
+			if j < 0 {
+				continue
+			}
+			c := Class(a.voxels[j] &^ brainBit)
+			sum += t.look(c, i)
+			if d := a.sites.near[j] & rimBits; c == WhiteMatter && d <= atVentricle {
+				sum += white * rim * float32(atVentricle+1-d) / (atVentricle + 1) * (1 + t.field[1][i]) / 2
+			}
+		}
+		image[i] = max(sum/float32(len(offset))+white*w.sample(bright, size, i), 0)
+	})
+	return image
+}
+
+// sample is a field of the patch where voxel i was moved to, by linear interpolation; 0 outside.
+func (w warp) sample(field []float32, size [3]int, i int) float32 {
+	if w.moved[0] == nil {
+		return field[i]
+	}
+	p := unindex(i, size)
+	var b [3]int
+	var f [3]float32
+	for a := range p {
+		u := float32(p[a]) + w.moved[a][i]
+		if u < 0 || u > float32(size[a]-1) {
+			return 0
+		}
+		b[a] = min(int(u), size[a]-2)
+		f[a] = u - float32(b[a])
+	}
+	sum := float32(0)
+	for k := range 8 {
+		weight, at := float32(1), b
+		for a := range b {
+			if k>>a&1 == 1 {
+				at[a]++
+				weight *= f[a]
+			} else {
+				weight *= 1 - f[a]
+			}
+		}
+		if weight > 0 {
+			sum += weight * field[index(at, size)]
+		}
+	}
+	return sum
+}
+
+// index is the voxel at a position that is rounded by truncation; −1 outside.
+func (a *Anatomy) index(x, y, z float32) int {
+	if x < 0 || y < 0 || z < 0 {
+		return -1
+	}
+	i, j, k := int(x), int(y), int(z)
+	if i >= a.Size[0] || j >= a.Size[1] || k >= a.Size[2] {
+		return -1
+	}
+	return (k*a.Size[1]+j)*a.Size[0] + i
 }
 
 // at is the voxel at a position that is rounded by truncation; air outside.
 func (a *Anatomy) at(x, y, z float32) uint8 {
-	if x < 0 || y < 0 || z < 0 {
-		return 0
+	if i := a.index(x, y, z); i >= 0 {
+		return a.voxels[i]
 	}
-	i, j, k := int(x), int(y), int(z)
-	if i >= a.Size[0] || j >= a.Size[1] || k >= a.Size[2] {
-		return 0
-	}
-	return a.voxels[(k*a.Size[1]+j)*a.Size[0]+i]
+	return 0
 }
 
 // gamma raises intensities to a power.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"voxgrad/augment"
+	"voxgrad/volume"
 )
 
 // Shape is the form of a lesion, cropped to its bounding box.
@@ -129,4 +130,33 @@ func (s Shape) orient(perm [3]int, flip [3]bool) Shape {
 		}
 	}
 	return t
+}
+
+// AddFiles adds the lesions of a mask, or of every mask in a folder, in the order of their names. Masks are
+// brought to 1 mm.
+func (l *Library) AddFiles(path string) error {
+	files, err := FindAnatomies(path)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		m, err := volume.ReadMask(f)
+		if err != nil {
+			return err
+		}
+		g, err := volume.Iso(m.Grid, 1)
+		if err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
+		m = m.Resample(g)
+		mask := make([]bool, len(m.Data))
+		volume.ToNetwork(mask, m.Data, g.Size, [3]int{}, g.Size)
+		if _, err := l.Add(f, mask, g.Size); err != nil {
+			return fmt.Errorf("%s: %w", f, err)
+		}
+	}
+	if l.Len() == 0 {
+		return fmt.Errorf("%s: no lesion of %d to %d voxels in its masks", path, l.min, l.max)
+	}
+	return nil
 }

@@ -266,6 +266,7 @@ func (t *trainer) openNet(resumed bool) (err error) {
 	if err != nil {
 		return err
 	}
+	t.net.SetMode(t.mode())
 	a := t.cfg.Adam
 	t.adam = layers.NewAdam(t.dev, t.net.Params(), a.LearningRate)
 	t.adam.Beta1, t.adam.Beta2, t.adam.Eps, t.adam.WeightDecay = a.Beta1, a.Beta2, a.Eps, a.WeightDecay
@@ -417,7 +418,7 @@ func (t *trainer) prepare(ctx context.Context, job Job) (err error) {
 	if !restores(t.cfg.Task) {
 		t.preparation.Threshold = 0.5
 	}
-	if t.maps != nil {
+	if t.maps != nil && t.cfg.Labels.Find == FindBrain {
 		t.preparation.Normalize, t.preparation.Interpolation, t.preparation.Spacing = "", "", t.cfg.Labels.SpacingMM
 	}
 	hash := job.HashFile

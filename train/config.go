@@ -62,6 +62,10 @@ type Network struct {
 	Width   int     `toml:"width" comment:"channels of the first level; detector: 0 takes the encoder's"`
 	Up      string  `toml:"up" comment:"upsampling: transposed or trilinear"`
 	Dropout float64 `toml:"dropout" comment:"probability of dropout after each pooling"`
+
+	// FreezeNorm trains the network as it predicts. Small batches' statistics part from the running ones; a last
+	// part of training with these, from Start, closes the gap.
+	FreezeNorm bool `toml:"freeze_norm" comment:"with start: norms keep its running statistics and there is no dropout, so that training sees what prediction sees (choice: off)"`
 }
 
 // Synthesis makes a detector train on synthetic pairs: the data set has one image
@@ -127,7 +131,7 @@ func Defaults(task string) Config {
 		Sampler:   sample.Defaults(),
 		Augment:   "default",
 		Synthesis: Synthesis{Options: synth.Defaults()},
-		Labels:    Labels{Find: FindBrain, HeadOptions: synth.DefaultHeads()},
+		Labels:    defaultLabels(task),
 		Loss:      Loss{Eps: 0.01},
 		Adam:      Adam{LearningRate: 1e-4, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Schedule: Constant},
 		Run: Schedule{Batch: 4, Steps: 250, Epochs: 1000, Patience: 30, ValidPatches: 64,
@@ -243,6 +247,9 @@ func (c Config) Check() error {
 
 // checkFiles reports which of the weights files are missing, too many or out of place.
 func (c Config) checkFiles() error {
+	if c.Network.FreezeNorm && c.Start == "" {
+		return errors.New("network.freeze_norm keeps the running statistics of start: without start there are none")
+	}
 	if c.Task != models.Detector {
 		switch {
 		case c.Encoder != "":

@@ -22,12 +22,31 @@ import (
 // Labels makes a network train on scans that are drawn from label maps instead of a data set.
 type Labels struct {
 	Root string `toml:"root" comment:"folder of label maps of heads; with it scans are drawn from them, and data has no meaning"`
-	Find string `toml:"find" comment:"segmenter: what is found in them: brain"`
+	Find string `toml:"find" comment:"what is found in them: segmenter: brain or lesions; detector: new"`
+
+	Shapes   string `toml:"shapes" comment:"lesion mask, or folder of them, whose lesions have their shapes used; not for brain"`
+	ShapeMin int    `toml:"shape_min_voxels" comment:"smallest lesion whose shape is used, voxels of 1 mm"`
+	ShapeMax int    `toml:"shape_max_voxels" comment:"largest, confluent ones included"`
 	synth.HeadOptions
+	synth.LesionOptions
 }
 
-// FindBrain is brain extraction.
-const FindBrain = "brain"
+// What a network finds in scans from label maps.
+const (
+	FindBrain   = "brain"
+	FindLesions = "lesions"
+	FindNew     = "new"
+)
+
+// defaultLabels are those of a task.
+func defaultLabels(task string) Labels {
+	l := Labels{Find: FindLesions, ShapeMin: 4, ShapeMax: 20000, HeadOptions: synth.DefaultHeads(), LesionOptions: synth.DefaultLesions()}
+	l.SpacingMM, l.ShiftMM = 1, 12
+	if task == models.Detector {
+		l.Find = FindNew
+	}
+	return l
+}
 
 // On reports whether training draws from label maps.
 func (l Labels) On() bool { return l.Root != "" }
@@ -36,10 +55,26 @@ func (l Labels) check(task string) error {
 	if !l.On() {
 		return nil
 	}
-	if task != models.Segmenter || l.Find != FindBrain {
-		return fmt.Errorf("labels: a %s does not find %q in scans from label maps; a segmenter finds %s", task, l.Find, FindBrain)
+	switch {
+	case task == models.Segmenter && (l.Find == FindBrain || l.Find == FindLesions), task == models.Detector && l.Find == FindNew:
+	default:
+		return fmt.Errorf("labels: a %s does not find %q in scans from label maps; a segmenter finds %s or %s, a detector what is %s", task, l.Find, FindBrain, FindLesions, FindNew)
 	}
-	return l.HeadOptions.Check()
+	if l.Find != FindBrain {
+		if l.Shapes == "" {
+			return errors.New("labels.shapes is missing: lesion masks whose lesions have their shapes used")
+		}
+		if l.SpacingMM != 1 {
+			return fmt.Errorf("labels.spacing_mm = %g: lesions are found in voxels of 1 mm", l.SpacingMM)
+		}
+	}
+	if l.ShapeMin < 1 || l.ShapeMax < l.ShapeMin {
+		return fmt.Errorf("labels: shape_min_voxels %d and shape_max_voxels %d: want 1 ≤ min ≤ max", l.ShapeMin, l.ShapeMax)
+	}
+	if err := l.HeadOptions.Check(); err != nil {
+		return err
+	}
+	return l.LesionOptions.Check()
 }
 
 // anatomies are label maps that are read when they are first drawn from.
@@ -107,6 +142,13 @@ func (t *trainer) openLabels() error {
 		}
 	}
 	t.maps = maps
+	if c.Labels.Find != FindBrain {
+		o := synth.Options{ShapeMin: c.Labels.ShapeMin, ShapeMax: c.Labels.ShapeMax}
+		t.shapes = synth.NewLibrary(o)
+		if err := t.shapes.AddFiles(c.Labels.Shapes); err != nil {
+			return err
+		}
+	}
 	t.train = drawn{t, t.split.Train, "sample"}
 	t.valid = drawn{t, t.split.Valid, "valid"}
 	return nil
@@ -129,18 +171,47 @@ func (d drawn) Draw(index int) (*sample.Sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := c.Sampler.Patch
-	h := c.Labels.Draw(s, a, size)
-	r := c.Augmentation.DrawSpaced(s, size, augment.Isotropic(c.Labels.SpacingMM))
-	p := &sample.Sample{Index: index, Case: a.Name, Size: size, Images: [][]float32{h.Image}, Share: h.Brain,
-		Recipes: []augment.Recipe{c.Labels.Scanner(s, r)}}
-	return p, p.Recipes[0].Check(size)
+	p := &sample.Sample{Index: index, Case: a.Name, Size: c.Sampler.Patch}
+	draws := 1
+	if c.Labels.Find == FindBrain {
+		h := c.Labels.Draw(s, a, p.Size)
+		p.Images, p.Share = [][]float32{h.Image}, h.Brain
+	} else {
+		if c.Labels.Find == FindNew {
+			draws = 2
+		}
+		v, err := c.Labels.DrawVisits(s, c.Labels.LesionOptions, a, d.t.shapes, p.Size, draws)
+		if err != nil {
+			return nil, err
+		}
+		p.Images, p.Labels = v.Images, make([]uint8, len(v.Brain))
+		found := v.Lesions[0]
+		if draws == 2 {
+			found = v.New
+		}
+		for i, b := range v.Brain {
+			if b {
+				p.Labels[i] = dataset.Brain
+				if found[i] {
+					p.Labels[i] |= dataset.Lesion
+				}
+			}
+		}
+	}
+	for range draws {
+		r := c.Augmentation.DrawSpaced(s, p.Size, augment.Isotropic(c.Labels.SpacingMM))
+		p.Recipes = append(p.Recipes, c.Labels.Scanner(s, r))
+		if err := p.Recipes[len(p.Recipes)-1].Check(p.Size); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
 }
 
 // labelsDraw is of a segmenter on drawn scans, whose samples come complete.
-type labelsDraw struct{}
+type labelsDraw struct{ times int }
 
-func (labelsDraw) images() int          { return 1 }
+func (d labelsDraw) images() int        { return d.times }
 func (labelsDraw) patches() sample.Kind { return sample.Anywhere }
 func (labelsDraw) draw(*sample.Sample, *rng.Stream, bool) error {
 	return errors.New("samples from label maps are complete")
@@ -168,6 +239,28 @@ func (t extraction) upload(b *sample.Batch) inputs {
 	}
 	t.dev.Upload(in.images[0], image)
 	t.dev.Upload(in.target, target)
+	return in
+}
+
+// stripped is segmentation of drawn scans that are 0 outside the brain after the scanner, as preparation
+// leaves them.
+type stripped struct{ segmentation }
+
+func (t stripped) upload(b *sample.Batch) inputs {
+	in := t.segmentation.upload(b)
+	shape := batchShape(b)
+	brain, none := make([]bool, 0, shape.Len()), t.dev.Alloc(shape)
+	for _, p := range b.Samples {
+		inside, _ := masks(p)
+		brain = append(brain, inside...)
+	}
+	t.dev.Fill(none, 0)
+	mask := synth.UploadMask(t.dev, shape, brain)
+	for _, x := range in.images {
+		t.dev.Select(x, mask, x, none)
+	}
+	t.dev.Free(mask)
+	t.dev.Free(none)
 	return in
 }
 

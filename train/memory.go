@@ -263,7 +263,7 @@ func (r *dryRun) work(batch int) error {
 	r.kept, _ = r.d.Usage()
 	defer r.t.averaged()()
 	r.t.net.SetMode(layers.Eval)
-	defer r.t.net.SetMode(layers.Train)
+	defer r.t.net.SetMode(r.t.mode())
 	_, err := r.t.evaluate(b)
 	return err
 }

@@ -146,12 +146,20 @@ func nonFinite(x []float32) int {
 	return n
 }
 
+// mode is how layers work in training steps.
+func (t *trainer) mode() layers.Mode {
+	if t.cfg.Network.FreezeNorm {
+		return layers.Eval
+	}
+	return layers.Train
+}
+
 // validate computes the loss of the fixed validation patches with running
 // statistics and without dropout.
 func (t *trainer) validate(ctx context.Context) (s sums, err error) {
 	defer t.averaged()()
 	t.net.SetMode(layers.Eval)
-	defer t.net.SetMode(layers.Train)
+	defer t.net.SetMode(t.mode())
 	batch := t.cfg.Run.Batch
 	total := (t.cfg.Run.ValidPatches + batch - 1) / batch
 	next := sample.Prefetch(t.valid, 0, batch, t.cfg.Run.Ahead)
@@ -194,7 +202,7 @@ func (t *trainer) evaluate(b *sample.Batch) (sums, error) {
 // cases without a lesion, where both measures are undefined.
 func (t *trainer) full(ctx context.Context) (dice, f1 Number, err error) {
 	defer t.averaged()()
-	defer t.net.SetMode(layers.Train)
+	defer t.net.SetMode(t.mode())
 	opt := infer.Defaults()
 	opt.Settings, opt.Patch = t.cfg.Data.Settings, t.cfg.Sampler.Patch
 	for a, n := range opt.Patch {

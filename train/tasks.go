@@ -72,7 +72,10 @@ func newDrawing(c Config, shapes *synth.Library) drawing {
 	a, s := c.Resolved().Augmentation.Preset, synthesisDraw{c.Synthesis.Options, shapes}
 	switch {
 	case c.Labels.On():
-		return labelsDraw{}
+		if c.Task == models.Detector {
+			return labelsDraw{2}
+		}
+		return labelsDraw{1}
 	case c.Task == models.Inpainter:
 		return inpainterDraw{a, s, c.Sampler.LesionFree}
 	case c.Task == models.Generator:
@@ -90,8 +93,10 @@ func newDrawing(c Config, shapes *synth.Library) drawing {
 func newComputing(c Config, dev device.ImagingBackend, net models.Network, filling synth.Networks, shown func(Restored)) computing {
 	dice, r := diceLoss{dev, net, c.Loss}, restoration{dev, net, c.Loss.FilledOnly, shown}
 	switch {
-	case c.Labels.On():
+	case c.Labels.On() && c.Labels.Find == FindBrain:
 		return extraction{dice}
+	case c.Labels.On():
+		return stripped{segmentation{dice}}
 	case c.Task == models.Inpainter:
 		return inpainting{r}
 	case c.Task == models.Generator:

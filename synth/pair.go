@@ -1,0 +1,233 @@
+package synth
+
+import (
+	"fmt"
+	"math"
+
+	"voxgrad/augment"
+	"voxgrad/internal/settings"
+)
+
+// LesionOptions say how lesions are drawn into anatomies, and how two time points differ. Every range is this project's choice.
+type LesionOptions struct {
+	CountMean float64 `toml:"count_mean" comment:"lesions of a litre of brain that are in the first scan: the median of a log-normal distribution"`
+	CountSD   float64 `toml:"count_sd" comment:"standard deviation of its logarithm"`
+	NewMax    int     `toml:"new_max" comment:"pairs: most new lesions in a patch; all numbers up to it are equally likely"`
+
+	Periventricular float64 `toml:"periventricular" comment:"weight of places at most 3 mm from the ventricles"`
+	NearVentricles  float64 `toml:"near_ventricles" comment:"weight of white matter from there to 10 mm"`
+	Juxtacortical   float64 `toml:"juxtacortical" comment:"weight of white matter at the cortex"`
+	DeepWhite       float64 `toml:"deep_white" comment:"weight of other white matter"`
+	Infratentorial  float64 `toml:"infratentorial" comment:"weight of brain stem and cerebellum"`
+
+	Faint  float64 `toml:"faint" comment:"contrast of the faintest lesions, as a share of white matter's intensity"`
+	Bright float64 `toml:"bright" comment:"contrast of the brightest"`
+	SoftSD float64 `toml:"soft_sd" comment:"largest standard deviation of a lesion's border, voxels"`
+	ZoomSD float64 `toml:"zoom_sd" comment:"standard deviation of the logarithm of a shape's stretch"`
+	RimMax float64 `toml:"rim_max" comment:"brightest rim of the ventricles, as a share of white matter's intensity"`
+
+	Gone      float64 `toml:"gone" comment:"pairs: probability that a lesion of the first scan vanishes"`
+	Grown     float64 `toml:"grown" comment:"that it grows"`
+	Shrunk    float64 `toml:"shrunk" comment:"that it shrinks; else it stays"`
+	MoveMM    float64 `toml:"move_mm" comment:"pairs: standard deviation of the residual shift along each axis"`
+	MoveTurn  float64 `toml:"move_degrees" comment:"of the residual turn about each axis"`
+	MoveBend  float64 `toml:"move_bend_mm" comment:"largest standard deviation of a residual smooth deformation"`
+	MaskError float64 `toml:"mask_error_mm" comment:"largest standard deviation of the brain mask's surface"`
+	Centred   float64 `toml:"centred" comment:"share of patches that are centred near a likely place of lesions; else anywhere in the brain"`
+}
+
+// DefaultLesions are the documented choices.
+func DefaultLesions() LesionOptions {
+	return LesionOptions{
+		CountMean: 25, CountSD: 0.9, NewMax: 3,
+		Periventricular: 0.35, NearVentricles: 0.2, Juxtacortical: 0.15, DeepWhite: 0.2, Infratentorial: 0.1,
+		Faint: 0.15, Bright: 0.9, SoftSD: 1, ZoomSD: 0.25, RimMax: 0.35,
+		Gone: 0.08, Grown: 0.1, Shrunk: 0.05,
+		MoveMM: 0.35, MoveTurn: 0.4, MoveBend: 0.5, MaskError: 1.5, Centred: 0.8,
+	}
+}
+
+// Check reports what is wrong with the options, in words of the config file.
+func (o LesionOptions) Check() error {
+	for _, err := range []error{
+		settings.Within("count_mean", o.CountMean, 0, 1e4),
+		settings.Within("count_sd", o.CountSD, 0, 5),
+		settings.Within("new_max", o.NewMax, 0, 1000),
+		settings.Within("periventricular", o.Periventricular, 0, 1),
+		settings.Within("near_ventricles", o.NearVentricles, 0, 1),
+		settings.Within("juxtacortical", o.Juxtacortical, 0, 1),
+		settings.Within("deep_white", o.DeepWhite, 0, 1),
+		settings.Within("infratentorial", o.Infratentorial, 0, 1),
+		settings.Above("the weights of the sites", o.Periventricular+o.NearVentricles+o.Juxtacortical+o.DeepWhite+o.Infratentorial),
+		settings.Within("faint", o.Faint, 0, o.Bright),
+		settings.Within("bright", o.Bright, 0, 10),
+		settings.Within("soft_sd", o.SoftSD, 0, 3),
+		settings.Within("zoom_sd", o.ZoomSD, 0, 1),
+		settings.Within("rim_max", o.RimMax, 0, 10),
+		settings.Within("gone, grown and shrunk together", o.Gone+o.Grown+o.Shrunk, 0, 1),
+		settings.Within("gone", o.Gone, 0, 1), settings.Within("grown", o.Grown, 0, 1), settings.Within("shrunk", o.Shrunk, 0, 1),
+		settings.Within("move_mm", o.MoveMM, 0, 10),
+		settings.Within("move_degrees", o.MoveTurn, 0, 20),
+		settings.Within("move_bend_mm", o.MoveBend, 0, 5),
+		settings.Within("mask_error_mm", o.MaskError, 0, 10),
+		settings.Within("centred", o.Centred, 0, 1),
+	} {
+		if err != nil {
+			return fmt.Errorf("labels: %w", err)
+		}
+	}
+	return nil
+}
+
+// Kind is what becomes of a drawn lesion between the time points.
+type Kind uint8
+
+// The kinds.
+const (
+	Stays Kind = iota
+	Appears
+	Vanishes
+	Grows
+	Shrinks
+)
+
+func (k Kind) String() string { return [...]string{"stays", "new", "gone", "grown", "shrunk"}[k] }
+
+// Planted is a lesion that was drawn into an anatomy.
+type Planted struct {
+	Kind     Kind    `json:"kind"`
+	Site     Site    `json:"site"`
+	Voxels   int     `json:"voxels"`   // at its largest
+	Contrast float64 `json:"contrast"` // as a share of white matter's intensity
+	ShapeOf  string  `json:"shape_of"`
+}
+
+// Visits are one or two drawn scans of a patient, before the scanner. D, H, W run along x, y, z and W fastest.
+type Visits struct {
+	Size    [3]int
+	Images  [][]float32 // white matter is about 1
+	Brain   []bool      // the brain mask, with its errors
+	Lesions [2][]bool   // all lesions of each time point, where the first scan's grid has them
+	New     []bool
+	Planted []Planted
+}
+
+// DrawVisits draws a patch of one or two FLAIR-like scans of a patient with lesions. It depends on the options, the anatomy,
+// the shapes, the size and the stream alone.
+func (o HeadOptions) DrawVisits(s *augment.Stream, l LesionOptions, a *Anatomy, lib *Library, size [3]int, times int) (*Visits, error) {
+	if err := a.prepare(); err != nil {
+		return nil, err
+	}
+	w := o.warpAt(s, size, l.centre(s, a), o.ShiftMM)
+	v := &Visits{Size: size}
+	p := l.plant(s, a, w, lib, v, times)
+	t := o.tissuesOf(s, true)
+	t.fields(size)
+	mask := w
+	mask.nudge(s, size, s.Uniform(0, l.MaskError)/o.SpacingMM, 12/o.SpacingMM)
+	v.Brain = mask.brain(a, size)
+	rim := s.Uniform(0, l.RimMax)
+	for time := range times {
+		at := w
+		if time > 0 {
+			at.move(s, size, l, o.SpacingMM)
+			t = t.again(s)
+		}
+		white := t.mean[WhiteMatter]
+		image := at.visit(a, t, size, p[time], float32(rim))
+		scale := float32(s.Uniform(0.85, 1.1)) / white
+		for i := range image {
+			image[i] *= scale
+		}
+		o.gamma(s, image)
+		v.Images = append(v.Images, image)
+	}
+	return v, nil
+}
+
+// centre is the voxel of the anatomy that a patch is about.
+func (l LesionOptions) centre(s *augment.Stream, a *Anatomy) [3]float64 {
+	want := l.site(s)
+	if !s.Bool(l.Centred) {
+		want = NoSite
+	}
+	at := [3]float64{a.centre[0], a.centre[1], a.centre[2]}
+	for range 1000 { // a brain fills a tenth of its box at least, white matter at a ventricle a thousandth of it
+		i := s.Intn(len(a.voxels))
+		if a.voxels[i]&brainBit == 0 || want != NoSite && a.site(i) != want {
+			continue
+		}
+		at = [3]float64{float64(i % a.Size[0]), float64(i / a.Size[0] % a.Size[1]), float64(i / a.Size[0] / a.Size[1])}
+		break
+	}
+	return at
+}
+
+// site draws a kind of place.
+func (l LesionOptions) site(s *augment.Stream) Site {
+	w := [...]float64{l.Periventricular, l.NearVentricles, l.Juxtacortical, l.DeepWhite, l.Infratentorial}
+	sum := 0.0
+	for _, x := range w {
+		sum += x
+	}
+	for i := range w {
+		w[i] /= sum
+	}
+	return Site(1 + pick(s, w[:]...))
+}
+
+// nudge adds a smooth displacement of the brain mask's surface.
+func (w *warp) nudge(s *augment.Stream, size [3]int, amount, cell float64) {
+	for p := range w.bend {
+		f := smooth(s, size, cell)
+		for i := range f {
+			f[i] *= float32(amount)
+			if w.bend[p] != nil {
+				f[i] += w.bend[p][i]
+			}
+		}
+		w.bend[p] = f
+	}
+}
+
+// brain is where the anatomy's closed brain is.
+func (w warp) brain(a *Anatomy, size [3]int) []bool {
+	out := make([]bool, size[0]*size[1]*size[2])
+	w.each(size, func(i int, at [3]float32) { out[i] = a.at(at[0]+0.5, at[1]+0.5, at[2]+0.5)&brainBit != 0 })
+	return out
+}
+
+// move adds what registration has left: where voxel i of the second scan is in the first one's patch.
+func (w *warp) move(s *augment.Stream, size [3]int, l LesionOptions, spacing float64) {
+	var turn, shift [3]float64
+	for p := range 3 {
+		turn[p], shift[p] = s.Normal()*l.MoveTurn*math.Pi/180, s.Normal()*l.MoveMM/spacing
+	}
+	amount := float32(s.Uniform(0, l.MoveBend) / spacing)
+	for p := range 3 {
+		w.moved[p] = smooth(s, size, 16/spacing)
+	}
+	i := 0
+	for d := range size[0] {
+		for h := range size[1] {
+			for x := range size[2] {
+				r := [3]float64{float64(d) - float64(size[0]-1)/2, float64(h) - float64(size[1]-1)/2, float64(x) - float64(size[2]-1)/2}
+				for p := range 3 {
+					q, k := (p+1)%3, (p+2)%3 // a small turn: r + turn × r
+					w.moved[p][i] = w.moved[p][i]*amount + float32(shift[p]+turn[q]*r[k]-turn[k]*r[q])
+				}
+				i++
+			}
+		}
+	}
+}
+
+// again is the same tissues in another scanner: contrast and textures differ somewhat.
+func (t *tissues) again(s *augment.Stream) *tissues {
+	u := *t
+	for c := range classes {
+		u.mean[c] *= float32(math.Exp(0.05 * s.Normal()))
+		u.other[c] *= float32(math.Exp(0.1 * s.Normal()))
+	}
+	return &u
+}
