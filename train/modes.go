@@ -33,11 +33,11 @@ type modes struct {
 // statistics, and warns at the end of the epoch.
 func (t *trainer) watchModes(b *sample.Batch, r sums) error {
 	left, m := t.cfg.Run.Steps-t.state.InEpoch, &t.modes
-	if left >= max(min(modeBatches, t.cfg.Run.Steps/modeShare), 1) {
+	if left >= max(min(modeBatches, t.cfg.Run.Steps/modeShare), 1) || t.mode() == layers.Eval {
 		return nil
 	}
 	t.net.SetMode(layers.Eval)
-	defer t.net.SetMode(layers.Train)
+	defer t.net.SetMode(t.mode())
 	e, err := t.evaluate(b)
 	if err != nil {
 		return err
