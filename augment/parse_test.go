@@ -18,6 +18,7 @@ var good = map[string]string{
 	"anisotropy_torchio": `{"axis": 0, "factor": 2.5, "up": "linear"}`,
 	"anisotropy_clamp":   `{"axis": 2, "factor": 1.5}`,
 	"anisotropy_zoom":    `{"axis": 2, "factor": 3}`,
+	"slices":             `{"axis": 1, "thickness_vox": 2.5, "step_vox": 3, "start_vox": 1, "up": "bspline3"}`,
 	"noise":              `{"sigma": 0.05, "mean": -1, "seed": 9007199254740991}`,
 	"bias_field":         `{"order": 1, "coefficients": [0, 0.1, -0.2, 0.3]}`,
 	"motion":             `{"degrees_lps": [[1, 2, 3]], "translation_mm_lps": [[0, -1, 0.5]], "times": [0.4]}`,

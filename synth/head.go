@@ -27,6 +27,8 @@ type HeadOptions struct {
 	GammaMax    float64 `toml:"gamma_max" comment:"intensities are raised to a power from 1/gamma_max to gamma_max"`
 	CutFace     float64 `toml:"cut_face" comment:"probability, for each face, that the field of view ends before it"`
 	CutMM       float64 `toml:"cut_mm" comment:"how far it does at most"`
+	Tight       float64 `toml:"tight" comment:"probability that the field of view is the brain's box and tight_mm at most around it, as scans are cropped"`
+	TightMM     float64 `toml:"tight_mm" comment:"of tight"`
 	Stripped    float64 `toml:"stripped" comment:"probability that all outside the brain is 0 already"`
 	ThickSlices float64 `toml:"thick_slices" comment:"probability of slices thicker than the voxels"`
 	SliceMinMM  float64 `toml:"slice_min_mm" comment:"thinnest of them"`
@@ -41,7 +43,7 @@ func DefaultHeads() HeadOptions {
 		SpacingMM:   2,
 		TurnDegrees: 20, ScaleSD: 0.08, ShearSD: 0.04, ShiftMM: 30, BendMM: 4, BendCellMM: 32,
 		FlairLike: 0.5, TextureMax: 0.12, PatchyMax: 0.12, AirMax: 0.2, GammaMax: 1.5,
-		CutFace: 0.15, CutMM: 60, Stripped: 0.08,
+		CutFace: 0.15, CutMM: 60, Tight: 0.15, TightMM: 10, Stripped: 0.08,
 		ThickSlices: 0.6, SliceMinMM: 2, SliceMaxMM: 8, SliceGap: 0.3, SliceAxial: 0.7,
 	}
 }
@@ -63,6 +65,8 @@ func (o HeadOptions) Check() error {
 		settings.Within("gamma_max", o.GammaMax, 1, 10),
 		settings.Within("cut_face", o.CutFace, 0, 1),
 		settings.Within("cut_mm", o.CutMM, 0, 400),
+		settings.Within("tight", o.Tight, 0, 1),
+		settings.Within("tight_mm", o.TightMM, 0, 100),
 		settings.Within("stripped", o.Stripped, 0, 1),
 		settings.Within("thick_slices", o.ThickSlices, 0, 1),
 		settings.Range("slice", o.SliceMinMM, o.SliceMaxMM, 0.25, 50),
@@ -432,6 +436,13 @@ func (o HeadOptions) cut(s *augment.Stream, h *Head) {
 			}
 		}
 	}
+	if s.Bool(o.Tight) {
+		box := h.box()
+		for p := range 3 {
+			lo[p] = max(lo[p], box[0][p]-int(s.Uniform(0, o.TightMM)/o.SpacingMM+0.5))
+			hi[p] = min(hi[p], box[1][p]+int(s.Uniform(0, o.TightMM)/o.SpacingMM+0.5))
+		}
+	}
 	i := 0
 	for d := range h.Size[0] {
 		for y := range h.Size[1] {
@@ -443,4 +454,18 @@ func (o HeadOptions) cut(s *augment.Stream, h *Head) {
 			}
 		}
 	}
+}
+
+// box is the brain's, the upper end excluded.
+func (h *Head) box() [2][3]int {
+	var list []int32
+	for i, b := range h.Brain {
+		if b > 0.5 {
+			list = append(list, int32(i))
+		}
+	}
+	if list == nil {
+		return [2][3]int{{}, h.Size}
+	}
+	return bounds(list, h.Size)
 }

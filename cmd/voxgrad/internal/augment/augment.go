@@ -45,6 +45,7 @@ With --transform, one transform with the parameters of --params, a JSON object:
   anisotropy_clamp    axis, factor, up (bspline3 or linear)
   anisotropy_torchio  the same; planes beyond the image are 0, as in TorchIO
   anisotropy_zoom     axis, factor
+  slices              axis, thickness_vox, step_vox, start_vox, up (bspline3 or linear)
   noise               sigma, mean, seed
   bias_field          order, coefficients
   motion_safe         degrees_lps, translation_mm_lps, times, affine_ras, segment_axis
