@@ -275,3 +275,34 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Every half comes back, and what lies between two goes to the nearer one, the even one in the middle.
+func TestHalvesAreRounded(t *testing.T) {
+	for h := range uint32(1 << 16) {
+		v := half(uint16(h))
+		if v != v {
+			require.Equal(t, uint16(0x7e00), toHalf(v)&0x7e00)
+			continue
+		}
+		require.Equal(t, uint16(h), toHalf(v), "%g", v)
+		if next := uint16(h) + 1; h&0x7fff < 0x7bff {
+			a, b := float64(v), float64(half(next))
+			even := uint16(h)
+			if h&1 == 1 {
+				even = next
+			}
+			require.Equal(t, even, toHalf(float32((a+b)/2)), "between %g and %g", a, b)
+			require.Equal(t, uint16(h), toHalf(float32(a+(b-a)*0.49)))
+			require.Equal(t, next, toHalf(float32(a+(b-a)*0.51)))
+		}
+	}
+	require.Equal(t, uint16(0x7c00), toHalf(65520))
+	require.Equal(t, uint16(0x7bff), toHalf(65519))
+	x, err := Float16("w", []int{2}, []float32{1, -0.1})
+	require.NoError(t, err)
+	back, err := x.Float32s()
+	require.NoError(t, err)
+	require.Equal(t, []float32{1, -0.099975586}, back)
+	_, err = Float16("w", []int{1}, []float32{1e5})
+	require.ErrorContains(t, err, "tensor w: 100000 is beyond")
+}
