@@ -43,6 +43,13 @@ func TestConformance(t *testing.T) {
 			devicetest.Run(t, func(testing.TB) device.Backend { return open(true, false) }, devicetest.Options{Guarded: true})
 		})
 	}
+	t.Run("winograd", func(t *testing.T) {
+		devicetest.Run(t, func(testing.TB) device.Backend {
+			b := New()
+			b.engine.winograds = always
+			return b
+		}, devicetest.Options{Large: true, Guarded: true})
+	})
 	if haveAVX2 {
 		t.Run("portable", func(t *testing.T) {
 			devicetest.Run(t, func(testing.TB) device.Backend { return NewPortable() }, devicetest.Options{Guarded: true})

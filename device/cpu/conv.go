@@ -34,6 +34,10 @@ func (b *engine) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.Conv
 // gatherTaps runs j as a convolution: output v reads v·Stride + k − Pad.
 // swap exchanges the channels of w.
 func (b *engine) gatherTaps(j *correlation, w []float32, win device.ConvParams, swap bool) {
+	if win == conv3 && b.winogradPays(j.os.Grid(), j.is.C, j.os.C) {
+		b.correlate3(j, w, swap, false)
+		return
+	}
 	taps := make([]int, win.K*win.K*win.K)
 	for t := range taps {
 		taps[t] = t
@@ -49,6 +53,10 @@ func (b *engine) gatherTaps(j *correlation, w []float32, win device.ConvParams, 
 // same taps k = first, first + Stride, …, and are one correlation over
 // v = (z + Pad − k)/Stride with the taps in reverse.
 func (b *engine) scatterTaps(j *correlation, w []float32, win device.ConvParams, swap bool) {
+	if win == conv3 && b.winogradPays(j.os.Grid(), j.is.C, j.os.C) {
+		b.correlate3(j, w, swap, true)
+		return
+	}
 	s := win.Stride
 	var class [3]int
 	for class[0] = range s {

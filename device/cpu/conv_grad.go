@@ -125,7 +125,7 @@ func (o *outerSum) piece(be *engine, s *scratch, part, ab, p0, p1 int) {
 	for i := part * o.cut.total / o.parts; i < (part+1)*o.cut.total/o.parts; i++ {
 		blk := o.cut.block(i)
 		halo := s.floats(0, blk.haloVoxels()*c)
-		blk.pack(halo, o.a, o.as, c0, c, be.simd)
+		blk.pack(halo, o.a, o.as, whole(o.as), c0, c, be.simd)
 		k.x, k.run = halo, blk.size[2]
 		o.rowOffsets(k.xoff, &blk, c)
 		lines := o.lines(s, &blk, c)

@@ -97,7 +97,7 @@ func (b *engine) correlateBlock(j *correlation, s *scratch, blk *block, p0, p1 i
 	for c0 := 0; c0 < j.is.C; c0 += j.inBlock {
 		c := min(j.inBlock, j.is.C-c0)
 		if all > 0 {
-			blk.pack(a.x, j.in, j.is, c0, c, b.simd)
+			blk.pack(a.x, j.in, j.is, whole(j.is), c0, c, b.simd)
 		}
 		j.inputs(a, blk, c)
 		a.floor = negInf
@@ -338,17 +338,32 @@ func (b *block) voxels() int { return b.size[0] * b.size[1] * b.size[2] }
 
 func (b *block) haloVoxels() int { return b.extent[0] * b.extent[1] * b.extent[2] }
 
+// lattice is the positions first + stride·i, i in [0, n), along each axis of a grid.
+type lattice struct {
+	n, first [3]int
+	stride   int
+}
+
+// whole is all positions of s.
+func whole(s device.Shape) lattice { return lattice{n: s.Grid(), stride: 1} }
+
+// at is the element where voxel (d, h, w) of sample n starts.
+func (l *lattice) at(s device.Shape, n, d, h, w int) int {
+	d, h, w = l.first[0]+l.stride*d, l.first[1]+l.stride*h, l.first[2]+l.stride*w
+	return (((n*s.D+d)*s.H+h)*s.W + w) * s.C
+}
+
 // pack copies channels [c0, c0+c) of the block's input to dst, dense, with
-// zeros outside the grid.
-func (b *block) pack(dst, src []float32, s device.Shape, c0, c int, simd bool) {
+// zeros outside the lattice.
+func (b *block) pack(dst, src []float32, s device.Shape, l lattice, c0, c int, simd bool) {
 	left := min(max(0, -b.start[2]), b.extent[2])
-	right := max(left, min(b.extent[2], s.W-b.start[2]))
+	right := max(left, min(b.extent[2], l.n[2]-b.start[2]))
 	for d := range b.extent[0] {
 		zd := b.start[0] + d
 		for h := range b.extent[1] {
 			zh := b.start[1] + h
 			line := dst[(d*b.extent[1]+h)*b.extent[2]*c:][:b.extent[2]*c]
-			if zd < 0 || zd >= s.D || zh < 0 || zh >= s.H {
+			if zd < 0 || zd >= l.n[0] || zh < 0 || zh >= l.n[1] {
 				clear(line)
 				continue
 			}
@@ -357,8 +372,7 @@ func (b *block) pack(dst, src []float32, s device.Shape, c0, c int, simd bool) {
 			if left == right {
 				continue
 			}
-			from := src[(((b.n*s.D+zd)*s.H+zh)*s.W+b.start[2]+left)*s.C+c0:]
-			gather(line[left*c:right*c], from, c, s.C, simd)
+			gather(line[left*c:right*c], src[l.at(s, b.n, zd, zh, b.start[2]+left)+c0:], c, l.stride*s.C, simd)
 		}
 	}
 }

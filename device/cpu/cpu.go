@@ -32,6 +32,8 @@ type engine struct {
 	simd bool // use the assembly kernels
 	wide bool // use those for AVX-512
 
+	winograds choice
+
 	mu      sync.Mutex
 	scratch []*scratch
 	spaces  map[int][][]float32 // by capacity

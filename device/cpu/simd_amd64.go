@@ -26,6 +26,24 @@ func combineAVX2(a *combineArgs)
 func combineAVX512(a *combineArgs)
 
 //go:noescape
+func winoInAVX2(a *passArgs)
+
+//go:noescape
+func winoOutAVX2(a *passArgs)
+
+//go:noescape
+func winoBackAVX2(a *passArgs)
+
+//go:noescape
+func winoWeightsAVX2(a *passArgs)
+
+//go:noescape
+func winoWeightsBackAVX2(a *passArgs)
+
+//go:noescape
+func finishAVX2(y, sum, base *float32, n int, floor float32)
+
+//go:noescape
 func gatherAVX2(dst, src *float32, pieces, n, stride int)
 
 //go:noescape

@@ -11,6 +11,12 @@ func corrAVX2(*corrArgs)                                               { panic(n
 func corrAVX512(*corrArgs)                                             { panic(noKernel) }
 func combineAVX512(*combineArgs)                                       { panic(noKernel) }
 func combineAVX2(*combineArgs)                                         { panic(noKernel) }
+func winoInAVX2(*passArgs)                                             { panic(noKernel) }
+func winoOutAVX2(*passArgs)                                            { panic(noKernel) }
+func winoBackAVX2(*passArgs)                                           { panic(noKernel) }
+func winoWeightsAVX2(*passArgs)                                        { panic(noKernel) }
+func winoWeightsBackAVX2(*passArgs)                                    { panic(noKernel) }
+func finishAVX2(_, _, _ *float32, _ int, _ float32)                    { panic(noKernel) }
 func dotAVX2(*dotArgs)                                                 { panic(noKernel) }
 func gatherAVX2(_, _ *float32, _, _, _ int)                            { panic(noKernel) }
 func sumsAVX2(*float64, *float32, int, int, int)                       { panic(noKernel) }

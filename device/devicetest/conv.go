@@ -43,6 +43,10 @@ func convGeometries() []geometry {
 		// weights, then the gradient of x.
 		{x: shape(1, 1, 2, 3, 12), cout: 96, win: device.Conv3x3x3},
 		{x: shape(1, 1, 2, 3, 96), cout: 12, win: device.Conv3x3x3},
+		// Whole panels of 16 channels: what Winograd's way asks for.
+		{x: shape(1, 5, 7, 6, 16), cout: 32, win: device.Conv3x3x3},
+		{x: shape(2, 3, 4, 5, 48), cout: 16, win: device.Conv3x3x3},
+		{x: shape(1, 1, 1, 2, 32), cout: 32, win: device.Conv3x3x3},
 		{x: shape(2, 5, 6, 7, 8), cout: 3, win: device.ConvParams{K: 1, Stride: 1}},
 		{x: shape(1, 5, 7, 6, 3), cout: 8, win: device.ConvParams{K: 3, Stride: 1}}, // no padding
 		{x: shape(2, 6, 7, 9, 3), cout: 8, win: device.ConvParams{K: 3, Stride: 2, Pad: 1}},
@@ -54,6 +58,7 @@ func convGeometries() []geometry {
 		{x: shape(2, 9, 16, 16, 24), cout: 48},
 		{x: shape(1, 9, 17, 31, 1), cout: 24},
 		{x: shape(1, 5, 5, 5, 144), cout: 96},
+		{x: shape(1, 17, 13, 19, 112), cout: 48},
 		{x: shape(1, 13, 32, 65, 8), cout: 2},
 	} {
 		g.win, g.large = device.Conv3x3x3, true

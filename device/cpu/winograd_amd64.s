@@ -1,0 +1,181 @@
+//go:build !purego
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// The passes of Winograd's transforms, see passArgs: each takes two, three or four vectors, a step apart,
+// to as many others. AX args, R8 src, R9 dst, R10 and R11 the bytes of their steps, R12 and R13 the
+// fourth vectors, BX, CX and R15 what is left of n, count and rows, R14 and 0(SP) the row's src and dst.
+
+#define BEGIN \
+	MOVQ a+0(FP), AX; \
+	MOVQ passArgs_src(AX), R14; \
+	MOVQ passArgs_dst(AX), R9; \
+	MOVQ R9, 0(SP); \
+	MOVQ passArgs_srcStep(AX), R10; \
+	MOVQ passArgs_dstStep(AX), R11; \
+	MOVQ passArgs_rows(AX), R15; \
+	SHLQ $2, R10; \
+	SHLQ $2, R11
+
+#define ROWS \
+	MOVQ R14, R8; \
+	MOVQ 0(SP), R9; \
+	MOVQ passArgs_count(AX), CX
+
+#define VECTORS \
+	MOVQ passArgs_n(AX), BX; \
+	MOVQ R8, SI; \
+	MOVQ R9, DI; \
+	LEAQ (SI)(R10*2), R12; \
+	ADDQ R10, R12; \
+	LEAQ (DI)(R11*2), R13; \
+	ADDQ R11, R13
+
+#define END(VECTOR, COUNT, ROW) \
+	ADDQ $32, SI; \
+	ADDQ $32, R12; \
+	ADDQ $32, DI; \
+	ADDQ $32, R13; \
+	SUBQ $8, BX; \
+	JG   VECTOR; \
+	MOVQ passArgs_srcNext(AX), DX; \
+	LEAQ (R8)(DX*4), R8; \
+	MOVQ passArgs_dstNext(AX), DX; \
+	LEAQ (R9)(DX*4), R9; \
+	DECQ CX; \
+	JNZ  COUNT; \
+	MOVQ passArgs_srcRow(AX), DX; \
+	LEAQ (R14)(DX*4), R14; \
+	MOVQ passArgs_dstRow(AX), DX; \
+	SHLQ $2, DX; \
+	ADDQ DX, 0(SP); \
+	DECQ R15; \
+	JNZ  ROW; \
+	VZEROUPPER; \
+	RET
+
+#define LOAD3 \
+	VMOVUPS (SI), Y0; \
+	VMOVUPS (SI)(R10*1), Y1; \
+	VMOVUPS (SI)(R10*2), Y2
+
+#define STORE3(A, B, C) \
+	VMOVUPS A, (DI); \
+	VMOVUPS B, (DI)(R11*1); \
+	VMOVUPS C, (DI)(R11*2)
+
+DATA ·half+0(SB)/4, $0.5
+GLOBL ·half(SB), RODATA|NOPTR, $4
+
+// func winoInAVX2(a *passArgs): a − c, b + c, c − b, b − d
+TEXT ·winoInAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	LOAD3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  (R12), Y1, Y7
+	STORE3(Y4, Y5, Y6)
+	VMOVUPS Y7, (R13)
+	END(vector, count, row)
+
+// func winoOutAVX2(a *passArgs): (a + b) + c, (b − c) − d
+TEXT ·winoOutAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	LOAD3
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y2, Y1, Y5
+	VADDPS  Y2, Y4, Y4
+	VSUBPS  (R12), Y5, Y5
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y5, (DI)(R11*1)
+	END(vector, count, row)
+
+// func winoBackAVX2(a *passArgs): a, a + b, a − b, −b
+TEXT ·winoBackAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+	VXORPS Y15, Y15, Y15
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI), Y0
+	VMOVUPS (SI)(R10*1), Y1
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y1, Y0, Y5
+	VSUBPS  Y1, Y15, Y6
+	STORE3(Y0, Y4, Y5)
+	VMOVUPS Y6, (R13)
+	END(vector, count, row)
+
+// func winoWeightsAVX2(a *passArgs): a, ((a + c) + b)/2, ((a + c) − b)/2, c
+TEXT ·winoWeightsAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+	VBROADCASTSS ·half(SB), Y15
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	LOAD3
+	VADDPS  Y2, Y0, Y4
+	VADDPS  Y1, Y4, Y5
+	VSUBPS  Y1, Y4, Y6
+	VMULPS  Y15, Y5, Y5
+	VMULPS  Y15, Y6, Y6
+	STORE3(Y0, Y5, Y6)
+	VMOVUPS Y2, (R13)
+	END(vector, count, row)
+
+// func winoWeightsBackAVX2(a *passArgs): a + (b + c)/2, (b − c)/2, d + (b + c)/2
+TEXT ·winoWeightsBackAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+	VBROADCASTSS ·half(SB), Y15
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	LOAD3
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y2, Y1, Y5
+	VMULPS  Y15, Y4, Y4
+	VMULPS  Y15, Y5, Y5
+	VADDPS  Y4, Y0, Y6
+	VADDPS  (R12), Y4, Y7
+	STORE3(Y6, Y5, Y7)
+	END(vector, count, row)
+
+// func finishAVX2(y, sum, base *float32, n int, floor float32)
+//	y = max(floor, sum + base), n > 0 a multiple of 8   DI y, SI sum, R8 base
+TEXT ·finishAVX2(SB), NOSPLIT, $0-36
+	MOVQ y+0(FP), DI
+	MOVQ sum+8(FP), SI
+	MOVQ base+16(FP), R8
+	MOVQ n+24(FP), CX
+	VBROADCASTSS floor+32(FP), Y15
+	SHLQ $2, CX
+	XORL AX, AX
+
+eight:
+	VMOVUPS (SI)(AX*1), Y0
+	VADDPS  (R8)(AX*1), Y0, Y0
+	VMAXPS  Y0, Y15, Y0 // NaN stays
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ    $32, AX
+	CMPQ    AX, CX
+	JLT     eight
+	VZEROUPPER
+	RET
