@@ -54,7 +54,7 @@ func (b *engine) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []devic
 			r = tri.r
 		case composite && (needR || sg.W.Mode != device.Skip):
 			p4 = c.floats(64 * s.X.C * o)
-			b.gradW(p4, device.Set, newOuterSum(dyd, data(s.X), dy.Shape, s.X.Shape, window4), true, false)
+			b.gradW4(p4, data(s.X), dyd, s.X.Shape, dy.Shape)
 			if needR {
 				r = c.tapSums4(i, p4, sums)
 			}

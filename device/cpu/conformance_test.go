@@ -3,7 +3,10 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"voxgrad/device"
 	"voxgrad/device/devicetest"
@@ -43,13 +46,21 @@ func TestConformance(t *testing.T) {
 			devicetest.Run(t, func(testing.TB) device.Backend { return open(true, false) }, devicetest.Options{Guarded: true})
 		})
 	}
-	t.Run("winograd", func(t *testing.T) {
-		devicetest.Run(t, func(testing.TB) device.Backend {
-			b := New()
+	for name, open := range map[string]func() *Backend{"winograd": New, "winograd portable": NewPortable} {
+		t.Run(name, func(t *testing.T) { // wherever it can be
+			b := open()
+			defer b.Close()
 			b.engine.winograds = always
-			return b
-		}, devicetest.Options{Large: true, Guarded: true})
-	})
+			for _, c := range devicetest.Cases(devicetest.Options{Large: true, Guarded: true}) {
+				if strings.Contains(c.Methods[0], "Conv") {
+					t.Run(c.Name, func(t *testing.T) {
+						_, err := c.Check(b)
+						require.NoError(t, err)
+					})
+				}
+			}
+		})
+	}
 	if haveAVX2 {
 		t.Run("portable", func(t *testing.T) {
 			devicetest.Run(t, func(testing.TB) device.Backend { return NewPortable() }, devicetest.Options{Guarded: true})

@@ -38,6 +38,10 @@ func (b *engine) gatherTaps(j *correlation, w []float32, win device.ConvParams, 
 		b.correlate3(j, w, swap, false)
 		return
 	}
+	if win == window4 && swap && b.composite4(j.os, j.is.C, j.os.C) {
+		b.collect4(j, w)
+		return
+	}
 	taps := make([]int, win.K*win.K*win.K)
 	for t := range taps {
 		taps[t] = t
@@ -55,6 +59,10 @@ func (b *engine) gatherTaps(j *correlation, w []float32, win device.ConvParams, 
 func (b *engine) scatterTaps(j *correlation, w []float32, win device.ConvParams, swap bool) {
 	if win == conv3 && b.winogradPays(j.os.Grid(), j.is.C, j.os.C) {
 		b.correlate3(j, w, swap, true)
+		return
+	}
+	if win == window4 && !swap && b.composite4(j.is, j.is.C, j.os.C) {
+		b.spread4(j, w)
 		return
 	}
 	s := win.Stride

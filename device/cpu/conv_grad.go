@@ -19,6 +19,11 @@ func (b *engine) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.C
 //
 //	dw[k,i,o] = Σ over u of dy[u + (K−1−k) − (K−1−Pad), o] · x[u, i]
 func (b *engine) convGradW(dw []float32, mode device.Mode, x, dy []float32, xs, dys device.Shape, win device.ConvParams) {
+	if win == conv3 && b.winogradPays(dys.Grid(), xs.C, dys.C) {
+		b.winoGradW(&winoSum{x: x, dy: dy, xs: xs, dys: dys, grid: dys.Grid(), stride: 1, width: 3,
+			classes: []winoClass{plainClass(false)}}, dw, mode)
+		return
+	}
 	mirrored := device.ConvParams{K: win.K, Stride: 1, Pad: win.K - 1 - win.Pad}
 	if win.Stride == 1 && mirrored.Pad >= 0 && lanesUsed(dys.C) < lanesUsed(xs.C) {
 		b.gradW(dw, mode, newOuterSum(dy, x, dys, xs, mirrored), true, true)

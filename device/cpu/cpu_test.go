@@ -43,7 +43,7 @@ func everything(b *Backend) []uint32 {
 	for _, c := range []struct {
 		win       device.ConvParams
 		cin, cout int
-	}{{device.Conv3x3x3, 50, 35}, {device.Conv3x3x3, 20, 2}, {device.Conv3x3x3, 1, 24}, {device.ConvParams{K: 3, Stride: 2, Pad: 1}, 7, 9}} {
+	}{{device.Conv3x3x3, 50, 35}, {device.Conv3x3x3, 20, 2}, {device.Conv3x3x3, 1, 24}, {device.ConvParams{K: 3, Stride: 2, Pad: 1}, 7, 9}, {device.Conv3x3x3, 48, 64}} {
 		s := device.Shape{N: 2, D: 9, H: 8, W: 11, C: c.cin}
 		x, w, bias := noise(b, s, 1), noise(b, device.Weights(c.win.K, c.cin, c.cout), 2), noise(b, device.Vec(c.cout), 3)
 		y := b.Alloc(c.win.Out(s, c.cout))
@@ -84,30 +84,33 @@ func everything(b *Backend) []uint32 {
 	keep(mean, invstd, gamma, dgamma, dbeta, grad, g, loss, sums, mse, up, small, drop, big, x)
 	keep(images(b)...)
 	for _, up := range []device.Upsampling{device.AsIs, device.Trilinear, device.Transposed} {
-		keep(catConvs(b, up)...)
+		keep(catConvs(b, up, 37, 53)...)
 	}
+	b.engine.winograds = always
+	keep(catConvs(b, device.Transposed, 48, 32)...)
+	b.engine.winograds = measured
 	return bits
 }
 
 // catConvs are CatConv of an upsampled source and a skip connection, and its gradients.
-func catConvs(b *Backend, up device.Upsampling) (out []device.Tensor) {
-	fine := device.Shape{N: 2, D: 6, H: 8, W: 10, C: 51}
-	x := device.Shape{N: 2, D: 3, H: 4, W: 5, C: 37}
+func catConvs(b *Backend, up device.Upsampling, cx, cout int) (out []device.Tensor) {
+	fine := device.Shape{N: 2, D: 6, H: 8, W: 10, C: 48}
+	x := device.Shape{N: 2, D: 3, H: 4, W: 5, C: cx}
 	if up == device.AsIs {
-		x = fine.WithC(37)
+		x = fine.WithC(cx)
 	}
 	in := []device.Source{{X: noise(b, x, 21), Up: up}, {X: noise(b, fine, 22)}}
 	if up == device.Transposed {
-		in[0].W, in[0].B = noise(b, device.Weights(2, 37, 37), 23), noise(b, device.Vec(37), 24)
+		in[0].W, in[0].B = noise(b, device.Weights(2, cx, cx), 23), noise(b, device.Vec(cx), 24)
 	}
-	v, w := device.Vec(88), noise(b, device.Weights(3, 88, 53), 25)
+	v, w := device.Vec(48+cx), noise(b, device.Weights(3, 48+cx, cout), 25)
 	n := device.Normalization{Gamma: noise(b, v, 26), Beta: noise(b, v, 27), Mean: b.Alloc(v), InvStd: b.Alloc(v)}
 	into := func(s device.Shape) device.Into {
 		t := b.Alloc(s)
 		out = append(out, t)
 		return set(t)
 	}
-	y := into(fine.WithC(53))
+	y := into(fine.WithC(cout))
 	b.CatConvStats(n.Mean, n.InvStd, in, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
 	b.CatConv(y.Tensor, in, n, w, device.Tensor{}, device.ReLU)
 	g := device.CatConvGrads{Gamma: into(v), Beta: into(v), W: into(w.Shape)}

@@ -29,10 +29,28 @@ func combineAVX512(a *combineArgs)
 func winoInAVX2(a *passArgs)
 
 //go:noescape
+func winoInHeadAVX2(a *passArgs)
+
+//go:noescape
+func winoInTailAVX2(a *passArgs)
+
+//go:noescape
 func winoOutAVX2(a *passArgs)
 
 //go:noescape
+func winoOutHeadAVX2(a *passArgs)
+
+//go:noescape
+func winoOutTailAVX2(a *passArgs)
+
+//go:noescape
 func winoBackAVX2(a *passArgs)
+
+//go:noescape
+func winoBackHeadAVX2(a *passArgs)
+
+//go:noescape
+func winoBackTailAVX2(a *passArgs)
 
 //go:noescape
 func winoWeightsAVX2(a *passArgs)

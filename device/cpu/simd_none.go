@@ -11,8 +11,14 @@ func corrAVX2(*corrArgs)                                               { panic(n
 func corrAVX512(*corrArgs)                                             { panic(noKernel) }
 func combineAVX512(*combineArgs)                                       { panic(noKernel) }
 func combineAVX2(*combineArgs)                                         { panic(noKernel) }
+func winoInHeadAVX2(*passArgs)                                         { panic(noKernel) }
+func winoInTailAVX2(*passArgs)                                         { panic(noKernel) }
 func winoInAVX2(*passArgs)                                             { panic(noKernel) }
+func winoOutHeadAVX2(*passArgs)                                        { panic(noKernel) }
+func winoOutTailAVX2(*passArgs)                                        { panic(noKernel) }
 func winoOutAVX2(*passArgs)                                            { panic(noKernel) }
+func winoBackHeadAVX2(*passArgs)                                       { panic(noKernel) }
+func winoBackTailAVX2(*passArgs)                                       { panic(noKernel) }
 func winoBackAVX2(*passArgs)                                           { panic(noKernel) }
 func winoWeightsAVX2(*passArgs)                                        { panic(noKernel) }
 func winoWeightsBackAVX2(*passArgs)                                    { panic(noKernel) }

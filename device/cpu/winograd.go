@@ -39,10 +39,21 @@ type winoClass struct {
 	u     int       // where its weights start: [place used][panel][C][16]
 }
 
-// uses reports whether a place has weights: the first and the last along an axis are those of one tap.
+// used is which places along an axis have weights: the first and the last are those of one tap each.
+func (c *winoClass) used(axis int) used {
+	switch {
+	case c.taps[axis][0] < 0:
+		return tail
+	case c.taps[axis][2] < 0:
+		return head
+	}
+	return all4
+}
+
+// uses reports whether a place has weights.
 func (c *winoClass) uses(place int) bool {
 	for a, k := range [3]int{place / 16, place / 4 % 4, place % 4} {
-		if k == 0 && c.taps[a][0] < 0 || k == 3 && c.taps[a][2] < 0 {
+		if from, to := c.used(a).span(); k < from || k >= to {
 			return false
 		}
 	}
@@ -108,9 +119,16 @@ func (w *winograd) lattice(c *winoClass, stride int) lattice {
 }
 
 func (b *engine) byWinograd(w *winograd) {
-	w.cut = winoCut(w.is.N, w.grid, winoTiles)
-	groups := ceil(w.os.C, winoChannels)
-	group := ceil(even(w.os.C, winoChannels), panel) * panel
+	tiles, group := winoTiles, even(w.os.C, winoChannels)
+	if len(w.classes) > 1 { // what the classes share is made once
+		group = w.os.C
+		if max(w.is.C, w.os.C) > winoChannels {
+			tiles /= 2
+		}
+	}
+	group = ceil(group, panel) * panel
+	w.cut = winoCut(w.is.N, w.grid, tiles)
+	groups := ceil(w.os.C, group)
 	b.forScratch(w.cut.total*groups, func(s *scratch, i int) {
 		blk := w.cut.block(i / groups)
 		o0 := i % groups * group
@@ -121,11 +139,9 @@ func (b *engine) byWinograd(w *winograd) {
 // block computes output channels [o0, o0+o) of a block of tiles.
 func (w *winograd) block(b *engine, s *scratch, blk *block, o0, o int) {
 	tiles := blk.voxels()
-	some := even(w.is.C, winoChannels)
-	some = ceil(some, panel) * panel
 	products := s.floats(5, places*tiles*o)
 	a := &s.corr
-	*a = corrArgs{step: 1, rows: tiles, bias: noBias[:], xoff: s.ints(0, padded(tiles)), yoff: s.ints(1, padded(tiles)), taps: s.ints(2, 1),
+	*a = corrArgs{step: 1, rows: tiles, bias: zeros[:], xoff: s.ints(0, padded(tiles)), yoff: s.ints(1, padded(tiles)), taps: s.ints(2, 1),
 		panels: o / panel, wStep: w.is.C * panel, yStep: panel, floor: negInf}
 	a.taps[0] = 0
 	dense(a.yoff, tiles, o)
@@ -134,61 +150,43 @@ func (w *winograd) block(b *engine, s *scratch, blk *block, o0, o int) {
 		dense(a.xoff, tiles, c)
 		at := class.u + o0/panel*a.wStep + c0*panel
 		for p := range places {
-			if !class.uses(p) {
-				continue
-			}
-			a.x, a.w, a.y = v[p*tiles*c:], w.u[at:], products[p*tiles*o:]
-			b.corr(a)
-			at += w.os.C / panel * a.wStep
-		}
-	}
-	if !w.spread {
-		for i := range w.classes {
-			class := &w.classes[i]
-			for c0 := 0; c0 < w.is.C; c0 += some {
-				c := min(some, w.is.C-c0)
-				v := w.transform(b, s, blk, class, c0, c)
-				if i == 0 && c0 == 0 && class.count() < places {
-					clear(products)
-				}
-				multiply(class, v, c0, c, i > 0 || c0 > 0 || class.count() < places)
+			if class.uses(p) {
+				a.x, a.w, a.y = v[p*tiles*c:], w.u[at:], products[p*tiles*o:]
+				b.corr(a)
+				at += w.os.C / panel * a.wStep
 			}
 		}
-		w.store(b, s, blk, products, &w.classes[0], o0, o)
-		return
 	}
-	if w.is.C > some { // the classes' products one after the other, their inputs again for each
+	if w.spread {
+		v := winoInput(b, s, blk, w.in, w.is, &winoClass{}, w.lattice(&w.classes[0], w.strideIn), 0, w.is.C)
 		for i := range w.classes {
-			class := &w.classes[i]
-			clear(products)
-			for c0 := 0; c0 < w.is.C; c0 += some {
-				c := min(some, w.is.C-c0)
-				multiply(class, w.transform(b, s, blk, class, c0, c), c0, c, true)
-			}
-			w.store(b, s, blk, products, class, o0, o)
+			multiply(&w.classes[i], v, 0, w.is.C, false)
+			w.store(b, s, blk, products, &w.classes[i], o0, o)
 		}
 		return
 	}
-	v := w.transform(b, s, blk, &w.classes[0], 0, w.is.C)
-	for i := range w.classes {
-		class := &w.classes[i]
+	some := ceil(even(w.is.C, winoChannels), panel) * panel
+	several := len(w.classes) > 1
+	if several {
 		clear(products)
-		multiply(class, v, 0, w.is.C, false)
-		w.store(b, s, blk, products, class, o0, o)
 	}
+	for i := range w.classes {
+		for c0 := 0; c0 < w.is.C; c0 += some {
+			c := min(some, w.is.C-c0)
+			v := winoInput(b, s, blk, w.in, w.is, &w.classes[i], w.lattice(&w.classes[i], w.strideIn), c0, c)
+			multiply(&w.classes[i], v, c0, c, several || c0 > 0)
+		}
+	}
+	w.store(b, s, blk, products, &winoClass{}, o0, o)
 }
 
-// transform is Bᵀ of c input channels: [place][tile][c].
-func (w *winograd) transform(b *engine, s *scratch, blk *block, class *winoClass, c0, c int) []float32 {
-	stride := w.strideIn
-	return winoInput(b, s, blk, w.in, w.is, w.lattice(class, stride), c0, c)
-}
-
-// winoInput is Bᵀ of channels [c0, c0+c) of x: [place][tile][c], in slot 4.
-func winoInput(b *engine, s *scratch, blk *block, x []float32, xs device.Shape, l lattice, c0, c int) []float32 {
+// winoInput is Bᵀ of channels [c0, c0+c) of x at the places that class uses: [place][tile][c], in slot 4.
+func winoInput(b *engine, s *scratch, blk *block, x []float32, xs device.Shape, class *winoClass, l lattice, c0, c int) []float32 {
 	t, e := blk.size, blk.extent
 	tiles := blk.voxels()
 	v := s.floats(4, places*tiles*c)
+	d0, d1 := class.used(0).span()
+	h0, h1 := class.used(1).span()
 	for k0 := 0; k0 < c; k0 += winoChunk {
 		k := min(winoChunk, c-k0)
 		halo := s.floats(0, blk.haloVoxels()*k)
@@ -197,12 +195,14 @@ func winoInput(b *engine, s *scratch, blk *block, x []float32, xs device.Shape, 
 		deep := s.floats(1, 4*plane) // [place][h][w][k]
 		high := s.floats(2, 16*line) // [place][place][w][k]
 		for d := range t[0] {
-			b.pass(winoIn, &passArgs{dst: deep, src: halo[2*d*plane:], n: plane, count: 1, rows: 1, srcStep: plane, dstStep: plane})
+			b.pass(winoIn, class.used(0), &passArgs{dst: deep, src: halo[2*d*plane:], n: plane, count: 1, rows: 1, srcStep: plane, dstStep: plane})
 			for h := range t[1] {
-				b.pass(winoIn, &passArgs{dst: high, src: deep[2*h*line:], n: line, count: 4, rows: 1,
+				b.pass(winoIn, class.used(1), &passArgs{dst: high[d0*4*line:], src: deep[d0*plane+2*h*line:], n: line, count: d1 - d0, rows: 1,
 					srcStep: line, dstStep: line, srcNext: plane, dstNext: 4 * line})
-				b.pass(winoIn, &passArgs{dst: v[(d*t[1]+h)*t[2]*c+k0:], src: high, n: k, count: t[2], rows: 16,
-					srcStep: k, dstStep: tiles * c, srcNext: 2 * k, dstNext: c, srcRow: line, dstRow: 4 * tiles * c})
+				for p := d0; p < d1; p++ {
+					b.pass(winoIn, class.used(2), &passArgs{dst: v[((p*16+h0*4)*tiles+(d*t[1]+h)*t[2])*c+k0:], src: high[(p*4+h0)*line:],
+						n: k, count: t[2], rows: h1 - h0, srcStep: k, dstStep: tiles * c, srcNext: 2 * k, dstNext: c, srcRow: line, dstRow: 4 * tiles * c})
+				}
 			}
 		}
 	}
@@ -219,6 +219,8 @@ func (w *winograd) store(b *engine, s *scratch, blk *block, products []float32, 
 		floor = 0
 	}
 	grid := w.os.Grid()
+	d0, d1 := class.used(0).span()
+	h0, h1 := class.used(1).span()
 	for k0 := 0; k0 < o; k0 += winoChunk {
 		k := min(winoChunk, o-k0)
 		line := 2 * t[2] * k
@@ -226,10 +228,13 @@ func (w *winograd) store(b *engine, s *scratch, blk *block, products []float32, 
 		high := s.floats(1, 8*line)  // [place d][h][w][k]
 		y := s.floats(2, 4*line)     // [d][h][w][k]
 		for tile := range t[0] * t[1] {
-			b.pass(winoOut, &passArgs{dst: wide, src: products[tile*t[2]*o+k0:], n: k, count: t[2], rows: 16,
-				srcStep: tiles * o, dstStep: k, srcNext: o, dstNext: 2 * k, srcRow: 4 * tiles * o, dstRow: line})
-			b.pass(winoOut, &passArgs{dst: high, src: wide, n: line, count: 4, rows: 1, srcStep: line, dstStep: line, srcNext: 4 * line, dstNext: 2 * line})
-			b.pass(winoOut, &passArgs{dst: y, src: high, n: 2 * line, count: 1, rows: 1, srcStep: 2 * line, dstStep: 2 * line})
+			for p := d0; p < d1; p++ {
+				b.pass(winoOut, class.used(2), &passArgs{dst: wide[(p*4+h0)*line:], src: products[((p*16+h0*4)*tiles+tile*t[2])*o+k0:],
+					n: k, count: t[2], rows: h1 - h0, srcStep: tiles * o, dstStep: k, srcNext: o, dstNext: 2 * k, srcRow: 4 * tiles * o, dstRow: line})
+			}
+			b.pass(winoOut, class.used(1), &passArgs{dst: high[d0*2*line:], src: wide[d0*4*line:], n: line, count: d1 - d0, rows: 1,
+				srcStep: line, dstStep: line, srcNext: 4 * line, dstNext: 2 * line})
+			b.pass(winoOut, class.used(0), &passArgs{dst: y, src: high, n: 2 * line, count: 1, rows: 1, srcStep: 2 * line, dstStep: 2 * line})
 			for i := range 4 {
 				at := [3]int{2*(blk.from[0]+tile/t[1]) + i/2, 2*(blk.from[1]+tile%t[1]) + i%2, 2 * blk.from[2]}
 				if at[0] >= l.n[0] || at[1] >= l.n[1] {
@@ -256,10 +261,12 @@ func (w *winograd) store(b *engine, s *scratch, blk *block, products []float32, 
 	}
 }
 
-var zeros [winoChannels]float32
+// zeros is a bias of nothing for as many channels as a piece may have.
+var zeros [4 * winoChannels]float32
 
-// winoWeightsOf transforms weights wd [taps of a window of width³][cin][cout] for each class.
-func (w *winograd) weigh(b *engine, wd []float32, width, cin, cout int, swap bool) (length int) {
+// weigh transforms weights wd [taps of a window of width³][cin][cout] for each class.
+func (w *winograd) weigh(b *engine, wd []float32, width, cin, cout int, swap bool) {
+	length := 0
 	in, out := w.is.C, w.os.C
 	plane := in * out
 	for i := range w.classes {
@@ -293,9 +300,9 @@ func (w *winograd) weigh(b *engine, wd []float32, width, cin, cout int, swap boo
 			}
 			copy(to, packed[((d*width+h)*width+v)*plane+from:])
 		}
-		b.pass(winoWeights, &passArgs{dst: deep, src: g, n: 9 * n, count: 1, rows: 1, srcStep: 9 * n, dstStep: 9 * n})
-		b.pass(winoWeights, &passArgs{dst: high, src: deep, n: 3 * n, count: 4, rows: 1, srcStep: 3 * n, dstStep: 3 * n, srcNext: 9 * n, dstNext: 12 * n})
-		b.pass(winoWeights, &passArgs{dst: u, src: high, n: n, count: 16, rows: 1, srcStep: n, dstStep: n, srcNext: 3 * n, dstNext: 4 * n})
+		b.pass(winoWeights, all4, &passArgs{dst: deep, src: g, n: 9 * n, count: 1, rows: 1, srcStep: 9 * n, dstStep: 9 * n})
+		b.pass(winoWeights, all4, &passArgs{dst: high, src: deep, n: 3 * n, count: 4, rows: 1, srcStep: 3 * n, dstStep: 3 * n, srcNext: 9 * n, dstNext: 12 * n})
+		b.pass(winoWeights, all4, &passArgs{dst: u, src: high, n: n, count: 16, rows: 1, srcStep: n, dstStep: n, srcNext: 3 * n, dstNext: 4 * n})
 		at := class.u + from
 		for p := range places {
 			if class.uses(p) {
@@ -304,7 +311,6 @@ func (w *winograd) weigh(b *engine, wd []float32, width, cin, cout int, swap boo
 			}
 		}
 	})
-	return length
 }
 
 // choice is when Winograd's way is taken.
@@ -323,19 +329,77 @@ func (b *engine) winogradPays(grid [3]int, in, out int) bool {
 	return in%panel == 0 && out%panel == 0 && b.winograds != never && (pays || b.winograds == always)
 }
 
-// correlate3 runs j as a 3³ convolution with padding 1; flip mirrors the window.
-func (b *engine) correlate3(j *correlation, wd []float32, swap, flip bool) {
-	cin, cout := j.is.C, j.os.C
-	if swap {
-		cin, cout = cout, cin
-	}
+// plainClass is all positions, with the window's taps as they are or mirrored.
+func plainClass(flip bool) winoClass {
 	taps := [3]int{0, 1, 2}
 	if flip {
 		taps = [3]int{2, 1, 0}
 	}
-	w := &winograd{in: j.in, out: j.out, is: j.is, os: j.os, grid: j.os.Grid(), strideIn: 1, strideOut: 1,
-		classes: []winoClass{{taps: [3][3]int{taps, taps, taps}}}, bias: j.bias, table: j.table, add: j.add, act: j.act}
-	w.weigh(b, wd, 3, cin, cout, swap)
+	return winoClass{taps: [3][3]int{taps, taps, taps}}
+}
+
+// correlate3 runs j as a 3³ convolution with padding 1; flip mirrors the window.
+func (b *engine) correlate3(j *correlation, wd []float32, swap, flip bool) {
+	w := j.winograd()
+	w.classes = []winoClass{plainClass(flip)}
+	w.run(b, wd, 3, swap)
+}
+
+// winograd is j where input and output have one grid.
+func (j *correlation) winograd() *winograd {
+	return &winograd{in: j.in, out: j.out, is: j.is, os: j.os, grid: j.os.Grid(), strideIn: 1, strideOut: 1,
+		bias: j.bias, table: j.table, add: j.add, act: j.act}
+}
+
+func (w *winograd) run(b *engine, wd []float32, width int, swap bool) {
+	cin, cout := w.is.C, w.os.C
+	if swap {
+		cin, cout = cout, cin
+	}
+	w.weigh(b, wd, width, cin, cout, swap)
 	b.byWinograd(w)
 	b.free(w.u)
+}
+
+// composite4 reports whether a window4 of a coarse grid goes Winograd's way.
+func (b *engine) composite4(coarse device.Shape, in, out int) bool {
+	return max(in, out) <= 4*winoChannels && b.winogradPays(coarse.Grid(), in, out)
+}
+
+// spread4 runs j, from a coarse grid to a fine one, as a transposed convolution with window4.
+func (b *engine) spread4(j *correlation, wd []float32) {
+	w := j.winograd()
+	w.grid, w.strideOut, w.spread = j.is.Grid(), 2, true
+	w.classes = parityClasses([2][3]int{{3, 1, -1}, {-1, 2, 0}})
+	w.run(b, wd, 4, false)
+}
+
+// collect4 runs j, from a fine grid to a coarse one, as spread4's adjoint.
+func (b *engine) collect4(j *correlation, wd []float32) {
+	w := j.winograd()
+	w.strideIn = 2
+	w.classes = parityClasses([2][3]int{{-1, 1, 3}, {0, 2, -1}})
+	w.run(b, wd, 4, true)
+}
+
+// parityClasses are the eight classes of fine positions, with taps by parity.
+func parityClasses(taps [2][3]int) (all []winoClass) {
+	for i := range 8 {
+		c := winoClass{first: [3]int{i / 4, i / 2 % 2, i % 2}}
+		for a, p := range c.first {
+			c.taps[a] = taps[p]
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// gradW4 is the sums of x, coarse, and dy, fine, by position of window4: [64][x.C][dy.C].
+func (b *engine) gradW4(to []float32, x, dy []float32, xs, dys device.Shape) {
+	if b.composite4(xs, xs.C, dys.C) {
+		b.winoGradW(&winoSum{x: x, dy: dy, xs: xs, dys: dys, grid: xs.Grid(), stride: 2, width: 4,
+			classes: parityClasses([2][3]int{{3, 1, -1}, {-1, 2, 0}})}, to, device.Set)
+		return
+	}
+	b.gradW(to, device.Set, newOuterSum(dy, x, dys, xs, window4), true, false)
 }

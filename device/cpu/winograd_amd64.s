@@ -85,6 +85,39 @@ vector:
 	VMOVUPS Y7, (R13)
 	END(vector, count, row)
 
+// func winoInHeadAVX2(a *passArgs): without the last
+TEXT ·winoInHeadAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	LOAD3
+	VSUBPS  Y2, Y0, Y4
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	STORE3(Y4, Y5, Y6)
+	END(vector, count, row)
+
+// func winoInTailAVX2(a *passArgs): without the first
+TEXT ·winoInTailAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI)(R10*1), Y1
+	VMOVUPS (SI)(R10*2), Y2
+	VADDPS  Y2, Y1, Y5
+	VSUBPS  Y1, Y2, Y6
+	VSUBPS  (R12), Y1, Y7
+	VMOVUPS Y5, (DI)(R11*1)
+	VMOVUPS Y6, (DI)(R11*2)
+	VMOVUPS Y7, (R13)
+	END(vector, count, row)
+
 // func winoOutAVX2(a *passArgs): (a + b) + c, (b − c) − d
 TEXT ·winoOutAVX2(SB), NOSPLIT, $8-8
 	BEGIN
@@ -97,6 +130,39 @@ vector:
 	VADDPS  Y1, Y0, Y4
 	VSUBPS  Y2, Y1, Y5
 	VADDPS  Y2, Y4, Y4
+	VSUBPS  (R12), Y5, Y5
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y5, (DI)(R11*1)
+	END(vector, count, row)
+
+// func winoOutHeadAVX2(a *passArgs): where d is 0
+TEXT ·winoOutHeadAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	LOAD3
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y2, Y1, Y5
+	VADDPS  Y2, Y4, Y4
+	VMOVUPS Y4, (DI)
+	VMOVUPS Y5, (DI)(R11*1)
+	END(vector, count, row)
+
+// func winoOutTailAVX2(a *passArgs): where a is 0
+TEXT ·winoOutTailAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI)(R10*1), Y1
+	VMOVUPS (SI)(R10*2), Y2
+	VADDPS  Y2, Y1, Y4
+	VSUBPS  Y2, Y1, Y5
 	VSUBPS  (R12), Y5, Y5
 	VMOVUPS Y4, (DI)
 	VMOVUPS Y5, (DI)(R11*1)
@@ -117,6 +183,40 @@ vector:
 	VSUBPS  Y1, Y0, Y5
 	VSUBPS  Y1, Y15, Y6
 	STORE3(Y0, Y4, Y5)
+	VMOVUPS Y6, (R13)
+	END(vector, count, row)
+
+// func winoBackHeadAVX2(a *passArgs): without the last
+TEXT ·winoBackHeadAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI), Y0
+	VMOVUPS (SI)(R10*1), Y1
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y1, Y0, Y5
+	STORE3(Y0, Y4, Y5)
+	END(vector, count, row)
+
+// func winoBackTailAVX2(a *passArgs): without the first
+TEXT ·winoBackTailAVX2(SB), NOSPLIT, $8-8
+	BEGIN
+	VXORPS Y15, Y15, Y15
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI), Y0
+	VMOVUPS (SI)(R10*1), Y1
+	VADDPS  Y1, Y0, Y4
+	VSUBPS  Y1, Y0, Y5
+	VSUBPS  Y1, Y15, Y6
+	VMOVUPS Y4, (DI)(R11*1)
+	VMOVUPS Y5, (DI)(R11*2)
 	VMOVUPS Y6, (R13)
 	END(vector, count, row)
 

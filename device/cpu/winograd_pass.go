@@ -22,46 +22,77 @@ const (
 	winoWeightsBack             // Gᵀ, of the sums of products: a + (b + c)/2, (b − c)/2, (b + c)/2 + d
 )
 
-func (b *engine) pass(kind pass, a *passArgs) {
+// used is which of the four places along an axis have weights: all, or all but the last or the first.
+type used int
+
+const (
+	all4 used = iota
+	head
+	tail
+)
+
+// span is the places [from, to).
+func (u used) span() (from, to int) { return [...]int{0, 0, 1}[u], [...]int{4, 3, 4}[u] }
+
+// passes are the kernels of the passes that leave out places.
+var passes = [3][3]func(*passArgs){
+	{winoInAVX2, winoInHeadAVX2, winoInTailAVX2},
+	{winoOutAVX2, winoOutHeadAVX2, winoOutTailAVX2},
+	{winoBackAVX2, winoBackHeadAVX2, winoBackTailAVX2},
+}
+
+func (b *engine) pass(kind pass, u used, a *passArgs) {
 	if b.simd {
 		switch kind {
-		case winoIn:
-			winoInAVX2(a)
-		case winoOut:
-			winoOutAVX2(a)
-		case winoBack:
-			winoBackAVX2(a)
 		case winoWeights:
 			winoWeightsAVX2(a)
 		case winoWeightsBack:
 			winoWeightsBackAVX2(a)
+		default:
+			passes[kind][u](a)
 		}
 		return
 	}
 	for i := range a.rows * a.count {
-		var s, d [4][]float32
-		for k := range 4 { // those past the end are not used
-			if at := i/a.count*a.srcRow + i%a.count*a.srcNext + k*a.srcStep; at+a.n <= len(a.src) {
-				s[k] = a.src[at:][:a.n]
-			}
-			if at := i/a.count*a.dstRow + i%a.count*a.dstNext + k*a.dstStep; at+a.n <= len(a.dst) {
-				d[k] = a.dst[at:][:a.n]
-			}
-		}
+		src, dst := a.src[i/a.count*a.srcRow+i%a.count*a.srcNext:], a.dst[i/a.count*a.dstRow+i%a.count*a.dstNext:]
+		read := func(k, l int) float32 { return src[k*a.srcStep+l] }
 		for l := range a.n {
+			var x [4]float32
 			switch kind {
 			case winoIn:
-				d[0][l], d[1][l], d[2][l], d[3][l] = s[0][l]-s[2][l], s[1][l]+s[2][l], s[2][l]-s[1][l], s[1][l]-s[3][l]
+				p, q := read(1, l), read(2, l)
+				if x[1], x[2] = p+q, q-p; u != tail {
+					x[0] = read(0, l) - q
+				}
+				if u != head {
+					x[3] = p - read(3, l)
+				}
 			case winoOut:
-				d[0][l], d[1][l] = s[0][l]+s[1][l]+s[2][l], s[1][l]-s[2][l]-s[3][l]
+				p, q := read(1, l), read(2, l)
+				first := p
+				if u != tail {
+					first = read(0, l) + p
+				}
+				if x[0], x[1] = first+q, p-q; u != head {
+					x[1] -= read(3, l)
+				}
+				dst[l], dst[a.dstStep+l] = x[0], x[1]
+				continue
 			case winoBack:
-				d[0][l], d[1][l], d[2][l], d[3][l] = s[0][l], s[0][l]+s[1][l], s[0][l]-s[1][l], 0-s[1][l]
+				p, q := read(0, l), read(1, l)
+				x = [4]float32{p, p + q, p - q, 0 - q}
 			case winoWeights:
-				sum := s[0][l] + s[2][l]
-				d[0][l], d[1][l], d[2][l], d[3][l] = s[0][l], (sum+s[1][l])*0.5, (sum-s[1][l])*0.5, s[2][l]
+				sum := read(0, l) + read(2, l)
+				x = [4]float32{read(0, l), (sum + read(1, l)) * 0.5, (sum - read(1, l)) * 0.5, read(2, l)}
 			case winoWeightsBack:
-				sum := (s[1][l] + s[2][l]) * 0.5
-				d[0][l], d[1][l], d[2][l] = s[0][l]+sum, (s[1][l]-s[2][l])*0.5, sum+s[3][l]
+				sum := (read(1, l) + read(2, l)) * 0.5
+				x = [4]float32{read(0, l) + sum, (read(1, l) - read(2, l)) * 0.5, sum + read(3, l)}
+				dst[l], dst[a.dstStep+l], dst[2*a.dstStep+l] = x[0], x[1], x[2]
+				continue
+			}
+			from, to := u.span()
+			for k := from; k < to; k++ {
+				dst[k*a.dstStep+l] = x[k]
 			}
 		}
 	}

@@ -38,6 +38,8 @@ func catGeometries() []catGeometry {
 		{grid: shape(1, 1, 1, 3, 2), up: ups(asIs), c: []int{4}, full: true},
 		{grid: shape(1, 5, 7, 9, 8), up: ups(asIs), c: []int{17}},
 		{grid: shape(1, 6, 5, 5, 17), up: ups(asIs), c: []int{24}},
+		// Whole panels of 16 channels, and voxels enough for composite weights.
+		{grid: shape(1, 18, 10, 14, 32), up: ups(tr, asIs), c: []int{16, 16}},
 		{grid: shape(1, 16, 36, 18, 24), up: ups(tri, asIs), c: []int{48, 24}, large: true}, // several pieces of lines
 		{grid: shape(1, 16, 16, 18, 48), up: ups(tr, asIs), c: []int{24, 24}, large: true},
 	}

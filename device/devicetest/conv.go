@@ -58,7 +58,7 @@ func convGeometries() []geometry {
 		{x: shape(2, 9, 16, 16, 24), cout: 48},
 		{x: shape(1, 9, 17, 31, 1), cout: 24},
 		{x: shape(1, 5, 5, 5, 144), cout: 96},
-		{x: shape(1, 17, 13, 19, 112), cout: 48},
+		{x: shape(1, 9, 13, 19, 48), cout: 64},
 		{x: shape(1, 13, 32, 65, 8), cout: 2},
 	} {
 		g.win, g.large = device.Conv3x3x3, true
