@@ -1,8 +1,6 @@
 package cpu
 
 import (
-	"math"
-
 	"voxgrad/device"
 	"voxgrad/internal/par"
 )
@@ -19,13 +17,14 @@ import (
 
 // combineArgs describes one call of the kernel behind these sums: for each unit u and lane l of 16
 //
-//	dst[u·dstStep + l] = Σ over j in [0, 6) of coef[j]·src[off[j] + u·srcStep + l]
+//	dst[u·dstStep + l] = max(floor, base[u·baseStep + l] + Σ over j in [0, 6) of coef[j]·src[off[j] + u·srcStep + l])
 type combineArgs struct {
-	dst, src         []float32
-	off              [combined]int
-	coef             [combined]float32
-	units            int
-	dstStep, srcStep int
+	dst, src, base             []float32
+	off                        [combined]int
+	coef                       [combined]float32
+	units                      int
+	dstStep, srcStep, baseStep int
+	floor                      float32
 }
 
 const combined = 6
@@ -47,7 +46,13 @@ func (b *engine) combine(a *combineArgs) {
 				s[l] += c * v
 			}
 		}
-		copy(to, s[:])
+		base := a.base[u*a.baseStep:][:panel]
+		for l, v := range s {
+			if v += base[l]; v < a.floor { // false for NaN, which stays
+				v = a.floor
+			}
+			to[l] = v
+		}
 	}
 }
 
@@ -101,11 +106,6 @@ func (a *combineArgs) set(terms []term, offset func(t term) int) {
 	}
 }
 
-var (
-	noBias [taps3 * panel]float32
-	negInf = float32(math.Inf(-1))
-)
-
 const (
 	trilinearRows   = 16 // coarse lines of a piece
 	trilinearVoxels = 96 // coarse voxels of one product
@@ -150,8 +150,12 @@ func (c *catConv) trilinear(y []float32, i int, w []float32, j *correlation) {
 			for f := 2 * d; f < 2*d+2; f++ {
 				for l := range 2 * (h1 - h0) {
 					at := ((n*2*s.D+f)*2*s.H + 2*h0 + l) * 2 * s.W
-					*cut = combineArgs{dst: row, src: ring, units: 2 * s.W, dstStep: panel, srcStep: panel}
+					*cut = combineArgs{base: zeros[:], floor: negInf, dst: row, src: ring, units: 2 * s.W, dstStep: panel, srcStep: panel}
 					cut.set(td[f], func(t term) int { return t.at%3*plane + (t.tap*2*(h1-h0)+l)*wide })
+					if c.cout-p*panel >= panel {
+						c.combineLine(cut, y, at, [3]int{f, 2*h0 + l, 0}, p*panel, j)
+						continue
+					}
 					b.combine(cut)
 					c.storeLine(y, row, at, [3]int{f, 2*h0 + l, 0}, p*panel, j)
 				}
@@ -163,14 +167,14 @@ func (c *catConv) trilinear(y []float32, i int, w []float32, j *correlation) {
 				voxels := m * s.W
 				one := sc.ints(2, 1)
 				one[0] = 0
-				*a = corrArgs{x: x[((n*s.D+d)*s.H+l)*s.W*s.C:], y: z, w: packed[p*taps3*s.C*panel:], bias: noBias[:],
+				*a = corrArgs{x: x[((n*s.D+d)*s.H+l)*s.W*s.C:], y: z, w: packed[p*taps3*s.C*panel:],
 					xoff: sc.ints(0, padded(voxels)), yoff: sc.ints(1, padded(voxels)), taps: one, run: s.C, step: 1,
 					rows: voxels, panels: taps3, wStep: s.C * panel, yStep: voxels * panel, floor: negInf}
 				dense(a.xoff, voxels, s.C)
 				dense(a.yoff, voxels, panel)
 				b.corr(a)
 				for q := range m {
-					*cut = combineArgs{src: z, units: 9, dstStep: wide, srcStep: 3 * voxels * panel}
+					*cut = combineArgs{base: zeros[:], floor: negInf, src: z, units: 9, dstStep: wide, srcStep: 3 * voxels * panel}
 					for f, terms := range tw {
 						cut.dst = lines[(l-lo+q)*9*wide+f*panel:]
 						cut.set(terms, func(t term) int { return (t.tap*voxels + q*s.W + t.at) * panel })
@@ -178,7 +182,7 @@ func (c *catConv) trilinear(y []float32, i int, w []float32, j *correlation) {
 					}
 				}
 			}
-			*cut = combineArgs{src: lines, units: 2 * s.W, dstStep: panel, srcStep: panel}
+			*cut = combineArgs{base: zeros[:], floor: negInf, src: lines, units: 2 * s.W, dstStep: panel, srcStep: panel}
 			for f := 2 * h0; f < 2*h1; f++ {
 				for k := range 3 {
 					cut.dst = ring[d%3*plane+(k*2*(h1-h0)+f-2*h0)*wide:]
@@ -194,8 +198,37 @@ func (c *catConv) trilinear(y []float32, i int, w []float32, j *correlation) {
 	})
 }
 
-// storeLine moves a line of 2·W voxels × 16 channels from c0 on to y: instead of what is there, or in
+// combineLine combines a line of 2·W voxels × 16 channels from c0 on into y: instead of what is there, or in
 // addition to it.
+func (c *catConv) combineLine(cut *combineArgs, y []float32, voxel int, at [3]int, c0 int, j *correlation) {
+	if j.act == device.ReLU {
+		cut.floor = 0
+	}
+	cut.dstStep = c.cout
+	fine := [3]int{c.z.D, c.z.H, c.z.W}
+	off := cut.off
+	ends := []int{0, c.z.W} // where the base changes
+	if j.table != nil {
+		ends = []int{0, 1, c.z.W - 1, c.z.W}
+	}
+	for i, from := range ends[:len(ends)-1] {
+		if cut.units = ends[i+1] - from; cut.units <= 0 {
+			continue
+		}
+		cut.dst = y[(voxel+from)*c.cout+c0:]
+		cut.base, cut.baseStep = cut.dst, c.cout
+		if j.table != nil {
+			at[2] = from
+			cut.base, cut.baseStep = j.table[presence(at, fine)*c.cout+c0:], 0
+		}
+		for k, v := range off {
+			cut.off[k] = v + from*panel
+		}
+		c.b.combine(cut)
+	}
+}
+
+// storeLine is combineLine's end for a last panel that has fewer than 16 channels.
 func (c *catConv) storeLine(y, line []float32, voxel int, at [3]int, c0 int, j *correlation) {
 	lanes := min(panel, c.cout-c0)
 	fine := [3]int{c.z.D, c.z.H, c.z.W}
@@ -322,7 +355,7 @@ func (g *trilinearGrad) block(sc *scratch, part, n, d, h0, h1, p int, td, th, tw
 	lo, hi := max(0, 2*h0-2), min(2*s.H, 2*h1+2) // fine lines needed
 	deep := sc.floats(0, 3*(hi-lo)*wide)         // [td][fine line][fine voxel][16]
 	cut := &sc.combine
-	*cut = combineArgs{src: dy, units: 2 * s.W, dstStep: panel, srcStep: step}
+	*cut = combineArgs{base: zeros[:], floor: negInf, src: dy, units: 2 * s.W, dstStep: panel, srcStep: step}
 	for k := range 3 {
 		for l := lo; l < hi; l++ {
 			cut.dst = deep[(k*(hi-lo)+l-lo)*wide:]
@@ -337,13 +370,13 @@ func (g *trilinearGrad) block(sc *scratch, part, n, d, h0, h1, p int, td, th, tw
 		m := min(some, h1-h)
 		voxels := m * s.W
 		for q := range m {
-			*cut = combineArgs{src: deep, units: 2 * s.W, dstStep: panel, srcStep: panel}
+			*cut = combineArgs{base: zeros[:], floor: negInf, src: deep, units: 2 * s.W, dstStep: panel, srcStep: panel}
 			for k := range 9 {
 				cut.dst = flat[k*wide:]
 				cut.set(th[h+q][k%3], func(t term) int { return (k/3*(hi-lo) + t.at - lo) * wide })
 				b.combine(cut)
 			}
-			*cut = combineArgs{src: flat, units: 9, dstStep: 3 * voxels * panel, srcStep: wide}
+			*cut = combineArgs{base: zeros[:], floor: negInf, src: flat, units: 9, dstStep: 3 * voxels * panel, srcStep: wide}
 			for w := range s.W {
 				for k := range 3 {
 					cut.dst = z[(k*voxels+q*s.W+w)*panel:]
@@ -363,7 +396,7 @@ func (g *trilinearGrad) multiply(sc *scratch, z []float32, part, first, voxels, 
 		taps := sc.ints(2, taps3)
 		dense(taps, taps3, voxels*panel)
 		a := &sc.corr
-		*a = corrArgs{x: z, w: g.w[p*taps3*panel*panel:], bias: noBias[:], xoff: sc.ints(0, padded(voxels)), yoff: sc.ints(1, padded(voxels)),
+		*a = corrArgs{x: z, w: g.w[p*taps3*panel*panel:], xoff: sc.ints(0, padded(voxels)), yoff: sc.ints(1, padded(voxels)),
 			taps: taps, run: panel, step: 1, rows: voxels, panels: c / panel, wStep: g.panels * taps3 * panel * panel,
 			y: g.dx[first*c:], yStep: panel, add: flag(g.add || p > 0), floor: negInf}
 		dense(a.xoff, voxels, panel)

@@ -5,7 +5,7 @@
 
 // func combineAVX2(a *combineArgs)
 //
-//	for each unit: Y0, Y1 = six sources · Y8 … Y13
+//	for each unit: Y0, Y1 = six sources · Y8 … Y13, plus base at R15, not below Y14
 //
 // R8..R13 the six sources, DI the destination, CX units left.
 
@@ -34,6 +34,10 @@ TEXT ·combineAVX2(SB), NOSPLIT, $0-8
 	SOURCE(3, R11, Y11)
 	SOURCE(4, R12, Y12)
 	SOURCE(5, R13, Y13)
+	MOVQ combineArgs_base(BX), R15
+	VBROADCASTSS combineArgs_floor(BX), Y14
+	MOVQ combineArgs_baseStep(BX), BX
+	SHLQ $2, BX
 	TESTQ CX, CX
 	JLE  done
 
@@ -46,6 +50,11 @@ unit:
 	TERM(R11, Y11)
 	TERM(R12, Y12)
 	TERM(R13, Y13)
+	VADDPS  (R15), Y0, Y0
+	VADDPS  32(R15), Y1, Y1
+	VMAXPS  Y0, Y14, Y0 // NaN stays
+	VMAXPS  Y1, Y14, Y1
+	ADDQ BX, R15
 	VMOVUPS Y0, (DI)
 	VMOVUPS Y1, 32(DI)
 	ADDQ AX, DI

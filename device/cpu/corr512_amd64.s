@@ -232,6 +232,10 @@ TEXT ·combineAVX512(SB), NOSPLIT, $0-8
 	SOURCE(3, R11, Z11)
 	SOURCE(4, R12, Z12)
 	SOURCE(5, R13, Z13)
+	MOVQ combineArgs_base(BX), R15
+	VBROADCASTSS combineArgs_floor(BX), Z14
+	MOVQ combineArgs_baseStep(BX), BX
+	SHLQ $2, BX
 	TESTQ CX, CX
 	JLE  end
 
@@ -243,6 +247,9 @@ unit:
 	TERM(R11, Z11)
 	TERM(R12, Z12)
 	TERM(R13, Z13)
+	VADDPS  (R15), Z0, Z0
+	VMAXPS  Z0, Z14, Z0
+	ADDQ BX, R15
 	VMOVUPS Z0, (DI)
 	ADDQ AX, DI
 	DECQ CX

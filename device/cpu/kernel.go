@@ -1,5 +1,7 @@
 package cpu
 
+import "math"
+
 // Sizes of the inner kernels: rows are voxels, or the positions and channels of weights; a panel is
 // 16 channels. A tile has 6 rows and a panel (AVX2) or 8 and three (AVX-512).
 const (
@@ -8,6 +10,11 @@ const (
 	panel    = 16
 	vector   = 8 // lanes of one AVX2 register
 )
+
+// zeros is a bias or base of nothing for as many channels as a tile has.
+var zeros [3 * panel]float32
+
+var negInf = float32(math.Inf(-1))
 
 // padded is how long a table of n rows must be: whole tiles of either kernel.
 func padded(n int) int { return ceil(n, 24) * 24 }
@@ -23,7 +30,7 @@ func repeatLast(table []int, n int) {
 // row v, panel p and lane l of 16
 //
 //	s = Σ over taps t, j in [0, run) of x[xoff[v] + taps[t] + j·step] · w[p·wStep + (t·run + j)·16 + l]
-//	y[yoff[v] + p·yStep + l] = max(floor, s + (bias[p·16 + l], or what y holds if add is set))
+//	y[yoff[v] + p·yStep + l] = max(floor, s + (bias[p·16 + l] if there is one, or what y holds if add is set))
 //
 // The tables of rows are padded; entries that only fill up repeat the last row.
 // All offsets count elements.
@@ -66,7 +73,10 @@ func (b *engine) corr(a *corrArgs) {
 	for p := 0; p < a.panels; p += part.panels {
 		part.panels = even(a.panels-p, most)
 		part.w, part.y = a.w[p*a.wStep:], a.y[p*a.yStep:]
-		if a.add == 0 {
+		switch {
+		case a.bias == nil:
+			part.bias = zeros[:]
+		case a.add == 0:
 			part.bias = a.bias[p*panel:]
 		}
 		switch {

@@ -124,7 +124,7 @@ func (p *product) pack() {
 // args is a call of the kernel that needs the columns of t.
 func (p *product) args(s *scratch, t band) *corrArgs {
 	a := &s.corr
-	*a = corrArgs{bias: noBias[:], floor: negInf, run: t.to - t.from, step: 1, panels: 1}
+	*a = corrArgs{floor: negInf, run: t.to - t.from, step: 1, panels: 1}
 	if a.run > 0 {
 		a.taps = s.ints(3, 1)
 		a.taps[0] = t.from

@@ -141,17 +141,18 @@ func (w *winograd) block(b *engine, s *scratch, blk *block, o0, o int) {
 	tiles := blk.voxels()
 	products := s.floats(5, places*tiles*o)
 	a := &s.corr
-	*a = corrArgs{step: 1, rows: tiles, bias: zeros[:], xoff: s.ints(0, padded(tiles)), yoff: s.ints(1, padded(tiles)), taps: s.ints(2, 1),
+	*a = corrArgs{step: 1, rows: tiles, xoff: s.ints(0, padded(tiles)), yoff: s.ints(1, padded(tiles)), taps: s.ints(2, 1),
 		panels: o / panel, wStep: w.is.C * panel, yStep: panel, floor: negInf}
 	a.taps[0] = 0
 	dense(a.yoff, tiles, o)
-	multiply := func(class *winoClass, v []float32, c0, c int, add bool) {
-		a.run, a.add = c, flag(add)
+	multiply := func(class *winoClass, v []float32, c0, c int, begun *[places]bool) {
+		a.run = c
 		dense(a.xoff, tiles, c)
 		at := class.u + o0/panel*a.wStep + c0*panel
 		for p := range places {
 			if class.uses(p) {
-				a.x, a.w, a.y = v[p*tiles*c:], w.u[at:], products[p*tiles*o:]
+				a.x, a.w, a.y, a.add = v[p*tiles*c:], w.u[at:], products[p*tiles*o:], flag(begun[p])
+				begun[p] = true
 				b.corr(a)
 				at += w.os.C / panel * a.wStep
 			}
@@ -160,21 +161,18 @@ func (w *winograd) block(b *engine, s *scratch, blk *block, o0, o int) {
 	if w.spread {
 		v := winoInput(b, s, blk, w.in, w.is, &winoClass{}, w.lattice(&w.classes[0], w.strideIn), 0, w.is.C)
 		for i := range w.classes {
-			multiply(&w.classes[i], v, 0, w.is.C, false)
+			multiply(&w.classes[i], v, 0, w.is.C, &[places]bool{})
 			w.store(b, s, blk, products, &w.classes[i], o0, o)
 		}
 		return
 	}
 	some := ceil(even(w.is.C, winoChannels), panel) * panel
-	several := len(w.classes) > 1
-	if several {
-		clear(products)
-	}
+	var begun [places]bool
 	for i := range w.classes {
 		for c0 := 0; c0 < w.is.C; c0 += some {
 			c := min(some, w.is.C-c0)
 			v := winoInput(b, s, blk, w.in, w.is, &w.classes[i], w.lattice(&w.classes[i], w.strideIn), c0, c)
-			multiply(&w.classes[i], v, c0, c, several || c0 > 0)
+			multiply(&w.classes[i], v, c0, c, &begun)
 		}
 	}
 	w.store(b, s, blk, products, &winoClass{}, o0, o)
@@ -261,14 +259,11 @@ func (w *winograd) store(b *engine, s *scratch, blk *block, products []float32, 
 	}
 }
 
-// zeros is a bias of nothing for as many channels as a piece may have.
-var zeros [4 * winoChannels]float32
-
 // weigh transforms weights wd [taps of a window of width³][cin][cout] for each class.
 func (w *winograd) weigh(b *engine, wd []float32, width, cin, cout int, swap bool) {
 	length := 0
 	in, out := w.is.C, w.os.C
-	plane := in * out
+	plane := in * out // of one place
 	for i := range w.classes {
 		w.classes[i].u = length
 		length += w.classes[i].count() * plane

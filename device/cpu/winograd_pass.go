@@ -34,22 +34,31 @@ const (
 // span is the places [from, to).
 func (u used) span() (from, to int) { return [...]int{0, 0, 1}[u], [...]int{4, 3, 4}[u] }
 
-// passes are the kernels of the passes that leave out places.
-var passes = [3][3]func(*passArgs){
-	{winoInAVX2, winoInHeadAVX2, winoInTailAVX2},
-	{winoOutAVX2, winoOutHeadAVX2, winoOutTailAVX2},
-	{winoBackAVX2, winoBackHeadAVX2, winoBackTailAVX2},
-}
-
 func (b *engine) pass(kind pass, u used, a *passArgs) {
 	if b.simd {
-		switch kind {
-		case winoWeights:
+		switch { // direct calls: the arguments stay on the stack
+		case kind == winoWeights:
 			winoWeightsAVX2(a)
-		case winoWeightsBack:
+		case kind == winoWeightsBack:
 			winoWeightsBackAVX2(a)
+		case kind == winoIn && u == all4:
+			winoInAVX2(a)
+		case kind == winoIn && u == head:
+			winoInHeadAVX2(a)
+		case kind == winoIn:
+			winoInTailAVX2(a)
+		case kind == winoOut && u == all4:
+			winoOutAVX2(a)
+		case kind == winoOut && u == head:
+			winoOutHeadAVX2(a)
+		case kind == winoOut:
+			winoOutTailAVX2(a)
+		case u == all4:
+			winoBackAVX2(a)
+		case u == head:
+			winoBackHeadAVX2(a)
 		default:
-			passes[kind][u](a)
+			winoBackTailAVX2(a)
 		}
 		return
 	}
