@@ -46,19 +46,26 @@ func TestConformance(t *testing.T) {
 			devicetest.Run(t, func(testing.TB) device.Backend { return open(true, false) }, devicetest.Options{Guarded: true})
 		})
 	}
-	for name, open := range map[string]func() *Backend{"winograd": New, "winograd portable": NewPortable} {
-		t.Run(name, func(t *testing.T) { // wherever it can be
-			b := open()
+	for name, b := range map[string]*Backend{"winograd": byWinograd(), "winograd portable": NewPortable(), "direct": New()} {
+		t.Run(name, func(t *testing.T) {
 			defer b.Close()
 			b.engine.winograds = always
+			if name == "direct" {
+				b.engine.winograds = never
+			}
+			worst := 0.0
 			for _, c := range devicetest.Cases(devicetest.Options{Large: true, Guarded: true}) {
 				if strings.Contains(c.Methods[0], "Conv") {
 					t.Run(c.Name, func(t *testing.T) {
-						_, err := c.Check(b)
+						r, err := c.Check(b)
 						require.NoError(t, err)
+						if r.Bound > 0 {
+							worst = max(worst, r.MaxErr/r.Bound)
+						}
 					})
 				}
 			}
+			t.Logf("largest error %.3f of its bound", worst)
 		})
 	}
 	if haveAVX2 {
