@@ -105,41 +105,110 @@ type product struct {
 	win           device.ConvParams
 	scattered     bool // input voxel u meets output u·Stride − Pad + k; else output v meets input v·Stride − Pad + k
 	swapped       bool // w is [k, output channel, input channel]
-	relu, add     bool
+	relu, add     bool // y takes the sum in addition, before the activation
+	table         bool // bias is [64][out.C], a row for each presence of a voxel's neighbours
+	part          part // of wider weights
+
+	z, zscale driver.Ptr // y += zscale[c]·z, of y's shape
+	moments   driver.Ptr // instead of y, its moments for batchnorm_stats_finish: see kernels/conv.cuh
+}
+
+// part is what a product uses of weights [taps][all][cut]: channels from on, each times
+// gamma·invstd if these are there. They are the output channels if the product is swapped, else the input
+// channels, and the other axis numbers taps and channels through. The zero value is weights as they are.
+type part struct {
+	all, from, cut int
+	gamma, invstd  driver.Ptr
+}
+
+// A sum is split where the output makes fewer blocks than fewBlocks, which is a tenth less than the multiprocessors of a
+// large card, into as many as make about fullBlocks, of which none has fewer stages than minStages.
+const (
+	fewBlocks  = 119
+	fullBlocks = 264
+	minStages  = 8
+	stageTerms = 8 // STAGE of kernels/gemm.cuh
+)
+
+// geometry is how a product is cut into blocks.
+type geometry struct {
+	module, kernel string
+	tile           tile
+	rows, pitch    int // of the packed weights: input channels of a kernel position, output channels
+	launch         driver.Launch
+	splits, share  int // of the sum, and stages of each
+}
+
+// geometry depends on shapes alone.
+func (p *product) geometry() geometry {
+	g := geometry{module: "conv", kernel: "conv_", tile: tileFor(p.out.C), rows: roundUp(p.in.C, stageTerms)}
+	if p.in.C%4 != 0 {
+		g.module, g.kernel, g.rows = "conv_flat", "conv_flat_", p.in.C
+		if g.tile != thin {
+			g.tile = slim
+		}
+	}
+	g.kernel += g.tile.name
+	g.pitch = roundUp(p.out.C, g.tile.cols)
+	classes, voxels, taps := 1, p.out.Rows(), p.win.K*p.win.K*p.win.K
+	if s := p.win.Stride; p.scattered && s > 1 {
+		classes = s * s * s
+		voxels = p.out.N * ceil(p.out.D, s) * ceil(p.out.H, s) * ceil(p.out.W, s)
+		taps = max(1, taps/classes) // of most
+	}
+	across, down := g.pitch/g.tile.cols, ceil(voxels, g.tile.rows)
+	stages := taps * ceil(p.in.C, stageTerms)
+	g.splits, g.share = 1, math.MaxInt32
+	if n := across * down * classes; n < fewBlocks && p.moments == 0 {
+		if want := min(ceil(fullBlocks, n), stages/minStages); want > 1 {
+			g.share = ceil(stages, want)
+			g.splits = ceil(stages, g.share)
+		}
+	}
+	g.launch = driver.Launch{Grid: driver.Dim{X: down, Y: across, Z: classes * g.splits}, Block: driver.D1(g.tile.threads)}
+	return g
 }
 
 // multiply runs a product.
 func (o *op) multiply(p product) {
 	o.checkSizes(p.in, p.out, p.win)
-	t, kernel, rows := tileFor(p.out.C), "conv_", roundUp(p.in.C, 8)
-	module := "conv"
-	if p.in.C%4 != 0 {
-		module, kernel, rows = "conv_flat", "conv_flat_", p.in.C
-		if t != thin {
-			t = slim
-		}
+	g := p.geometry()
+	w := o.packed(p, g.rows, g.pitch)
+	y := p.y
+	args := func(q product) {
+		o.launch(g.module, g.kernel, g.launch, q.y, q.x, w, q.bias, q.in.N, q.in.D, q.in.H, q.in.W, q.in.C,
+			q.out.D, q.out.H, q.out.W, q.out.C, q.win.K, q.win.Stride, q.win.Pad, q.scattered, g.rows, g.pitch, q.relu, q.add,
+			q.table, q.z, q.zscale, q.moments, g.splits, g.share)
 	}
-	pitch := roundUp(p.out.C, t.cols)
-	w := o.packed(p, rows, pitch)
-	classes, voxels := 1, p.out.Rows()
-	if s := p.win.Stride; p.scattered && s > 1 {
-		classes = s * s * s
-		voxels = p.out.N * ceil(p.out.D, s) * ceil(p.out.H, s) * ceil(p.out.W, s)
+	if g.splits == 1 {
+		args(p)
+		return
 	}
-	l := driver.Launch{Grid: driver.Dim{X: ceil(voxels, t.rows), Y: pitch / t.cols, Z: classes}, Block: driver.D1(t.threads)}
-	o.launch(module, kernel+t.name, l, p.y, p.x, w, p.bias, p.in.N, p.in.D, p.in.H, p.in.W, p.in.C,
-		p.out.D, p.out.H, p.out.W, p.out.C, p.win.K, p.win.Stride, p.win.Pad, p.scattered, rows, pitch, p.relu, p.add)
+	q := p
+	q.y, q.bias, q.z, q.relu, q.add, q.table = o.workspace(g.splits*p.out.Len()), 0, 0, false, false, false
+	args(q)
+	n := p.out.Len()
+	o.launch("conv_parts", "conv_parts", PerElement(n, 1), y, q.y, g.splits, n, p.out.C, p.out.D, p.out.H, p.out.W,
+		p.bias, p.table, p.z, p.zscale, p.relu, p.add)
 }
 
 // packed is the weights with rows input and pitch output channels a kernel
 // position, zero beyond their own: w itself if it has them.
 func (o *op) packed(p product, rows, pitch int) driver.Ptr {
-	if !p.swapped && rows == p.in.C && pitch == p.out.C {
+	whole := p.part == part{}
+	if whole && !p.swapped && rows == p.in.C && pitch == p.out.C {
 		return p.w
+	}
+	q := p.part
+	if whole && p.swapped {
+		q = part{all: p.out.C, cut: p.in.C}
+	} else if whole {
+		q = part{all: p.in.C, cut: p.out.C}
 	}
 	n := p.win.K * p.win.K * p.win.K * rows * pitch
 	packed := o.workspace(n)
-	o.launch("conv_pack", "pack_weights", PerElement(n, 1), packed, p.w, n, rows, pitch, p.in.C, p.out.C, p.swapped)
+	o.launch("conv_pack", "pack_weights", PerElement(n, 1), packed, p.w, q.gamma, q.invstd, n, rows, pitch, p.in.C, p.out.C, p.swapped,
+		q.all, q.from, q.cut)
 	return packed
 }
 
@@ -156,14 +225,30 @@ type outer struct {
 	add                 bool
 }
 
-// Shares of the voxels are chosen so that there are blocks enough for any card, from the
-// shapes alone, and none is shorter than minShare.
-const (
-	wantBlocks = 1024
-	minShare   = 128
-)
+// Shares of the voxels are chosen from the shapes alone so that the blocks fill a large card once: more parts are
+// more to write and to add. None is shorter than minShare.
+const minShare = 128
 
-// outer runs a gradient of weights: parts, then their sum in order.
+// fill is how many blocks of a tile run at once on the multiprocessors of a large card.
+func (t tile) fill() int {
+	const multiprocs = 132
+	switch t {
+	case wide:
+		return 2 * multiprocs
+	case slim:
+		return 3 * multiprocs
+	}
+	return 4 * multiprocs
+}
+
+// shares is the voxels of a share, and how many shares there are, of a gradient of rows × cols weights.
+func (t tile) shares(rows, cols, voxels int) (share, parts int) {
+	tiles := ceil(cols, t.cols) * ceil(rows, t.rows)
+	share = roundUp(max(minShare, ceil(voxels, max(1, t.fill()/tiles))), stageTerms)
+	return share, ceil(voxels, share)
+}
+
+// outer runs a gradient of weights: parts, then their sum in order. A single part is the sum.
 func (o *op) outer(g outer) {
 	o.checkSizes(g.g, g.p, g.win)
 	rows, voxels := g.win.K*g.win.K*g.win.K*g.g.C, g.p.Rows()
@@ -177,16 +262,20 @@ func (o *op) outer(g outer) {
 			t = slim
 		}
 	}
-	across, down := ceil(g.p.C, t.cols), ceil(rows, t.rows)
-	share := roundUp(max(minShare, ceil(voxels*across*down, wantBlocks)), 8)
-	parts := ceil(voxels, share)
+	share, parts := t.shares(rows, g.p.C, voxels)
 	n := rows * g.p.C
-	work := o.workspace(parts * n)
+	work := g.dw
+	if parts > 1 || g.swapped || g.add {
+		work = o.workspace(parts * n)
+	}
 	d, h, w := dividing(g.p.D), dividing(g.p.H), dividing(g.p.W)
-	l := driver.Launch{Grid: driver.Dim{X: down, Y: across, Z: parts}, Block: driver.D1(t.threads)}
+	l := driver.Launch{Grid: driver.Dim{X: ceil(rows, t.rows), Y: ceil(g.p.C, t.cols), Z: parts}, Block: driver.D1(t.threads)}
 	o.launch("conv_grad", kernel+t.name, l, work, g.gathered, g.plain, g.g.D, g.g.H, g.g.W, g.g.C,
 		voxels, g.p.D, g.p.H, g.p.W, g.p.C, g.win.K, g.win.Stride, g.win.Pad, share,
 		d.mul, h.mul, w.mul, d.shift, h.shift, w.shift)
+	if work == g.dw {
+		return
+	}
 	ci, co := g.g.C, g.p.C
 	if g.swapped {
 		ci, co = co, ci
@@ -196,7 +285,7 @@ func (o *op) outer(g outer) {
 
 // columnSums adds up the rows of x.
 func (o *op) columnSums(sum, x driver.Ptr, s device.Shape, add bool) {
-	share := max(minShare, ceil(s.Rows(), wantBlocks))
+	share := max(minShare, ceil(s.Rows(), maxParts))
 	parts := ceil(s.Rows(), share)
 	work := o.workspace(parts * s.C)
 	l := driver.Launch{Grid: driver.Dim{X: parts, Y: ceil(s.C, threads), Z: 1}, Block: driver.D1(threads)}

@@ -11,6 +11,9 @@ static __device__ __forceinline__ void store(float *p, float v, int add) {
 	*p = add ? *p + v : v;
 }
 
+// presence says which neighbours a voxel at i of n has along an axis: bit 0 before, bit 1 behind.
+static __device__ __forceinline__ int presence(int i, int n) { return (i > 0) | (i < n - 1) << 1; }
+
 // The linear number of this thread and of all threads, for grid-stride loops.
 static __device__ __forceinline__ i64 thread_index() {
 	return (i64)blockIdx.x * blockDim.x + threadIdx.x;

@@ -5,7 +5,7 @@
 // threads find position and channel of a stage's terms two stages ahead. A warp
 // gathers one term of 32 consecutive voxels.
 //
-// Shared memory: conv_flat_slim 19.1, conv_flat_thin 17.8 KiB. Bytes moved: as in conv.cu for few channels; 32 sectors
+// Shared memory: conv_flat_slim 19.3, conv_flat_thin 18.1 KiB. Bytes moved: as in conv.cu for few channels; 32 sectors
 // a warp's load for many.
 #include "conv.cuh"
 
@@ -26,18 +26,19 @@ static __device__ __forceinline__ Term term(const Problem &p, const Axes &a, int
 
 template <typename T> __device__ __forceinline__ void conv(const Problem &p) {
 	__shared__ T s;
-	__shared__ int out[T::BM];
+	__shared__ Rows<T::BM> rows;
 	__shared__ Term terms[2][STAGE];
 	const Axes a = axes(p);
 	const int m0 = blockIdx.x * T::BM, n0 = blockIdx.y * T::BN;
-	if (m0 >= p.batch * a.d.n * a.h.n * a.w.n)
+	const int positions = p.batch * a.d.n * a.h.n * a.w.n;
+	if (m0 >= positions)
 		return; // this class has fewer positions
 	constexpr int VOXELS = T::BM / T::THREADS;
 	Place at[VOXELS];
 #pragma unroll
 	for (int l = 0; l < VOXELS; l++) {
 		int row = threadIdx.x + l * T::THREADS;
-		at[l] = place(p, a, m0 + row, out + row);
+		at[l] = place(p, a, m0 + row, rows, row, true);
 	}
 	const int brow = threadIdx.x / (T::BN / 4), bcol = threadIdx.x % (T::BN / 4) * 4;
 	const float *w = p.w + n0 + bcol;
@@ -65,9 +66,10 @@ template <typename T> __device__ __forceinline__ void conv(const Problem &p) {
 		if (brow < STAGE)
 			*(float4 *)&s.b[buf][brow][bcol] = bv;
 	};
-	const int stages = (a.d.taps * a.h.taps * a.w.taps * p.ci + STAGE - 1) / STAGE;
+	const int all = (a.d.taps * a.h.taps * a.w.taps * p.ci + STAGE - 1) / STAGE;
+	const int begin = min(split_number(p) * p.share, all), stages = min(all - begin, p.share);
 	if (stages && threadIdx.x < 2 * STAGE)
-		terms[threadIdx.x / STAGE][threadIdx.x % STAGE] = term(p, a, threadIdx.x);
+		terms[threadIdx.x / STAGE][threadIdx.x % STAGE] = term(p, a, begin * STAGE + threadIdx.x);
 	__syncthreads();
 	if (stages) {
 		load(0);
@@ -78,13 +80,13 @@ template <typename T> __device__ __forceinline__ void conv(const Problem &p) {
 		if (i + 1 < stages)
 			load(i + 1);
 		if (threadIdx.x < STAGE)
-			terms[i & 1][threadIdx.x] = term(p, a, (i + 2) * STAGE + threadIdx.x);
+			terms[i & 1][threadIdx.x] = term(p, a, (begin + i + 2) * STAGE + threadIdx.x);
 		s.multiply(acc, i & 1);
 		if (i + 1 < stages)
 			keep(~i & 1);
 		__syncthreads();
 	}
-	finish<T>(p, acc, out);
+	finish<T>(p, acc, rows, &s.a[0][0][0], min(T::BM, positions - m0));
 }
 
 #define CONV(name, tile)                                                                       \

@@ -117,5 +117,5 @@ template <typename T, int GROUP> __device__ __forceinline__ void outer(const Out
 	float *part = o.part + (i64)blockIdx.z * total * o.cp;
 	epilogue<T>(acc, n0, o.cp, 0,
 		[&](int row) { return r0 + row < total ? part + (i64)(r0 + row) * o.cp : nullptr; },
-		[](float v, int) { return v; });
+		[](float v, int, int) { return v; });
 }

@@ -72,31 +72,28 @@ static __device__ __forceinline__ Axis scatter(int out, int k, int stride, int p
 		from < k ? (k - from + stride - 1) / stride : 0, cls, stride};
 }
 
-// epilogue stores a thread's elements: out(row) is the address of the row's
-// first column, or null; f(value, column) what becomes of a value.
+// epilogue stores a thread's elements: out(row) is the address of the row's first column, or null;
+// f(value, row, column) what becomes of a value, or of its sum with what is there.
 template <typename T, typename Out, typename F>
 static __device__ __forceinline__ void epilogue(const float (&acc)[T::TM][T::TN], int n0, int n, int add, Out out, F f) {
 	bool pairs = n % 2 == 0;
 #pragma unroll
 	for (int i = 0; i < T::TM; i++) {
-		float *p = out(T::row(i / 4) + i % 4);
+		const int row = T::row(i / 4) + i % 4;
+		float *p = out(row);
 		if (!p)
 			continue;
 #pragma unroll
 		for (int j = 0; j < T::TN; j += 2) {
 			int c = n0 + T::col(j / 2);
 			if (pairs && c < n) {
-				float2 v = make_float2(f(acc[i][j], c), f(acc[i][j + 1], c + 1));
-				if (add) {
-					float2 o = *(const float2 *)(p + c);
-					v.x += o.x, v.y += o.y;
-				}
-				*(float2 *)(p + c) = v;
+				float2 o = add ? *(const float2 *)(p + c) : make_float2(0.f, 0.f);
+				*(float2 *)(p + c) = make_float2(f(acc[i][j] + o.x, row, c), f(acc[i][j + 1] + o.y, row, c + 1));
 			} else {
 				if (c < n)
-					store(p + c, f(acc[i][j], c), add);
+					p[c] = f(acc[i][j] + (add ? p[c] : 0.f), row, c);
 				if (c + 1 < n)
-					store(p + c + 1, f(acc[i][j + 1], c + 1), add);
+					p[c + 1] = f(acc[i][j + 1] + (add ? p[c + 1] : 0.f), row, c + 1);
 			}
 		}
 	}
