@@ -5,14 +5,28 @@ import (
 	"voxgrad/device"
 )
 
+// statistics is where those of a tensor's channels go. The running ones may be null.
+type statistics struct {
+	mean, invstd, runMean, runVar driver.Ptr
+	eps, momentum                 float64
+}
+
 // BatchNormStats takes the sums of each block about the block's first row, and puts the
 // blocks' means and squares together in float64.
 func (o *op) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
+	o.stats(statistics{ptr(mean), ptr(invstd), ptr(runMean), ptr(runVar), eps, momentum}, ptr(x), x.Shape)
+}
 
-	l := summed(x.Shape, widthOf(x.C))
-	part := o.doubles(2*x.C, l)
-	o.launch("batchnorm", entry("batchnorm_stats", l.width), l.launch(), part, x, x.Rows(), l.per, x.C, l.tx, l.ty)
-	o.launch("batchnorm", "batchnorm_stats_finish", blocks(x.C, threads), mean, invstd, ptr(runMean), ptr(runVar), part, l.parts, x.Rows(), l.per, eps, momentum)
+func (o *op) stats(to statistics, x driver.Ptr, s device.Shape) {
+	l := summed(s, widthOf(s.C))
+	part := o.doubles(2*s.C, l)
+	o.launch("batchnorm", entry("batchnorm_stats", l.width), l.launch(), part, x, s.Rows(), l.per, s.C, l.tx, l.ty)
+	o.finishStats(to, s.C, part, l.parts, s.Rows(), l.per, l.parts)
+}
+
+// finishStats puts parts together: of each chunk of them, per rows of so many in all.
+func (o *op) finishStats(to statistics, c int, part driver.Ptr, parts, rows, per, chunk int) {
+	o.launch("batchnorm", "batchnorm_stats_finish", blocks(c, threads), to.mean, to.invstd, to.runMean, to.runVar, part, parts, rows, per, chunk, to.eps, to.momentum)
 }
 
 // BatchNormInvStd works in float64.
@@ -29,13 +43,10 @@ func (o *op) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
 // BatchNormGrad takes both sums in one pass and applies them in another; see
 // kernels/batchnorm_grad.cu.
 func (o *op) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, invstd device.Tensor, fixed bool) {
-
-	l := summed(x.Shape, widthOf(x.C))
 	var part driver.Ptr
 	parts := 0
 	if !fixed || dgamma.Mode != device.Skip || dbeta.Mode != device.Skip {
-		part, parts = o.doubles(2*x.C, l), l.parts
-		o.launch("batchnorm_grad", entry("batchnorm_grad_sums", l.width), l.launch(), part, dy, x, mean, x.Rows(), l.per, x.C, l.tx, l.ty)
+		part, parts = o.gradSums(ptr(dy), ptr(x), ptr(mean), x.Shape)
 	}
 	factors := o.workspace(3 * x.C)
 	o.launch("batchnorm_grad", "batchnorm_grad_finish", blocks(x.C, threads),
@@ -43,7 +54,15 @@ func (o *op) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, in
 	if dx.Mode == device.Skip {
 		return
 	}
-	l = streamed(x.Shape, l.width)
+	l := streamed(x.Shape, widthOf(x.C))
 	o.launch("batchnorm_grad", entry("batchnorm_grad_apply", l.width), l.launch(),
 		dx, dy, x, mean, factors, x.Rows(), l.per, x.C, l.tx, l.ty, dx.Mode == device.Add)
+}
+
+// gradSums are parts of Σ dy and, behind them, of Σ dy·(x − mean).
+func (o *op) gradSums(dy, x, mean driver.Ptr, s device.Shape) (part driver.Ptr, parts int) {
+	l := summed(s, widthOf(s.C))
+	part = o.doubles(2*s.C, l)
+	o.launch("batchnorm_grad", entry("batchnorm_grad_sums", l.width), l.launch(), part, dy, x, mean, s.Rows(), l.per, s.C, l.tx, l.ty)
+	return part, l.parts
 }

@@ -1,31 +1,251 @@
 package cuda
 
-import "voxgrad/device"
+import (
+	"voxgrad/cuda/driver"
+	"voxgrad/device"
+)
 
-// composer makes the tensors of a composition in workspaces.
-type composer struct{ *op }
-
-func (c composer) Alloc(s device.Shape) device.Tensor {
-	return device.Tensor{Shape: s, Mem: &buffer{owner: c.b, ptr: c.workspace(s.Len()), n: s.Len()}}
+// catConv is one call of CatConv, CatConvGrad or CatConvStats. The normalisation is folded into the weights, with a row of
+// constants for each presence of a voxel's neighbours (kernels/catconv.cu), so that each source is convolved as it
+// is into the same output. An upsampled source is convolved on its own grid: behind a transposed convolution with composite
+// weights (kernels/composite.cu), a trilinear one tap by tap (kernels/trilinear.cu).
+type catConv struct {
+	*op
+	in   []device.Source
+	n    device.Normalization
+	z    device.Shape // of the concatenation
+	cout int
+	w    driver.Ptr
+	from []int // first channel of each source in z
 }
 
-// Free does nothing: workspaces end with the call.
-func (c composer) Free(device.Tensor) {}
+const taps3 = 27
 
-func (o *op) composed() device.Composed { return device.Composed{On: composer{o}} }
-
-// CatConvStats makes the concatenation.
-func (o *op) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMean, runVar device.Tensor, eps, momentum float64) {
-	o.composed().CatConvStats(mean, invstd, in, runMean, runVar, eps, momentum)
+func (o *op) newCatConv(in []device.Source, n device.Normalization, w device.Tensor) *catConv {
+	c := &catConv{op: o, in: in, n: n, z: device.CatShape(in), cout: w.C, w: ptr(w)}
+	at := 0
+	for _, s := range in {
+		c.from = append(c.from, at)
+		at += s.Out().C
+	}
+	return c
 }
 
-// CatConv makes the normalised concatenation.
+// channels is the number of channels that source i has in z.
+func (c *catConv) channels(i int) int { return c.in[i].Out().C }
+
+// scaled is source i's part of the weights, times the norm's factors.
+func (c *catConv) scaled(i int) part {
+	return part{all: c.z.C, from: c.from[i], cut: c.cout, gamma: ptr(c.n.Gamma), invstd: ptr(c.n.InvStd)}
+}
+
+// composite reports whether a source is convolved with composite weights: where there are few voxels and many channels, these cost more
+// than they save, and the upsampled tensor, a small one, is made.
+func composite(s device.Source) bool {
+	const saved = taps3 - 8 // taps of each fine voxel
+	return s.Up == device.Transposed && saved*s.Out().Rows() >= 3*8*taps3*s.X.C/2
+}
+
+// plain is source i as a tensor: itself, or made in a workspace.
+func (c *catConv) plain(i int) driver.Ptr {
+	s := c.in[i]
+	if s.Up == device.AsIs {
+		return ptr(s.X)
+	}
+	u := c.workspace(s.Out().Len())
+	c.multiply(product{y: u, x: ptr(s.X), w: ptr(s.W), bias: ptr(s.B), in: s.X.Shape, out: s.Out(), win: device.ConvT2x2x2, scattered: true})
+	return u
+}
+
+// table is what every voxel gets that does not depend on a source: [64][cout].
+func (c *catConv) table(bias driver.Ptr) driver.Ptr {
+	taps := c.workspace(2 * len(c.in) * taps3 * c.cout)
+	for i, s := range c.in {
+		up := driver.Ptr(0)
+		if composite(s) {
+			up = ptr(s.B)
+		}
+		l := driver.Launch{Grid: driver.Dim{X: ceil(c.cout, 32), Y: taps3, Z: 1}, Block: driver.D1(threads)}
+		c.launch("catconv", "catconv_taps", l, taps+driver.Ptr(8*i*taps3*c.cout), c.w, c.n.Gamma, c.n.Beta, c.n.Mean, c.n.InvStd, up,
+			c.z.C, c.from[i], c.channels(i), c.cout)
+	}
+	t := c.workspace(64 * c.cout)
+	c.launch("catconv", "catconv_table", PerElement(64*c.cout, 1), t, taps, bias, len(c.in), c.cout)
+	return t
+}
+
+// CatConv takes the upsampled sources first and applies the activation with the last one.
 func (o *op) CatConv(y device.Tensor, in []device.Source, n device.Normalization, w, bias device.Tensor, act device.Act) {
-	o.composed().CatConv(y, in, n, w, bias, act)
+	c := o.newCatConv(in, n, w)
+	table := c.table(ptr(bias))
+	order := c.order()
+	for k, i := range order {
+		s := in[i]
+		p := product{y: ptr(y), x: ptr(s.X), w: c.w, part: c.scaled(i), in: s.X.Shape, out: y.Shape, win: device.Conv3x3x3,
+			add: k > 0, relu: k == len(order)-1 && act == device.ReLU}
+		if k == 0 {
+			p.bias, p.table = table, true
+		}
+		switch {
+		case s.Up == device.Trilinear:
+			c.trilinear(i, p)
+			continue
+		case composite(s):
+			p.w, p.part, p.win, p.scattered = c.compositeWeights(i), part{}, window4, true
+		case s.Up == device.Transposed:
+			p.x, p.in = c.plain(i), s.Out()
+		}
+		c.multiply(p)
+	}
 }
 
-// CatConvGrad makes the concatenation and its normalised form again, so that nothing of them is kept
-// between the forward and the reverse pass.
+// order is the sources, upsampled ones first.
+func (c *catConv) order() []int {
+	var up, plain []int
+	for i, s := range c.in {
+		if s.Up != device.AsIs {
+			up = append(up, i)
+		} else {
+			plain = append(plain, i)
+		}
+	}
+	return append(up, plain...)
+}
+
+// CatConvStats makes no upsampled tensor: the sums of a transposed convolution are taken tile by tile where it is computed, those
+// of a trilinear interpolation U are Σ x·UᵀUx.
+func (o *op) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMean, runVar device.Tensor, eps, momentum float64) {
+	at := func(t device.Tensor, c int) driver.Ptr {
+		if t.None() {
+			return 0
+		}
+		return ptr(t) + driver.Ptr(4*c)
+	}
+	from := 0
+	for _, s := range in {
+		u := s.Out()
+		to := statistics{at(mean, from), at(invstd, from), at(runMean, from), at(runVar, from), eps, momentum}
+		switch s.Up {
+		case device.AsIs:
+			o.stats(to, ptr(s.X), u)
+		case device.Trilinear:
+			o.trilinearStats(to, ptr(s.X), s.X.Shape)
+		case device.Transposed:
+			p := product{x: ptr(s.X), w: ptr(s.W), bias: ptr(s.B), in: s.X.Shape, out: u, win: device.ConvT2x2x2, scattered: true}
+			p.moments = 1 // any: the geometry does not depend on it but in being there
+			g := p.geometry()
+			parts := g.launch.Grid.X * g.launch.Grid.Z
+			p.moments = o.workspace(4 * u.C * parts)
+			o.multiply(p)
+			o.finishStats(to, u.C, p.moments, parts, s.X.Rows(), g.tile.rows, g.launch.Grid.X)
+		}
+		from += u.C
+	}
+}
+
+// catGrad is what CatConvGrad has of the whole.
+type catGrad struct {
+	*catConv
+	g      device.CatConvGrads
+	dy     driver.Ptr
+	s      device.Shape // of dy
+	taps   driver.Ptr   // Σ dy of the voxels whose tap is inside, in float64: [27][cout]
+	fixed  bool
+	needR  bool // whether sums of z and dy are wanted
+	passes bool // whether a source takes a gradient from the statistics
+}
+
+// sourceSums are Σ z·dy of a source, at t·rt + c·rc + o, without the bias up of its transposed convolution, and what follows from them.
+type sourceSums struct {
+	r, up  driver.Ptr
+	rt, rc int
+
+	shift, scale driver.Ptr // the statistics pass shift[c] + scale[c]·z on to z; null where they are fixed
+	passed       driver.Ptr // the same and α·dbeta, in float64
+}
+
+// CatConvGrad takes the sums of each source first, of which the gradients of weights and norm are made.
 func (o *op) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.Source, n device.Normalization, w device.Tensor, fixed bool) {
-	o.composed().CatConvGrad(g, dy, in, n, w, fixed)
+	c := &catGrad{catConv: o.newCatConv(in, n, w), g: g, dy: ptr(dy), s: dy.Shape, fixed: fixed}
+	for _, s := range g.In {
+		c.passes = c.passes || !fixed && (s.X.Mode != device.Skip || s.W.Mode != device.Skip || s.B.Mode != device.Skip)
+	}
+	c.needR = g.W.Mode != device.Skip || g.Gamma.Mode != device.Skip || c.passes
+	c.taps = c.tapSums()
+	for i, s := range in {
+		switch {
+		case s.Up == device.Trilinear:
+			c.gradTrilinear(i)
+		case composite(s):
+			c.gradComposite(i)
+		default:
+			c.gradPlain(i)
+		}
+	}
+}
+
+// tapSums also is the bias's gradient.
+func (c *catGrad) tapSums() driver.Ptr {
+	whole, wholes := c.columnParts(c.dy, c.s)
+	face := c.s.N * max(c.s.D*c.s.H, c.s.D*c.s.W, c.s.H*c.s.W)
+	parts := ceil(face, minShare)
+	part := c.workspace((taps3 - 1) * parts * c.cout)
+	l := driver.Launch{Grid: driver.Dim{X: parts, Y: taps3 - 1, Z: ceil(c.cout, threads)}, Block: driver.D1(threads)}
+	c.launch("tapsums", "border_sums", l, part, c.dy, c.s.N, c.s.D, c.s.H, c.s.W, c.cout, minShare)
+	taps := c.workspace(2 * taps3 * c.cout)
+	c.launch("tapsums", "tap_sums", blocks(c.cout, threads), taps, c.g.B, c.g.B.Mode == device.Add, whole, wholes, part, parts, c.cout)
+	return taps
+}
+
+// parameters makes the gradients of weights and norm, and what the statistics pass on.
+func (c *catGrad) parameters(i int, s *sourceSums) {
+	n := c.channels(i)
+	shift, scale, passed := c.workspace(n), c.workspace(n), c.workspace(6*n)
+	dg, db := c.g.Gamma, c.g.Beta
+	c.launch("catconv", "catconv_affine", blocks(n, threads), dg, dg.Mode == device.Add, db, db.Mode == device.Add, shift, scale, passed,
+		s.r, c.taps, s.up, c.w, c.n.Gamma, c.n.Mean, c.n.InvStd, s.rt, s.rc, c.z.C, c.from[i], c.cout, float64(c.z.Rows()), c.fixed)
+	s.passed = passed
+	if c.passes {
+		s.shift, s.scale = shift, scale
+	}
+	if dw := c.g.W; dw.Mode != device.Skip {
+		c.launch("catconv", "catconv_grad_w", PerElement(taps3*n*c.cout, 1), dw, s.r, c.taps, s.up, c.n.Gamma, c.n.Beta, c.n.Mean, c.n.InvStd,
+			s.rt, s.rc, c.z.C, c.from[i], n, c.cout, dw.Mode == device.Add)
+	}
+}
+
+// gradPlain is a source as it is, or one that is made.
+func (c *catGrad) gradPlain(i int) {
+	s, g, n := c.in[i], c.g.In[i], c.channels(i)
+	u := c.plain(i)
+	sums := sourceSums{rt: n * c.cout, rc: c.cout}
+	if c.needR {
+		sums.r = c.workspace(taps3 * n * c.cout)
+		c.outer(outer{dw: sums.r, gathered: u, plain: c.dy, g: s.Out(), p: c.s, win: device.Conv3x3x3})
+	}
+	c.parameters(i, &sums)
+	if g.X.Mode == device.Skip && g.W.Mode == device.Skip && g.B.Mode == device.Skip {
+		return
+	}
+	p := product{y: into(g.X), x: c.dy, w: c.w, part: c.scaled(i), in: c.s, out: s.Out(), win: device.Conv3x3x3, scattered: true, swapped: true,
+		add: g.X.Mode == device.Add}
+	if c.passes {
+		p.bias, p.z, p.zscale = sums.shift, u, sums.scale
+	}
+	if s.Up == device.AsIs {
+		c.multiply(p)
+		return
+	}
+	p.y, p.add = c.workspace(s.Out().Len()), false
+	c.multiply(p)
+	du := p.y
+	if g.X.Mode != device.Skip {
+		c.multiply(product{y: into(g.X), x: du, w: ptr(s.W), in: s.Out(), out: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.X.Mode == device.Add})
+	}
+	if g.W.Mode != device.Skip {
+		c.outer(outer{dw: into(g.W), gathered: du, plain: ptr(s.X), g: s.Out(), p: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.W.Mode == device.Add})
+	}
+	if g.B.Mode != device.Skip {
+		c.columnSums(into(g.B), du, s.Out(), g.B.Mode == device.Add)
+	}
 }

@@ -285,12 +285,18 @@ func (o *op) outer(g outer) {
 
 // columnSums adds up the rows of x.
 func (o *op) columnSums(sum, x driver.Ptr, s device.Shape, add bool) {
+	part, parts := o.columnParts(x, s)
+	o.launch("conv_grad", "column_finish", blocks(ceil(s.C, threads/32), threads), sum, part, parts, s.C, add)
+}
+
+// columnParts are sums over shares of the rows of x.
+func (o *op) columnParts(x driver.Ptr, s device.Shape) (part driver.Ptr, parts int) {
 	share := max(minShare, ceil(s.Rows(), maxParts))
-	parts := ceil(s.Rows(), share)
-	work := o.workspace(parts * s.C)
+	parts = ceil(s.Rows(), share)
+	part = o.workspace(parts * s.C)
 	l := driver.Launch{Grid: driver.Dim{X: parts, Y: ceil(s.C, threads), Z: 1}, Block: driver.D1(threads)}
-	o.launch("conv_grad", "column_sums", l, work, x, s.Rows(), s.C, share)
-	o.launch("conv_grad", "column_finish", blocks(ceil(s.C, threads/32), threads), sum, work, parts, s.C, add)
+	o.launch("conv_grad", "column_sums", l, part, x, s.Rows(), s.C, share)
+	return part, parts
 }
 
 // divider divides numbers below 2³¹ by a constant with a multiplication.

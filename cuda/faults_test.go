@@ -43,6 +43,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_grad", "grad_flat_slim", grad, "border one voxel wider", border, "setp.gt.u32", 4, 0},
 		{"conv_grad", "column_sums", grad, "barrier left out", barrier, "", 1, 0},
 		{"conv_grad", "grad_finish", grad, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 9, 0},
+		{"conv_parts", "conv_parts", conv, "a part taken away", regexp.MustCompile(`add\.f32`), "sub.f32", 6, 0},
 		{"conv_pack", "pack_weights", conv, "a comparison the other way", regexp.MustCompile(`setp\.(lt|ge)\.s32`), "setp.gt.s32", 2, 1}, // rows beyond the channels are in TestConvTiles alone
 		{"relu", "relu_grad", []string{"ReLUGrad"}, "ReLU turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.lt.f32", 3, 0},
 		{"batchnorm", "batchnorm_stats_v4", []string{"BatchNormStats"}, "barrier left out", barrier, "", 1, 0},

@@ -5,7 +5,7 @@
 // rows in fp32, of values from which the block's first one was subtracted, and these
 // sums in double; a tree over the block and one pair of doubles per channel and
 // block follow. 4 bytes read per element; shared memory 4 KiB (v1) or 16 KiB (v4).
-// batchnorm_stats_finish: a block per channel adds the pairs, 16 bytes read each; 64 bytes of shared memory.
+// batchnorm_stats_finish, batchnorm_squares_finish: a block per channel adds the pairs, 16 bytes read each; 64 bytes of shared memory.
 // batchnorm_apply: 8 rows a thread; 8 bytes moved per element, no shared memory.
 // batchnorm_invstd: a thread per channel, 8 bytes moved, no shared memory.
 #include "columns.cuh"
@@ -58,15 +58,26 @@ static __device__ __forceinline__ void batchnorm_stats(double *part, const float
 
 BOTH_WIDTHS(batchnorm_stats, (double *part, const float *x, i64 all, int per, int c, int tx, int ty), (part, x, all, per, c, tx, ty))
 
-// run_mean and run_var may be null.
+// update moves running statistics, which may be null, towards those of all rows.
+static __device__ __forceinline__ void update(float *run_mean, float *run_var, int c, double mu, double variance, i64 all, double momentum) {
+	if (!run_mean)
+		return;
+	double unbiased = all > 1 ? variance * ((double)all / (double)(all - 1)) : variance;
+	run_mean[c] = (float)((1 - momentum) * run_mean[c] + momentum * mu);
+	run_var[c] = (float)((1 - momentum) * run_var[c] + momentum * unbiased);
+}
+
+// run_mean and run_var may be null. The parts are those of parts/chunk tensors of so many rows, one behind the other, per rows a part and what is
+// left in the last one.
 extern "C" __global__ void __launch_bounds__(256)
-	batchnorm_stats_finish(float *mean, float *invstd, float *run_mean, float *run_var, const double *part, int parts, i64 all, int per, double eps, double momentum) {
+	batchnorm_stats_finish(float *mean, float *invstd, float *run_mean, float *run_var, const double *part, int parts, i64 rows, int per, int chunk, double eps, double momentum) {
 	int c = blockIdx.x;
+	i64 all = rows * (parts / chunk);
 	const double *m = part + (i64)c * parts, *squares = m + (i64)gridDim.x * parts;
 	double origin = m[0], s = 0, q = 0;
 #pragma unroll 1
 	for (int i = threadIdx.x; i < parts; i += 256) {
-		double n = (double)min((i64)per, all - (i64)i * per), d = m[i] - origin;
+		double n = (double)min((i64)per, rows - (i64)(i % chunk) * per), d = m[i] - origin;
 		s += n * d;
 		q += squares[i] + n * d * d;
 	}
@@ -79,11 +90,29 @@ extern "C" __global__ void __launch_bounds__(256)
 		variance = 0;
 	mean[c] = (float)mu;
 	invstd[c] = (float)inverse_deviation(variance, eps);
-	if (!run_mean)
+	update(run_mean, run_var, c, mu, variance, all, momentum);
+}
+
+// The statistics of Ux, of all rows, whose mean is that of x, from the parts of batchnorm_grad_sums for q = UᵀU(x − mean) and x: Σq, which is
+// Σ(Ux − mean), and behind it Σq·(x − mean), which is Σ(Ux − mean)².
+extern "C" __global__ void __launch_bounds__(256)
+	batchnorm_squares_finish(const float *mean, float *invstd, float *run_mean, float *run_var, const double *part, int parts, i64 all, double eps, double momentum) {
+	int c = blockIdx.x;
+	double s = 0, q = 0;
+#pragma unroll 1
+	for (int i = threadIdx.x; i < parts; i += 256) {
+		s += part[(i64)c * parts + i];
+		q += part[(i64)(gridDim.x + c) * parts + i];
+	}
+	s = block_sum<256>(s);
+	q = block_sum<256>(q);
+	if (threadIdx.x > 0)
 		return;
-	double unbiased = all > 1 ? variance * ((double)all / (double)(all - 1)) : variance;
-	run_mean[c] = (float)((1 - momentum) * run_mean[c] + momentum * mu);
-	run_var[c] = (float)((1 - momentum) * run_var[c] + momentum * unbiased);
+	double d = s / all, variance = q / all - d * d;
+	if (variance < 0) // rounding; a NaN stays
+		variance = 0;
+	invstd[c] = (float)inverse_deviation(variance, eps);
+	update(run_mean, run_var, c, mean[c] + d, variance, all, momentum);
 }
 
 extern "C" __global__ void __launch_bounds__(256) batchnorm_invstd(float *invstd, const float *variance, int c, double eps) {
