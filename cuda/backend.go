@@ -34,6 +34,7 @@ type options struct {
 	limit    int64
 	exact    bool
 	stepwise bool
+	taps     int // bytes; see catConv.samples
 }
 
 // Option changes a Backend made by New.
@@ -56,6 +57,7 @@ func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 // An error means that the device cannot run the kernels; d is then still open.
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
 	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, source: kernels.Source}
+	b.opt.taps = 512 << 20
 	b.opt.stepwise = os.Getenv("CUDA_LAUNCH_BLOCKING") == "1"
 	b.Ops = b.run
 	for _, o := range opts {

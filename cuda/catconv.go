@@ -1,6 +1,8 @@
 package cuda
 
 import (
+	"slices"
+
 	"voxgrad/cuda/driver"
 	"voxgrad/device"
 )
@@ -146,13 +148,14 @@ func (o *op) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMea
 // catGrad is what CatConvGrad has of the whole.
 type catGrad struct {
 	*catConv
-	g      device.CatConvGrads
-	dy     driver.Ptr
-	s      device.Shape // of dy
-	taps   driver.Ptr   // Σ dy of the voxels whose tap is inside, in float64: [27][cout]
-	fixed  bool
-	needR  bool // whether sums of z and dy are wanted
-	passes bool // whether a source takes a gradient from the statistics
+	g       device.CatConvGrads
+	dy      driver.Ptr
+	s       device.Shape // of dy
+	columns columnParts  // of dy
+	taps    driver.Ptr   // Σ dy of the voxels whose tap is inside, in float64: [27][cout]
+	fixed   bool
+	needR   bool // whether sums of z and dy are wanted
+	passes  bool // whether a source takes a gradient from the statistics
 }
 
 // sourceSums are Σ z·dy of a source, at t·rt + c·rc + o, without the bias up of its transposed convolution, and what follows from them.
@@ -164,15 +167,18 @@ type sourceSums struct {
 	passed       driver.Ptr // the same and α·dbeta, in float64
 }
 
-// CatConvGrad takes the sums of each source first, of which the gradients of weights and norm are made.
+// CatConvGrad takes the sums of each source first, of which the gradients of weights and norm are made. A source as it
+// is comes before the upsampled ones: its sums make those of dy's columns on the way.
 func (o *op) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.Source, n device.Normalization, w device.Tensor, fixed bool) {
 	c := &catGrad{catConv: o.newCatConv(in, n, w), g: g, dy: ptr(dy), s: dy.Shape, fixed: fixed}
 	for _, s := range g.In {
 		c.passes = c.passes || !fixed && (s.X.Mode != device.Skip || s.W.Mode != device.Skip || s.B.Mode != device.Skip)
 	}
 	c.needR = g.W.Mode != device.Skip || g.Gamma.Mode != device.Skip || c.passes
-	c.taps = c.tapSums()
-	for i, s := range in {
+	order := c.order()
+	slices.Reverse(order)
+	for _, i := range order {
+		s := in[i]
 		switch {
 		case s.Up == device.Trilinear:
 			c.gradTrilinear(i)
@@ -185,20 +191,24 @@ func (o *op) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.So
 }
 
 // tapSums also is the bias's gradient.
-func (c *catGrad) tapSums() driver.Ptr {
-	whole, wholes := c.columnParts(c.dy, c.s)
+func (c *catGrad) tapSums() {
+	if c.columns.n == 0 {
+		c.columns = c.columnParts(c.dy, c.s)
+	}
 	face := c.s.N * max(c.s.D*c.s.H, c.s.D*c.s.W, c.s.H*c.s.W)
 	parts := ceil(face, minShare)
 	part := c.workspace((taps3 - 1) * parts * c.cout)
 	l := driver.Launch{Grid: driver.Dim{X: parts, Y: taps3 - 1, Z: ceil(c.cout, threads)}, Block: driver.D1(threads)}
 	c.launch("tapsums", "border_sums", l, part, c.dy, c.s.N, c.s.D, c.s.H, c.s.W, c.cout, minShare)
-	taps := c.workspace(2 * taps3 * c.cout)
-	c.launch("tapsums", "tap_sums", blocks(c.cout, threads), taps, c.g.B, c.g.B.Mode == device.Add, whole, wholes, part, parts, c.cout)
-	return taps
+	c.taps = c.workspace(2 * taps3 * c.cout)
+	c.launch("tapsums", "tap_sums", blocks(c.cout, threads), c.taps, c.g.B, c.g.B.Mode == device.Add, c.columns.at, c.columns.n, part, parts, c.cout)
 }
 
 // parameters makes the gradients of weights and norm, and what the statistics pass on.
 func (c *catGrad) parameters(i int, s *sourceSums) {
+	if c.taps == 0 {
+		c.tapSums()
+	}
 	n := c.channels(i)
 	shift, scale, passed := c.workspace(n), c.workspace(n), c.workspace(6*n)
 	dg, db := c.g.Gamma, c.g.Beta
@@ -221,7 +231,11 @@ func (c *catGrad) gradPlain(i int) {
 	sums := sourceSums{rt: n * c.cout, rc: c.cout}
 	if c.needR {
 		sums.r = c.workspace(taps3 * n * c.cout)
-		c.outer(outer{dw: sums.r, gathered: u, plain: c.dy, g: s.Out(), p: c.s, win: device.Conv3x3x3})
+		sum := outer{dw: sums.r, gathered: u, plain: c.dy, g: s.Out(), p: c.s, win: device.Conv3x3x3}
+		if c.columns.n == 0 {
+			sum.columns = &c.columns
+		}
+		c.outer(sum)
 	}
 	c.parameters(i, &sums)
 	if g.X.Mode == device.Skip && g.W.Mode == device.Skip && g.B.Mode == device.Skip {

@@ -32,15 +32,24 @@ func (o *op) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParam
 	o.multiply(p)
 }
 
-// ConvGradW gathers x.
+// ConvGradW gathers x, and finds the bias's gradient on its way through dy.
 func (o *op) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	xp, dyp, dwp, dbp := ptr(x), ptr(dy), into(dw), into(db)
+	var columns columnParts
 	if dw.Mode != device.Skip {
-		o.outer(outer{dw: dwp, gathered: xp, plain: dyp, g: x.Shape, p: dy.Shape, win: win, add: dw.Mode == device.Add})
+		g := outer{dw: dwp, gathered: xp, plain: dyp, g: x.Shape, p: dy.Shape, win: win, add: dw.Mode == device.Add}
+		if db.Mode != device.Skip {
+			g.columns = &columns
+		}
+		o.outer(g)
 	}
-	if db.Mode != device.Skip {
-		o.columnSums(dbp, dyp, dy.Shape, db.Mode == device.Add)
+	if db.Mode == device.Skip {
+		return
 	}
+	if columns.n == 0 {
+		columns = o.columnParts(dyp, dy.Shape)
+	}
+	o.finishColumns(dbp, columns, dy.C, db.Mode == device.Add)
 }
 
 // ConvT scatters x.
@@ -223,6 +232,7 @@ type outer struct {
 	win                 device.ConvParams
 	swapped             bool // the gathered tensor's channels are dw's output channels
 	add                 bool
+	columns             *columnParts // gets those of the plain tensor; may be nil
 }
 
 // Shares of the voxels are chosen from the shapes alone so that the blocks fill a large card once: more parts are
@@ -270,7 +280,12 @@ func (o *op) outer(g outer) {
 	}
 	d, h, w := dividing(g.p.D), dividing(g.p.H), dividing(g.p.W)
 	l := driver.Launch{Grid: driver.Dim{X: ceil(rows, t.rows), Y: ceil(g.p.C, t.cols), Z: parts}, Block: driver.D1(t.threads)}
-	o.launch("conv_grad", kernel+t.name, l, work, g.gathered, g.plain, g.g.D, g.g.H, g.g.W, g.g.C,
+	var columns driver.Ptr
+	if g.columns != nil {
+		columns = o.workspace(parts * g.p.C)
+		*g.columns = columnParts{columns, parts}
+	}
+	o.launch("conv_grad", kernel+t.name, l, work, columns, g.gathered, g.plain, g.g.D, g.g.H, g.g.W, g.g.C,
 		voxels, g.p.D, g.p.H, g.p.W, g.p.C, g.win.K, g.win.Stride, g.win.Pad, share,
 		d.mul, h.mul, w.mul, d.shift, h.shift, w.shift)
 	if work == g.dw {
@@ -285,18 +300,26 @@ func (o *op) outer(g outer) {
 
 // columnSums adds up the rows of x.
 func (o *op) columnSums(sum, x driver.Ptr, s device.Shape, add bool) {
-	part, parts := o.columnParts(x, s)
-	o.launch("conv_grad", "column_finish", blocks(ceil(s.C, threads/32), threads), sum, part, parts, s.C, add)
+	o.finishColumns(sum, o.columnParts(x, s), s.C, add)
 }
 
-// columnParts are sums over shares of the rows of x.
-func (o *op) columnParts(x driver.Ptr, s device.Shape) (part driver.Ptr, parts int) {
+// columnParts are sums over shares of a tensor's rows: n of them, of all channels each.
+type columnParts struct {
+	at driver.Ptr
+	n  int
+}
+
+func (o *op) columnParts(x driver.Ptr, s device.Shape) columnParts {
 	share := max(minShare, ceil(s.Rows(), maxParts))
-	parts = ceil(s.Rows(), share)
-	part = o.workspace(parts * s.C)
-	l := driver.Launch{Grid: driver.Dim{X: parts, Y: ceil(s.C, threads), Z: 1}, Block: driver.D1(threads)}
-	o.launch("conv_grad", "column_sums", l, part, x, s.Rows(), s.C, share)
-	return part, parts
+	parts := columnParts{n: ceil(s.Rows(), share)}
+	parts.at = o.workspace(parts.n * s.C)
+	l := driver.Launch{Grid: driver.Dim{X: parts.n, Y: ceil(s.C, threads), Z: 1}, Block: driver.D1(threads)}
+	o.launch("conv_grad", "column_sums", l, parts.at, x, s.Rows(), s.C, share)
+	return parts
+}
+
+func (o *op) finishColumns(sum driver.Ptr, p columnParts, c int, add bool) {
+	o.launch("conv_grad", "column_finish", blocks(ceil(c, threads/32), threads), sum, p.at, p.n, c, add)
 }
 
 // divider divides numbers below 2³¹ by a constant with a multiplication.

@@ -73,7 +73,7 @@ func TestLastShareBeyond32Bits(t *testing.T) {
 	at := func(t device.Tensor) driver.Ptr { return t.Mem.(*buffer).ptr }
 	d := dividing(2)
 	o.launch("conv_grad", "grad_flat_square", driver.Launch{Grid: driver.Dim{X: cg / 32, Y: 1, Z: 2}, Block: driver.D1(square.threads)},
-		at(part), at(g), at(p), 2, 2, 2, cg, rows, 2, 2, 2, 1, 1, 1, 0, share, d.mul, d.mul, d.mul, d.shift, d.shift, d.shift)
+		at(part), driver.Ptr(0), at(g), at(p), 2, 2, 2, cg, rows, 2, 2, 2, 1, 1, 1, 0, share, d.mul, d.mul, d.mul, d.shift, d.shift, d.shift)
 	o.end()
 	require.NoError(t, b.Sync())
 	got := make([]float32, 64)

@@ -61,6 +61,25 @@ func (c counted) transposed(ch int) {
 	c.ConvTGradW(c.into(ws, device.Set), c.into(device.Vec(ch), device.Set), x, dy, device.ConvT2x2x2)
 }
 
+// sources is the way up, with a convolution as it is.
+func (c counted) sources(up device.Upsampling, ch int) {
+	fine := device.Shape{N: 1, D: 8, H: 8, W: 16, C: ch}
+	coarse := device.Source{X: c.x(device.Shape{N: 1, D: 4, H: 4, W: 8, C: ch}), Up: up}
+	dx := device.SourceGrad{X: c.into(coarse.X.Shape, device.Set)}
+	if up == device.Transposed {
+		coarse.W, coarse.B = c.x(device.Weights(2, ch, ch)), c.vec(ch)
+		dx.W, dx.B = c.into(coarse.W.Shape, device.Set), c.into(device.Vec(ch), device.Set)
+	}
+	in := []device.Source{coarse, {X: c.x(fine)}}
+	v, w := device.Vec(2*ch), device.Weights(3, 2*ch, ch)
+	n := device.Normalization{Gamma: c.x(v), Beta: c.x(v), Mean: c.x(v), InvStd: c.x(v)}
+	c.CatConvStats(n.Mean, n.InvStd, in, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+	c.CatConv(c.x(fine), in, n, c.x(w), c.vec(ch), device.ReLU)
+	g := device.CatConvGrads{In: []device.SourceGrad{dx, {X: c.into(fine, device.Set)}}, Gamma: c.into(v, device.Set), Beta: c.into(v, device.Set),
+		W: c.into(w, device.Set), B: c.into(device.Vec(ch), device.Set)}
+	c.CatConvGrad(g, c.x(fine), in, n, c.x(w), false)
+}
+
 func (c counted) streaming(ch int) {
 	s := device.Shape{N: 1, D: 6, H: 8, W: 10, C: ch}
 	half, double := device.Pooled(s), device.Upsampled(s)
@@ -154,6 +173,9 @@ func TestCounts(t *testing.T) {
 		{"conv 17→24", func(c counted) { c.convolution(17, 24) }},
 		{"conv 5→3", func(c counted) { c.convolution(5, 3) }},
 		{"convt 24", func(c counted) { c.transposed(24) }},
+		{"up conv 8", func(c counted) { c.sources(device.Transposed, 8) }},
+		{"up tri 8", func(c counted) { c.sources(device.Trilinear, 8) }},
+		{"up tri 3", func(c counted) { c.sources(device.Trilinear, 3) }},
 		{"streaming 24", func(c counted) { c.streaming(24) }},
 		{"streaming 3", func(c counted) { c.streaming(3) }},
 		{"imaging 1", func(c counted) { c.imaging(1) }},

@@ -31,6 +31,7 @@ func TestPlantedFaults(t *testing.T) {
 		t.Skip("short")
 	}
 	conv, grad := []string{"Conv", "ConvGradX", "ConvT"}, []string{"ConvGradW", "ConvTGradW"}
+	cat, catGrad, stats := []string{"CatConv"}, []string{"CatConvGrad"}, []string{"CatConvStats"}
 	barrier := regexp.MustCompile(`bar\.sync\s+0;`)
 	border := regexp.MustCompile(`setp\.(lt|ge)\.u32`)
 	add64, div64, sub32 := regexp.MustCompile(`add\.f64`), regexp.MustCompile(`div\.rn\.f64`), regexp.MustCompile(`sub\.f32`)
@@ -45,6 +46,26 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_grad", "grad_finish", grad, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 9, 0},
 		{"conv_parts", "conv_parts", conv, "a part taken away", regexp.MustCompile(`add\.f32`), "sub.f32", 6, 0},
 		{"conv_pack", "pack_weights", conv, "a comparison the other way", regexp.MustCompile(`setp\.(lt|ge)\.s32`), "setp.gt.s32", 2, 1}, // rows beyond the channels are in TestConvTiles alone
+		{"catconv", "catconv_taps", cat, "a product turned round", regexp.MustCompile(`fma\.rn\.f64`), "mul.rn.f64", 1, 1},
+		{"catconv", "catconv_table", cat, "the wrong neighbours", regexp.MustCompile(`shr\.u32`), "shl.b32", 2, 0},
+		{"catconv", "catconv_affine", catGrad, "a quotient turned round", div64, "mul.rn.f64", 2, 0},
+		{"catconv", "catconv_grad_w", catGrad, "a sum turned round", add64, "sub.f64", 2, 0},
+		{"tapsums", "border_sums", catGrad, "barrier left out", barrier, "", 1, 0},
+		{"tapsums", "border_sums", catGrad, "another extent", regexp.MustCompile(`div\.u32`), "rem.u32", 3, 0},
+		{"tapsums", "tap_sums", catGrad, "a sum turned round", add64, "sub.f64", 3, 0},
+		{"composite", "composite_weights", cat, "an edge not minded", regexp.MustCompile(`setp\.(lt|gt)\.u32`), "setp.le.u32", 3, 0},
+		{"composite", "composite_taps", catGrad, "another position", regexp.MustCompile(`sub\.s32`), "add.s32", 3, 0},
+		{"composite", "up_turned", catGrad, "another channel", regexp.MustCompile(`rem\.s32`), "div.s32", 2, 0},
+		{"composite", "up_row", catGrad, "barrier left out", barrier, "", 2, 1}, // block_sum's first
+		{"composite", "up_grad_w", catGrad, "a sum turned round", add64, "sub.f64", 2, 0},
+		{"composite", "up_grad_b", catGrad, "a sum turned round", add64, "sub.f64", 3, 1},
+		{"trilinear", "tri_combine_v1", cat, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0},
+		{"trilinear", "tri_combine_v4", cat, "half a voxel away", regexp.MustCompile(`0fBF000000`), "0f3F000000", 3, 0},
+		{"trilinear", "tri_gather_v1", catGrad, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0},
+		{"trilinear", "tri_gather_v4", catGrad, "half a voxel away", regexp.MustCompile(`0fBF000000`), "0f3F000000", 3, 0},
+		{"trilinear", "tri_square_v1", stats, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0},
+		{"batchnorm", "batchnorm_squares_finish", stats, "a quotient turned round", div64, "mul.rn.f64", 2, 0},
+		{"conv_flat", "conv_flat_slim", stats, "a barrier left out of the moments", barrier, "", 6, 3}, // those of the product before it, which stay
 		{"relu", "relu_grad", []string{"ReLUGrad"}, "ReLU turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.lt.f32", 3, 0},
 		{"batchnorm", "batchnorm_stats_v4", []string{"BatchNormStats"}, "barrier left out", barrier, "", 1, 0},
 		{"batchnorm", "batchnorm_stats_v1", []string{"BatchNormStats"}, "a sum turned round", add64, "sub.f64", 6, 0},

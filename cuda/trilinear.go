@@ -5,15 +5,13 @@ import (
 	"voxgrad/device"
 )
 
-// trilinearBytes bounds the workspace for the products of all taps: what needs more is done a few samples at a time, one at least.
-const trilinearBytes = 512 << 20
-
 // samples calls f for groups of samples of source i, with the offsets of the first in floats of the source and of the fine tensor, the source's
-// shape, and a workspace for the products of all taps, [voxel][27][cout]. It returns how many groups there were.
+// shape, and a workspace for the products of all taps, [voxel][27][cout], which is bounded but for one sample. It returns how many
+// groups there were.
 func (c *catConv) samples(i int, f func(k, coarse, fine int, s device.Shape, z driver.Ptr)) int {
 	s := c.in[i].X.Shape
 	one := s.Voxels() * taps3 * c.cout
-	most := min(s.N, max(1, trilinearBytes/(4*one)))
+	most := min(s.N, max(1, c.b.opt.taps/(4*one)))
 	z := c.workspace(most * one)
 	groups := ceil(s.N, most)
 	for k := range groups {

@@ -10,18 +10,18 @@
 // grad_flat_thin 16.5, grad_flat_square 4.2 KiB; grad_finish: no shared memory. Bytes moved: for each BM rows of C the
 // gathered tensor's part and the plain tensor once; the workspace twice.
 //
-// column_sums, column_finish: db. A block adds every 256/channels-th row of its share in
-// one thread a channel, then these, in 1 KiB of shared memory; a warp adds the parts of a channel, with
-// no shared memory. 4 bytes read per element of dy; the parts are few.
+// column_sums, column_finish: sums of columns where no product above makes their parts on its way, as for db. A block adds every
+// 256/channels-th row of its share in one thread a channel, then these, in 1 KiB of shared memory; a warp adds the parts
+// of a channel, with no shared memory. 4 bytes read per element; the parts are few.
 #include "conv_grad.cuh"
 
 #define OUTER(name, tile, group, blocks)                                                                           \
 	extern "C" __global__ void __launch_bounds__(tile::THREADS, blocks) name(                                   \
-		float *part, const float *g, const float *p, int dg, int hg, int wg, int cg, int rows, int dp, int hp, \
-		int wp, int cp, int k, int stride, int pad, int rowsPerSplit, u32 mulD, u32 mulH, u32 mulW,             \
+		float *part, float *columns, const float *g, const float *p, int dg, int hg, int wg, int cg, int rows,  \
+		int dp, int hp, int wp, int cp, int k, int stride, int pad, int rowsPerSplit, u32 mulD, u32 mulH, u32 mulW,             \
 		int shiftD, int shiftH, int shiftW) {                                                                    \
-		outer<tile, group>({part, g, p, dg, hg, wg, cg, rows, dp, hp, wp, cp, k, stride, pad, rowsPerSplit,      \
-			mulD, mulH, mulW, shiftD, shiftH, shiftW});                                                        \
+		outer<tile, group>({part, columns, g, p, dg, hg, wg, cg, rows, dp, hp, wp, cp, k, stride, pad,         \
+			rowsPerSplit, mulD, mulH, mulW, shiftD, shiftH, shiftW});                                                        \
 	}
 OUTER(grad_wide, Wide, 4, 2)
 OUTER(grad_mid, Mid, 4, 4)

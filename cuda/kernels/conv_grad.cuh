@@ -7,7 +7,7 @@
 #include "gemm.cuh"
 
 struct Outer {
-	float *part;
+	float *part, *columns;                 // columns: [split][cp], may be null
 	const float *g, *p;                    // gathered, plain
 	int dg, hg, wg, cg;                    // g
 	int rows, dp, hp, wp, cp;              // p: voxels in all
@@ -50,7 +50,7 @@ static __device__ __forceinline__ const float *gathered(const Outer &o, const Vo
 }
 
 // outer is a block's part of C over its share of the voxels. GROUP words of a voxel's
-// channels are gathered at once.
+// channels are gathered at once. The first row of blocks adds up the columns of p on its way.
 template <typename T, int GROUP> __device__ __forceinline__ void outer(const Outer &o) {
 	__shared__ T s;
 	constexpr int WIDE = T::BM / GROUP;               // loads for a voxel
@@ -67,7 +67,7 @@ template <typename T, int GROUP> __device__ __forceinline__ void outer(const Out
 
 	float acc[T::TM][T::TN] = {};
 	float av[LOADS][GROUP];
-	float4 bv;
+	float4 bv, sum = make_float4(0.f, 0.f, 0.f, 0.f);
 	auto load = [&](int v0) {
 #pragma unroll
 		for (int l = 0; l < LOADS; l++) {
@@ -102,6 +102,7 @@ template <typename T, int GROUP> __device__ __forceinline__ void outer(const Out
 		}
 		if (brow < STAGE)
 			*(float4 *)&s.b[buf][brow][bcol] = bv;
+		sum.x += bv.x, sum.y += bv.y, sum.z += bv.z, sum.w += bv.w;
 	};
 	load(begin);
 	keep(0);
@@ -113,6 +114,19 @@ template <typename T, int GROUP> __device__ __forceinline__ void outer(const Out
 		if (v + STAGE < end)
 			keep(buf ^ 1);
 		__syncthreads();
+	}
+	if (o.columns && blockIdx.x == 0) {
+		float *lines = &s.b[0][0][0]; // free since the last barrier
+		if (brow < STAGE)
+			*(float4 *)&lines[brow * T::BN + bcol] = sum;
+		__syncthreads();
+		const int c = threadIdx.x;
+		if (c < T::BN && n0 + c < o.cp) {
+			float total = 0.f;
+			for (int l = 0; l < STAGE; l++)
+				total += lines[l * T::BN + c];
+			o.columns[(i64)blockIdx.z * o.cp + n0 + c] = total;
+		}
 	}
 	float *part = o.part + (i64)blockIdx.z * total * o.cp;
 	epilogue<T>(acc, n0, o.cp, 0,

@@ -1,0 +1,107 @@
+package cuda
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda/emu"
+	"voxgrad/device"
+	"voxgrad/device/devicetest"
+)
+
+// wayUp is a call of CatConv's family on both sides: the source of each channel count upsampled, and one as it is.
+type wayUp struct {
+	*twin
+	coarse, up, bias, skip            pair
+	kind                              device.Upsampling
+	gamma, beta, mean, invstd, w, b   pair
+	y, dy, dx, dup, dbias, dskip      pair
+	dgamma, dbeta, dw, db, runM, runV pair
+}
+
+func (w *twin) wayUp(kind device.Upsampling, coarse device.Shape, c, skip, cout int, x func() float64) *wayUp {
+	fine := device.Upsampled(coarse)
+	v := device.Vec(c + skip)
+	u := &wayUp{twin: w, kind: kind, coarse: w.values(coarse, x), skip: w.normal(fine.WithC(skip)), gamma: w.normal(v), beta: w.normal(v), mean: w.normal(v),
+		invstd: w.normal(v), b: w.normal(device.Vec(cout)), y: w.normal(fine.WithC(cout)), dy: w.normal(fine.WithC(cout)), dx: w.normal(coarse),
+		dskip: w.normal(fine.WithC(skip)), dgamma: w.normal(v), dbeta: w.normal(v), db: w.normal(device.Vec(cout)), runM: w.normal(v), runV: w.normal(v)}
+	ws := device.Weights(3, c+skip, cout)
+	u.w, u.dw = w.values(ws, func() float64 { return 0.05 * w.draw.Normal() }), w.normal(ws)
+	if kind == device.Transposed {
+		us := device.Weights(2, coarse.C, c)
+		u.up, u.dup = w.values(us, func() float64 { return 0.3 * w.draw.Normal() }), w.normal(us)
+		u.bias, u.dbias = w.normal(device.Vec(c)), w.normal(device.Vec(c))
+	}
+	return u
+}
+
+// run makes all three calls on one side.
+func (u *wayUp) run(b device.Backend, of func(pair) device.Tensor) {
+	in := []device.Source{{X: of(u.coarse), Up: u.kind, W: of(u.up), B: of(u.bias)}, {X: of(u.skip)}}
+	n := device.Normalization{Gamma: of(u.gamma), Beta: of(u.beta), Mean: of(u.mean), InvStd: of(u.invstd)}
+	into := func(p pair) (i device.Into) {
+		if !of(p).None() {
+			i = device.Into{Tensor: of(p), Mode: device.Add}
+		}
+		return i
+	}
+	b.CatConvStats(n.Mean, n.InvStd, in, of(u.runM), of(u.runV), 1e-5, 0.1)
+	b.CatConv(of(u.y), in, n, of(u.w), of(u.b), device.ReLU)
+	b.CatConvGrad(device.CatConvGrads{In: []device.SourceGrad{{X: into(u.dx), W: into(u.dup), B: into(u.dbias)}, {X: into(u.dskip)}},
+		Gamma: into(u.dgamma), Beta: into(u.dbeta), W: into(u.dw), B: into(u.db)}, of(u.dy), in, n, of(u.w), false)
+}
+
+func (u *wayUp) both() {
+	u.run(u.twin.b, func(p pair) device.Tensor { return p.dev })
+	u.run(u.ref, func(p pair) device.Tensor { return p.ref })
+}
+
+// More than one tile of voxels, channels and composite weights; several groups of samples, of which the last one has fewer.
+func TestCatConvTiles(t *testing.T) {
+	for _, kind := range []device.Upsampling{device.Trilinear, device.Transposed} {
+		w := newTwin(t)
+		w.b.opt.taps = 2 * 4 * 3 * 4 * 7 * 27 * 5 // two of three samples
+		u := w.wayUp(kind, device.Shape{N: 3, D: 3, H: 4, W: 7, C: 4}, 4, 3, 5, w.draw.Normal)
+		u.both()
+		for name, p := range map[string]pair{"y": u.y, "dx": u.dx, "dskip": u.dskip, "mean": u.mean, "invstd": u.invstd, "dgamma": u.dgamma, "dbeta": u.dbeta, "dw": u.dw, "db": u.db,
+			"running variance": u.runV} {
+			w.near(p, 2e-5, fmt.Sprint(name, " of ", kind))
+		}
+		if kind == device.Transposed {
+			w.near(u.dup, 2e-5, "dup")
+			w.near(u.dbias, 1e-4, "dbias") // zero but for rounding
+		}
+		require.NoError(t, w.b.Close())
+	}
+}
+
+// Values whose mean is a thousand times their deviation do not cost the variance its digits.
+func TestCatConvStatsOfLargeMeans(t *testing.T) {
+	for _, kind := range []device.Upsampling{device.Trilinear, device.Transposed} {
+		w := newTwin(t)
+		u := w.wayUp(kind, device.Shape{N: 1, D: 7, H: 8, W: 9, C: 3}, 3, 2, 1, func() float64 { return 1000 + w.draw.Normal() })
+		u.both()
+		w.near(u.mean, 1e-6, fmt.Sprint("mean of ", kind))
+		w.near(u.invstd, 2e-5, fmt.Sprint("invstd of ", kind))
+		require.NoError(t, w.b.Close())
+	}
+}
+
+// The order of the blocks must not show in any bit.
+func TestCatConvBlockOrder(t *testing.T) {
+	_, a := onEmulator(t, []emu.Option{emu.Threads(1), emu.SkipRaces()})
+	_, b := onEmulator(t, []emu.Option{emu.ShuffleBlocks(5), emu.Threads(2), emu.SkipRaces()})
+	n := 0
+	for _, c := range casesOf(devicetest.Options{}, "CatConvStats", "CatConv", "CatConvGrad") {
+		if c.FLOPs < 2e6 {
+			continue
+		}
+		n++
+		require.NoError(t, c.SameBits(a, b))
+	}
+	require.Greater(t, n, 5)
+	require.NoError(t, a.Close())
+	require.NoError(t, b.Close())
+}
