@@ -2,6 +2,8 @@ package cuda
 
 import (
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -28,6 +30,7 @@ var streaming = func() []string {
 	return names
 }()
 
+// casesOf are the cases of methods, or those whose name begins so.
 func casesOf(opt devicetest.Options, methods ...string) []devicetest.Case {
 	wanted := map[string]bool{}
 	for _, m := range methods {
@@ -35,7 +38,7 @@ func casesOf(opt devicetest.Options, methods ...string) []devicetest.Case {
 	}
 	var cs []devicetest.Case
 	for _, c := range devicetest.Cases(opt) {
-		if wanted[c.Methods[0]] {
+		if wanted[c.Methods[0]] || slices.ContainsFunc(methods, func(m string) bool { return strings.Contains(m, "/") && strings.HasPrefix(c.Name, m) }) {
 			cs = append(cs, c)
 		}
 	}
