@@ -13,7 +13,7 @@ type Settings struct {
 	Strip    string `toml:"strip" comment:"brain extraction: auto (where a scan is not stripped already), all or none"`
 	Bias     bool   `toml:"bias" comment:"correct the bias field of each scan, and for a pair the field by which they differ"`
 	Register string `toml:"register" comment:"registration of the time points: auto (where they are not on one grid), all or none"`
-	Atlas    bool   `toml:"atlas" comment:"register to the atlas; otherwise the prepared space keeps the position of the scan"`
+	Atlas    string `toml:"atlas" comment:"registration to the atlas: affine, rigid (the sizes of the head are kept) or none (the position between the scans is kept)"`
 }
 
 // The values of Settings.Strip and Settings.Register.
@@ -23,37 +23,90 @@ const (
 	None = "none"
 )
 
+// The values of Settings.Atlas beside None.
+const (
+	Affine = "affine"
+	Rigid  = "rigid"
+)
+
 // Defaults make every step that the scans need, but for denoising.
 func Defaults() Settings {
-	return Settings{Strip: Auto, Bias: true, Register: Auto, Atlas: true}
+	return Settings{Strip: Auto, Bias: true, Register: Auto, Atlas: Affine}
 }
 
 // Check names a setting that makes no sense.
 func (s Settings) Check() error {
-	for name, v := range map[string]string{"strip": s.Strip, "register": s.Register} {
-		if err := settings.OneOf(name, v, Auto, All, None); err != nil {
-			return err
-		}
+	if err := settings.OneOf("strip", s.Strip, Auto, All, None); err != nil {
+		return err
 	}
-	return nil
+	if err := settings.OneOf("register", s.Register, Auto, All, None); err != nil {
+		return err
+	}
+	return settings.OneOf("atlas", s.Atlas, Affine, Rigid, None)
 }
 
 // Input is the scans of one patient, and what of the preparation is there already.
 type Input struct {
 	Times []*volume.Volume // one or two time points
 
-	// Brain masks on the grids of the scans; nil for none. A single mask serves both time
-	// points, through the registration.
-	Brains []*volume.Mask
+	// Brain is a brain mask on the grid of a scan, or in voxels of it in another order; nil: it is
+	// found. It serves both time points, through their registration.
+	Brain *volume.Mask
 
-	// Transforms from points of the prepared space to points of each scan; nil: they are found.
-	Transforms []*volume.Transform
+	// Between is the rigid transform from points of the first scan to points of the second, of a
+	// registration made elsewhere; nil: it is found.
+	Between *volume.Transform
+
+	// Extract finds the brain in a scan with skull, and how sure it is, from 0 to 1.
+	Extract func(v *volume.Volume) (brain *volume.Mask, certainty float64, err error)
 }
 
 // Check names what of an input makes no sense.
 func (in Input) Check() error {
 	if n := len(in.Times); n != 1 && n != 2 {
 		return fmt.Errorf("%d scans: one or two time points are prepared at once", n)
+	}
+	if in.Between != nil && len(in.Times) != 2 {
+		return fmt.Errorf("a transform between time points goes with two of them")
+	}
+	for _, v := range in.Times {
+		if err := usable(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// thinnest is the extent, mm, below which a field of view holds too little of a head to be
+// registered.
+const thinnest = 40
+
+// usable refuses what is no scan of a head, for what its grid and values alone say.
+func usable(v *volume.Volume) error {
+	s := v.Affine.Spacing()
+	for a, n := range v.Size {
+		if mm := float64(n) * s[a]; n < 4 || mm < thinnest {
+			return fmt.Errorf("%s: a field of view of %.0f × %.0f × %.0f mm in %d × %d × %d voxels; at least 4 slices and %d mm of a head are needed along each axis",
+				v.Name(), float64(v.Size[0])*s[0], float64(v.Size[1])*s[1], float64(v.Size[2])*s[2], v.Size[0], v.Size[1], v.Size[2], thinnest)
+		}
+	}
+	first, finite := float32(0), 0
+	differ := false
+	for _, f := range v.Data {
+		if f-f != 0 {
+			continue
+		}
+		if finite == 0 {
+			first = f
+		}
+		differ = differ || f != first
+		finite++
+	}
+	switch {
+	case finite < len(v.Data)/2:
+		return fmt.Errorf("%s: %d of %d voxels are NaN or infinite; repair the image", v.Name(), len(v.Data)-finite, len(v.Data))
+	case !differ:
+		return fmt.Errorf("%s: the image is empty: all voxels are %g", v.Name(), first)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"voxgrad/prepare/atlas"
 	"voxgrad/volume"
 )
 
@@ -18,52 +19,110 @@ type Registered struct {
 // Between is the motion from points of the first scan to points of the second.
 func (r *Registered) Between() volume.Transform { return pose(r.Half).between() }
 
-// stages of the registration, from coarse to fine.
-var stages = []struct {
+// stage is a part of a registration, from coarse to fine.
+type stage struct {
 	level     int     // of the pyramid
 	window    float64 // of the local normalisation, mm
-	keep      int     // how many candidates go on to it
+	free      freedom
+	keep      int // how many candidates go on to it
 	steps     int
 	tolerance float64 // mm
-}{
-	{2, 24, 24, 12, 0.5},
-	{1, 16, 4, 15, 0.1},
-	{0, 10, 1, 20, 0.005},
 }
+
+var (
+	timeStages = []stage{
+		{2, 24, rigid, 24, 12, 0.5},
+		{1, 16, rigid, 4, 15, 0.1},
+		{0, 10, rigid, 1, 20, 0.005},
+	}
+	atlasStages = []stage{
+		{2, 24, rigid, 24, 12, 0.5},
+		{2, 24, affine, 8, 12, 0.5},
+		{1, 16, affine, 3, 20, 0.1},
+		{0, 10, affine, 1, 20, 0.02},
+	}
+)
 
 // Register finds the rigid motion between two scans of one head, wherever they lie: a search
 // over large turns and shifts, then alignment from coarse to fine. What counts is inside the
 // masks, on the grids of the scans; nil: the head is found.
 func Register(a, b *volume.Volume, maskA, maskB *volume.Mask) (*Registered, error) {
-	var levels [3][2]*level
+	levels, err := pyramids(a, b, maskA, maskB)
+	if err != nil {
+		return nil, err
+	}
+	m, f := run(levels, timeStages, false)
+	return &Registered{Half: halfway(m), Correlation: f.correlation, Overlap: f.overlap}, nil
+}
+
+// AtlasRegistered is where a scan lies in the atlas.
+type AtlasRegistered struct {
+	ToScan      volume.Transform // from points of the atlas to points of the scan, affine
+	Correlation float64          // as that of Registered
+	Overlap     float64          // share of the atlas' brain (or head) that the scan shows, or the other way round, the smaller
+}
+
+// RegisterAtlas finds the affine transform between the atlas and a scan: of the atlas' brain
+// where the brain's mask is given, on the grid of the scan, else of its whole head.
+func RegisterAtlas(v *volume.Volume, brain *volume.Mask) (*AtlasRegistered, error) {
+	target, counts := atlas.FLAIR(), volume.NewMask(atlas.Brain().Grid)
+	for x, p := range atlas.Brain().Data {
+		counts.Data[x] = p >= 0.5
+	}
+	if brain == nil {
+		counts = nil
+	}
+	levels, err := pyramids(target, v, counts, brain)
+	if err != nil {
+		return nil, err
+	}
+	m, f := run(levels, atlasStages, true)
+	return &AtlasRegistered{ToScan: m, Correlation: f.correlation, Overlap: f.overlap}, nil
+}
+
+// pyramids are those of two scans, by level.
+func pyramids(a, b *volume.Volume, maskA, maskB *volume.Mask) (levels [3][2]*level, err error) {
 	for n, v := range []*volume.Volume{a, b} {
 		s, err := newScan(v, []*volume.Mask{maskA, maskB}[n])
 		if err != nil {
-			return nil, err
+			return levels, err
 		}
 		p, err := s.pyramid()
 		if err != nil {
-			return nil, err
+			return levels, err
 		}
 		for k := range p {
 			levels[k][n] = p[k]
 		}
 	}
+	return levels, nil
+}
+
+// run is a registration from the search to the last stage: the motion from points of the first
+// scan to points of the second. With fixed the first one stays where it is.
+func run(levels [3][2]*level, stages []stage, fixed bool) (volume.Transform, fit) {
 	coarse := levels[2]
 	list := distinct(search(coarse[0], coarse[1]), stages[0].keep, coarse[0].samples())
 	var f fit
-	for _, st := range stages {
-		l := levels[st.level]
-		a := aligner{levels: [2]*level{l[0].normalised(st.window), l[1].normalised(st.window)}, free: rigid}
+	var ready [2]*level
+	for n, st := range stages {
+		if n == 0 || stages[n-1].level != st.level {
+			l := levels[st.level]
+			ready = [2]*level{l[0].normalised(st.window), l[1].normalised(st.window)}
+		}
+		a := aligner{levels: ready, free: st.free, fixed: fixed}
 		list = list[:min(len(list), st.keep)]
 		for n, c := range list {
-			var p pose
-			p, f = a.align(halfway(c.motion), st.steps, st.tolerance)
+			p := pose{volume.Identity, c.motion}
+			if !fixed {
+				p = halfway(c.motion)
+			}
+			p, f = a.align(p, st.steps, st.tolerance)
 			list[n] = candidate{p.between(), f.correlation * min(1, f.overlap/leastSeen)}
 		}
 		slices.SortStableFunc(list, func(x, y candidate) int { return cmp.Compare(y.score, x.score) })
 	}
-	return &Registered{Half: halfway(list[0].motion), Correlation: f.correlation, Overlap: f.overlap}, nil
+	return list[0].motion, f
 }
 
 // distinct is the best n of a sorted list that are not next to a better one.

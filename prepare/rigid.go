@@ -183,3 +183,28 @@ func apart(a, b volume.Transform, points [][3]float64) float64 {
 func distance(p, q [3]float64) float64 {
 	return math.Sqrt((p[0]-q[0])*(p[0]-q[0]) + (p[1]-q[1])*(p[1]-q[1]) + (p[2]-q[2])*(p[2]-q[2]))
 }
+
+// nearestRigid is the rigid transform whose turn is the one next to that of t, and which moves
+// a centre as t does.
+func nearestRigid(t volume.Transform, centre [3]float64) volume.Transform {
+	// The polar decomposition by Newton's iteration: the mean of a matrix and its inverse transposed.
+	m := t
+	for r := range 3 {
+		m[r][3] = 0
+	}
+	for range 30 {
+		inv := m.Inverse()
+		var next volume.Transform
+		for r := range 3 {
+			for c := range 3 {
+				next[r][c] = (m[r][c] + inv[c][r]) / 2
+			}
+		}
+		m = next
+	}
+	p, q := t.Apply(centre), m.Apply(centre)
+	for r := range 3 {
+		m[r][3] = p[r] - q[r]
+	}
+	return m
+}

@@ -98,6 +98,7 @@ func (m *Mask) Implausible() string {
 	n, s := m.Count(), m.Affine.Spacing()
 	mm3 := float64(n) * s[0] * s[1] * s[2]
 	lo, hi := m.Bounds()
+	longest := m.longest()
 	box := float64(hi[0]-lo[0]) * float64(hi[1]-lo[1]) * float64(hi[2]-lo[2])
 	var faces []string
 	most := 0.0
@@ -114,7 +115,6 @@ func (m *Mask) Implausible() string {
 			}
 		}
 	}
-	longest := max(float64(hi[0]-lo[0])*s[0], float64(hi[1]-lo[1])*s[1], float64(hi[2]-lo[2])*s[2])
 	switch {
 	case longest > longestBrainMM && mm3 <= largestBrainMM3:
 		return fmt.Sprintf("it is %.0f mm long; a brain has up to 190: does the scan still show the skull?", longest)
@@ -125,6 +125,19 @@ func (m *Mask) Implausible() string {
 		return fmt.Sprintf("it covers up to %.0f %% of the image's %s face: is the brain cut off, or does the scan still show the skull?", 100*most, strings.Join(faces, " and "))
 	}
 	return ""
+}
+
+// longest is the largest extent along an axis of the image, mm.
+func (m *Mask) longest() float64 {
+	s := m.Affine.Spacing()
+	lo, hi := m.Bounds()
+	return max(float64(hi[0]-lo[0])*s[0], float64(hi[1]-lo[1])*s[1], float64(hi[2]-lo[2])*s[2])
+}
+
+// Oversized reports whether m is too large or too long for a brain: a head.
+func (m *Mask) Oversized() bool {
+	s := m.Affine.Spacing()
+	return m.longest() > longestBrainMM || float64(m.Count())*s[0]*s[1]*s[2] > largestBrainMM3
 }
 
 // face is the share of the voxels of a plane across an axis that are in the mask.

@@ -6,6 +6,7 @@
 //	registration -data ../shared/data -what draws -n 100
 //	registration -data ../shared/data -what published
 //	registration -data ../shared/data -what heads
+//	registration -data ../shared/data -what atlas
 //	registration -data ../shared/data -what draws -n 20 -export pairs/
 package main
 
@@ -28,25 +29,29 @@ import (
 func main() {
 	log.SetFlags(0)
 	data := flag.String("data", "../shared/data", "folder of the scans")
-	what := flag.String("what", "draws", "draws, published or heads")
+	what := flag.String("what", "draws", "draws, published, heads or atlas")
 	n := flag.Int("n", 100, "how many draws")
 	seed := flag.Uint64("seed", 1, "seed of the draws")
+	exchange := flag.Bool("exchange", true, "register each pair the other way round too")
 	export := flag.String("export", "", "folder to write the pairs to, instead of registering them")
 	flag.Parse()
-	if err := run(*data, *what, *n, *seed, *export); err != nil {
+	if err := run(*data, *what, *n, *seed, *export, *exchange); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func run(data, what string, n int, seed uint64, export string) error {
+func run(data, what string, n int, seed uint64, export string, exchange bool) error {
 	scans, err := published(data)
 	if err != nil {
 		return err
 	}
-	if what == "heads" {
+	if what == "heads" || what == "atlas" {
 		more, err := others(data)
 		if err != nil {
 			return err
+		}
+		if what == "atlas" {
+			return toAtlas(append(scans, more...))
 		}
 		return heads(append(scans, more...))
 	}
@@ -80,7 +85,7 @@ func run(data, what string, n int, seed uint64, export string) error {
 	if export != "" {
 		return each(func(p pair) error { return write(export, p) })
 	}
-	return measure(each)
+	return measure(each, exchange)
 }
 
 // errors of a motion against the truth, over the brain: mean and largest, mm.
@@ -94,7 +99,7 @@ func errors(m, truth volume.Transform, brain [][3]float64) (mean, most float64) 
 	return mean, most
 }
 
-func measure(each func(func(pair) error) error) error {
+func measure(each func(func(pair) error) error, exchange bool) error {
 	var all, voxels, cpu []float64
 	good := 0
 	fmt.Printf("%-36s %8s %8s %8s %8s %6s %6s %8s %6s\n", "pair", "start mm", "mean mm", "most mm", "voxels", "corr", "over", "exch mm", "cpu s")
@@ -105,13 +110,16 @@ func measure(each func(func(pair) error) error) error {
 			return err
 		}
 		used := spent() - before
-		back, err := prepare.Register(p.b, p.a, nil, nil)
-		if err != nil {
-			return err
+		exchanged := math.NaN()
+		if exchange {
+			back, err := prepare.Register(p.b, p.a, nil, nil)
+			if err != nil {
+				return err
+			}
+			exchanged, _ = errors(back.Between().Inverse(), r.Between(), p.brain)
 		}
 		start, _ := errors(volume.Identity, p.truth, p.brain)
 		mean, most := errors(r.Between(), p.truth, p.brain)
-		exchanged, _ := errors(back.Between().Inverse(), r.Between(), p.brain)
 		fmt.Printf("%-36s %8.1f %8.3f %8.3f %8.3f %6.3f %6.2f %8.4f %6.1f\n", p.name, start, mean, most, mean/p.voxel, r.Correlation, r.Overlap, exchanged, used.Seconds())
 		all, voxels, cpu = append(all, mean), append(voxels, mean/p.voxel), append(cpu, used.Seconds())
 		if mean <= 0.3*p.voxel {
@@ -153,6 +161,31 @@ func heads(list []subject) error {
 			}
 			fmt.Printf("%-20s %-20s correlation %.3f overlap %.2f\n", a.name, b.name, r.Correlation, r.Overlap)
 		}
+	}
+	return nil
+}
+
+// toAtlas registers every head to the atlas, with its brain mask and without: how well heads
+// match it, and how far apart the two transforms are over the brain.
+func toAtlas(list []subject) error {
+	for _, s := range list {
+		before := spent()
+		whole, err := prepare.RegisterAtlas(s.scan, nil)
+		if err != nil {
+			return err
+		}
+		used := spent() - before
+		fmt.Printf("%-20s head: correlation %.3f overlap %.2f volumes x %.2f, %.1f s", s.name, whole.Correlation, whole.Overlap, 1/whole.ToScan.Det(), used.Seconds())
+		if s.mask != nil {
+			brain := s.mask.ResampleThrough(s.scan.Grid, s.space.Inverse())
+			r, err := prepare.RegisterAtlas(s.scan, brain)
+			if err != nil {
+				return err
+			}
+			mean, most := errors(whole.ToScan.Inverse(), r.ToScan.Inverse(), s.brain)
+			fmt.Printf("; brain: correlation %.3f overlap %.2f volumes x %.2f; %.1f mm apart, at most %.1f", r.Correlation, r.Overlap, 1/r.ToScan.Det(), mean, most)
+		}
+		fmt.Println()
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime/debug"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +20,7 @@ import (
 	"voxgrad/internal/settings"
 	"voxgrad/metrics"
 	"voxgrad/models"
+	"voxgrad/prepare"
 	"voxgrad/train/infer"
 	"voxgrad/train/prep"
 )
@@ -38,6 +40,8 @@ type predictJob struct {
 	picture string
 	asJSON  bool
 
+	prepare       string // auto, all or none
+	grid          string // of the results: time1, time2 or prepared
 	space         string // image whose grid is the transforms' common space
 	transforms    []string
 	weights       string
@@ -74,10 +78,11 @@ func New() *cobra.Command {
 		Short: "Find the lesions that are new between two FLAIR scans",
 		Long: `Finds the lesions that are present in the second FLAIR scan and not in the first.
 
-Both scans must lie on one grid, in one space (--resample-times accepts another
-grid in the same space). Scans that were not moved can be given with the affine
-transforms of a registration: then --space names an image on the grid of the common
-space, and the results come back on the grid of the first scan.
+Scans that are not on one grid are registered to one another, and the skull of scans that
+have it is taken away: see --prepare, and 'voxgrad prepare'. Scans that another program
+registered can be given with its affine transforms: then --space names an image on the
+grid of the common space (and --resample-times accepts another grid in the same space).
+The results come back on the grid of the first scan, or that of --grid.
 ` + counting,
 		Example: `  voxgrad predict --model detector.safetensors --time1 flair1.nii.gz --time2 flair2.nii.gz --out new.nii.gz
   voxgrad predict --model fold_0.safetensors --model fold_1.safetensors --time1 a.nii.gz --time2 b.nii.gz --out new.nii.gz`,
@@ -118,11 +123,13 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	f.StringVar(&j.table, "table", "", "table of lesions to write, CSV")
 	f.StringVar(&j.picture, "picture", "", "picture of the largest lesions to write, PNG")
 	f.BoolVar(&j.asJSON, "json", false, "print the table of lesions as JSON")
-	f.StringVar(&j.brain, "brainmask", "", "brain mask on the scan's grid, or with --space on that grid; none: no mask; default: where a skull-stripped scan is not zero")
+	f.StringVar(&j.brain, "brainmask", "", "brain mask on the scan's grid, or with --space on that grid; none: no mask; default: where a skull-stripped scan is not zero, else it is found")
 	f.Float64Var(&j.brainAt, "brainmask-threshold", 0, "--brainmask may be a map or any image: its voxels above this are the brain")
 	f.Float64Var(&j.opt.Threshold, "threshold", j.opt.Threshold, "a voxel is lesion above this probability")
 	f.Float64Var(&j.minMM3, "min-lesion-mm3", metrics.DefaultOptions().MinLesionMM3, "lesions of this volume or less are not counted")
 	f.IntVar(&j.connectivity, "connectivity", 6, "voxels of one lesion share: 6 a face, 18 a face or an edge, 26 a face, an edge or a corner")
+	f.StringVar(&j.prepare, "prepare", prepare.Auto, "auto: register time points that are not on one grid, and find the brain of scans with skull; all: prepare the scans whatever they are; none: take them as they are")
+	f.StringVar(&j.grid, "grid", gridTime1, "grid of the results: "+strings.Join(j.grids(), ", "))
 	f.StringVar(&j.opt.Normalize, "normalize", j.opt.Normalize, "intensity normalisation: kde, median or none")
 	f.StringVar(&j.opt.Interpolation, "interpolation", j.opt.Interpolation, "onto the 1 mm grid: linear or cubic")
 	f.StringVar(&j.patch, "patch", "64x64x64", "window in voxels of 1 mm, x, y, z")
@@ -170,6 +177,12 @@ func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
 		return cli.Usagef(cmd, "--connectivity %d: want 6, 18 or 26", j.connectivity)
 	case !(j.minMM3 >= 0) || math.IsInf(j.minMM3, 1):
 		return cli.Usagef(cmd, "--min-lesion-mm3 %g: a volume of 0 or more is needed", j.minMM3)
+	case j.prepare != prepare.Auto && j.prepare != prepare.All && j.prepare != prepare.None:
+		return cli.Usagef(cmd, "--prepare %q: want auto, all or none", j.prepare)
+	case !slices.Contains(j.grids(), j.grid):
+		return cli.Usagef(cmd, "--grid %q: want %s", j.grid, strings.Join(j.grids(), " or "))
+	case j.prepare == prepare.All && j.space != "":
+		return cli.Usagef(cmd, "--prepare all registers the scans itself; --space and transforms go with auto or none")
 	case cmd.Flags().Changed("brainmask-threshold") && (j.brain == "" || j.brain == "none"):
 		return cli.Usagef(cmd, "--brainmask-threshold goes with --brainmask FILE")
 	case math.IsNaN(j.brainAt) || math.IsInf(j.brainAt, 0):
@@ -237,7 +250,11 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	}); err != nil {
 		return err
 	}
-	masked, to := in.Brain != nil && in.Space == nil, native(in, j.picture != "")
+	in, to, err := j.prepared(cmd.Context(), dev, in)
+	if err != nil {
+		return err
+	}
+	masked := in.Brain != nil && in.Space == nil && to == nil
 	result, err := j.predict(cmd.Context(), members, in)
 	if err != nil {
 		return err

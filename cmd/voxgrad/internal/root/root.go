@@ -26,6 +26,7 @@ import (
 	"voxgrad/cmd/voxgrad/internal/phantom"
 	"voxgrad/cmd/voxgrad/internal/pipeline"
 	"voxgrad/cmd/voxgrad/internal/predict"
+	"voxgrad/cmd/voxgrad/internal/prepare"
 	"voxgrad/cmd/voxgrad/internal/report"
 	"voxgrad/cmd/voxgrad/internal/synth"
 	"voxgrad/cmd/voxgrad/internal/train"
@@ -174,7 +175,7 @@ Not a medical device: for research only.`,
 	root.AddCommand(
 		demo.New(), phantom.New(), train.New(), data.New(),
 		pipeline.New(), pipeline.NewAblate(),
-		predict.NewSegment(), predict.New(), evaluate.New(), compare.New(), report.New(), view.New(),
+		prepare.New(), predict.NewSegment(), predict.New(), evaluate.New(), compare.New(), report.New(), view.New(),
 		augment.New(), synth.New(),
 		gradcheck.New(), weights.New(), bench.New(), devices.New(),
 	)

@@ -1,0 +1,116 @@
+package predict
+
+import (
+	"context"
+	"log/slog"
+
+	"voxgrad/device"
+	"voxgrad/models"
+	"voxgrad/prepare"
+	"voxgrad/train/infer"
+	"voxgrad/train/prep"
+	"voxgrad/volume"
+)
+
+// The values of --grid.
+const (
+	gridTime1    = "time1"
+	gridTime2    = "time2"
+	gridPrepared = "prepared"
+)
+
+// grids are the values of --grid that the command knows.
+func (j *predictJob) grids() []string {
+	if j.kind == models.Detector {
+		return []string{gridTime1, gridTime2, gridPrepared}
+	}
+	return []string{gridTime1, gridPrepared}
+}
+
+// prepared is the case to predict from, prepared where that is asked for or needed, and the scan
+// on whose grid the results are wanted; nil where they are on it already.
+func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Case) (prep.Case, *nativeScan, error) {
+	in := prepare.Input{Times: c.Times, Brain: c.Brain}
+	register, strip := in.Needs()
+	register = register && !j.opt.ResampleTimes
+	strip = strip && !c.NoMask
+	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && !register && !strip {
+		return c, j.native(c), nil
+	}
+	s := prepare.Defaults()
+	if c.NoMask {
+		s.Strip = prepare.None
+	}
+	if j.prepare == prepare.All {
+		s.Register = prepare.All
+	}
+	p, err := prepare.Run(ctx, in, s)
+	if err != nil {
+		return c, nil, err
+	}
+	for _, w := range p.Record.Warnings {
+		slog.Warn(w)
+	}
+	var to *nativeScan
+	if n := j.time(); n >= 0 {
+		to = newNative(c.Times[n], n, p.ToScan[n], j.picture != "")
+	}
+	return prep.Case{Times: p.Times, Brain: p.Brain, NoMask: c.NoMask}, to, nil
+}
+
+// time is the number of the time point on whose grid the results are wanted; -1 for none.
+func (j *predictJob) time() int {
+	switch j.grid {
+	case gridTime1:
+		return 0
+	case gridTime2:
+		return 1
+	}
+	return -1
+}
+
+// nativeScan is a scan as it was given, where results are wanted on its grid and are not there.
+type nativeScan struct {
+	grid    *volume.Volume   // without its voxels
+	scan    *volume.Volume   // nil: not wanted in the result
+	time    int              // its number
+	inverse volume.Transform // to the space of the prediction
+}
+
+func newNative(v *volume.Volume, time int, toScan volume.Transform, withScan bool) *nativeScan {
+	n := &nativeScan{grid: &volume.Volume{Grid: v.Grid, Source: v.Source, Path: v.Path}, time: time, inverse: toScan.Inverse()}
+	if withScan {
+		n.scan = v
+	}
+	return n
+}
+
+// native is the way back from a case that is predicted from as it was given.
+func (j *predictJob) native(c prep.Case) *nativeScan {
+	n := j.time()
+	switch {
+	case n < 0 || c.Space == nil && n == 0:
+		return nil
+	case c.Space != nil && c.Transforms[n] != nil:
+		return newNative(c.Times[n], n, c.Transforms[n].Transform, j.picture != "")
+	}
+	return newNative(c.Times[n], n, volume.Identity, j.picture != "")
+}
+
+// back moves a result from the space of the prediction to the grid of a scan as it was
+// given: the map is interpolated linearly, then thresholded.
+func (n *nativeScan) back(r *infer.Result, threshold float64) {
+	prob := volume.ResampleThrough(r.Prob, n.grid.Grid, n.inverse, volume.Linear, 0)
+	prob.Path, prob.Source = "", n.grid.Source
+	r.Prob, r.Mask, r.Brain = prob, prob.Above(threshold), nil
+	if n.scan == nil {
+		return
+	}
+	for i, v := range r.Aligned {
+		if i == n.time {
+			r.Aligned[i] = n.scan
+			continue
+		}
+		r.Aligned[i] = volume.ResampleThrough(v, n.grid.Grid, n.inverse, volume.Linear, 0)
+	}
+}

@@ -1,0 +1,174 @@
+// Package prepare is the command prepare.
+package prepare
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/internal/outfile"
+	"voxgrad/internal/settings"
+	"voxgrad/prepare"
+	"voxgrad/volume"
+)
+
+// job is one call of prepare.
+type job struct {
+	flair        string
+	time1, time2 string
+	brain        string
+	between      string
+	out          string
+	asJSON       bool
+	cfg          config
+}
+
+// config is what --config of prepare may hold.
+type config struct{ prepare.Settings }
+
+// ParseTOML implements configuration.
+func (c *config) ParseTOML(text []byte) error { return settings.Decode(text, c) }
+
+// TOML implements configuration.
+func (c *config) TOML() ([]byte, error) { return settings.Encode(c) }
+
+const long = `Brings FLAIR scans as a scanner writes them to what the networks work on: the brain is
+found, the bias field taken out, the time points are registered to one another into the
+space halfway between them and together to an atlas in the MNI space, and resampled
+once to its 1 mm grid. The scans may have any orientation, spacing and position.
+
+The folder --out receives
+
+  flair.nii.gz, or flair_time01.nii.gz and flair_time02.nii.gz    the prepared scans
+  brainmask.nii.gz                                  what is brain in all of them
+  prepared_to_scan.txt, scan_to_prepared.txt        ITK transforms between points of the prepared space
+                                                    and of the scan; of a pair, _time01 and _time02
+  bias.nii.gz                                       what the scan was divided by
+  record.json                                       what was done, with the measures of its quality
+
+prepared_to_scan.txt resamples the scan onto the prepared grid (antsApplyTransforms -t, or
+SimpleITK.Resample), scan_to_prepared.txt results back onto the scan's grid. Each step can be
+left out, or taken over from elsewhere: --brainmask, --between.`
+
+// New returns the command.
+func New() *cobra.Command {
+	j := &job{cfg: config{prepare.Defaults()}}
+	cmd := &cobra.Command{
+		Use:   "prepare --flair F --out DIR | prepare --time1 A --time2 B --out DIR",
+		Short: "Prepare raw scans: register, find the brain, correct the bias field",
+		Long:  long,
+		Example: `  voxgrad prepare --time1 visit1.nii.gz --time2 visit2.nii.gz --out prepared
+  voxgrad prepare --flair flair.nii.gz --brainmask brain.nii.gz --atlas none --out prepared`,
+		Args: cli.ExactArgs(0, ""),
+	}
+	f := cmd.Flags()
+	f.StringVar(&j.flair, "flair", "", "FLAIR scan, NIfTI")
+	f.StringVar(&j.time1, "time1", "", "first FLAIR scan of a pair")
+	f.StringVar(&j.time2, "time2", "", "second FLAIR scan of a pair")
+	f.StringVar(&j.brain, "brainmask", "", "brain mask on the grid of one of the scans (default: it is found)")
+	f.StringVar(&j.between, "between", "", "ITK transform of a registration made elsewhere: from points of the first scan to points of the second")
+	f.StringVar(&j.out, "out", "", "folder to write to (required)")
+	f.BoolVar(&j.asJSON, "json", false, "print the record")
+	cli.Reads(cmd, "flair", "time1", "time2", "brainmask", "between")
+	cli.Fills(cmd, "out")
+	cli.Must(cmd.MarkFlagRequired("out"))
+	options := cli.BindSettings(cmd, &j.cfg, nil)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := options.Resolve(); err != nil {
+			return err
+		}
+		return j.run(cmd)
+	}
+	return cmd
+}
+
+func (j *job) run(cmd *cobra.Command) error {
+	paths := []string{j.time1, j.time2}
+	if j.flair != "" {
+		paths = paths[:0]
+		paths = append(paths, j.flair)
+	}
+	switch {
+	case j.flair != "" && (j.time1 != "" || j.time2 != ""):
+		return cli.Usagef(cmd, "--flair is for one scan, --time1 and --time2 for a pair: give one or the other")
+	case j.flair == "" && (j.time1 == "" || j.time2 == ""):
+		return cli.Usagef(cmd, "a scan to prepare is needed: --flair, or --time1 and --time2")
+	case j.flair != "" && j.between != "":
+		return cli.Usagef(cmd, "--between goes with --time1 and --time2")
+	}
+	if err := j.cfg.Check(); err != nil {
+		return cli.Usagef(cmd, "%v", err)
+	}
+	if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { p.Fill("--out", j.out, prepare.Files(len(paths))...) }); err != nil {
+		return err
+	}
+	var in prepare.Input
+	for _, path := range paths {
+		v, err := volume.Read(path)
+		if err != nil {
+			return err
+		}
+		in.Times = append(in.Times, v)
+	}
+	var err error
+	if j.brain != "" {
+		if in.Brain, err = volume.ReadMask(j.brain); err != nil {
+			return err
+		}
+	}
+	if j.between != "" {
+		t, err := volume.ReadITK(j.between)
+		if err != nil {
+			return err
+		}
+		in.Between = &t
+	}
+	p, err := prepare.Run(cmd.Context(), in, j.cfg.Settings)
+	if err != nil {
+		return err
+	}
+	if err := p.Write(j.out); err != nil {
+		return err
+	}
+	if j.asJSON {
+		return cli.PrintJSON(p.Record)
+	}
+	_, err = fmt.Fprint(cli.Out, Summary(p.Record))
+	return err
+}
+
+// Summary is a record in a few lines.
+func Summary(r prepare.Record) string {
+	var b strings.Builder
+	for _, s := range r.Scans {
+		fmt.Fprintf(&b, "%s: brain %s", s.File, s.Brain)
+		if s.BrainML > 0 {
+			fmt.Fprintf(&b, ", %.0f ml", s.BrainML)
+		}
+		if s.Certainty > 0 {
+			fmt.Fprintf(&b, ", certainty %.2f", s.Certainty)
+		}
+		b.WriteByte('\n')
+	}
+	if t := r.Times; t != nil {
+		fmt.Fprintf(&b, "time points: %s, %.1f° and %.1f mm apart", t.How, t.Degrees, t.MM)
+		if t.How == "found" {
+			fmt.Fprintf(&b, "; local correlation %.3f, %.0f %% of the head in both", t.Correlation, 100*t.Overlap)
+		}
+		b.WriteByte('\n')
+	}
+	if a := r.Atlas; a != nil {
+		fmt.Fprintf(&b, "atlas: %s, turned by %.1f°, volumes × %.2f; local correlation %.2f, %.0f %% of the brain seen\n", a.How, a.Degrees, a.Volume, a.Correlation, 100*a.Seen)
+	}
+	for _, w := range r.Warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
+	total := 0.0
+	for _, s := range r.Seconds {
+		total += s.Seconds
+	}
+	fmt.Fprintf(&b, "%.1f s\n", total)
+	return b.String()
+}

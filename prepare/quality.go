@@ -1,0 +1,140 @@
+package prepare
+
+import (
+	"fmt"
+	"math"
+
+	"voxgrad/prepare/atlas"
+	"voxgrad/volume"
+)
+
+// Bounds between good and failed registrations; docs/results/prepare.md has the measurements
+// they are from.
+const (
+	// Local correlation of two scans: of one head 0.95 and more, of two heads up to 0.53.
+	sameHead = 0.65
+	sureHead = 0.85
+
+	leastOverlap = 0.4 // share of a head that both scans must show
+
+	// Local correlation with the atlas, of brains where masks are known and of whole heads.
+	atlasBrain = 0.12
+	atlasHead  = 0.30
+
+	leastBrain = 0.5 // share of the atlas' brain that scans must show
+	mostBrain  = 0.9 // from which on nothing is said
+
+	leastVolume, mostVolume = 0.6, 1.9 // by which the affine transform may change volumes
+)
+
+// judge is the error of a registration of time points that failed, or a warning where it is
+// doubtful. mirrored registers the scans with left and right of the second one exchanged.
+func (r *Registered) judge(a, b *volume.Volume, mirrored func() (*Registered, error)) (warning string, err error) {
+	if r.Correlation < sureHead {
+		m, err := mirrored()
+		if err == nil && m.Correlation > sameHead && m.Correlation > r.Correlation+0.05 && m.Overlap >= leastOverlap {
+			return "", fmt.Errorf("%s and %s match with left and right of one exchanged (local correlation %.2f) and not as they are (%.2f): one of the headers names the wrong sides; mend it",
+				a.Name(), b.Name(), m.Correlation, r.Correlation)
+		}
+	}
+	switch {
+	case r.Overlap < leastOverlap:
+		return "", fmt.Errorf("%s and %s: registration found only %.0f %% of the head in both (local correlation %.2f); their fields of view have too little in common; give the transform of a registration made elsewhere, or scans that show the same part",
+			a.Name(), b.Name(), 100*r.Overlap, r.Correlation)
+	case r.Correlation < sameHead:
+		return "", fmt.Errorf("%s and %s do not match: local correlation %.2f after registration, of one head at two times it is above %.2f, of two heads below: are they of one patient and both FLAIR? if so, register them elsewhere and give the transform",
+			a.Name(), b.Name(), r.Correlation, sameHead)
+	case r.Correlation < sureHead:
+		return fmt.Sprintf("%s and %s match less well than scans of one head do: local correlation %.2f, usually above %.2f; look at the picture",
+			a.Name(), b.Name(), r.Correlation, sureHead), nil
+	}
+	return "", nil
+}
+
+// judge is the error of a registration to the atlas that failed.
+func (r *AtlasRegistered) judge(name string, brain bool) error {
+	least := atlasHead
+	if brain {
+		least = atlasBrain
+	}
+	factor := 1 / r.ToScan.Det()
+	const instead = "; without the atlas it is prepared where it is (--atlas none)"
+	switch {
+	case r.Overlap < leastOverlap:
+		return fmt.Errorf("%s does not match the atlas: %.0f %% of the head in both (local correlation %.2f)%s", name, 100*r.Overlap, r.Correlation, instead)
+	case r.Correlation < least:
+		return fmt.Errorf("%s does not match the atlas: local correlation %.2f, of FLAIR scans it is above %.2f; is it a FLAIR scan of a whole head?%s", name, r.Correlation, least, instead)
+	case factor < leastVolume || factor > mostVolume:
+		return fmt.Errorf("%s does not match the atlas: its volume changes by a factor of %.2f, that of a head by %.1f to %.1f%s", name, factor, leastVolume, mostVolume, instead)
+	}
+	return nil
+}
+
+// seen is the share of the atlas' brain that lies in the field of view of a scan.
+func seen(toScan volume.Transform, g volume.Grid) float64 {
+	brain := atlas.Brain()
+	to := g.Affine.Inverse().Mul(toScan).Mul(brain.Affine)
+	var n, in float64
+	for x, p := range brain.Data {
+		if p < 0.5 {
+			continue
+		}
+		n++
+		q := to.Apply([3]float64{float64(x % brain.Size[0]), float64(x / brain.Size[0] % brain.Size[1]), float64(x / brain.Size[0] / brain.Size[1])})
+		if q[0] >= -0.5 && q[1] >= -0.5 && q[2] >= -0.5 && q[0] <= float64(g.Size[0])-0.5 && q[1] <= float64(g.Size[1])-0.5 && q[2] <= float64(g.Size[2])-0.5 {
+			in++
+		}
+	}
+	return in / n
+}
+
+// contrast is the mean intensities of the tissues of a scan in the place of the atlas: those
+// that, weighted by the likelihoods, come closest to the image. nil where it holds too little
+// of a brain.
+func contrast(v *volume.Volume, toScan volume.Transform) *ContrastRecord {
+	tissues := []atlas.Tissue{atlas.WhiteMatter, atlas.Cortex, atlas.DeepGrey, atlas.Ventricles, atlas.CSF}
+	brain := atlas.Brain()
+	on := volume.ResampleThrough(v, brain.Grid, toScan, volume.Linear, float32(math.NaN()))
+	var p []*volume.Volume
+	for _, t := range tissues {
+		p = append(p, atlas.Likelihood(t))
+	}
+	var h [12][13]float64
+	n := 0
+	for x, f := range on.Data {
+		if f-f != 0 || brain.Data[x] < 0.9 {
+			continue
+		}
+		n++
+		for a := range tissues {
+			for b := range tissues {
+				h[a][b] += float64(p[a].Data[x]) * float64(p[b].Data[x])
+			}
+			h[a][12] += float64(p[a].Data[x]) * float64(f)
+		}
+	}
+	m, ok := solve(h, len(tissues))
+	if !ok || n < 10000 || m[0] <= 0 {
+		return nil
+	}
+	return &ContrastRecord{Cortex: m[1] / m[0], DeepGrey: m[2] / m[0], Ventricles: m[3] / m[0]}
+}
+
+// Bounds of a FLAIR's contrast: its fluid is dark, its grey matter at least as bright as white.
+const (
+	brightFluid = 0.85
+	darkGrey    = 0.85
+)
+
+// judge is a warning where tissues have not the contrast of a FLAIR scan.
+func (c *ContrastRecord) judge(name string) string {
+	switch {
+	case c == nil:
+		return ""
+	case c.Ventricles > brightFluid:
+		return fmt.Sprintf("%s: the fluid in the ventricles is %.2f times as bright as white matter, in a FLAIR below %.2f: is it another kind of scan?", name, c.Ventricles, brightFluid)
+	case c.Cortex < darkGrey:
+		return fmt.Sprintf("%s: the cortex is %.2f times as bright as white matter, in a FLAIR above %.2f: is it another kind of scan, such as T1?", name, c.Cortex, darkGrey)
+	}
+	return ""
+}

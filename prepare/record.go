@@ -1,0 +1,73 @@
+package prepare
+
+import "voxgrad/volume"
+
+// Record is what was done to scans and how well it went.
+type Record struct {
+	Scans    []ScanRecord    `json:"scans"`
+	Times    *TimesRecord    `json:"time_points,omitempty"`
+	Atlas    *AtlasRecord    `json:"atlas,omitempty"`
+	Contrast *ContrastRecord `json:"contrast,omitempty"`
+	Settings Settings        `json:"settings"`
+	Grid     GridRecord      `json:"grid"`
+	BrainML  float64         `json:"brain_ml,omitempty"` // of the brain in the prepared space
+	Warnings []string        `json:"warnings,omitempty"`
+	Seconds  []StepSeconds   `json:"seconds"`
+}
+
+// ScanRecord is what was done to one scan.
+type ScanRecord struct {
+	File      string     `json:"file"`
+	Grid      GridRecord `json:"grid"`
+	Brain     string     `json:"brain"` // given, stripped, extracted or none
+	BrainML   float64    `json:"brain_ml,omitempty"`
+	Certainty float64    `json:"brain_certainty,omitempty"`
+	Denoised  bool       `json:"denoised"`
+	Bias      bool       `json:"bias_corrected"`
+	// ToScan maps points of the prepared space to points of the scan, RAS millimetres.
+	ToScan volume.Transform `json:"prepared_to_scan"`
+}
+
+// TimesRecord is the registration of the time points.
+type TimesRecord struct {
+	How         string  `json:"how"` // found, given or one grid
+	Degrees     float64 `json:"degrees"`
+	MM          float64 `json:"mm"` // by which the middle of the head moves
+	Correlation float64 `json:"local_correlation,omitempty"`
+	Overlap     float64 `json:"overlap,omitempty"`
+}
+
+// AtlasRecord is the registration to the atlas.
+type AtlasRecord struct {
+	How         string  `json:"how"` // affine or rigid
+	Degrees     float64 `json:"degrees"`
+	Volume      float64 `json:"volume_factor"` // of the affine transform from the scan to the atlas
+	Correlation float64 `json:"local_correlation"`
+	Overlap     float64 `json:"overlap"`
+	Seen        float64 `json:"brain_seen"` // share of the atlas' brain in the field of view of all scans
+}
+
+// ContrastRecord is the mean intensities of tissues, that of white matter being 1.
+type ContrastRecord struct {
+	Cortex     float64 `json:"cortex"`
+	DeepGrey   float64 `json:"deep_grey"`
+	Ventricles float64 `json:"ventricles"`
+}
+
+// GridRecord is a grid.
+type GridRecord struct {
+	Size    [3]int        `json:"size"`
+	Spacing [3]float64    `json:"spacing_mm"`
+	Axes    string        `json:"axes"`
+	Affine  volume.Affine `json:"affine"`
+}
+
+func gridRecord(g volume.Grid) GridRecord {
+	return GridRecord{g.Size, g.Affine.Spacing(), g.Affine.Codes(), g.Affine}
+}
+
+// StepSeconds is how long a step took.
+type StepSeconds struct {
+	Step    string  `json:"step"`
+	Seconds float64 `json:"seconds"`
+}

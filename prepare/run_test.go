@@ -1,0 +1,146 @@
+package prepare
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/internal/rng"
+	"voxgrad/volume"
+)
+
+// raw is a pair as two scanners made it: the second time point moved, on other voxels.
+func raw(t testing.TB) (p *volume.Phantom, b *volume.Volume, truth volume.Transform) {
+	p = head(t, 3)
+	truth = drawn(rng.New(11), 25, 30)
+	b = moveTo(p.Time2, truth, [3]int{120, 125, 50}, [3]float64{1, 1, 2.5})
+	for x, f := range b.Data { // the spline's ringing in what was stripped
+		if f < 0.05 {
+			b.Data[x] = 0
+		}
+	}
+	p.Time1.Path, b.Path = "one.nii.gz", "two.nii.gz"
+	return p, b, truth
+}
+
+func inPlace() Settings {
+	s := Defaults()
+	s.Atlas, s.Bias = None, false // phantoms are no heads of the atlas
+	return s
+}
+
+func TestRunPair(t *testing.T) {
+	p, b, truth := raw(t)
+	got, err := Run(context.Background(), Input{Times: []*volume.Volume{p.Time1, b}}, inPlace())
+	require.NoError(t, err)
+	require.Empty(t, got.Record.Warnings)
+	require.Equal(t, "found", got.Record.Times.How)
+	require.Equal(t, "stripped", got.Record.Scans[1].Brain)
+	require.Less(t, apart(truth, got.ToScan[1].Mul(got.ToScan[0].Inverse()), brainPoints(p.BrainMask)), 0.4)
+	require.Equal(t, "RAS", got.Times[0].Affine.Codes())
+	require.Equal(t, [3]float64{1, 1, 1}, got.Times[0].Affine.Spacing())
+	require.NoError(t, volume.SameSpace(got.Times[0], got.Times[1]))
+	require.NoError(t, volume.SameSpace(got.Times[0], got.Brain))
+	require.InDelta(t, ml(p.BrainMask), ml(got.Brain), 0.05*ml(p.BrainMask))
+
+	// What is brain in the prepared space is brain in the scan.
+	back := got.Brain.ResampleThrough(p.Time1.Grid, got.ToScan[0].Inverse())
+	both, n := 0, 0
+	for x, in := range p.BrainMask.Data {
+		if in {
+			n++
+			if back.Data[x] {
+				both++
+			}
+		}
+	}
+	require.Greater(t, float64(both)/float64(n), 0.94)
+
+	dir := filepath.Join(t.TempDir(), "out")
+	require.NoError(t, got.Write(dir))
+	for _, name := range Files(2) {
+		if name == "bias_time01.nii.gz" || name == "bias_time02.nii.gz" {
+			continue
+		}
+		require.FileExists(t, filepath.Join(dir, name))
+	}
+	to, err := volume.ReadITK(filepath.Join(dir, "prepared_to_time02.txt"))
+	require.NoError(t, err)
+	requireNear(t, got.ToScan[1], to, 1e-12)
+	from, err := volume.ReadITK(filepath.Join(dir, "time02_to_prepared.txt"))
+	require.NoError(t, err)
+	requireNear(t, volume.Identity, from.Mul(to), 1e-9)
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	require.Len(t, entries, len(Files(2))-2, "nothing else is written")
+}
+
+func TestRunObeysWhatIsGiven(t *testing.T) {
+	p, b, truth := raw(t)
+	in := Input{Times: []*volume.Volume{p.Time1, b}, Brain: p.BrainMask, Between: &truth}
+	got, err := Run(context.Background(), in, inPlace())
+	require.NoError(t, err)
+	requireNear(t, truth, got.ToScan[1].Mul(got.ToScan[0].Inverse()), 1e-9)
+	require.Equal(t, "given", got.Record.Times.How)
+	require.Equal(t, "given", got.Record.Scans[0].Brain)
+	require.Equal(t, "none", got.Record.Scans[1].Brain)
+
+	in = Input{Times: []*volume.Volume{p.Time1, p.Time2}}
+	got, err = Run(context.Background(), in, inPlace())
+	require.NoError(t, err)
+	require.Equal(t, "one grid", got.Record.Times.How)
+	require.Equal(t, p.Time1.Data, got.Times[0].Data, "a scan on a 1 mm grid of its own is not interpolated")
+	register, strip := in.Needs()
+	require.False(t, register || strip)
+	register, strip = Input{Times: []*volume.Volume{p.Time1, b}}.Needs()
+	require.True(t, register)
+	require.False(t, strip)
+}
+
+func TestBadInputIsNamed(t *testing.T) {
+	p, b, _ := raw(t)
+	run := func(in Input) error {
+		_, err := Run(context.Background(), in, inPlace())
+		require.Error(t, err)
+		return err
+	}
+	pair := func(a, b *volume.Volume) Input { return Input{Times: []*volume.Volume{a, b}} }
+	cut := func(v *volume.Volume, slices int) *volume.Volume {
+		g := v.Grid
+		g.Size[2] = slices
+		return &volume.Volume{Grid: g, Data: v.Data[:g.Len()], Path: "cut.nii.gz"}
+	}
+
+	other := head(t, 8).Time1
+	other.Path = "other.nii.gz"
+	other.Affine[0][3] += 13
+	require.ErrorContains(t, run(pair(p.Time1, other)), "one.nii.gz and other.nii.gz do not match: local correlation")
+
+	flipped := *b
+	flipped.Affine = volume.Affine{{-1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}.Mul(b.Affine)
+	require.ErrorContains(t, run(pair(p.Time1, &flipped)), "match with left and right of one exchanged")
+
+	empty := volume.New(p.Time1.Grid)
+	empty.Path = "empty.nii.gz"
+	require.ErrorContains(t, run(pair(p.Time1, empty)), "empty.nii.gz: the image is empty: all voxels are 0")
+	require.ErrorContains(t, run(Input{Times: []*volume.Volume{cut(p.Time1, 1)}}), "cut.nii.gz: a field of view of 96 × 112 × 1 mm in 96 × 112 × 1 voxels")
+	require.ErrorContains(t, run(Input{}), "0 scans")
+
+	shifted := &volume.Mask{Grid: p.BrainMask.Grid, Data: p.BrainMask.Data, Path: "mask.nii.gz"}
+	shifted.Affine[1][3] += 4
+	in := pair(p.Time1, b)
+	in.Brain = shifted
+	require.ErrorContains(t, run(in), "mask.nii.gz are not in the same space")
+	in.Brain = volume.NewMask(p.Time1.Grid)
+	require.ErrorContains(t, run(in), "the brain mask is empty")
+
+	skull := p.Time1.Like()
+	for x, f := range p.Time1.Data {
+		skull.Data[x] = f + 1
+	}
+	skull.Path = "skull.nii.gz"
+	require.ErrorContains(t, run(Input{Times: []*volume.Volume{skull}}), "skull.nii.gz still has its skull: a brain mask is needed")
+}

@@ -1,0 +1,70 @@
+package prepare
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"voxgrad/internal/outfile"
+	"voxgrad/volume"
+)
+
+// RecordFile is the name of the record in a folder of prepared scans. It is there when all
+// other files are.
+const RecordFile = "record.json"
+
+// Files are the names that Write gives, for one or two time points.
+func Files(times int) []string {
+	if times == 1 {
+		return []string{"flair.nii.gz", "brainmask.nii.gz", "bias.nii.gz", "prepared_to_scan.txt", "scan_to_prepared.txt", RecordFile}
+	}
+	return []string{"flair_time01.nii.gz", "flair_time02.nii.gz", "brainmask.nii.gz", "bias_time01.nii.gz", "bias_time02.nii.gz",
+		"prepared_to_time01.txt", "time01_to_prepared.txt", "prepared_to_time02.txt", "time02_to_prepared.txt", RecordFile}
+}
+
+// Write writes everything into a folder, which is made if it is not there; all files appear, or
+// none does.
+func (p *Prepared) Write(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	var files outfile.Set
+	defer files.Discard()
+	in := func(format string, a ...any) string { return filepath.Join(dir, fmt.Sprintf(format, a...)) }
+	for n, v := range p.Times {
+		scan, suffix := "scan", ""
+		if len(p.Times) > 1 {
+			scan = fmt.Sprintf("time%02d", n+1)
+			suffix = "_" + scan
+		}
+		if err := volume.WriteIn(&files, in("flair%s.nii.gz", suffix), v, volume.Float32); err != nil {
+			return err
+		}
+		if p.Fields != nil && p.Fields[n] != nil {
+			if err := volume.WriteIn(&files, in("bias%s.nii.gz", suffix), p.Fields[n], volume.Float32); err != nil {
+				return err
+			}
+		}
+		if err := volume.WriteITKIn(&files, in("prepared_to_%s.txt", scan), p.ToScan[n]); err != nil {
+			return err
+		}
+		if err := volume.WriteITKIn(&files, in("%s_to_prepared.txt", scan), p.ToScan[n].Inverse()); err != nil {
+			return err
+		}
+	}
+	if p.Brain != nil {
+		if err := volume.WriteMaskIn(&files, in("brainmask.nii.gz"), p.Brain); err != nil {
+			return err
+		}
+	}
+	text, err := json.MarshalIndent(p.Record, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := files.Write(in(RecordFile), func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
+		return err
+	}
+	return files.Commit()
+}
