@@ -103,10 +103,39 @@ func usable(v *volume.Volume) error {
 		finite++
 	}
 	switch {
-	case finite < len(v.Data)/2:
-		return fmt.Errorf("%s: %d of %d voxels are NaN or infinite; repair the image", v.Name(), len(v.Data)-finite, len(v.Data))
+	case finite == 0:
+		return fmt.Errorf("%s: all voxels are NaN or infinite", v.Name())
 	case !differ:
 		return fmt.Errorf("%s: the image is empty: all voxels are %g", v.Name(), first)
+	}
+	return nil
+}
+
+// finite is v with 0 for what is NaN or infinite: v itself where nothing is.
+func finite(v *volume.Volume) *volume.Volume {
+	if v.CheckFinite() == nil {
+		return v
+	}
+	out := v.Like()
+	out.Path = v.Path
+	for x, f := range v.Data {
+		if f-f == 0 {
+			out.Data[x] = f
+		}
+	}
+	return out
+}
+
+// whole is an error where voxels of the brain are NaN or infinite.
+func whole(v *volume.Volume, brain *volume.Mask) error {
+	n := 0
+	for x, in := range brain.Data {
+		if f := v.Data[x]; in && f-f != 0 {
+			n++
+		}
+	}
+	if n > 0 {
+		return fmt.Errorf("%s: %d voxels inside the brain are NaN or infinite; repair the image, or give a brain mask (--brainmask) that leaves them out", v.Name(), n)
 	}
 	return nil
 }

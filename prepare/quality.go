@@ -51,6 +51,16 @@ func (r *Registered) judge(a, b *volume.Volume, mirrored func() (*Registered, er
 	return "", nil
 }
 
+// AtlasError is the error of scans that could not be placed in the atlas; without it they can
+// still be prepared.
+type AtlasError struct{ text string }
+
+func (e *AtlasError) Error() string { return e.text }
+
+func atlasError(format string, a ...any) error {
+	return &AtlasError{fmt.Sprintf(format, a...) + "; without the atlas the scan is prepared where it is (--atlas none)"}
+}
+
 // judge is the error of a registration to the atlas that failed.
 func (r *AtlasRegistered) judge(name string, brain bool) error {
 	least := atlasHead
@@ -58,14 +68,13 @@ func (r *AtlasRegistered) judge(name string, brain bool) error {
 		least = atlasBrain
 	}
 	factor := 1 / r.ToScan.Det()
-	const instead = "; without the atlas it is prepared where it is (--atlas none)"
 	switch {
 	case r.Overlap < leastOverlap:
-		return fmt.Errorf("%s does not match the atlas: %.0f %% of the head in both (local correlation %.2f)%s", name, 100*r.Overlap, r.Correlation, instead)
+		return atlasError("%s does not match the atlas: %.0f %% of the head in both (local correlation %.2f)", name, 100*r.Overlap, r.Correlation)
 	case r.Correlation < least:
-		return fmt.Errorf("%s does not match the atlas: local correlation %.2f, of FLAIR scans it is above %.2f; is it a FLAIR scan of a whole head?%s", name, r.Correlation, least, instead)
+		return atlasError("%s does not match the atlas: local correlation %.2f, of FLAIR scans it is above %.2f; is it a FLAIR scan of a whole head?", name, r.Correlation, least)
 	case factor < leastVolume || factor > mostVolume:
-		return fmt.Errorf("%s does not match the atlas: its volume changes by a factor of %.2f, that of a head by %.1f to %.1f%s", name, factor, leastVolume, mostVolume, instead)
+		return atlasError("%s does not match the atlas: its volume changes by a factor of %.2f, that of a head by %.1f to %.1f", name, factor, leastVolume, mostVolume)
 	}
 	return nil
 }

@@ -41,8 +41,9 @@ func Run(ctx context.Context, in Input, s Settings) (*Prepared, error) {
 	if err := in.Check(); err != nil {
 		return nil, err
 	}
-	j := &job{in: in, s: s, scans: in.Times, brains: make([]*volume.Mask, len(in.Times)), rec: Record{Settings: s}, since: time.Now()}
+	j := &job{in: in, s: s, brains: make([]*volume.Mask, len(in.Times)), rec: Record{Settings: s}, since: time.Now()}
 	for _, v := range in.Times {
+		j.scans = append(j.scans, finite(v))
 		j.rec.Scans = append(j.rec.Scans, ScanRecord{File: v.Path, Grid: gridRecord(v.Grid), Brain: None})
 	}
 	for _, step := range []struct {
@@ -130,6 +131,19 @@ func (j *job) findBrains() error {
 		j.brains[n], r.Brain, r.BrainML, r.Certainty = m, "extracted", ml(m), certainty
 		slog.Info(fmt.Sprintf("%s: brain extracted, %.0f ml, certainty %.2f", v.Name(), r.BrainML, certainty))
 	}
+	return j.check()
+}
+
+// check refuses scans whose brain is not whole.
+func (j *job) check() error {
+	for n, m := range j.brains {
+		if m == nil {
+			continue
+		}
+		if err := whole(j.in.Times[n], m); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -137,7 +151,7 @@ func ml(m *volume.Mask) float64 { return float64(m.Count()) * m.VoxelMM3() / 100
 
 // Stripped is the brain of a scan whose skull was taken away already, nil for other scans.
 func Stripped(v *volume.Volume) *volume.Mask {
-	m, err := volume.BrainMask(v)
+	m, err := volume.BrainMask(finite(v))
 	if err != nil || m.Oversized() || m.Count() == 0 {
 		return nil
 	}
@@ -234,7 +248,7 @@ func (j *job) registerAtlas() error {
 		}
 	}
 	if r.Seen < leastBrain {
-		return fmt.Errorf("%s shows %.0f %% of a brain: too little to be placed in the atlas; without it, it is prepared where it is (--atlas none)", name, 100*r.Seen)
+		return atlasError("%s shows %.0f %% of a brain: too little to be placed in the atlas", name, 100*r.Seen)
 	}
 	if r.Seen < mostBrain {
 		j.warn(fmt.Sprintf("%s shows %.0f %% of a brain: nothing can be found in the rest", name, 100*r.Seen))

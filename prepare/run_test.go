@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"context"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -136,6 +137,21 @@ func TestBadInputIsNamed(t *testing.T) {
 	require.ErrorContains(t, run(in), "mask.nii.gz are not in the same space")
 	in.Brain = volume.NewMask(p.Time1.Grid)
 	require.ErrorContains(t, run(in), "the brain mask is empty")
+
+	holed := p.Time1.Like()
+	copy(holed.Data, p.Time1.Data)
+	holed.Path = "holed.nii.gz"
+	brain := Stripped(p.Time1)
+	for x := range holed.Data {
+		if !brain.Data[x] {
+			holed.Data[x] = float32(math.NaN()) // a background that some programs write
+		}
+	}
+	got, err := Run(context.Background(), Input{Times: []*volume.Volume{holed}}, inPlace())
+	require.NoError(t, err)
+	require.NoError(t, got.Times[0].CheckFinite())
+	holed.Data[holed.Index(48, 56, 60)] = float32(math.NaN())
+	require.ErrorContains(t, run(Input{Times: []*volume.Volume{holed}, Brain: p.BrainMask}), "holed.nii.gz: 1 voxels inside the brain are NaN")
 
 	skull := p.Time1.Like()
 	for x, f := range p.Time1.Data {

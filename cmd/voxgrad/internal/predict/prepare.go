@@ -2,6 +2,7 @@ package predict
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"voxgrad/device"
@@ -34,7 +35,8 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	register, strip := in.Needs()
 	register = register && !j.opt.ResampleTimes
 	strip = strip && !c.NoMask
-	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && !register && !strip {
+	asIs := !register && !strip || in.Check() != nil // what cannot be prepared either is told of as it is
+	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && asIs {
 		return c, j.native(c), nil
 	}
 	s := prepare.Defaults()
@@ -45,6 +47,11 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 		s.Register = prepare.All
 	}
 	p, err := prepare.Run(ctx, in, s)
+	if failed := (*prepare.AtlasError)(nil); errors.As(err, &failed) { // networks do not need it
+		slog.Warn(failed.Error() + ", as is done now")
+		s.Atlas = prepare.None
+		p, err = prepare.Run(ctx, in, s)
+	}
 	if err != nil {
 		return c, nil, err
 	}

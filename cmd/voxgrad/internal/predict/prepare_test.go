@@ -1,0 +1,85 @@
+package predict_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cmd/voxgrad/internal/clitest"
+	"voxgrad/models"
+	"voxgrad/volume"
+)
+
+// Two scans of a head that lie apart, on different voxels, with one new lesion: what is found is
+// that, on the grid of either scan.
+func TestScansThatLieApart(t *testing.T) {
+	in := at(t.TempDir())
+	o := volume.DefaultPhantom(3)
+	o.ShiftMM, o.TurnDeg = 0, 0
+	o.Noise, o.Atrophy = volume.Range{Min: 0.01, Max: 0.01}, volume.Range{}
+	p, err := volume.NewPhantom(o)
+	require.NoError(t, err)
+	const edge = 9
+	first, second := p.Time1, p.Time1.Like()
+	copy(second.Data, first.Data)
+	lesion := volume.NewMask(first.Grid)
+	corner := [3]int{58, 60, 58}
+	for x := range second.Data {
+		i, j, k := x%first.Size[0]-corner[0], x/first.Size[0]%first.Size[1]-corner[1], x/first.Size[0]/first.Size[1]-corner[2]
+		if min(i, j, k) >= 0 && max(i, j, k) < edge {
+			second.Data[x] *= 2.5
+			lesion.Data[x] = true
+		}
+	}
+	require.NoError(t, volume.Write(in("one.nii.gz"), first, volume.Float32))
+	// 15 degrees about z, and a shift.
+	move := volume.Transform{{0.9659, -0.2588, 0, 21}, {0.2588, 0.9659, 0, -8}, {0, 0, 1, 14}}
+	g := volume.Grid{Size: [3]int{110, 116, 54}, Affine: volume.Affine{{-1.1, 0, 0, 60}, {0, 1.1, 0, -60}, {0, 0, 2, 0}}}
+	c, m := g.Centre(), move.Apply(first.Centre())
+	for d := range 3 {
+		g.Affine[d][3] += m[d] - c[d]
+	}
+	moved := volume.ResampleThrough(second, g, move.Inverse(), volume.Linear, 0)
+	moved.Source = nil
+	require.NoError(t, volume.Write(in("two.nii.gz"), moved, volume.Float32))
+	w := network(t, in("w.safetensors"), models.Detector, 1.0, nil)
+
+	for _, grid := range []string{"time1", "time2", "prepared"} {
+		_ = os.Remove(in("m.nii.gz"))
+		status, out, errs := clitest.Run(t, "predict", "--patch", "32", "--stride", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"),
+			"--out", in("m.nii.gz"), "--prob", in("p.nii.gz"), "--picture", in("p.png"), "--grid", grid)
+		require.Zero(t, status, errs)
+		require.Contains(t, errs, "time points registered: 15.")
+		require.Contains(t, out, "new lesions")
+		got, err := volume.ReadMask(in("m.nii.gz"))
+		require.NoError(t, err)
+		want := lesion
+		switch grid {
+		case "time1":
+			require.NoError(t, volume.SameSpace(first, got))
+		case "time2":
+			require.NoError(t, volume.SameSpace(moved, got))
+			want = lesion.ResampleThrough(moved.Grid, move.Inverse())
+		case "prepared":
+			require.Equal(t, [3]float64{1, 1, 1}, got.Affine.Spacing())
+			continue
+		}
+		both, all := 0, want.Count()+got.Count()
+		for x, in := range want.Data {
+			if in && got.Data[x] {
+				both++
+			}
+		}
+		require.Greater(t, 2*float64(both)/float64(all), 0.8, "%s: %d voxels of %d and %d", grid, both, want.Count(), got.Count())
+	}
+
+	status, _, errs := clitest.Run(t, "predict", "--patch", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"), "--out", in("m.nii.gz"), "--prepare", "none")
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "are not in the same space")
+	for _, bad := range [][]string{{"--prepare", "some"}, {"--grid", "time3"}} {
+		status, _, errs := clitest.Run(t, append([]string{"predict", "--patch", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"), "--out", in("m.nii.gz")}, bad...)...)
+		require.Equal(t, 2, status, errs)
+		require.Contains(t, errs, bad[0])
+	}
+}
