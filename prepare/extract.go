@@ -170,3 +170,28 @@ func average(v *volume.Volume, g volume.Grid) *volume.Volume {
 	}
 	return out
 }
+
+// Found is Extract for an Input: the built-in network is opened when the first scan needs it;
+// free gives its memory back.
+func Found(dev device.Backend) (extract func(v *volume.Volume) (*volume.Mask, float64, error), free func()) {
+	var e *Extractor
+	free = func() {
+		if e != nil {
+			e.Free()
+		}
+	}
+	return func(v *volume.Volume) (*volume.Mask, float64, error) {
+		if e == nil {
+			opened, err := NewExtractor(dev)
+			if err != nil {
+				return nil, 0, fmt.Errorf("%s still has its skull: %w", v.Name(), err)
+			}
+			e = opened
+		}
+		b, err := e.Extract(v)
+		if err != nil {
+			return nil, 0, err
+		}
+		return b.Mask, b.Certainty, nil
+	}, free
+}

@@ -22,8 +22,6 @@ type ScanRecord struct {
 	Brain     string     `json:"brain"` // given, stripped, extracted or none
 	BrainML   float64    `json:"brain_ml,omitempty"`
 	Certainty float64    `json:"brain_certainty,omitempty"`
-	Denoised  bool       `json:"denoised"`
-	Bias      bool       `json:"bias_corrected"`
 	// ToScan maps points of the prepared space to points of the scan, RAS millimetres.
 	ToScan volume.Transform `json:"prepared_to_scan"`
 }

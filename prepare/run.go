@@ -16,7 +16,6 @@ type Prepared struct {
 	Times  []*volume.Volume   // on one grid of 1 mm, RAS; with skull where they had one
 	Brain  *volume.Mask       // on that grid: what is brain in all of them; nil: not known
 	ToScan []volume.Transform // from points of the prepared space to points of each scan
-	Fields []*volume.Volume   // what each scan was divided by, on that grid; nil without Settings.Bias
 	Record Record
 }
 
@@ -25,7 +24,7 @@ type job struct {
 	in     Input
 	s      Settings
 	rec    Record
-	scans  []*volume.Volume // as they are, then denoised and corrected
+	scans  []*volume.Volume // as they are, finite
 	brains []*volume.Mask   // on the grids of the scans; nil: not known
 	half   pose             // from the space between to each scan
 	toHalf volume.Transform // from the prepared space to the space between
@@ -122,7 +121,7 @@ func (j *job) findBrains() error {
 			continue
 		}
 		if j.in.Extract == nil {
-			return fmt.Errorf("%s still has its skull: a brain mask is needed", v.Name())
+			return fmt.Errorf("%s still has its skull: a brain mask is needed (--brainmask)", v.Name())
 		}
 		m, certainty, err := j.in.Extract(v)
 		if err != nil {

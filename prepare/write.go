@@ -18,9 +18,9 @@ const RecordFile = "record.json"
 // Files are the names that Write gives, for one or two time points.
 func Files(times int) []string {
 	if times == 1 {
-		return []string{"flair.nii.gz", "brainmask.nii.gz", "bias.nii.gz", "prepared_to_scan.txt", "scan_to_prepared.txt", RecordFile}
+		return []string{"flair.nii.gz", "brainmask.nii.gz", "prepared_to_scan.txt", "scan_to_prepared.txt", RecordFile}
 	}
-	return []string{"flair_time01.nii.gz", "flair_time02.nii.gz", "brainmask.nii.gz", "bias_time01.nii.gz", "bias_time02.nii.gz",
+	return []string{"flair_time01.nii.gz", "flair_time02.nii.gz", "brainmask.nii.gz",
 		"prepared_to_time01.txt", "time01_to_prepared.txt", "prepared_to_time02.txt", "time02_to_prepared.txt", RecordFile}
 }
 
@@ -41,11 +41,6 @@ func (p *Prepared) Write(dir string) error {
 		}
 		if err := volume.WriteIn(&files, in("flair%s.nii.gz", suffix), v, volume.Float32); err != nil {
 			return err
-		}
-		if p.Fields != nil && p.Fields[n] != nil {
-			if err := volume.WriteIn(&files, in("bias%s.nii.gz", suffix), p.Fields[n], volume.Float32); err != nil {
-				return err
-			}
 		}
 		if err := volume.WriteITKIn(&files, in("prepared_to_%s.txt", scan), p.ToScan[n]); err != nil {
 			return err

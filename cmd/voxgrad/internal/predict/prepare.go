@@ -46,6 +46,9 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	if j.prepare == prepare.All {
 		s.Register = prepare.All
 	}
+	extract, free := prepare.Found(dev)
+	defer free()
+	in.Extract = extract
 	p, err := prepare.Run(ctx, in, s)
 	if failed := (*prepare.AtlasError)(nil); errors.As(err, &failed) { // networks do not need it
 		slog.Warn(failed.Error() + ", as is done now")

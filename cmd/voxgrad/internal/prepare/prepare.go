@@ -22,6 +22,7 @@ type job struct {
 	between      string
 	out          string
 	asJSON       bool
+	device       string
 	cfg          config
 }
 
@@ -35,9 +36,8 @@ func (c *config) ParseTOML(text []byte) error { return settings.Decode(text, c) 
 func (c *config) TOML() ([]byte, error) { return settings.Encode(c) }
 
 const long = `Brings FLAIR scans as a scanner writes them to what the networks work on: the brain is
-found, the bias field taken out, the time points are registered to one another into the
-space halfway between them and together to an atlas in the MNI space, and resampled
-once to its 1 mm grid. The scans may have any orientation, spacing and position.
+found, the time points are registered to one another into the space halfway between
+them and together to an atlas in the MNI space, and resampled once to its 1 mm grid. The scans may have any orientation, spacing and position.
 
 The folder --out receives
 
@@ -45,7 +45,6 @@ The folder --out receives
   brainmask.nii.gz                                  what is brain in all of them
   prepared_to_scan.txt, scan_to_prepared.txt        ITK transforms between points of the prepared space
                                                     and of the scan; of a pair, _time01 and _time02
-  bias.nii.gz                                       what the scan was divided by
   record.json                                       what was done, with the measures of its quality
 
 prepared_to_scan.txt resamples the scan onto the prepared grid (antsApplyTransforms -t, or
@@ -57,7 +56,7 @@ func New() *cobra.Command {
 	j := &job{cfg: config{prepare.Defaults()}}
 	cmd := &cobra.Command{
 		Use:   "prepare --flair F --out DIR | prepare --time1 A --time2 B --out DIR",
-		Short: "Prepare raw scans: register, find the brain, correct the bias field",
+		Short: "Prepare raw scans: register them, find the brain",
 		Long:  long,
 		Example: `  voxgrad prepare --time1 visit1.nii.gz --time2 visit2.nii.gz --out prepared
   voxgrad prepare --flair flair.nii.gz --brainmask brain.nii.gz --atlas none --out prepared`,
@@ -73,6 +72,7 @@ func New() *cobra.Command {
 	f.BoolVar(&j.asJSON, "json", false, "print the record")
 	cli.Reads(cmd, "flair", "time1", "time2", "brainmask", "between")
 	cli.Fills(cmd, "out")
+	cli.DeviceFlag(cmd, &j.device)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	options := cli.BindSettings(cmd, &j.cfg, nil)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -112,11 +112,12 @@ func (j *job) run(cmd *cobra.Command) error {
 		}
 		in.Times = append(in.Times, v)
 	}
-	var err error
 	if j.brain != "" {
-		if in.Brain, err = volume.ReadMask(j.brain); err != nil {
+		m, err := volume.ReadMask(j.brain)
+		if err != nil {
 			return err
 		}
+		in.Brain = m
 	}
 	if j.between != "" {
 		t, err := volume.ReadITK(j.between)
@@ -125,6 +126,14 @@ func (j *job) run(cmd *cobra.Command) error {
 		}
 		in.Between = &t
 	}
+	dev, err := cli.OpenDevice(cmd, j.device)
+	if err != nil {
+		return err
+	}
+	defer dev.Close()
+	extract, free := prepare.Found(dev)
+	defer free()
+	in.Extract = extract
 	p, err := prepare.Run(cmd.Context(), in, j.cfg.Settings)
 	if err != nil {
 		return err
