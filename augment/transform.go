@@ -48,11 +48,22 @@ func (r Recipe) Check(size [3]int) error {
 }
 
 // Apply changes x, [1 D H W 1], in place. It panics where a transform changes the
-// shape (Rot90 and Orient of an image that is not a cube).
+// shape (Rot90 and Orient of an image that is not a cube). What the transforms bring to
+// the device goes there in one transfer.
 func (r Recipe) Apply(dev Device, x device.Tensor) {
 	if len(r) == 0 {
 		return
 	}
+	if ops, ok := dev.(device.NetworkOps); ok {
+		d := newDeferred(dev, ops)
+		r.apply(d, x)
+		d.run()
+		return
+	}
+	r.apply(dev, x)
+}
+
+func (r Recipe) apply(dev Device, x device.Tensor) {
 	from, to := x, dev.Alloc(x.Shape)
 	other := to
 	for _, t := range r {

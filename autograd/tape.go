@@ -94,6 +94,16 @@ func (t *Tape) Value(x *Var) []float32 {
 	return out
 }
 
+// Fetch begins to copy results, and other tensors behind them, to the host; see device.Allocator. It does
+// not use the results up.
+func (t *Tape) Fetch(xs []*Var, more ...device.Tensor) device.Fetched {
+	ts := make([]device.Tensor, 0, len(xs)+len(more))
+	for _, x := range xs {
+		ts = append(ts, x.Tensor)
+	}
+	return t.dev.Fetch(append(ts, more...)...)
+}
+
 // Close frees everything that the tape still owns. Parameters keep their
 // gradients.
 func (t *Tape) Close() {

@@ -8,7 +8,6 @@ import (
 
 // tracer looks at every result and gradient and keeps the first bad one.
 type tracer struct {
-	count device.Tensor
 	found string
 }
 
@@ -54,11 +53,12 @@ func (t *Tape) traceGradients(s *step) {
 }
 
 func (t *Tape) inspect(what string, x device.Tensor) {
-	t.trace.count = t.dev.Alloc(device.Scalar())
-	defer t.dev.Free(t.trace.count)
-	t.dev.NonFinite(t.trace.count, x)
-	var n [1]float32
-	t.dev.Download(n[:], t.trace.count)
+	found := t.dev.Alloc(device.Vec(2))
+	defer t.dev.Free(found)
+	t.dev.Fill(found, 0)
+	t.dev.NonFinite(found, []device.Tensor{x})
+	var n [2]float32
+	t.dev.Download(n[:], found)
 	if n[0] != 0 {
 		t.trace.found = fmt.Sprintf("%s: %.0f of %d values are NaN or infinite", what, n[0], x.Len())
 	}

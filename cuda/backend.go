@@ -26,8 +26,9 @@ type Backend struct {
 	source  func(name string, compute int) (ptx, variant string, err error) // of a module
 	last    launched                                                        // the newest launch, for errors that arrive late
 	since   int                                                             // launches after the last successful Sync
-	slots   slotTable                                                       // of the last Adam
-	err     error                                                           // the first failure; every later call does nothing
+	tables  map[string]*slotTable                                           // of the last Adam and the last NonFinite
+	graphs  graphs
+	err     error // the first failure; every later call does nothing
 }
 
 type options struct {
@@ -35,6 +36,7 @@ type options struct {
 	exact    bool
 	stepwise bool
 	taps     int // bytes; see catConv.samples
+	noGraphs bool
 }
 
 // Option changes a Backend made by New.
@@ -56,7 +58,7 @@ func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 // New makes a backend of a device. It owns d from then on: Close closes it too.
 // An error means that the device cannot run the kernels; d is then still open.
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
-	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, source: kernels.Source}
+	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, source: kernels.Source, tables: map[string]*slotTable{}}
 	b.opt.taps = 512 << 20
 	b.opt.stepwise = os.Getenv("CUDA_LAUNCH_BLOCKING") == "1"
 	b.Ops = b.run
@@ -70,7 +72,7 @@ func New(d driver.Driver, opts ...Option) (*Backend, error) {
 	if _, err := b.module("memory"); err != nil {
 		return nil, fmt.Errorf("cuda: %s: %w; use the cpu", b.info.Name, err)
 	}
-	b.pool = pool{drv: d, limit: b.opt.limit, exact: b.opt.exact, free: map[int64][]driver.Ptr{}, all: map[driver.Ptr]int64{}}
+	b.pool = pool{drv: d, limit: b.opt.limit, exact: b.opt.exact, flush: b.flush, free: map[int64][]driver.Ptr{}, all: map[driver.Ptr]int64{}}
 	return b, nil
 }
 
@@ -95,6 +97,7 @@ func (b *Backend) Sync() error {
 }
 
 func (b *Backend) sync() {
+	b.flush()
 	if b.err != nil {
 		return
 	}
@@ -113,6 +116,7 @@ func (b *Backend) Close() error {
 		return errClosed
 	}
 	b.sync()
+	b.freeGraph()
 	err := b.err
 	b.pool.close()
 	b.modules = nil

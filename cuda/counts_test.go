@@ -102,7 +102,7 @@ func (c counted) streaming(ch int) {
 	c.Dropout(c.x(s), x, 0.3, 7)
 	c.Copy(c.into(s, device.Set), x)
 	c.Copy(c.into(s, device.Add), x)
-	c.NonFinite(c.vec(1), x)
+	c.NonFinite(c.vec(2), []device.Tensor{x})
 }
 
 func (c counted) losses(ch int) {

@@ -52,3 +52,21 @@ func TestGPUSameBits(t *testing.T) {
 	require.NoError(t, a.Close())
 	require.NoError(t, b.Close())
 }
+
+// Steps replayed as a CUDA graph have the bits of steps that are launched kernel by kernel.
+func TestGPUGraph(t *testing.T) {
+	a := onGPU(t)
+	d, err := gpu.Open(0)
+	require.NoError(t, err)
+	b, err := New(d, WithoutGraphs())
+	require.NoError(t, err)
+	graph, plain := newToy(a), newToy(b)
+	for step := range 9 {
+		graph.run(values(step))
+		plain.run(values(step))
+		require.Equal(t, plain.weights(), graph.weights(), "step %d", step)
+	}
+	require.NotNil(t, a.graphs.graph, "nothing was captured")
+	require.NoError(t, a.Close())
+	require.NoError(t, b.Close())
+}

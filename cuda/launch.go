@@ -126,17 +126,7 @@ func (o *op) launchOf(m *Module, name string, l driver.Launch, args []any) {
 			plain[i] = a
 		}
 	}
-	if err := o.b.drv.Launch(k, l, plain...); err != nil {
-		o.must(!driver.IsArgument(err), "%v", err)
-		o.lost(name, l, err)
-		return
-	}
-	o.b.last = launched{o.name, name, l}
-	o.b.since++
-	if o.b.opt.stepwise {
-		o.b.since = 1
-		o.b.sync()
-	}
+	o.call(driver.Call{Kernel: k, Launch: l, Args: plain})
 }
 
 // checked is the address of a tensor that is argument i of a kernel.

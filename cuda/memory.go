@@ -1,8 +1,10 @@
 package cuda
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
+	"math/bits"
 	"unsafe"
 
 	"voxgrad/cuda/driver"
@@ -15,6 +17,7 @@ type buffer struct {
 	n     int        // elements
 	ptr   driver.Ptr // of the first element; null if there was no memory
 	base  driver.Ptr // of the allocation
+	with  *int       // how many tensors share the allocation; nil if it is this one's alone
 	freed bool
 }
 
@@ -60,10 +63,60 @@ func (b *Backend) Free(t device.Tensor) {
 	o.must(wrong == "", "tensor %v %s", t.Shape, wrong)
 	m := t.Mem.(*buffer)
 	m.freed = true
-	if m.base != 0 {
-		b.pool.used -= m.Bytes()
-		b.pool.put(m.base)
+	if m.base == 0 {
+		return
 	}
+	b.pool.used -= m.Bytes()
+	if m.with != nil {
+		if *m.with--; *m.with > 0 {
+			return
+		}
+	}
+	b.pool.put(m.base)
+}
+
+// AllocWith puts all tensors into one allocation, of a power of two bytes so that later
+// ones fit, and fills it in one transfer.
+func (b *Backend) AllocWith(shapes []device.Shape, values [][]float32) []device.Tensor {
+	if b.opt.exact || len(shapes) < 2 {
+		return device.AllocEach(b, shapes, values)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o := &op{b: b, name: "AllocWith"}
+	o.must(len(shapes) == len(values), "%d shapes and values for %d", len(shapes), len(values))
+	ts := make([]device.Tensor, len(shapes))
+	at := make([]int, len(shapes))
+	size := 0
+	for i, s := range shapes {
+		device.CheckShape("cuda", s)
+		o.must(len(values[i]) == s.Len(), "%d values for shape %v", len(values[i]), s)
+		ts[i] = device.Tensor{Shape: s, Mem: &buffer{owner: b, n: s.Len()}}
+		at[i] = size
+		size += ceil(4*s.Len(), 256) * 256
+	}
+	if b.err != nil {
+		return ts
+	}
+	base, err := b.pool.get(1 << bits.Len(uint(size-1)))
+	if err != nil {
+		o.noMemory(fmt.Sprintf("%d tensors", len(shapes)), err)
+		return ts
+	}
+	host := make([]byte, size)
+	left := len(ts)
+	for i, t := range ts {
+		m := t.Mem.(*buffer)
+		m.base, m.ptr, m.with = base, base+driver.Ptr(at[i]), &left
+		copy(host[at[i]:], bytesOf(values[i]))
+		b.pool.used += m.Bytes()
+	}
+	b.pool.peak = max(b.pool.peak, b.pool.used)
+	b.flush()
+	if err := b.drv.ToDevice(base, host); err != nil {
+		o.lost("", driver.Launch{}, err)
+	}
+	return ts
 }
 
 // bytesOf is the memory of a slice.
@@ -73,6 +126,10 @@ func bytesOf(x []float32) []byte {
 
 // Upload copies from the host.
 func (o *op) Upload(t device.Tensor, src []float32) {
+	o.b.flush()
+	if o.b.err != nil {
+		return
+	}
 	if err := o.b.drv.ToDevice(ptr(t), bytesOf(src)); err != nil {
 		o.lost("", driver.Launch{}, err)
 	}
@@ -80,6 +137,10 @@ func (o *op) Upload(t device.Tensor, src []float32) {
 
 // Download copies to the host after all earlier work.
 func (o *op) Download(dst []float32, t device.Tensor) {
+	o.b.flush()
+	if o.b.err != nil {
+		return
+	}
 	if err := o.b.drv.ToHost(bytesOf(dst), ptr(t)); err != nil {
 		o.b.err = o.b.late(err)
 		return
@@ -89,9 +150,7 @@ func (o *op) Download(dst []float32, t device.Tensor) {
 
 // Fill sets every element.
 func (o *op) Fill(t device.Tensor, v float32) {
-	if err := o.b.drv.Fill32(ptr(t), math.Float32bits(v), int64(t.Len())); err != nil {
-		o.lost("", driver.Launch{}, err)
-	}
+	o.call(driver.Call{Dst: ptr(t), Word: math.Float32bits(v), N: int64(t.Len())})
 }
 
 // Copy copies or adds.
@@ -108,12 +167,79 @@ func (o *op) Blend(y, x, z device.Tensor, p, q float64) {
 	o.launch("memory", "blend", PerElement(y.Len(), 4), y, x, z, y.Len(), float32(p), float32(q))
 }
 
-// NonFinite counts NaNs and infinities.
-func (o *op) NonFinite(count, x device.Tensor) {
-	l := o.shares(x.Len(), 4)
-	parts := o.workspace(2 * l.Grid.X)
-	o.launch("memory", "nonfinite_count", l, parts, x, x.Len())
-	o.launch("memory", "nonfinite_total", blocks(1, threads), count, parts, l.Grid.X)
+// nonFiniteSpan is the number of elements that a block of kernel nonfinite_count looks at.
+const nonFiniteSpan = 8192
+
+// NonFinite looks into all tensors in one launch, by a table of them on the device.
+func (o *op) NonFinite(found device.Tensor, xs []device.Tensor) {
+	if len(xs) == 0 {
+		return
+	}
+	var table []byte
+	grid := 0
+	for _, x := range xs {
+		table = binary.LittleEndian.AppendUint64(table, uint64(ptr(x)))
+		table = binary.LittleEndian.AppendUint64(table, uint64(x.Len()))
+		table = binary.LittleEndian.AppendUint64(table, uint64(grid))
+		grid += ceil(x.Len(), nonFiniteSpan)
+	}
+	spans := o.slotTable(table)
+	parts := o.workspace(grid)
+	o.launch("memory", "nonfinite_count", blocks(grid, threads), parts, spans, len(xs))
+	o.launch("memory", "nonfinite_total", blocks(1, threads), found, parts, grid, spans, len(xs))
+}
+
+// Fetch queues a copy of every tensor into pinned memory.
+func (b *Backend) Fetch(ts ...device.Tensor) device.Fetched {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	o := &op{b: b, name: "Fetch"}
+	f := &fetched{b: b}
+	var from []driver.Span
+	for _, t := range ts {
+		o.must(!t.None(), "a tensor is absent")
+		wrong := b.own(t)
+		o.must(wrong == "", "tensor %v %s", t.Shape, wrong)
+		from = append(from, driver.Span{Ptr: ptr(t), Bytes: 4 * int64(t.Len())})
+	}
+	b.flush()
+	if b.err != nil {
+		return f
+	}
+	var err error
+	if f.way, err = b.drv.Fetch(from); err != nil {
+		o.lost("", driver.Launch{}, err)
+	}
+	return f
+}
+
+// fetched is a copy on its way, until it is read.
+type fetched struct {
+	b      *Backend
+	way    driver.Fetched // nil once it has been waited for, and if the device had failed
+	values []float32
+}
+
+func (f *fetched) Ready() bool { return f.way == nil }
+
+func (f *fetched) Read() ([]float32, error) {
+	b := f.b
+	var raw []byte
+	var err error
+	if f.way != nil {
+		raw, err = f.way.Wait()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f.way != nil {
+		f.way = nil
+		if err != nil && b.err == nil {
+			b.err = b.late(err)
+		}
+		f.values = make([]float32, len(raw)/4)
+		copy(bytesOf(f.values), raw)
+	}
+	return f.values, b.err
 }
 
 // Usage counts tensors; workspaces of single operations come on top.

@@ -3,6 +3,7 @@ package cuda
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"voxgrad/cuda/driver"
 	"voxgrad/internal/text"
@@ -13,13 +14,17 @@ import (
 // every request finds an exact fit. The caller locks.
 type pool struct {
 	drv   driver.Driver
-	limit int64 // of reserved; 0 for none
-	exact bool  // no rounding, no reuse
+	limit int64  // of reserved; 0 for none
+	exact bool   // no rounding, no reuse
+	flush func() // makes the calls that a Graph has kept: memory that they use is about to go
+	busy  bool   // a Graph keeps calls, whose memory must not be poisoned yet
 
-	free     map[int64][]driver.Ptr // by rounded size
-	all      map[driver.Ptr]int64   // everything taken from the driver, with its size
-	reserved int64                  // bytes in all
-	idle     int64                  // bytes in free
+	// free is by rounded size, in ascending order of addresses: what is free, not the order in
+	// which it was freed, decides which addresses come next, so that equal steps get equal ones.
+	free     map[int64][]driver.Ptr
+	all      map[driver.Ptr]int64 // everything taken from the driver, with its size
+	reserved int64                // bytes in all
+	idle     int64                // bytes in free
 
 	used, peak int64 // bytes of live tensors
 }
@@ -81,14 +86,14 @@ func (p *pool) get(bytes int64) (driver.Ptr, error) {
 
 func (p *pool) reuse(size int64) (driver.Ptr, error) {
 	list := p.free[size]
-	ptr := list[len(list)-1]
+	ptr := list[0]
 	if len(list) == 1 {
 		delete(p.free, size)
 	} else {
-		p.free[size] = list[:len(list)-1]
+		p.free[size] = slices.Delete(list, 0, 1)
 	}
 	p.idle -= size
-	if d, ok := p.drv.(poisoner); ok {
+	if d, ok := p.drv.(poisoner); ok && !p.busy {
 		return ptr, d.Poison(ptr, size)
 	}
 	return ptr, nil
@@ -104,7 +109,8 @@ func (p *pool) put(ptr driver.Ptr) {
 		_ = p.release(ptr, size) // a device that fails here fails in the next call too
 		return
 	}
-	p.free[size] = append(p.free[size], ptr)
+	at, _ := slices.BinarySearch(p.free[size], ptr)
+	p.free[size] = slices.Insert(p.free[size], at, ptr)
 	p.idle += size
 }
 
@@ -119,6 +125,7 @@ func (p *pool) release(ptr driver.Ptr, size int64) error {
 // trim returns all idle memory to the driver.
 func (p *pool) trim() error {
 	var first error
+	p.flush()
 	for size, list := range p.free {
 		for _, ptr := range list {
 			if err := p.release(ptr, size); first == nil {

@@ -73,12 +73,12 @@ func TestPoolReuses(t *testing.T) {
 // Workspaces go back at the end of a call, also when a check panics in between.
 func TestWorkspaceGoesBack(t *testing.T) {
 	_, b := onEmulator(t, nil)
-	x, count := b.Alloc(device.Vec(9)), b.Alloc(device.Scalar())
+	x, least := b.Alloc(device.Vec(9)), b.Alloc(device.Scalar())
 	b.Fill(x, 1)
-	b.NonFinite(count, x)
+	b.Min(least, x)
 	first := b.Reserved()
 	for range 5 {
-		b.NonFinite(count, x)
+		b.Min(least, x)
 	}
 	require.Equal(t, first, b.Reserved())
 	require.Panics(t, func() {
@@ -89,7 +89,7 @@ func TestWorkspaceGoesBack(t *testing.T) {
 	})
 	require.NoError(t, b.Sync())
 	b.Free(x)
-	b.Free(count)
+	b.Free(least)
 	require.Equal(t, b.Reserved(), b.pool.idle)
 	require.NoError(t, b.Close())
 }

@@ -12,32 +12,38 @@ import (
 // adamSpan is the number of elements that a block of kernel adam updates.
 const adamSpan = 2048
 
-// slotTable is the table of the last update on the device. It stays there: training
-// updates the same slots step after step.
+// slotTable is the table of an operation's last call on the device. It stays there: training
+// passes the same tensors step after step.
 type slotTable struct {
 	host []byte
 	at   driver.Ptr
 }
 
-// slotTable brings the table to the device unless it is there.
+// slotTable brings the operation's table to the device unless it is there.
 func (o *op) slotTable(table []byte) driver.Ptr {
-	b, have := o.b, &o.b.slots
-	if bytes.Equal(table, have.host) {
+	b := o.b
+	have := b.tables[o.name]
+	if have != nil && bytes.Equal(table, have.host) {
 		return have.at
 	}
-	if len(table) != len(have.host) {
-		if have.host != nil {
+	b.flush() // launches that use the old one
+	if have == nil || len(table) != len(have.host) {
+		if have != nil {
 			b.pool.put(have.at)
+			delete(b.tables, o.name)
 		}
-		*have = slotTable{}
 		at, err := b.pool.get(int64(len(table)))
 		if err != nil {
 			o.noMemory("a table", err)
 			return 0
 		}
-		have.at = at
+		have = &slotTable{at: at}
+		b.tables[o.name] = have
 	}
 	have.host = table
+	if b.err != nil {
+		return 0
+	}
 	if err := b.drv.ToDevice(have.at, table); err != nil {
 		o.lost("", driver.Launch{}, err)
 	}
@@ -60,8 +66,11 @@ func (o *op) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 	if len(slots) == 0 {
 		return
 	}
-	o.launch("optimizer", "adam", blocks(grid, threads), o.slotTable(table), len(slots),
-		float32(opt.Beta1), float32(1-opt.Beta1), float32(opt.Beta2), float32(1-opt.Beta2),
-		float32(opt.LR/(1-math.Pow(opt.Beta1, float64(opt.Step)))), float32(1/math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step)))), float32(opt.Eps),
-		float32(1-opt.LR*opt.WeightDecay))
+	rate := float32(opt.LR / (1 - math.Pow(opt.Beta1, float64(opt.Step))))
+	root := float32(1 / math.Sqrt(1-math.Pow(opt.Beta2, float64(opt.Step))))
+	at := o.slotTable(table)
+	keep := float32(1 - opt.LR*opt.WeightDecay)
+	rates := o.numbers(math.Float32bits(rate), math.Float32bits(root), math.Float32bits(keep))
+	o.launch("optimizer", "adam", blocks(grid, threads), at, len(slots),
+		float32(opt.Beta1), float32(1-opt.Beta1), float32(opt.Beta2), float32(1-opt.Beta2), rates, float32(opt.Eps), ptr(opt.Guard))
 }

@@ -17,5 +17,5 @@ func (o *op) DropoutGrad(dx device.Into, dy device.Tensor, p float64, key uint64
 
 func (o *op) drop(y, x driver.Ptr, n int, p float64, key uint64, add bool) {
 	limit := uint32(p * (1 << 32))
-	o.launch("random", "dropout", PerElement(n, 4), y, x, n, limit, float32(1/(1-p)), key, add)
+	o.launch("random", "dropout", PerElement(n, 4), y, x, n, limit, float32(1/(1-p)), o.numbers(uint32(key), uint32(key>>32)), add)
 }

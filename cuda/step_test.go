@@ -155,14 +155,16 @@ func launchesOfStep(t *testing.T, kind, up string) []launch {
 		net.ClearGrads()
 		loss, _ := tape.DiceLoss(net.Forward(tape, x...), target, device.DiceOptions{Eps: 1})
 		tape.Backward(loss)
-		for _, m := range adam.Moments {
-			count := b.Alloc(device.Scalar())
-			b.NonFinite(count, m.Grad())
-			b.Free(count)
-		}
-		adam.Update()
-		for _, m := range adam.Moments { // through a table of its own: four read, three written
-			d.launches[len(d.launches)-1].bytes += 7 * 4 * int64(m.Grad().Len())
+		grads, _ := adam.Gradients()
+		found := b.Alloc(device.Vec(2))
+		b.NonFinite(found, grads)
+		adam.UpdateUnless(found)
+		b.Free(found)
+		look, update := &d.launches[len(d.launches)-3], &d.launches[len(d.launches)-1]
+		require.Equal(t, []string{"nonfinite_count", "adam"}, []string{look.kernel, update.kernel})
+		for _, g := range grads { // through tables: one read; four read, three written
+			look.bytes += 4 * int64(g.Len())
+			update.bytes += 7 * 4 * int64(g.Len())
 		}
 		tape.Close()
 	}

@@ -1,5 +1,10 @@
 package device
 
+import (
+	"fmt"
+	"slices"
+)
+
 // Memory is tensors: where they come from, and what goes in and out.
 type Memory interface {
 	Allocator
@@ -25,12 +30,82 @@ type Allocator interface {
 	Usage() (now, peak int64)
 	ResetPeak()
 
+	// AllocWith returns tensors that hold values, values[i] in row-major order of
+	// shapes[i], which are brought to the device together. The caller may change values
+	// at once.
+	AllocWith(shapes []Shape, values [][]float32) []Tensor
+
+	// Fetch begins to copy tensors to the host, as all earlier calls leave them, and does
+	// not wait: they may be changed and freed at once.
+	Fetch(ts ...Tensor) Fetched
+
 	// Sync waits for all earlier calls and returns the first failure, if any.
 	Sync() error
 
 	// Close frees everything. The backend must not be used afterwards.
 	Close() error
 }
+
+// Grapher is a backend that makes the same calls again for less: a program that repeats
+// itself, such as training, passes each repetition to it if there is one.
+type Grapher interface {
+	// Graph runs f once. Its calls have the effect that they have without Graph; calls of
+	// other goroutines meanwhile are part of it.
+	Graph(f func())
+}
+
+// Graph runs f by the backend's Graph if it is a Grapher, or else as it is.
+func Graph(b Allocator, f func()) {
+	if g, ok := b.(Grapher); ok {
+		g.Graph(f)
+	} else {
+		f()
+	}
+}
+
+// Fetched is a copy on its way to the host.
+type Fetched interface {
+	// Ready reports whether Read returns without waiting.
+	Ready() bool
+
+	// Read waits for the copy alone, not for calls after Fetch, and returns the values of
+	// all tensors one after another, or the device's first failure.
+	Read() ([]float32, error)
+}
+
+// AllocEach is AllocWith tensor by tensor, for devices to which a transfer costs no more than its bytes.
+func AllocEach(b Memory, shapes []Shape, values [][]float32) []Tensor {
+	ts := make([]Tensor, len(shapes))
+	for i, s := range shapes {
+		ts[i] = b.Alloc(s)
+		b.Upload(ts[i], values[i])
+	}
+	return ts
+}
+
+// FetchNow is Fetch for devices that do not run behind the host.
+func FetchNow(b Memory, ts []Tensor) Fetched {
+	n := 0
+	for _, t := range ts {
+		n += t.Len()
+	}
+	f := fetched{values: make([]float32, n)}
+	at := 0
+	for _, t := range ts {
+		b.Download(f.values[at:at+t.Len()], t)
+		at += t.Len()
+	}
+	f.err = b.Sync()
+	return f
+}
+
+type fetched struct {
+	values []float32
+	err    error
+}
+
+func (f fetched) Ready() bool              { return true }
+func (f fetched) Read() ([]float32, error) { return f.values, f.err }
 
 // Transfer moves, sets, adds and inspects whole tensors.
 type Transfer interface {
@@ -50,9 +125,15 @@ type Transfer interface {
 	// Blend: y[i] = a·x[i] + b·z[i]. y may be x or z.
 	Blend(y, x, z Tensor, a, b float64)
 
-	// NonFinite counts: count[0] = number of i where x[i] is NaN or infinite.
-	// count has shape Scalar. Counts above 2²⁴ may be rounded.
-	NonFinite(count Tensor, x Tensor)
+	// NonFinite looks for values that are NaN or infinite. found, a Vec(2), keeps how
+	// many there were so far, and where the first ones were:
+	//
+	//	n = number of elements of all xs that are not finite
+	//	if found[0] == 0 and n > 0: found[1] = least i where xs[i] has one
+	//	found[0] += n
+	//
+	// Counts above 2²⁴ may be rounded. Fill found with zeros before.
+	NonFinite(found Tensor, xs []Tensor)
 }
 
 func (do Ops) Upload(t Tensor, src []float32) {
@@ -88,9 +169,14 @@ func (do Ops) Blend(y, x, z Tensor, a, b float64) {
 	})
 }
 
-func (do Ops) NonFinite(count, x Tensor) {
-	do(&Call{Op: "NonFinite", Args: []Arg{out("count", &count), in("x", &x)},
-		Run:  func(b NetworkOps) { b.NonFinite(count, x) },
-		rule: func(c *Call) { c.shaped(Scalar(), "a number", "count") },
+func (do Ops) NonFinite(found Tensor, xs []Tensor) {
+	xs = slices.Clone(xs)
+	args := []Arg{state("found", &found)}
+	for i := range xs {
+		args = append(args, in(fmt.Sprint("x", i), &xs[i]))
+	}
+	do(&Call{Op: "NonFinite", Args: args,
+		Run:  func(b NetworkOps) { b.NonFinite(found, xs) },
+		rule: func(c *Call) { c.shaped(Vec(2), "a count and a place", "found") },
 	})
 }

@@ -8,6 +8,10 @@ type AdamOptions struct {
 	Step                  int // 1 for the first update
 	LR, Beta1, Beta2, Eps float64
 	WeightDecay           float64 // decoupled from the gradient (AdamW); 0 is Adam
+
+	// Guard, if there is one, is what NonFinite found: unless its first element is 0,
+	// nothing is changed.
+	Guard Tensor
 }
 
 // Optimizer updates parameters.
@@ -26,12 +30,13 @@ type Optimizer interface {
 }
 
 func (do Ops) Adam(slots []AdamSlot, opt AdamOptions) {
-	c := &Call{Op: "Adam", Args: make([]Arg, 0, 4*len(slots)),
+	c := &Call{Op: "Adam", Args: make([]Arg, 0, 4*len(slots)+1),
 		Run: func(b NetworkOps) { b.Adam(slots, opt) },
 		rule: func(c *Call) {
 			if opt.Step < 1 {
 				c.refuse("step %d, the first one is 1", opt.Step)
 			}
+			c.shaped(Vec(2), "what NonFinite found", "Guard")
 			for i, s := range slots {
 				if s.Grad.Shape != s.W.Shape || s.M.Shape != s.W.Shape || s.V.Shape != s.W.Shape {
 					c.refuse("slot %d: W %v, Grad %v, M %v, V %v must be of one shape", i, s.W.Shape, s.Grad.Shape, s.M.Shape, s.V.Shape)
@@ -46,6 +51,9 @@ func (do Ops) Adam(slots []AdamSlot, opt AdamOptions) {
 			c.Args[k].slot = i + 1
 		}
 		c.Bytes += bytesOf(s.W, s.W, s.Grad, s.M, s.M, s.V, s.V)
+	}
+	if len(slots) > 0 {
+		c.Args = append(c.Args, optional(in("Guard", &opt.Guard)))
 	}
 	do(c)
 }

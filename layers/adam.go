@@ -36,9 +36,24 @@ func NewAdam(dev device.Backend, params []*Param, lr float64) *Adam {
 	return a
 }
 
+// Gradients are those of the parameters that one reached, in the order of Moments, and
+// whose they are.
+func (a *Adam) Gradients() (grads []device.Tensor, of []*Param) {
+	for _, m := range a.Moments {
+		if g := m.Grad(); !g.None() {
+			grads, of = append(grads, g), append(of, m.Param)
+		}
+	}
+	return grads, of
+}
+
 // Update changes every parameter by its gradient. A parameter that no gradient
 // reached is left alone.
-func (a *Adam) Update() {
+func (a *Adam) Update() { a.UpdateUnless(device.Tensor{}) }
+
+// UpdateUnless is Update, which changes nothing if guard holds that something was found: the
+// result of NonFinite on the gradients, which the host need not wait for.
+func (a *Adam) UpdateUnless(guard device.Tensor) {
 	a.Step++
 	slots := make([]device.AdamSlot, 0, len(a.Moments))
 	for _, m := range a.Moments {
@@ -46,7 +61,7 @@ func (a *Adam) Update() {
 			slots = append(slots, device.AdamSlot{W: m.Tensor, Grad: g, M: m.M, V: m.V})
 		}
 	}
-	a.dev.Adam(slots, device.AdamOptions{Step: a.Step, LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, WeightDecay: a.WeightDecay})
+	a.dev.Adam(slots, device.AdamOptions{Step: a.Step, LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, WeightDecay: a.WeightDecay, Guard: guard})
 }
 
 // Free frees the moments.

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"voxgrad/device"
 	"voxgrad/internal/settings"
 	"voxgrad/internal/text"
 	"voxgrad/layers"
@@ -269,6 +270,8 @@ func (t *trainer) openNet(resumed bool) (err error) {
 	t.net.SetMode(t.mode())
 	a := t.cfg.Adam
 	t.adam = layers.NewAdam(t.dev, t.net.Params(), a.LearningRate)
+	t.found = t.dev.Alloc(device.Vec(2))
+	t.dev.Fill(t.found, 0)
 	t.adam.Beta1, t.adam.Beta2, t.adam.Eps, t.adam.WeightDecay = a.Beta1, a.Beta2, a.Eps, a.WeightDecay
 	if a.Average > 0 {
 		t.mean = layers.NewAverages(t.dev, t.net.Params(), t.net.Buffers(), a.Average)

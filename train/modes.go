@@ -29,11 +29,16 @@ type modes struct {
 	parted      bool
 }
 
+// scoresModes reports whether watchModes scores the batch of an epoch's step, from 1.
+func (t *trainer) scoresModes(step int) bool {
+	return !restores(t.cfg.Task) && t.mode() != layers.Eval && t.cfg.Run.Steps-step < max(min(modeBatches, t.cfg.Run.Steps/modeShare), 1)
+}
+
 // watchModes scores a batch of an epoch's last ones, r in training, again with running
 // statistics, and warns at the end of the epoch.
 func (t *trainer) watchModes(b *sample.Batch, r sums) error {
 	left, m := t.cfg.Run.Steps-t.state.InEpoch, &t.modes
-	if left >= max(min(modeBatches, t.cfg.Run.Steps/modeShare), 1) || t.mode() == layers.Eval {
+	if !t.scoresModes(t.state.InEpoch) {
 		return nil
 	}
 	t.net.SetMode(layers.Eval)

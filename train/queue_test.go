@@ -22,6 +22,8 @@ func (w *waiting) Download(dst []float32, t device.Tensor) {
 	w.ImagingBackend.Download(dst, t)
 }
 
+func (w *waiting) Fetch(ts ...device.Tensor) device.Fetched { return device.FetchNow(w, ts) }
+
 func (w *waiting) Sync() error {
 	w.calls++
 	return w.ImagingBackend.Sync()

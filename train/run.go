@@ -83,7 +83,11 @@ type trainer struct {
 	state  state
 	timing timing
 	modes  modes
-	warned bool // about the cache
+	found  device.Tensor // what NonFinite found in losses and gradients so far, [2]
+	ended  time.Time     // when the last step's result was there
+
+	pending *pending // the step begun last, if its result was not there at once
+	warned  bool     // about the cache
 
 	shapes      *synth.Library // lesions of the training cases, whose shapes others get
 	filling     synth.Networks // frozen
@@ -254,6 +258,7 @@ func (t *trainer) close() error {
 	if t.board != nil {
 		err = t.board.Close()
 	}
+	t.dev.Free(t.found)
 	if t.adam != nil {
 		t.adam.Free()
 	}
@@ -284,11 +289,11 @@ func (t *trainer) loop(ctx context.Context) (Reason, error) {
 		begin := time.Now()
 		for t.state.InEpoch < t.cfg.Run.Steps {
 			if ctx.Err() != nil {
-				return Interrupted, t.save()
+				return t.interrupted()
 			}
 			if reason, err := t.advance(ctx, next); err != nil {
 				if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-					return Interrupted, t.save()
+					return t.interrupted()
 				}
 				return reason, err
 			}
@@ -303,6 +308,14 @@ func (t *trainer) loop(ctx context.Context) (Reason, error) {
 	}
 }
 
+// interrupted ends the step under way and saves.
+func (t *trainer) interrupted() (Reason, error) {
+	if reason, err := t.drain(); err != nil {
+		return reason, err
+	}
+	return Interrupted, t.save()
+}
+
 // done reports whether training has come to its own end.
 func (t *trainer) done() (Reason, bool) {
 	s := &t.state
@@ -315,30 +328,74 @@ func (t *trainer) done() (Reason, bool) {
 	return AllEpochs, s.Epoch >= t.cfg.Run.Epochs
 }
 
-// advance does one step.
+// advance begins one step and ends those whose results are there: where the device runs
+// behind, that is the step before, so that it always has work. A step whose weights are saved
+// or scored is waited for.
 func (t *trainer) advance(ctx context.Context, next *sample.Prefetcher) (Reason, error) {
+	if t.state.InEpoch+t.ahead() == t.cfg.Run.Steps {
+		return t.drain()
+	}
 	begin := time.Now()
 	b, err := next.Next(ctx)
 	if err != nil {
 		return Failed, err
 	}
 	waited := time.Since(begin)
-	r, err := t.step(b)
+	p := t.begin(b)
+	p.begun, p.waited = begin, waited
+	before := t.pending
+	t.pending = p
+	if before != nil {
+		if reason, err := t.finish(before); err != nil {
+			return reason, err
+		}
+	}
+	if p.way.Ready() || t.saves(p.number) || t.scoresModes(t.state.InEpoch+1) {
+		return t.drain()
+	}
+	return "", nil
+}
+
+// drain ends the step under way, if there is one.
+func (t *trainer) drain() (Reason, error) {
+	p := t.pending
+	if p == nil {
+		return "", nil
+	}
+	t.pending = nil
+	return t.finish(p)
+}
+
+// saves reports whether the state is saved right after a step that does not end an epoch. The first
+// step shows whether the run works at all, its save whether the folder takes a checkpoint.
+func (t *trainer) saves(step int) bool {
+	n := t.cfg.Run.SaveEvery
+	return step == 1 || n > 0 && step%n == 0
+}
+
+// finish waits for what came of a step and accounts for it.
+func (t *trainer) finish(p *pending) (Reason, error) {
+	r, err := t.result(p)
 	if err != nil {
 		var bad *NotFiniteError
 		if errors.As(err, &bad) {
 			return NotFinite, err
 		}
-		return Failed, fmt.Errorf("step %d: %w", t.state.Step+1, err)
+		return Failed, fmt.Errorf("step %d: %w", p.number, err)
 	}
+	begin := p.begun
+	if t.ended.After(begin) { // it was begun while the step before was under way
+		begin = t.ended
+	}
+	t.ended = time.Now()
 	s := &t.state
 	s.Step++
 	s.InEpoch++
 	s.Sample += t.cfg.Run.Batch
 	s.Sums.add(r)
-	t.timing.add(time.Since(begin), waited)
+	t.timing.add(t.ended.Sub(begin), p.waited)
 	t.on(StepDone{Epoch: s.Epoch + 1, Epochs: t.cfg.Run.Epochs, Steps: t.cfg.Run.Steps, InEpoch: s.InEpoch, Step: s.Step,
-		Loss: r.Loss, Lesion: float64(r.lesion()), Seconds: time.Since(begin).Seconds()})
+		Loss: r.Loss, Lesion: float64(r.lesion()), Seconds: t.ended.Sub(begin).Seconds()})
 	scalars := []tensorboard.Scalar{{Tag: "step/train_loss", Value: r.Loss}}
 	if !restores(t.cfg.Task) {
 		scalars = append(scalars, tensorboard.Scalar{Tag: "step/mean_lesion_probability", Value: float64(r.lesion())})
@@ -349,15 +406,16 @@ func (t *trainer) advance(ctx context.Context, next *sample.Prefetcher) (Reason,
 	t.warnCache()
 	if !restores(t.cfg.Task) {
 		if err := t.watchCollapse(float64(r.lesion())); err != nil {
+			if _, failed := t.drain(); failed != nil {
+				return Collapsed, errors.Join(err, failed)
+			}
 			return Collapsed, errors.Join(err, t.save())
 		}
-		if err := t.watchModes(b, r); err != nil {
+		if err := t.watchModes(p.batch, r); err != nil {
 			return Failed, err
 		}
 	}
-	// The first step shows whether the run works at all, its save whether the folder takes
-	// a checkpoint.
-	if n := t.cfg.Run.SaveEvery; s.Step == 1 || n > 0 && s.Step%n == 0 && s.InEpoch < t.cfg.Run.Steps {
+	if t.saves(s.Step) && (s.Step == 1 || s.InEpoch < t.cfg.Run.Steps) {
 		return Failed, t.save()
 	}
 	return "", nil

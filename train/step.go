@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"voxgrad/autograd"
 	"voxgrad/device"
@@ -20,51 +21,68 @@ import (
 // key feeds the dropout of one step.
 func (t *trainer) key(step int) uint64 { return rng.Key(t.cfg.Seed, "step", step) }
 
-// step is one update. Loss and gradients are looked at before it: on the first
-// NaN or infinity the weights stay as they are and the error says where it came
-// from.
-func (t *trainer) step(b *sample.Batch) (sums, error) {
-	in := t.task.upload(b)
-	defer in.free(t.dev)
-	tape := autograd.New(t.dev, t.key(t.state.Step))
-	defer tape.Close()
-	t.net.ClearGrads()
-	a := t.task.forward(tape, in)
-	tape.Backward(a.loss)
-	r := t.task.read(tape, a, in, b)
-	bad := t.badGradients()
-	if err := t.dev.Sync(); err != nil {
-		return r, err
-	}
-	if bad > 0 || math.IsNaN(r.Loss) || math.IsInf(r.Loss, 0) {
-		return r, t.notFinite(b, in, r.Loss)
-	}
-	t.adam.LR = t.cfg.rate(t.state.Step)
-	t.adam.Update()
-	if t.mean != nil {
-		t.mean.Update()
-	}
-	return r, nil
+// pending is a step that was begun: the device computes, or has computed, and what came of
+// it is on its way.
+type pending struct {
+	number int // of the step, from 1
+	batch  *sample.Batch
+	way    device.Fetched // the answer's numbers, then what NonFinite found
+	answer answer
+	in     inputs // for their shapes
+	params []*layers.Param
+
+	begun  time.Time
+	waited time.Duration // for the batch
 }
 
-// badGradients counts the gradient values that are not finite.
-func (t *trainer) badGradients() float64 {
-	var counts []device.Tensor
-	for _, m := range t.adam.Moments {
-		if g := m.Grad(); !g.None() {
-			c := t.dev.Alloc(device.Scalar())
-			t.dev.NonFinite(c, g)
-			counts = append(counts, c)
+// ahead is the number of steps that were begun and not ended, 0 or 1.
+func (t *trainer) ahead() int {
+	if t.pending == nil {
+		return 0
+	}
+	return 1
+}
+
+// begin queues one update and waits for nothing. Loss and gradients are looked at before it,
+// on the device: from the first NaN or infinity on, no update changes the weights.
+func (t *trainer) begin(b *sample.Batch) *pending {
+	p := &pending{number: t.state.Step + t.ahead() + 1, batch: b, begun: time.Now()}
+	p.in = t.task.upload(b)
+	defer p.in.free(t.dev)
+	tape := autograd.New(t.dev, t.key(p.number-1))
+	defer tape.Close()
+	device.Graph(t.dev, func() {
+		t.net.ClearGrads()
+		p.answer = t.task.forward(tape, p.in)
+		tape.Backward(p.answer.loss)
+		grads, params := t.adam.Gradients()
+		t.dev.NonFinite(t.found, append([]device.Tensor{p.answer.loss.Tensor}, grads...))
+		t.adam.LR = t.cfg.rate(p.number - 1)
+		t.adam.UpdateUnless(t.found)
+		if t.mean != nil {
+			t.mean.Update()
 		}
+		p.params = params
+	})
+	p.way = tape.Fetch(p.answer.numbers(), t.found)
+	return p
+}
+
+// step begins an update and waits for it.
+func (t *trainer) step(b *sample.Batch) (sums, error) { return t.result(t.begin(b)) }
+
+// result waits for a step and returns what came of it.
+func (t *trainer) result(p *pending) (sums, error) {
+	values, err := p.way.Read()
+	if err != nil {
+		return sums{}, err
 	}
-	total := 0.0
-	for _, c := range counts {
-		var n [1]float32
-		t.dev.Download(n[:], c)
-		t.dev.Free(c)
-		total += float64(n[0])
+	found := values[len(values)-2:]
+	r := p.answer.measured(values, p.in)
+	if found[0] != 0 {
+		return r, t.notFinite(p, int(found[1]))
 	}
-	return total
+	return r, nil
 }
 
 // NotFiniteError is a NaN or infinity in training.
@@ -85,9 +103,11 @@ func (e *NotFiniteError) Error() string {
 }
 
 // notFinite looks for the first bad value: in the images, in what augmentation
-// and synthesis made of them, and in the step, which is run again op by op.
-func (t *trainer) notFinite(b *sample.Batch, in inputs, loss float64) error {
-	e := &NotFiniteError{Step: t.state.Step + 1}
+// and synthesis made of them, and in the step, which is run again op by op. first is 0 for the
+// loss and the number of a gradient otherwise.
+func (t *trainer) notFinite(p *pending, first int) error {
+	b := p.batch
+	e := &NotFiniteError{Step: p.number}
 	if t.state.Step > 0 {
 		e.Last = t.path(LastFile)
 	}
@@ -99,20 +119,29 @@ func (t *trainer) notFinite(b *sample.Batch, in inputs, loss float64) error {
 			}
 		}
 	}
-	if e.Where == "" {
-		e.Where = t.badInput(b, in)
-	}
 	if e.Where != "" {
 		return e
 	}
-	tape := autograd.New(t.dev, t.key(t.state.Step))
+	in := t.task.upload(b)
+	defer in.free(t.dev)
+	if e.Where = t.badInput(b, in); e.Where != "" {
+		return e
+	}
+	tape := autograd.New(t.dev, t.key(p.number-1))
 	defer tape.Close()
 	tape.Trace()
 	t.net.ClearGrads()
-	tape.Backward(t.task.forward(tape, in).loss)
-	e.Where = tape.NonFinite()
-	if e.Where == "" {
-		e.Where = fmt.Sprintf("the loss (%g), but not when the step was repeated: suspect the device", loss)
+	loss := t.task.forward(tape, in).loss
+	tape.Backward(loss)
+	if e.Where = tape.NonFinite(); e.Where == "" {
+		what := fmt.Sprintf("the loss (%g)", tape.Value(loss)[0])
+		if first > 0 {
+			what = "the gradient of " + p.params[first-1].Name
+		}
+		e.Where = what + ", but not when the step was repeated: suspect the device"
+	}
+	if err := t.dev.Sync(); err != nil {
+		return err
 	}
 	return e
 }
@@ -187,7 +216,13 @@ func (t *trainer) evaluate(b *sample.Batch) (sums, error) {
 	defer in.free(t.dev)
 	tape := autograd.NewInference(t.dev)
 	defer tape.Close()
-	r := t.task.read(tape, t.task.forward(tape, in), in, b)
+	a := t.task.forward(tape, in)
+	values, err := tape.Fetch(a.numbers()).Read()
+	if err != nil {
+		return sums{}, err
+	}
+	r := a.measured(values, in)
+	t.task.inspect(&r, tape, a, in, b)
 	if err := t.dev.Sync(); err != nil {
 		return r, err
 	}

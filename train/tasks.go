@@ -40,8 +40,8 @@ type computing interface {
 	// forward runs the network and puts the loss on the tape.
 	forward(tape *autograd.Tape, in inputs) answer
 
-	// read downloads what a batch resulted in.
-	read(tape *autograd.Tape, a answer, in inputs, b *sample.Batch) sums
+	// inspect adds to s what the network's output tells of a batch, where it is at hand.
+	inspect(s *sums, tape *autograd.Tape, a answer, in inputs, b *sample.Batch)
 }
 
 // inputs is a batch on the device.
@@ -64,6 +64,24 @@ type answer struct {
 	loss *autograd.Var
 	sums *autograd.Var // of the Dice loss
 	out  *autograd.Var // the network's output; only where nothing is recorded
+}
+
+// numbers are the results that every batch is measured by.
+func (a answer) numbers() []*autograd.Var {
+	if a.sums == nil {
+		return []*autograd.Var{a.loss}
+	}
+	return []*autograd.Var{a.loss, a.sums}
+}
+
+// measured returns the measures of a batch from the values of numbers.
+func (a answer) measured(v []float32, in inputs) sums {
+	s := sums{Loss: float64(v[0]), Batches: 1}
+	if a.sums != nil { // of which the lesion channel counts
+		s.Intersection, s.Predicted, s.Truth = float64(v[2]), float64(v[classes+2]), float64(v[2*classes+2])
+		s.Voxels = float64(in.target.Rows())
+	}
+	return s
 }
 
 // newDrawing returns the drawing half of the configuration's task. Shapes are the lesions of
@@ -226,13 +244,8 @@ func (d diceLoss) forward(tape *autograd.Tape, in inputs) answer {
 	return answer{loss: loss, sums: sums}
 }
 
-// read downloads the loss and its sums of the lesion channel.
-func (d diceLoss) read(tape *autograd.Tape, a answer, in inputs, _ *sample.Batch) sums {
-	s := tape.Value(a.sums)
-	return sums{Loss: float64(tape.Value(a.loss)[0]), Batches: 1,
-		Intersection: float64(s[1]), Predicted: float64(s[classes+1]), Truth: float64(s[2*classes+1]),
-		Voxels: float64(in.target.Rows())}
-}
+// inspect adds nothing: the sums are the measures.
+func (d diceLoss) inspect(*sums, *autograd.Tape, answer, inputs, *sample.Batch) {}
 
 // segmentation is soft Dice between the answer and the lesion mask.
 type segmentation struct{ diceLoss }
@@ -305,7 +318,12 @@ func (t synthetic) upload(b *sample.Batch) inputs {
 	shape := batchShape(b)
 	in := inputs{images: []device.Tensor{t.dev.Alloc(shape), t.dev.Alloc(shape)}}
 	for n, p := range b.Samples {
-		pair := [2]device.Tensor{augmented(t.dev, p, 0, 0), augmented(t.dev, p, 0, 1)}
+		first := uploadImage(t.dev, p, 0)
+		pair := [2]device.Tensor{first, t.dev.Alloc(first.Shape)}
+		t.dev.Copy(device.Into{Tensor: pair[1], Mode: device.Set}, first)
+		for time, one := range pair {
+			degrade(t.dev, one, p, time)
+		}
 		p.Plan.Run(t.dev, t.filling, pair)
 		for time, one := range pair {
 			t.dev.PutSample(in.images[time], n, one)
@@ -387,12 +405,11 @@ func (t restoration) forward(tape *autograd.Tape, in inputs) answer {
 	return a
 }
 
-// read measures the errors in validation alone, where the output is at hand. The truth is
+// inspect measures the errors in validation alone, where the output is at hand. The truth is
 // the sample's image, which nothing has augmented.
-func (t restoration) read(tape *autograd.Tape, a answer, in inputs, b *sample.Batch) sums {
-	s := sums{Loss: float64(tape.Value(a.loss)[0]), Batches: 1}
+func (t restoration) inspect(s *sums, tape *autograd.Tape, a answer, in inputs, b *sample.Batch) {
 	if a.out == nil {
-		return s
+		return
 	}
 	out := tape.Value(a.out)
 	voxels := batchShape(b).Voxels()
@@ -400,7 +417,6 @@ func (t restoration) read(tape *autograd.Tape, a answer, in inputs, b *sample.Ba
 		s.addErrors(out[n*voxels:][:voxels], p.Images[0], p.Fill)
 	}
 	t.show(b, in.images[0], out)
-	return s
 }
 
 // pictured is how many validation patches are shown.

@@ -71,9 +71,12 @@ func (l Launch) String() string {
 	return fmt.Sprintf("grid %v, block %v, %d bytes of dynamic shared memory", l.Grid, l.Block, l.Shared)
 }
 
-// Kernel is an entry of a loaded module.
+// Kernel is an entry of a loaded module, a pointer.
 type Kernel interface {
 	Name() string
+
+	// Check returns the *ArgumentError of a Launch with these arguments, if there is one.
+	Check(l Launch, args ...any) error
 }
 
 // Module is loaded PTX.
@@ -84,6 +87,49 @@ type Module interface {
 
 // Event is a place in the stream of work, for timing.
 type Event any
+
+// Call is a launch or, without a kernel, a Fill32.
+type Call struct {
+	Kernel Kernel
+	Launch Launch
+	Args   []any
+
+	Dst  Ptr
+	Word uint32
+	N    int64
+}
+
+// Graph is calls that a device can make again.
+type Graph interface {
+	// Replay makes the calls, one after another, with the arguments that they were captured
+	// with. An error of one of them may be a *CallError.
+	Replay() error
+
+	// Free forgets the graph; no replay of it may be under way.
+	Free() error
+}
+
+// CallError is the error of one call of a graph.
+type CallError struct {
+	Index int // of the call
+	Err   error
+}
+
+func (e *CallError) Error() string { return e.Err.Error() }
+func (e *CallError) Unwrap() error { return e.Err }
+
+// Span is bytes of device memory.
+type Span struct {
+	Ptr   Ptr
+	Bytes int64
+}
+
+// Fetched is a copy on its way to the host.
+type Fetched interface {
+	// Wait waits for the copy, not for later work, and returns the bytes of all spans one
+	// after another. It may be called once.
+	Wait() ([]byte, error)
+}
 
 // Driver is one device. Work is done in the order of the calls; Launch, Fill32 and
 // ToDevice may return before it is done, ToHost and Sync return after all earlier
@@ -102,6 +148,9 @@ type Driver interface {
 	ToDevice(dst Ptr, src []byte) error
 	ToHost(dst []byte, src Ptr) error
 
+	// Fetch begins to copy memory to the host, as all earlier work leaves it, and does not wait.
+	Fetch(from []Span) (Fetched, error)
+
 	// Fill32 writes n words of 32 bits.
 	Fill32(dst Ptr, word uint32, n int64) error
 
@@ -114,6 +163,10 @@ type Driver interface {
 	// parameter. Anything else, and a geometry that the kernel or the device does not allow, is an
 	// *ArgumentError and launches nothing. More dynamic shared memory than SharedPerCTA is opted into.
 	Launch(k Kernel, l Launch, args ...any) error
+
+	// Capture keeps calls as a graph and makes none of them. It may be used while earlier
+	// work is under way.
+	Capture(calls []Call) (Graph, error)
 
 	// RecordEvent notes a place in the stream; Elapsed waits for both and returns the time
 	// between them as the device measured it.

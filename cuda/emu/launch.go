@@ -34,7 +34,7 @@ func (d *Device) Launch(kernelOf driver.Kernel, l driver.Launch, args ...any) er
 	if !ok || k.mod.d != d {
 		return &driver.ArgumentError{Msg: "emulator: Launch of a kernel that another device loaded"}
 	}
-	slots, err := k.entry.Slots(&driver.Info{SharedPerCTA: d.opt.shared, SharedOptIn: d.opt.sharedIn}, l, args)
+	slots, err := k.entry.Slots(d.limits(), l, args)
 	if err != nil {
 		return fmt.Errorf("emulator: %w", err)
 	}

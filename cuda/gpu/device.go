@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"voxgrad/cuda/driver"
 
@@ -40,8 +41,11 @@ type Device struct {
 	stream cu.Stream
 	stage  staging
 	events []cu.Event // all that were made
-	sizes  map[driver.Ptr]int64
-	used   int64
+
+	allPins [][]byte
+	pins    [][]byte // pinned memory that no copy to the host uses
+	sizes   map[driver.Ptr]int64
+	used    int64
 }
 
 // job is work for the thread. Its error goes to done or, if nobody waits, it is
@@ -117,6 +121,9 @@ func (d *Device) tearDown() error {
 		errs = append(errs, d.stream.Synchronize())
 	}
 	errs = append(errs, d.stage.close())
+	for _, p := range d.allPins {
+		errs = append(errs, cu.MemFreeHost(unsafe.Pointer(&p[0])))
+	}
 	for i := range d.events {
 		errs = append(errs, cu.DestroyEvent(&d.events[i]))
 	}

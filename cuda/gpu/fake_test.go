@@ -20,7 +20,7 @@ const onFake = "HW_TEST_FAKE"
 func TestFake(t *testing.T) {
 	dir := library(t, "testdata/fake.c")
 	out := child(t, dir, []string{onFake + "=1"}, "-test.run=^TestFake[A-Z]", "-test.v")
-	require.Equal(t, 10, strings.Count(out, "\n--- PASS: TestFake"), out)
+	require.Equal(t, 13, strings.Count(out, "\n--- PASS: TestFake"), out)
 	require.NotContains(t, out, "--- SKIP", out)
 }
 

@@ -3,6 +3,7 @@
 package gpu
 
 import (
+	"slices"
 	"unsafe"
 
 	"voxgrad/cuda/driver"
@@ -178,14 +179,94 @@ func (d *Device) ToHost(dst []byte, src driver.Ptr) error {
 // Fill32 writes n words.
 func (d *Device) Fill32(dst driver.Ptr, word uint32, n int64) error {
 	return d.call("Fill32", func() error {
-		switch {
-		case dst%4 != 0:
-			return refuse("address %#x is no multiple of 4", uint64(dst))
-		case n < 0:
-			return refuse("%d words", n)
-		case n == 0:
-			return nil
+		if err := fillable(dst, n); err != nil || n == 0 {
+			return err
 		}
 		return cu.MemsetD32Async(cu.DevicePtr(dst), uint(word), n, d.stream)
 	})
+}
+
+func fillable(dst driver.Ptr, n int64) error {
+	switch {
+	case dst%4 != 0:
+		return refuse("address %#x is no multiple of 4", uint64(dst))
+	case n < 0:
+		return refuse("%d words", n)
+	}
+	return nil
+}
+
+// fetched is a copy into pinned memory of its own.
+type fetched struct {
+	d      *Device
+	bytes  int64
+	memory []byte   // of the thread until the event has passed
+	event  cu.Event // of the thread
+}
+
+// Fetch queues the copies. The thread keeps the pinned memory for later ones.
+func (d *Device) Fetch(from []driver.Span) (driver.Fetched, error) {
+	f := &fetched{d: d}
+	for _, s := range from {
+		f.bytes += s.Bytes
+	}
+	err := d.send(job{name: "Fetch", run: func() (err error) {
+		if f.memory, err = d.pinned(f.bytes); err != nil {
+			return err
+		}
+		at := int64(0)
+		for _, s := range from {
+			if s.Bytes == 0 {
+				continue
+			}
+			if err := cu.MemcpyDtoHAsync(unsafe.Pointer(&f.memory[at]), cu.DevicePtr(s.Ptr), s.Bytes, d.stream); err != nil {
+				return err
+			}
+			at += s.Bytes
+		}
+		if f.event, err = d.takeEvent(); err != nil {
+			return err
+		}
+		return f.event.Record(d.stream)
+	}})
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// Wait waits for the event behind the copies.
+func (f *fetched) Wait() ([]byte, error) {
+	out := make([]byte, f.bytes)
+	err := f.d.call("Wait", func() error {
+		if f.memory == nil {
+			return refuse("a copy to the host is waited for a second time")
+		}
+		if err := f.event.Synchronize(); err != nil {
+			return err
+		}
+		copy(out, f.memory)
+		f.d.spareMu.Lock()
+		f.d.spare = append(f.d.spare, f.event)
+		f.d.spareMu.Unlock()
+		f.d.pins = append(f.d.pins, f.memory)
+		f.memory = nil
+		return nil
+	})
+	return out, err
+}
+
+// pinned returns memory that the device can write to, of no other use now.
+func (d *Device) pinned(bytes int64) ([]byte, error) {
+	for i, p := range d.pins {
+		if int64(len(p)) >= bytes {
+			d.pins = slices.Delete(d.pins, i, i+1)
+			return p, nil
+		}
+	}
+	p, err := cudrv.AllocHost(int(max(bytes, 4096)))
+	if err == nil {
+		d.allPins = append(d.allPins, p)
+	}
+	return p, err
 }

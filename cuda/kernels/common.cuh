@@ -22,6 +22,20 @@ static __device__ __forceinline__ i64 thread_count() {
 	return (i64)gridDim.x * blockDim.x;
 }
 
+// slot_of is the number of the slot that a block works on. The blocks of a slot start at
+// number first; slots are in ascending order of it.
+template <typename S> __device__ __forceinline__ int slot_of(const S *slots, int count, i64 block) {
+	int lo = 0, hi = count;
+	while (hi - lo > 1) {
+		int mid = (lo + hi) / 2;
+		if (slots[mid].first <= block)
+			lo = mid;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 // load_if reads p if ok, and gives zero otherwise without touching it: a predicated
 // instruction where the compiler would branch.
 static __device__ __forceinline__ float load_if(const float *p, bool ok) {

@@ -6,9 +6,10 @@
 // copy_words: where samples do not start at multiples of 16 bytes; 1024 elements a block too, four a thread, 256
 // apart. 8 bytes moved per element, no shared memory.
 //
-// nonfinite_count, nonfinite_total: each of at most 1024 blocks counts a grid-stride
-// share of x into its own word; one block adds the words. 4 bytes read per element,
-// 64 bytes of shared memory.
+// nonfinite_count, nonfinite_total: for any number of tensors in one launch, by a table of
+// them. A block of 256 threads counts in 8192 elements of one tensor, into its own word;
+// one block adds the words and looks for the first that is not zero. 4 bytes read per
+// element, 64 bytes of shared memory and 96.
 #include "common.cuh"
 #include "vec.cuh"
 
@@ -58,16 +59,24 @@ static __device__ __forceinline__ u32 nonfinite(float v) {
 	return (__float_as_uint(v) & 0x7f800000u) == 0x7f800000u;
 }
 
-extern "C" __global__ void __launch_bounds__(256) nonfinite_count(u64 *part, const float *x, i64 n) {
-	u64 c = 0;
-	for (i64 i = 4 * thread_index(); i < n; i += 4 * thread_count()) {
-		if (i + 4 <= n) {
-			float4 v = *(const float4 *)(x + i);
+// One tensor. Its blocks start at number first.
+struct Span {
+	const float *x;
+	i64 n, first;
+};
+
+extern "C" __global__ void __launch_bounds__(256) nonfinite_count(u32 *part, const Span *spans, int count) {
+	Span s = spans[slot_of(spans, count, blockIdx.x)];
+	i64 start = (blockIdx.x - s.first) * 8192 + 4 * threadIdx.x;
+	u32 c = 0;
+	for (i64 i = start; i < min(s.n, start + 8192); i += 1024) {
+		if (i + 4 <= s.n) {
+			float4 v = *(const float4 *)(s.x + i);
 			c += nonfinite(v.x) + nonfinite(v.y) + nonfinite(v.z) + nonfinite(v.w);
 		} else {
 #pragma unroll 1
-			for (i64 j = i; j < n; j++)
-				c += nonfinite(x[j]);
+			for (i64 j = i; j < s.n; j++)
+				c += nonfinite(s.x[j]);
 		}
 	}
 	c = block_sum<256>(c);
@@ -75,11 +84,26 @@ extern "C" __global__ void __launch_bounds__(256) nonfinite_count(u64 *part, con
 		part[blockIdx.x] = c;
 }
 
-extern "C" __global__ void __launch_bounds__(256) nonfinite_total(float *count, const u64 *part, int parts) {
+extern "C" __global__ void __launch_bounds__(256) nonfinite_total(float *found, const u32 *part, int parts, const Span *spans, int count) {
+	__shared__ int firsts[8];
 	u64 c = 0;
-	for (int i = threadIdx.x; i < parts; i += 256)
+	int first = parts;
+	for (int i = threadIdx.x; i < parts; i += 256) {
 		c += part[i];
-	c = block_sum<256>(c);
-	if (threadIdx.x == 0)
-		*count = (float)c;
+		if (part[i] != 0)
+			first = min(first, i);
+	}
+#pragma unroll
+	for (int d = 16; d > 0; d >>= 1)
+		first = min(first, __shfl_xor_sync(0xffffffffu, first, d));
+	if ((threadIdx.x & 31) == 0)
+		firsts[threadIdx.x >> 5] = first;
+	c = block_sum<256>(c); // its barriers are those of firsts, too
+	if (threadIdx.x != 0 || c == 0)
+		return;
+	for (int i = 0; i < 8; i++)
+		first = min(first, firsts[i]);
+	if (found[0] == 0.f)
+		found[1] = (float)slot_of(spans, count, first);
+	found[0] += (float)c;
 }

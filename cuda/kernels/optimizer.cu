@@ -2,7 +2,8 @@
 //
 // Work: a block of adam, 256 threads, updates 2048 consecutive elements of one slot, two times
 // four a thread by 16-byte accesses, the last ones singly; it finds its slot by
-// bisection in the table. 28 bytes moved per element. No shared memory.
+// bisection in the table. 28 bytes moved per element. No shared memory. What changes from
+// step to step, rate, root and keep, is in memory: the launches of two steps are the same.
 #include "common.cuh"
 
 // One parameter. The slot's blocks start at number first.
@@ -27,17 +28,11 @@ struct Step {
 };
 
 extern "C" __global__ void __launch_bounds__(256)
-	adam(const Slot *slots, int count, float beta1, float rest1, float beta2, float rest2, float rate, float root, float eps, float keep) {
-	Step step = {beta1, rest1, beta2, rest2, rate, root, eps, keep};
-	int lo = 0, hi = count;
-	while (hi - lo > 1) {
-		int mid = (lo + hi) / 2;
-		if (slots[mid].first <= blockIdx.x)
-			lo = mid;
-		else
-			hi = mid;
-	}
-	Slot s = slots[lo];
+	adam(const Slot *slots, int count, float beta1, float rest1, float beta2, float rest2, const float *rates, float eps, const float *guard) {
+	if (guard && *guard != 0.f)
+		return;
+	Step step = {beta1, rest1, beta2, rest2, rates[0], rates[1], eps, rates[2]};
+	Slot s = slots[slot_of(slots, count, blockIdx.x)];
 	i64 start = (blockIdx.x - s.first) * 2048 + 4 * threadIdx.x;
 #pragma unroll
 	for (int k = 0; k < 2; k++) {

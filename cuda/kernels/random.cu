@@ -2,17 +2,17 @@
 // element with linear number i uses word i%4 of the block with counter i/4.
 //
 // Work: dropout has a thread per four consecutive elements, 16-byte accesses, the last ones singly.
-// 8 bytes moved per element, 12 with Add. No shared memory.
+// 8 bytes moved per element, 12 with Add. No shared memory. The key, which changes from step to step, is in memory.
 #include "philox.cuh"
 
 // y = x*scale where the element's word is limit or more, else 0. y may be x. The
 // product is rounded before Add's sum, as on the CPU.
-extern "C" __global__ void __launch_bounds__(256) dropout(float *y, const float *x, i64 n, u32 limit, float scale, u64 key, int add) {
+extern "C" __global__ void __launch_bounds__(256) dropout(float *y, const float *x, i64 n, u32 limit, float scale, const u64 *key, int add) {
 	i64 b = thread_index(), i = 4 * b;
 	if (i >= n)
 		return;
 	u32 word[4];
-	philox(key, b, word);
+	philox(*key, b, word);
 	if (i + 4 <= n) {
 		float4 v = *(const float4 *)(x + i);
 		float r[4] = {v.x, v.y, v.z, v.w};

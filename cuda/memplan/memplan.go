@@ -120,14 +120,33 @@ func (d *Device) ToHost(dst []byte, src driver.Ptr) error {
 	return d.Sync()
 }
 
+// Fetch returns zeros.
+func (d *Device) Fetch(from []driver.Span) (driver.Fetched, error) {
+	n := int64(0)
+	for _, s := range from {
+		n += s.Bytes
+	}
+	return fetched(make([]byte, n)), d.Sync()
+}
+
+type fetched []byte
+
+func (f fetched) Wait() ([]byte, error) { return f, nil }
+
 // Fill32 does nothing.
 func (d *Device) Fill32(dst driver.Ptr, word uint32, n int64) error { return d.Sync() }
 
-type module struct{ parsed *ptx.Module }
+type module struct {
+	d      *Device
+	parsed *ptx.Module
+}
 
-type kernel struct{ entry driver.Entry }
+type kernel struct {
+	d     *Device
+	entry driver.Entry
+}
 
-func (k kernel) Name() string { return k.entry.Name }
+func (k *kernel) Name() string { return k.entry.Name }
 
 // Kernel finds an entry by name.
 func (m module) Kernel(name string) (driver.Kernel, error) {
@@ -135,7 +154,7 @@ func (m module) Kernel(name string) (driver.Kernel, error) {
 	if err != nil {
 		return nil, fmt.Errorf("planned device: %w", err)
 	}
-	return kernel{e}, nil
+	return &kernel{m.d, e}, nil
 }
 
 // Load parses PTX.
@@ -144,8 +163,50 @@ func (d *Device) Load(text string) (driver.Module, error) {
 	if err != nil {
 		return nil, fmt.Errorf("planned device: %w", err)
 	}
-	return module{m}, d.Sync()
+	return module{d, m}, d.Sync()
 }
+
+// Check is what Launch refuses.
+func (k *kernel) Check(l driver.Launch, args ...any) error {
+	if _, err := k.entry.Slots(&k.d.info, l, args); err != nil {
+		return fmt.Errorf("planned device: %w", err)
+	}
+	return nil
+}
+
+// Capture checks the calls as Launch does.
+func (d *Device) Capture(calls []driver.Call) (driver.Graph, error) {
+	for _, c := range calls {
+		if c.Kernel == nil {
+			continue
+		}
+		if err := c.Kernel.Check(c.Launch, c.Args...); err != nil {
+			return nil, err
+		}
+	}
+	return &graph{d, calls}, d.Sync()
+}
+
+type graph struct {
+	d     *Device
+	calls []driver.Call
+}
+
+// Replay counts the launches.
+func (g *graph) Replay() error {
+	for i, c := range g.calls {
+		if c.Kernel == nil {
+			continue
+		}
+		if err := g.d.Launch(c.Kernel, c.Launch, c.Args...); err != nil {
+			return &driver.CallError{Index: i, Err: err}
+		}
+	}
+	return nil
+}
+
+// Free does nothing.
+func (g *graph) Free() error { return nil }
 
 // Launch checks a launch as hardware would, but for static shared memory, and counts it.
 func (d *Device) Launch(k driver.Kernel, l driver.Launch, args ...any) error {
@@ -154,12 +215,12 @@ func (d *Device) Launch(k driver.Kernel, l driver.Launch, args ...any) error {
 	if err := d.check(); err != nil {
 		return err
 	}
-	own, ok := k.(kernel)
-	if !ok {
+	own, ok := k.(*kernel)
+	if !ok || own.d != d {
 		return &driver.ArgumentError{Msg: "planned device: Launch of a kernel that another device loaded"}
 	}
-	if _, err := own.entry.Slots(&d.info, l, args); err != nil {
-		return fmt.Errorf("planned device: %w", err)
+	if err := own.Check(l, args...); err != nil {
+		return err
 	}
 	d.launches++
 	return nil

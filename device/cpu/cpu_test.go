@@ -361,9 +361,10 @@ func TestNaNIsNotHidden(t *testing.T) {
 				x, w, y := b.Alloc(s), noise(b, device.Weights(3, c, cout), 1), b.Alloc(s.WithC(cout))
 				b.Upload(x, v)
 				b.Conv(y, x, w, device.Tensor{}, device.Conv3x3x3, device.ReLU)
-				count := b.Alloc(device.Scalar())
-				b.NonFinite(count, y)
-				n := []float32{0}
+				count := b.Alloc(device.Vec(2))
+				b.Fill(count, 0)
+				b.NonFinite(count, []device.Tensor{y})
+				n := []float32{0, 0}
 				b.Download(n, count)
 				require.EqualValues(t, y.Len(), n[0], "Conv, %d to %d channels", c, cout)
 			}

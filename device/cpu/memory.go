@@ -145,20 +145,40 @@ func (b *engine) Blend(y, x, z device.Tensor, p, q float64) {
 }
 
 // NonFinite counts NaNs and infinities.
-func (b *engine) NonFinite(count, x device.Tensor) {
-	c, p := data(count), data(x)
+func (b *engine) NonFinite(found device.Tensor, xs []device.Tensor) {
+	f := data(found)
+	sum := 0.0
+	for i, x := range xs {
+		n := nonFinite(data(x))
+		if n > 0 && sum == 0 && f[0] == 0 {
+			f[1] = float32(i)
+		}
+		sum += float64(n)
+	}
+	f[0] = float32(float64(f[0]) + sum)
+}
+
+func nonFinite(x []float32) int64 {
 	var total atomic.Int64
-	elements(len(p), func(lo, hi int) {
+	elements(len(x), func(lo, hi int) {
 		n := 0
-		for _, v := range p[lo:hi] {
+		for _, v := range x[lo:hi] {
 			if math.Float32bits(v)&0x7f800000 == 0x7f800000 {
 				n++
 			}
 		}
 		total.Add(int64(n))
 	})
-	c[0] = float32(total.Load())
+	return total.Load()
 }
+
+// AllocWith copies to tensor after tensor.
+func (b *Backend) AllocWith(shapes []device.Shape, values [][]float32) []device.Tensor {
+	return device.AllocEach(b, shapes, values)
+}
+
+// Fetch copies at once: every call has ended when it returns.
+func (b *Backend) Fetch(ts ...device.Tensor) device.Fetched { return device.FetchNow(b, ts) }
 
 // Usage counts tensors; scratch memory of single operations comes on top.
 func (b *Backend) Usage() (now, peak int64) {

@@ -16,6 +16,9 @@ type adamStep struct {
 
 // Adam goes through the slots one after another.
 func (b *engine) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
+	if g := data(opt.Guard); g != nil && g[0] != 0 {
+		return
+	}
 	k := adamStep{
 		beta1: float32(opt.Beta1), rest1: float32(1 - opt.Beta1),
 		beta2: float32(opt.Beta2), rest2: float32(1 - opt.Beta2),

@@ -136,6 +136,7 @@ var families = []struct {
 	gradients func() []*gradient
 }{
 	{copyTrials, nil},
+	{nonFiniteTrials, nil},
 	{convTrials, convGradients},
 	{convTTrials, nil}, // gradients: with those of Conv
 	{reluTrials, reluGradients},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"voxgrad/device"
@@ -34,17 +35,52 @@ func copyTrials() []*trial {
 			{"none", uniform(-3e38, 3e38)}, {"last", special(-1)}, {"first", special(0)},
 			{"some", special(0, 3, 4, -2)}, {"all", constant(math.NaN())},
 		} {
-			ts = append(ts, &trial{
-				method: "NonFinite", name: fmt.Sprintf("%v/%s", s, kind.name), full: i == 0,
-				args: []arg{
-					{name: "count", shape: device.Scalar(), role: output},
-					{name: "x", shape: s, make: kind.x, free: true},
-				},
-				call: func(b device.Backend, t tensors) { b.NonFinite(t.at["count"], t.at["x"]) },
-			})
+			ts = append(ts, nonFiniteTrial(fmt.Sprintf("%v/%s", s, kind.name), i == 0, constant(0), []device.Shape{s}, kind.x))
 		}
 	}
 	return ts
+}
+
+// nonFiniteTrial looks into tensors of the shapes. The oracle's sum is of whole numbers.
+func nonFiniteTrial(name string, full bool, before values, shapes []device.Shape, xs ...values) *trial {
+	tr := &trial{
+		method: "NonFinite", name: name, full: full,
+		args: []arg{{name: "found", shape: device.Vec(2), role: state, make: before}},
+		call: func(b device.Backend, t tensors) {
+			list := make([]device.Tensor, len(shapes))
+			for i := range list {
+				list[i] = t.at[fmt.Sprint("x", i)]
+			}
+			b.NonFinite(t.at["found"], list)
+		},
+	}
+	for i, s := range shapes {
+		tr.args = append(tr.args, arg{name: fmt.Sprint("x", i), shape: s, make: xs[i], free: true})
+	}
+	return tr
+}
+
+// nonFiniteTrials look into several tensors at once, with what was found before and with nothing found.
+func nonFiniteTrials() []*trial {
+	shapes := []device.Shape{device.Weights(3, 3, 5), device.Vec(1), device.Vec(4097), shape(1, 5, 6, 7, 17), device.Vec(8)}
+	clean, bad, last := normal(0, 1), special(3, 1, -2), special(-1)
+	one := constant(math.NaN())
+	found := func(n, at float32) values {
+		return func(draw) []float32 { return []float32{n, at} }
+	}
+	var ts []*trial
+	for _, c := range []struct {
+		name string
+		xs   []values
+	}{
+		{"none", []values{clean, clean, clean, clean, clean}}, {"first", []values{bad, clean, bad, clean, clean}},
+		{"one", []values{clean, one, clean, clean, clean}}, {"large", []values{clean, clean, last, bad, clean}},
+		{"end", []values{clean, clean, clean, clean, last}},
+	} {
+		ts = append(ts, nonFiniteTrial("several/"+c.name, false, found(0, 0), shapes, c.xs...),
+			nonFiniteTrial("several/"+c.name+" after", false, found(7, 3), shapes, c.xs...))
+	}
+	return append(ts, nonFiniteTrial("nothing to look into", false, found(2, 1), nil))
 }
 
 // special is finite but for the given elements (from the end if negative), which are
@@ -69,6 +105,8 @@ func memoryCases() []Case {
 		{Name: "Name", Methods: []string{"Name"}, check: plain(checkName)},
 		{Name: "Upload and Download", Methods: []string{"Upload", "Download"}, check: plain(checkTransfer)},
 		{Name: "Upload and Download/wrong length", Methods: []string{"Upload", "Download"}, check: plain(checkTransferLength)},
+		{Name: "AllocWith", Methods: []string{"AllocWith"}, check: plain(checkAllocWith)},
+		{Name: "Fetch", Methods: []string{"Fetch"}, check: plain(checkFetch)},
 		{Name: "Alloc and Free", Methods: []string{"Alloc", "Free"}, check: plain(checkAlloc)},
 		{Name: "Free/twice", Methods: []string{"Free"}, check: plain(checkFreeTwice)},
 		{Name: "Usage", Methods: []string{"Usage", "ResetPeak"}, check: plain(checkUsage)},
@@ -111,6 +149,81 @@ func checkTransfer(b device.Backend) error {
 		}
 	}
 	return mem.check()
+}
+
+func checkAllocWith(b device.Backend) error {
+	start, _ := b.Usage()
+	shapes := []device.Shape{shape(1, 2, 3, 4, 5), device.Scalar(), device.Vec(17), device.Matrix(9, 65), device.Vec(1)}
+	var values, kept [][]float32
+	for i, s := range shapes {
+		v := make([]float32, s.Len())
+		for k := range v {
+			v[k] = float32(1000*i + k)
+		}
+		values, kept = append(values, v), append(kept, slices.Clone(v))
+	}
+	ts := b.AllocWith(shapes, values)
+	if len(ts) != len(shapes) {
+		return fmt.Errorf("%d tensors of %d shapes", len(ts), len(shapes))
+	}
+	size := int64(0)
+	for i, v := range values {
+		clear(v)
+		size += ts[i].Mem.Bytes()
+	}
+	if now, _ := b.Usage(); now-start != size {
+		return fmt.Errorf("Usage is %d bytes more, the tensors have %d", now-start, size)
+	}
+	b.Fill(ts[1], -1) // a tensor like any other, which may be changed and freed by itself
+	kept[1][0] = -1
+	for _, i := range []int{2, 0, 4, 1, 3} {
+		if ts[i].Shape != shapes[i] {
+			return fmt.Errorf("tensor %d has shape %v instead of %v", i, ts[i].Shape, shapes[i])
+		}
+		if err := sameBits(kept[i], download(b, ts[i])); err != nil {
+			return fmt.Errorf("tensor %d: %w", i, err)
+		}
+		b.Free(ts[i])
+		again := b.Alloc(shapes[i]) // what is freed is not the others'
+		b.Fill(again, -2)
+		defer b.Free(again)
+	}
+	if got := b.AllocWith(nil, nil); len(got) != 0 {
+		return fmt.Errorf("%d tensors of nothing", len(got))
+	}
+	return panics("freeing twice", func() { b.Free(ts[0]) })
+}
+
+func checkFetch(b device.Backend) error {
+	x, y := b.Alloc(device.Vec(5)), b.Alloc(shape(1, 2, 3, 4, 70))
+	defer b.Free(y)
+	b.Fill(x, 3)
+	b.Fill(y, 4)
+	first, second, none := b.Fetch(x, y, x), b.Fetch(y), b.Fetch()
+	b.Fill(y, 5) // after the copy
+	b.Free(x)
+	reused := b.Alloc(device.Vec(5))
+	defer b.Free(reused)
+	b.Fill(reused, 6)
+	want := func(f device.Fetched, vs ...float32) error {
+		got, err := f.Read()
+		if err == nil {
+			err = sameBits(vs, got)
+		}
+		if err == nil && !f.Ready() {
+			err = errors.New("not Ready although it was read")
+		}
+		return err
+	}
+	four := slices.Repeat([]float32{4}, y.Len())
+	threes := []float32{3, 3, 3, 3, 3}
+	return errors.Join(
+		want(second, four...), // in any order
+		want(first, slices.Concat(threes, four, threes)...),
+		want(none),
+		want(b.Fetch(y), slices.Repeat([]float32{5}, y.Len())...),
+		want(second, four...), // a second time
+	)
 }
 
 func panics(what string, f func()) (err error) {

@@ -10,15 +10,72 @@ import (
 // nanOnly does not count infinities.
 type nanOnly struct{ *oracle }
 
-func (b nanOnly) NonFinite(count, x device.Tensor) {
-	b.oracle.NonFinite(count, x)
-	n := 0
-	for _, v := range b.Data(x) {
-		if v != v {
-			n++
+func (b nanOnly) NonFinite(found device.Tensor, xs []device.Tensor) {
+	n := b.Data(found)[0]
+	b.oracle.NonFinite(found, xs)
+	for _, x := range xs {
+		for _, v := range b.Data(x) {
+			if v != v {
+				n++
+			}
 		}
 	}
-	b.Data(count)[0] = float32(n)
+	b.Data(found)[0] = n
+}
+
+// forgetful does not keep what was found before.
+type forgetful struct{ *oracle }
+
+func (b forgetful) NonFinite(found device.Tensor, xs []device.Tensor) {
+	b.Fill(found, 0)
+	b.oracle.NonFinite(found, xs)
+}
+
+// newestPlace keeps the place of the newest values.
+type newestPlace struct{ *oracle }
+
+func (b newestPlace) NonFinite(found device.Tensor, xs []device.Tensor) {
+	d := b.Data(found)
+	n := d[0]
+	d[0] = 0
+	b.oracle.NonFinite(found, xs)
+	d[0] += n
+}
+
+// tardy fetches when it is asked for the values.
+type tardy struct{ *oracle }
+
+type tardyFetch struct {
+	b  *oracle
+	ts []device.Tensor
+}
+
+func (f tardyFetch) Ready() bool              { return true }
+func (f tardyFetch) Read() ([]float32, error) { return f.b.Fetch(f.ts...).Read() }
+
+func (b tardy) Fetch(ts ...device.Tensor) device.Fetched { return tardyFetch{b.oracle, ts} }
+
+// together frees all tensors of AllocWith with the first.
+type together struct {
+	*oracle
+	with map[device.Mem][]device.Tensor
+}
+
+func (b together) AllocWith(shapes []device.Shape, values [][]float32) []device.Tensor {
+	ts := b.oracle.AllocWith(shapes, values)
+	for _, t := range ts {
+		b.with[t.Mem] = ts
+	}
+	return ts
+}
+
+func (b together) Free(t device.Tensor) {
+	for _, other := range b.with[t.Mem] {
+		for i := range b.Data(other) {
+			b.Data(other)[i] = 0
+		}
+	}
+	b.oracle.Free(t)
 }
 
 // leaky keeps counting what was freed.

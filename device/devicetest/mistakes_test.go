@@ -122,6 +122,14 @@ func networkMistakes() []mistake {
 		{"Dropout", "above instead of not below", drop(func(key, i uint64, p float64) bool { return rng.Word(key, i) > uint32(p*(1<<32)) }), false},
 		{"Dropout", "a block for each element", drop(func(key, i uint64, p float64) bool { return rng.Philox(key, i)[0] >= uint32(p*(1<<32)) }), false},
 		{"Dropout", "half a key", drop(func(key, i uint64, p float64) bool { return rng.Word(key&math.MaxUint32, i) >= uint32(p*(1<<32)) }), false},
+		{"Adam", "guard ignored", adam(func(s []device.AdamSlot, o device.AdamOptions) ([]device.AdamSlot, device.AdamOptions) {
+			o.Guard = device.Tensor{}
+			return s, o
+		}), false},
+		{"NonFinite", "what was found before forgotten", func(b *oracle) device.Backend { return forgetful{b} }, false},
+		{"NonFinite", "place of the newest", func(b *oracle) device.Backend { return newestPlace{b} }, false},
+		{"Fetch", "when it is read", func(b *oracle) device.Backend { return tardy{b} }, false},
+		{"AllocWith", "one freed, all freed", func(b *oracle) device.Backend { return together{b, map[device.Mem][]device.Tensor{}} }, false},
 		{"NonFinite", "NaN only", func(b *oracle) device.Backend { return nanOnly{b} }, false},
 		{"Usage", "freed memory counted", func(b *oracle) device.Backend { return leaky{b} }, false},
 		{"Name", "none", func(b *oracle) device.Backend { return nameless{b} }, false},

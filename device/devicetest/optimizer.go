@@ -48,11 +48,27 @@ func adamTrials() []*trial {
 			b.Adam([]device.AdamSlot{{W: t.at["W"], Grad: t.at["Grad"], M: t.at["M"], V: t.at["V"]}},
 				device.AdamOptions{Step: 1, LR: 0.1, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8})
 		},
-	}, &trial{
+	})
+	for _, found := range []float32{0, 1, 0.5} {
+		ts = append(ts, &trial{
+			method: "Adam", name: fmt.Sprint("guard of ", found), full: found == 0,
+			args: []arg{
+				{name: "W", shape: s, role: state, make: normal(0, 1), terms: 8},
+				{name: "Grad", shape: s, make: normal(0, 1)},
+				{name: "M", shape: s, role: state, make: normal(0, 1), terms: 4},
+				{name: "V", shape: s, role: state, make: uniform(0, 1), terms: 4},
+				{name: "Guard", shape: device.Vec(2), make: func(draw) []float32 { return []float32{found, 5} }, group: 1},
+			},
+			call: func(b device.Backend, t tensors) {
+				b.Adam([]device.AdamSlot{{W: t.at["W"], Grad: t.at["Grad"], M: t.at["M"], V: t.at["V"]}},
+					device.AdamOptions{Step: 3, LR: 0.1, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, Guard: t.at["Guard"]})
+			},
+		})
+	}
+	return append(ts, &trial{
 		method: "Adam", name: "no slots",
 		call: func(b device.Backend, _ tensors) {
 			b.Adam(nil, device.AdamOptions{Step: 1, LR: 0.1, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8})
 		},
 	})
-	return ts
 }

@@ -69,5 +69,9 @@ func (s *spy[F]) Alloc(sh device.Shape) device.Tensor { return s.on("Alloc").All
 func (s *spy[F]) Free(t device.Tensor)                { s.on("Free").Free(t) }
 func (s *spy[F]) Usage() (now, peak int64)            { return s.on("Usage").Usage() }
 func (s *spy[F]) ResetPeak()                          { s.on("ResetPeak").ResetPeak() }
-func (s *spy[F]) Sync() error                         { return s.on("Sync").Sync() }
-func (s *spy[F]) Close() error                        { return s.on("Close").Close() }
+func (s *spy[F]) AllocWith(shapes []device.Shape, values [][]float32) []device.Tensor {
+	return s.on("AllocWith").AllocWith(shapes, values)
+}
+func (s *spy[F]) Fetch(ts ...device.Tensor) device.Fetched { return s.on("Fetch").Fetch(ts...) }
+func (s *spy[F]) Sync() error                              { return s.on("Sync").Sync() }
+func (s *spy[F]) Close() error                             { return s.on("Close").Close() }

@@ -196,16 +196,29 @@ func (b loops[F]) Blend(y, x, z device.Tensor, p, q float64) {
 }
 
 // NonFinite implements device.Memory.
-func (b loops[F]) NonFinite(count, x device.Tensor) {
-	c, v := b.data(count), b.data(x)
+func (b loops[F]) NonFinite(found device.Tensor, xs []device.Tensor) {
+	f := b.data(found)
 	n := 0
-	for _, v := range v {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			n++
+	for i, x := range xs {
+		for _, v := range b.data(x) {
+			if f64 := float64(v); math.IsNaN(f64) || math.IsInf(f64, 0) {
+				if n == 0 && f[0] == 0 {
+					f[1] = F(i)
+				}
+				n++
+			}
 		}
 	}
-	c[0] = F(n)
+	f[0] += F(n)
 }
+
+// AllocWith implements device.Memory.
+func (b *Backend[F]) AllocWith(shapes []device.Shape, values [][]float32) []device.Tensor {
+	return device.AllocEach(b, shapes, values)
+}
+
+// Fetch implements device.Memory.
+func (b *Backend[F]) Fetch(ts ...device.Tensor) device.Fetched { return device.FetchNow(b, ts) }
 
 // Usage implements device.Memory.
 func (b *Backend[F]) Usage() (now, peak int64) {

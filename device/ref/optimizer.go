@@ -8,6 +8,9 @@ import (
 
 // Adam implements device.Optimizer.
 func (b loops[F]) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
+	if !opt.Guard.None() && b.data(opt.Guard)[0] != 0 {
+		return
+	}
 	c1 := 1 - math.Pow(opt.Beta1, float64(opt.Step))
 	c2 := 1 - math.Pow(opt.Beta2, float64(opt.Step))
 	for _, s := range slots {

@@ -28,6 +28,9 @@ typedef struct op { // 0 copies, 1 fills, 2 records an event, 3 runs a kernel
 static op queue[4096];
 static int queued;
 
+typedef struct graph { int n; op ops[4096]; } graph;
+static graph *captured; // what is pushed goes there meanwhile
+
 typedef struct event { int launches, pending; } event;
 typedef struct module { char *text; } module;
 typedef struct function { char name[64]; int params, dynamic; } function;
@@ -80,6 +83,12 @@ static void drain(event *until) {
 }
 
 static int push(op o) {
+	if (captured) {
+		if (o.kind == 0 || captured->n == sizeof captured->ops / sizeof *captured->ops)
+			return INVALID;
+		captured->ops[captured->n++] = o;
+		return 0;
+	}
 	if (queued == sizeof queue / sizeof *queue)
 		drain(NULL);
 	if (sticky)
@@ -159,6 +168,23 @@ int cuEventElapsedTime(float *ms, event *a, event *b) { BEGIN_CONTEXT *ms = 0.25
 int cuMemcpyHtoDAsync_v2(uint64_t d, const void *h, size_t n, void *s) { BEGIN_CONTEXT return push((op){.dst = (void *)d, .src = h, .n = n}); }
 int cuMemcpyDtoHAsync_v2(void *h, uint64_t d, size_t n, void *s) { BEGIN_CONTEXT return push((op){.dst = h, .src = (void *)d, .n = n}); }
 int cuMemsetD32Async(uint64_t d, unsigned word, size_t n, void *s) { BEGIN_CONTEXT return push((op){.kind = 1, .dst = (void *)d, .n = n, .word = word}); }
+
+int cuStreamBeginCapture_v2(void *s, int mode) { BEGIN_CONTEXT if (captured || mode != 1 || s != (void *)0x5) return INVALID; captured = calloc(1, sizeof *captured); return 0; }
+int cuStreamEndCapture(void *s, graph **g) { graph *c = captured; captured = NULL; BEGIN_CONTEXT if (!c) return INVALID; *g = c; return 0; } // ends it also where it fails
+int cuGraphInstantiateWithFlags(graph **e, graph *g, unsigned long long flags) { BEGIN_CONTEXT *e = malloc(sizeof *g); **e = *g; return 0; }
+int cuGraphDestroy(graph *g) { BEGIN_CONTEXT free(g); return 0; }
+int cuGraphExecDestroy(graph *e) { BEGIN_CONTEXT drain(NULL); free(e); return 0; }
+int cuGraphLaunch(graph *e, void *s) {
+	BEGIN_CONTEXT
+	if (s != (void *)0x5)
+		return INVALID;
+	for (int i = 0; i < e->n; i++) {
+		int code = push(e->ops[i]);
+		if (code)
+			return code;
+	}
+	return 0;
+}
 
 int cuModuleLoadDataEx(module **m, const char *text, unsigned n, int *options, void **values) {
 	BEGIN_CONTEXT

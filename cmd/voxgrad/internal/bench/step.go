@@ -28,7 +28,7 @@ func stepCases(c models.Config, s bench.Shapes) []bench.Case {
 			if err != nil {
 				return nil, nil, err
 			}
-			return n.gradient, n.close, nil
+			return func() { device.Graph(dev, n.gradient) }, n.close, nil
 		}},
 		{Name: "Step/" + name, Open: func(dev device.Backend) (run, closeCase func(), err error) {
 			n, err := openStep(dev, c, s)
@@ -36,7 +36,7 @@ func stepCases(c models.Config, s bench.Shapes) []bench.Case {
 				return nil, nil, err
 			}
 			n.adam = n.net.Adam(1e-4)
-			return func() { n.gradient(); n.adam.Update() }, n.close, dev.Sync()
+			return func() { device.Graph(dev, func() { n.gradient(); n.adam.Update() }) }, n.close, dev.Sync()
 		}},
 	}
 }

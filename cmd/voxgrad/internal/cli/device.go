@@ -21,6 +21,14 @@ func DeviceFlag(cmd *cobra.Command, name *string) {
 	cmd.Flags().StringVar(name, "device", "auto", "where to compute: auto (a GPU if one can be used, else the processor), cpu, cuda[:n] or emu (the GPU's kernels, interpreted: slow)")
 }
 
+// noGraph is the name of GraphFlag's option.
+const noGraph = "no-graph"
+
+// GraphFlag adds --no-graph to a command that trains.
+func GraphFlag(cmd *cobra.Command) {
+	cmd.Flags().Bool(noGraph, false, "on a GPU, launch each kernel of a training step by itself instead of a CUDA graph of all: to look for faults")
+}
+
 // parseDevice splits the name a user gave into cpu, cuda or emu and a number;
 // auto is cuda if a GPU can be used.
 func parseDevice(cmd *cobra.Command, name string) (kind string, index int, err error) {
@@ -58,6 +66,9 @@ func OpenLimited(cmd *cobra.Command, name string, limit int64) (device.ImagingBa
 	var opts []cuda.Option
 	if limit > 0 {
 		opts = append(opts, cuda.WithMemoryLimit(limit))
+	}
+	if off, err := cmd.Flags().GetBool(noGraph); err == nil && off { // an error is a command without the option
+		opts = append(opts, cuda.WithoutGraphs())
 	}
 	switch kind {
 	case "cuda":

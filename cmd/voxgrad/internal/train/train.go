@@ -76,6 +76,7 @@ The weights files say how the images were prepared, and prediction does the same
 	cli.Fills(cmd, "out")
 	cli.EndItself(cmd)
 	cli.DeviceFlag(cmd, &dev)
+	cli.GraphFlag(cmd)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := s.Resolve(); err != nil {

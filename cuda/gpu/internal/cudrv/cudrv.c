@@ -26,6 +26,12 @@ static const struct {
 
 static int (*mem_alloc_host)(void **, size_t);
 static int (*func_set_attribute)(void *, int, int);
+static int (*begin_capture)(void *, int);
+static int (*end_capture)(void *, void **);
+static int (*instantiate)(void **, void *, unsigned long long);
+static int (*graph_launch)(void *, void *);
+static int (*graph_destroy)(void *);
+static int (*exec_destroy)(void *);
 static int (*error_name)(int, const char **);
 static int (*error_string)(int, const char **);
 
@@ -61,6 +67,22 @@ int cudrv_open(const char *library, char *why, size_t n) {
 		void *f = dlsym(lib, slots[i].name);
 		*slots[i].slot = f ? f : (void *)absent;
 	}
+	const struct {
+		const char *name;
+		void **to;
+	} graphs[] = {
+		{"cuStreamBeginCapture_v2", (void **)&begin_capture},
+		{"cuStreamEndCapture", (void **)&end_capture},
+		{"cuGraphInstantiateWithFlags", (void **)&instantiate},
+		{"cuGraphLaunch", (void **)&graph_launch},
+		{"cuGraphDestroy", (void **)&graph_destroy},
+		{"cuGraphExecDestroy", (void **)&exec_destroy},
+	};
+	for (size_t i = 0; i < sizeof graphs / sizeof *graphs; i++) {
+		*graphs[i].to = dlsym(lib, graphs[i].name);
+		if (!*graphs[i].to)
+			*graphs[i].to = (void *)absent;
+	}
 	// Headers of CUDA 13 name the second version, drivers before CUDA 12.8 have the first, of the same parameters.
 	if (cudrv_slot_cuEventElapsedTime_v2 == (void *)absent)
 		cudrv_slot_cuEventElapsedTime_v2 = cudrv_slot_cuEventElapsedTime;
@@ -73,6 +95,30 @@ int cudrv_mem_alloc_host(void **p, size_t bytes) {
 
 int cudrv_func_set_attribute(void *function, int attribute, int value) {
 	return func_set_attribute ? func_set_attribute(function, attribute, value) : CUDRV_NOT_INITIALIZED;
+}
+
+int cudrv_begin_capture(uintptr_t stream, int mode) {
+	return begin_capture ? begin_capture((void *)stream, mode) : CUDRV_NOT_INITIALIZED;
+}
+
+int cudrv_end_capture(uintptr_t stream, uintptr_t *exec) {
+	if (!end_capture)
+		return CUDRV_NOT_INITIALIZED;
+	void *graph = NULL;
+	int code = end_capture((void *)stream, &graph);
+	if (code)
+		return code;
+	code = instantiate((void **)exec, graph, 0);
+	int freed = graph_destroy(graph);
+	return code ? code : freed;
+}
+
+int cudrv_graph_launch(uintptr_t exec, uintptr_t stream) {
+	return graph_launch ? graph_launch((void *)exec, (void *)stream) : CUDRV_NOT_INITIALIZED;
+}
+
+int cudrv_exec_destroy(uintptr_t exec) {
+	return exec_destroy ? exec_destroy((void *)exec) : CUDRV_NOT_INITIALIZED;
 }
 
 const char *cudrv_error_name(int code) {

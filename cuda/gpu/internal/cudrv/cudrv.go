@@ -81,6 +81,33 @@ func SetAttribute(function unsafe.Pointer, attribute, value int) error {
 	return result(C.cudrv_func_set_attribute(function, C.int(attribute), C.int(value)))
 }
 
+// ThreadLocal is the mode of BeginCapture in which calls of other threads that a capture
+// cannot have are no affair of its.
+const ThreadLocal = 1
+
+// Handle is a CUstream or a CUgraphExec. It need not be an address: the runtime must not take it for one.
+type Handle uintptr
+
+// BeginCapture makes a stream keep what is queued in it.
+func BeginCapture(stream Handle, mode int) error {
+	return result(C.cudrv_begin_capture(C.uintptr_t(stream), C.int(mode)))
+}
+
+// EndCapture returns a graph of what was kept, ready to be launched.
+func EndCapture(stream Handle) (exec Handle, err error) {
+	var e C.uintptr_t
+	err = result(C.cudrv_end_capture(C.uintptr_t(stream), &e))
+	return Handle(e), err
+}
+
+// LaunchGraph queues a graph in a stream.
+func LaunchGraph(exec, stream Handle) error {
+	return result(C.cudrv_graph_launch(C.uintptr_t(exec), C.uintptr_t(stream)))
+}
+
+// DestroyExec frees a graph.
+func DestroyExec(exec Handle) error { return result(C.cudrv_exec_destroy(C.uintptr_t(exec))) }
+
 // Buffer is zeroed memory of C, which the driver may write to while the garbage
 // collector knows nothing of it.
 func Buffer(bytes int) (b []byte, free func()) {
