@@ -89,9 +89,9 @@ template <typename T> __device__ __forceinline__ void conv(const Problem &p) {
 	finish<T>(p, acc, rows, &s.a[0][0][0], min(T::BM, positions - m0));
 }
 
-#define CONV(name, tile)                                                                       \
-	extern "C" __global__ void __launch_bounds__(tile::THREADS, 4) name(CONV_PARAMETERS) { \
-		conv<tile>(CONV_PROBLEM);                                                          \
+#define CONV(name, tile, blocks)                                                                  \
+	extern "C" __global__ void __launch_bounds__(tile::THREADS, blocks) name(CONV_PARAMETERS) { \
+		conv<tile>(CONV_PROBLEM);                                                               \
 	}
-CONV(conv_flat_slim, Slim)
-CONV(conv_flat_thin, Thin)
+CONV(conv_flat_slim, Slim, 3)
+CONV(conv_flat_thin, Thin, 4)
