@@ -28,15 +28,19 @@ type Backend struct {
 	since   int                                                             // launches after the last successful Sync
 	tables  map[string]*slotTable                                           // of the last Adam and the last NonFinite
 	graphs  graphs
-	err     error // the first failure; every later call does nothing
+	noted   map[string]bool // what inFP32 has told of
+	err     error           // the first failure; every later call does nothing
 }
 
 type options struct {
-	limit    int64
-	exact    bool
-	stepwise bool
-	taps     int // bytes; see catConv.samples
-	noGraphs bool
+	limit     int64
+	exact     bool
+	stepwise  bool
+	taps      int // bytes; see catConv.samples
+	noGraphs  bool
+	precision Precision
+	blocks    int // of a product on tensor cores that need no shares of its sum
+	spread    int // blocks of a gradient of weights on them
 }
 
 // Option changes a Backend made by New.
@@ -58,8 +62,8 @@ func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 // New makes a backend of a device. It owns d from then on: Close closes it too.
 // An error means that the device cannot run the kernels; d is then still open.
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
-	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, source: kernels.Source, tables: map[string]*slotTable{}}
-	b.opt.taps = 512 << 20
+	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, noted: map[string]bool{}, source: kernels.Source, tables: map[string]*slotTable{}}
+	b.opt.taps, b.opt.blocks, b.opt.spread = 512<<20, mmaBlocks, mmaSpread
 	b.opt.stepwise = os.Getenv("CUDA_LAUNCH_BLOCKING") == "1"
 	b.Ops = b.run
 	for _, o := range opts {
@@ -72,15 +76,27 @@ func New(d driver.Driver, opts ...Option) (*Backend, error) {
 	if _, err := b.module("memory"); err != nil {
 		return nil, fmt.Errorf("cuda: %s: %w; use the cpu", b.info.Name, err)
 	}
+	p, err := b.opt.precision.On(b.info.ComputeCapability)
+	if err != nil {
+		return nil, fmt.Errorf("cuda: %s: %w", b.info.Name, err)
+	}
+	if b.opt.precision = p; p != FP32 {
+		if _, err := b.module("conv_mma"); err != nil {
+			return nil, fmt.Errorf("cuda: %s: %w; use fp32", b.info.Name, err)
+		}
+	}
 	b.pool = pool{drv: d, limit: b.opt.limit, exact: b.opt.exact, flush: b.flush, free: map[int64][]driver.Ptr{}, all: map[driver.Ptr]int64{}}
 	return b, nil
 }
 
-// Name is the device's name and compute capability.
+// Name is the device's name and compute capability, and the precision if it is not fp32.
 func (b *Backend) Name() string {
 	kind := "cuda"
 	if b.info.Emulated {
 		kind = "emu"
+	}
+	if b.opt.precision != FP32 {
+		return fmt.Sprintf("%s (%s, sm_%d, %v)", kind, b.info.Name, b.info.ComputeCapability, b.opt.precision)
 	}
 	return fmt.Sprintf("%s (%s, sm_%d)", kind, b.info.Name, b.info.ComputeCapability)
 }

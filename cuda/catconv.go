@@ -78,6 +78,10 @@ func (c *catConv) table(bias driver.Ptr) driver.Ptr {
 
 // CatConv takes the upsampled sources first and applies the activation with the last one.
 func (o *op) CatConv(y device.Tensor, in []device.Source, n device.Normalization, w, bias device.Tensor, act device.Act) {
+	if o.b.opt.precision != FP32 {
+		o.composed().CatConv(y, in, n, w, bias, act)
+		return
+	}
 	c := o.newCatConv(in, n, w)
 	table := c.table(ptr(bias))
 	order := c.order()
@@ -117,6 +121,10 @@ func (c *catConv) order() []int {
 // CatConvStats makes no upsampled tensor: the sums of a transposed convolution are taken tile by tile where it is computed, those
 // of a trilinear interpolation U are Σ x·UᵀUx.
 func (o *op) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMean, runVar device.Tensor, eps, momentum float64) {
+	if o.b.opt.precision != FP32 {
+		o.composed().CatConvStats(mean, invstd, in, runMean, runVar, eps, momentum)
+		return
+	}
 	at := func(t device.Tensor, c int) driver.Ptr {
 		if t.None() {
 			return 0
@@ -170,6 +178,10 @@ type sourceSums struct {
 // CatConvGrad takes the sums of each source first, of which the gradients of weights and norm are made. A source as it
 // is comes before the upsampled ones: its sums make those of dy's columns on the way.
 func (o *op) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.Source, n device.Normalization, w device.Tensor, fixed bool) {
+	if o.b.opt.precision != FP32 {
+		o.composed().CatConvGrad(g, dy, in, n, w, fixed)
+		return
+	}
 	c := &catGrad{catConv: o.newCatConv(in, n, w), g: g, dy: ptr(dy), s: dy.Shape, fixed: fixed}
 	for _, s := range g.In {
 		c.passes = c.passes || !fixed && (s.X.Mode != device.Skip || s.W.Mode != device.Skip || s.B.Mode != device.Skip)

@@ -181,6 +181,9 @@ func (p *product) geometry() geometry {
 // multiply runs a product.
 func (o *op) multiply(p product) {
 	o.checkSizes(p.in, p.out, p.win)
+	if o.multiplyOnTensorCores(p) {
+		return
+	}
 	g := p.geometry()
 	w := o.packed(p, g.rows, g.pitch)
 	y := p.y
@@ -261,6 +264,9 @@ func (t tile) shares(rows, cols, voxels int) (share, parts int) {
 // outer runs a gradient of weights: parts, then their sum in order. A single part is the sum.
 func (o *op) outer(g outer) {
 	o.checkSizes(g.g, g.p, g.win)
+	if o.outerOnTensorCores(g) {
+		return
+	}
 	rows, voxels := g.win.K*g.win.K*g.win.K*g.g.C, g.p.Rows()
 	t, kernel := tileFor(g.p.C), "grad_"
 	switch {
@@ -288,10 +294,14 @@ func (o *op) outer(g outer) {
 	o.launch("conv_grad", kernel+t.name, l, work, columns, g.gathered, g.plain, g.g.D, g.g.H, g.g.W, g.g.C,
 		voxels, g.p.D, g.p.H, g.p.W, g.p.C, g.win.K, g.win.Stride, g.win.Pad, share,
 		d.mul, h.mul, w.mul, d.shift, h.shift, w.shift)
-	if work == g.dw {
-		return
+	if work != g.dw {
+		o.addParts(g, work, parts)
 	}
-	ci, co := g.g.C, g.p.C
+}
+
+// addParts adds the parts of a gradient of weights in order.
+func (o *op) addParts(g outer, work driver.Ptr, parts int) {
+	ci, co, n := g.g.C, g.p.C, g.win.K*g.win.K*g.win.K*g.g.C*g.p.C
 	if g.swapped {
 		ci, co = co, ci
 	}

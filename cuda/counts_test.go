@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/cuda/emu"
 	"voxgrad/cuda/kernels"
 	"voxgrad/cuda/ptx"
 	"voxgrad/device"
@@ -182,13 +183,23 @@ func TestCounts(t *testing.T) {
 		{"imaging 2", func(c counted) { c.imaging(2) }},
 		{"losses 2", func(c counted) { c.losses(2) }},
 		{"adam", counted.adam},
+		{"bf16 24→24", func(c counted) { c.convolution(24, 24) }},
+		{"bf16 48→96", func(c counted) { c.convolution(48, 96) }},
+		{"bf16 convt", func(c counted) { c.transposed(24) }},
+		{"tf32 24→24", func(c counted) { c.convolution(24, 24) }},
+		{"tf32 48→96", func(c counted) { c.convolution(48, 96) }},
 	}
 	var b strings.Builder
 	fmt.Fprintln(&b, "# call, kernel: launches, blocks, warp instructions, flops, 32-byte sectors loaded and stored in global memory,")
 	fmt.Fprintln(&b, "# shared loads and stores, bank conflicts, barriers (of warps)")
 	seen := map[string]bool{}
 	for _, call := range calls {
-		d, dev := onEmulator(t, nil)
+		first, _, _ := strings.Cut(call.name, " ")
+		precision, err := ParsePrecision(first)
+		if err != nil {
+			precision = FP32
+		}
+		d, dev := onEmulator(t, []emu.Option{emu.ComputeCapability(80)}, WithPrecision(precision))
 		call.run(counted{dev, rng.New(1, call.name)})
 		require.NoError(t, dev.Sync(), call.name)
 		stats := d.Stats()
@@ -229,7 +240,7 @@ func at(lines []string, i int) string {
 func entries(t testing.TB) []string {
 	var names []string
 	for _, name := range kernels.Names() {
-		text, _, err := kernels.Source(name, 61)
+		text, _, err := kernels.Source(name, 80)
 		require.NoError(t, err)
 		m, err := ptx.Parse(text)
 		require.NoError(t, err)

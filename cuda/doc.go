@@ -6,7 +6,8 @@
 // # Precision and determinism
 //
 // Tensors are fp32. So are the products and sums of convolutions, of their gradients and of everything done element by
-// element, by fused multiply-adds in a fixed order. Sums over a whole tensor are double: the statistics and gradients of
+// element, by fused multiply-adds in a fixed order. With another Precision the operands of convolutions are rounded to it and
+// multiplied on tensor cores; their sums are fp32 still, and everything else is as it was. Sums over a whole tensor are double: the statistics and gradients of
 // a normalisation, the losses, the moments of a region; a few threads' partial sums of four or so terms below
 // them are fp32. Positions and phases of images are double too. No floating-point atomics; a sum over many blocks is made of one partial result
 // for each block in a workspace and a second kernel that adds these in order.

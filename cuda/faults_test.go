@@ -121,12 +121,29 @@ func TestPlantedFaults(t *testing.T) {
 		{"memory", "copy_words", []string{"PutSample", "TakeSample"}, "an end not minded", regexp.MustCompile(`setp\.ge\.s64`), "setp.gt.s64", 4, 2, 0, 0}, // no sample ends in the second or fourth quarter of a block
 		{"memory", "nonfinite_count", []string{"NonFinite"}, "barrier left out", barrier, "", 2, 1, 0, 0},                                                  // block_sum's first: the block has no earlier sum
 	}
+	transposing := []string{"ConvT", "ConvTGradX"}
+	faults = append(faults, []planted{
+		{"conv_mma", "mma_bf16_24", conv, "barrier left out", barrier, "", 2, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", conv, "copies not waited for", regexp.MustCompile(`cp\.async\.wait_all;`), "", 1, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", conv, "border one voxel wider", border, "setp.gt.u32", 3, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", conv, "a matrix transposed", regexp.MustCompile(`m8n8\.x4\.shared`), "m8n8.x4.trans.shared", 3, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", transposing, "a window's end not minded", regexp.MustCompile(`min\.s32`), "max.s32", 2, 0, 0, 0},
+		{"conv_mma", "mma_tf32_24", conv, "a matrix transposed", regexp.MustCompile(`m8n8\.x4\.shared`), "m8n8.x4.trans.shared", 3, 0, 0, 0},
+		{"conv_mma", "mma_finish", conv, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 6, 0, 0, 0},
+		{"conv_mma", "mma_round_bf16", conv, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 4, 0, 0, 0},
+		{"conv_mma", "mma_weights_bf16", conv, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 1, 0, 0, 0},
+		{"conv_mma_grad", "mma_grad_bf16_48", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
+		{"conv_mma_grad", "mma_grad_bf16_24", grad, "copies not waited for", regexp.MustCompile(`cp\.async\.wait_all;`), "", 1, 0, 0, 0},
+		{"conv_mma_grad", "mma_grad_bf16_24", grad, "border one voxel wider", border, "setp.gt.u32", 4, 0, 0, 0},
+		{"conv_mma_grad", "mma_grad_bf16_48", grad, "a matrix not transposed", regexp.MustCompile(`m8n8\.x4\.trans`), "m8n8.x4", 6, 2, 0, 0}, // of an odd step behind pairs of them, which no tile has
+		{"conv_mma_grad", "mma_grad_tf32_24", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
+	}...)
 	for _, name := range kernels.Names() {
 		require.True(t, slices.ContainsFunc(faults, func(p planted) bool { return p.module == name }), "no fault is planted into %s", name)
 	}
 	for _, p := range faults {
 		t.Run(p.module+"/"+p.kernel+"/"+p.what, func(t *testing.T) {
-			text, _, err := kernels.Source(p.module, 61)
+			text, _, err := kernels.Source(p.module, 80)
 			require.NoError(t, err)
 			begin := strings.Index(text, ".entry "+p.kernel+"(")
 			require.Positive(t, begin, p.kernel)
@@ -157,7 +174,18 @@ func TestPlantedFaults(t *testing.T) {
 
 // firstFailure runs the table with a changed module until a case fails.
 func firstFailure(t *testing.T, p planted, text string) error {
-	_, b := onEmulator(t, []emu.Option{emu.Budget(1 << 22)}, WithoutPool())
+	precision, cases := FP32, casesOf(devicetest.Options{}, p.methods...)
+	if strings.Contains(p.module, "mma") {
+		k := onTensorCores[0]
+		if strings.Contains(p.kernel, "tf32") {
+			k = onTensorCores[1]
+		}
+		precision, cases = k.precision, onCores(k.opt, p.methods...)
+	}
+	_, b := onEmulator(t, []emu.Option{emu.Budget(1 << 22), emu.ComputeCapability(80)}, WithoutPool(), WithPrecision(precision))
+	if p.kernel != "mma_finish" {
+		b.opt.blocks, b.opt.spread = 1, 1 // a block goes through all there is, so that all of the kernel is executed
+	}
 	sound := b.source
 	b.source = func(name string, compute int) (string, string, error) {
 		if name == p.module {
@@ -167,7 +195,7 @@ func firstFailure(t *testing.T, p planted, text string) error {
 	}
 	delete(b.modules, p.module) // New has loaded one
 	defer b.Close()
-	for _, c := range casesOf(devicetest.Options{}, p.methods...) {
+	for _, c := range cases {
 		if _, err := c.Check(b); err != nil {
 			return err
 		}

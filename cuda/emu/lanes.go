@@ -10,6 +10,8 @@ var (
 	mad32Fast  lane32 = madLo[uint32]
 	add64Fast  lane64 = add[uint64]
 
+	productFast = product // of mma
+
 	// Copies of the lanes m.
 	merge32 = merge[uint32]
 	merge64 = merge[uint64]

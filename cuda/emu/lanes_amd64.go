@@ -34,6 +34,9 @@ func mergeLanes(d, s *reg32, m uint32)
 //go:noescape
 func mergeWideLanes(d, s *reg64, m uint32)
 
+//go:noescape
+func productRows(sum *[16 * 8]float64, a *[16 * 16]float64, b *[16 * 8]float64, k int)
+
 func init() {
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
 		return
@@ -44,6 +47,7 @@ func init() {
 	mulF32Fast = func(_ *inst, d, a, b, _ *reg32) { mulLanes(d, a, b) }
 	add32Fast = func(_ *inst, d, a, b, _ *reg32) { addIntLanes(d, a, b) }
 	mad32Fast = func(_ *inst, d, a, b, c *reg32) { madIntLanes(d, a, b, c) }
+	productFast = productRows
 	merge32, merge64 = mergeLanes, mergeWideLanes
 	add64Fast = func(_ *inst, d, a, b, _ *reg64) { addWideLanes(d, a, b) }
 }

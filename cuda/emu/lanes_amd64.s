@@ -171,3 +171,35 @@ TEXT ·mergeWideLanes(SB), NOSPLIT, $0-20
 	MERGE4(224)
 	VZEROUPPER
 	RET
+
+// func productRows(sum *[16 * 8]float64, a *[16 * 16]float64, b *[16 * 8]float64, k int)
+TEXT ·productRows(SB), NOSPLIT, $0-32
+	MOVQ sum+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), DX
+	MOVQ k+24(FP), CX
+	MOVQ $16, R8
+
+row:
+	VMOVUPD (DI), Y0
+	VMOVUPD 32(DI), Y1
+	MOVQ SI, R9
+	MOVQ DX, R10
+	MOVQ CX, R11
+
+term:
+	VBROADCASTSD (R9), Y2
+	VFMADD231PD (R10), Y2, Y0
+	VFMADD231PD 32(R10), Y2, Y1
+	ADDQ $8, R9
+	ADDQ $64, R10
+	DECQ R11
+	JNZ term
+	VMOVUPD Y0, (DI)
+	VMOVUPD Y1, 32(DI)
+	ADDQ $64, DI
+	ADDQ $128, SI
+	DECQ R8
+	JNZ row
+	VZEROUPPER
+	RET

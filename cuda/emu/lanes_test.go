@@ -65,3 +65,29 @@ func TestAssemblyHasTheBitsOfItsGoForm(t *testing.T) {
 		require.Equal(t, want32, got32)
 	}
 }
+
+// Factors are bf16 or tf32: their products are exact, so that fusing them with the sum changes nothing.
+func TestProductRowsHaveTheBitsOfTheirGoForm(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 3))
+	for range 300 {
+		for _, k := range []int{8, 16} {
+			var a [256]float64
+			var b, want [128]float64
+			for i, v := range words(r, len(a)) {
+				a[i] = float64(math.Float32frombits(v & 0xffffe000))
+			}
+			for i, v := range words(r, len(b)) {
+				b[i] = float64(math.Float32frombits(v & 0xffffe000))
+			}
+			for i, v := range words(r, len(want)) {
+				want[i] = float64(math.Float32frombits(v))
+			}
+			got := want
+			product(&want, &a, &b, k)
+			productFast(&got, &a, &b, k)
+			for i := range want {
+				require.True(t, got[i] == want[i] || got[i] != got[i] && want[i] != want[i], "%d: %g, %g", i, got[i], want[i])
+			}
+		}
+	}
+}

@@ -56,10 +56,8 @@ func decodeMMA(c *compiler, out *inst) {
 	}
 	args := c.args(4)
 	fa, fb, k, perReg := fragmentA8, fragmentB8, 8, 1
-	read := func(v uint32, _ int) float64 { return float64(tf32.toF32(v)) }
 	if ta == "bf16" {
 		fa, fb, k, perReg = fragmentA16, fragmentB16, 16, 2
-		read = func(v uint32, half int) float64 { return float64(bf16.toF32(v >> (16 * half) & 0xffff)) }
 	}
 	for i, n := range []int{4, 4, 2, 4} {
 		if args[i].Kind != ptx.KVec || len(args[i].Elems) != n {
@@ -78,37 +76,56 @@ func decodeMMA(c *compiler, out *inst) {
 		}
 	}
 	pa, pb, pc := fa.places(4*perReg), fb.places(2*perReg), fragmentC.places(4)
+	read := func(m []float64, pitch int, regs []int32, at *[32][8]element, w *warp) {
+		for i, r := range regs {
+			for l, v := range w.r32[r] {
+				if perReg == 1 {
+					e := at[l][i]
+					m[e.row*pitch+e.col] = float64(tf32.toF32(v))
+					continue
+				}
+				e, f := at[l][2*i], at[l][2*i+1]
+				m[e.row*pitch+e.col], m[f.row*pitch+f.col] = float64(math.Float32frombits(v<<16)), float64(math.Float32frombits(v&0xffff0000))
+			}
+		}
+	}
 	out.flops = uint8(2 * 16 * 8 * k / 32) // of a lane
 	c.self(out, func(w *warp, in *inst, _ int32) {
 		w.wholeWarp(in)
-		d, a, b, s := in.v[:4], in.v[4:8], in.v[8:10], in.v[10:]
-		var ma [16][16]float64
-		var mb [16][8]float64
-		var sum [16][8]float64
-		for l := range 32 {
-			for i, e := range pa[l][:4*perReg] {
-				ma[e.row][e.col] = read(w.r32[a[i/perReg]][l], i%perReg)
-			}
-			for i, e := range pb[l][:2*perReg] {
-				mb[e.row][e.col] = read(w.r32[b[i/perReg]][l], i%perReg)
-			}
-			for i, e := range pc[l][:4] {
-				sum[e.row][e.col] = float64(math.Float32frombits(w.r32[s[i]][l]))
+		var ma [16 * 16]float64
+		var mb, sum [16 * 8]float64
+		read(ma[:], 16, in.v[4:8], &pa, w)
+		read(mb[:], 8, in.v[8:10], &pb, w)
+		for i, r := range in.v[10:] {
+			for l, v := range w.r32[r] {
+				e := pc[l][i]
+				sum[e.row*8+e.col] = float64(math.Float32frombits(v))
 			}
 		}
-		for i := range sum {
-			for j := range sum[i] {
-				for q := range k {
-					sum[i][j] += ma[i][q] * mb[q][j]
+		productFast(&sum, &ma, &mb, k)
+		for i, r := range in.v[:4] {
+			for l := range 32 {
+				e := pc[l][i]
+				v := float32(sum[e.row*8+e.col])
+				if v != v {
+					v = nan32
 				}
-			}
-		}
-		for l := range 32 {
-			for i, e := range pc[l][:4] {
-				w.r32[d[i]][l] = uint32(encodeFloat(sum[e.row][e.col], "f32", rn, false))
+				w.r32[r][l] = math.Float32bits(v)
 			}
 		}
 	})
+}
+
+// product adds the 16 by k matrix a times the k by 8 matrix b to sum. The terms are exact: bf16 and tf32 have few bits.
+func product(sum *[16 * 8]float64, a *[16 * 16]float64, b *[16 * 8]float64, k int) {
+	for i := range 16 {
+		row := sum[i*8 : i*8+8]
+		for q, v := range a[i*16 : i*16+k] {
+			for j, u := range b[q*8 : q*8+8] {
+				row[j] += v * u
+			}
+		}
+	}
 }
 
 // wholeWarp refuses an instruction that needs all 32 lanes where some do not take part.

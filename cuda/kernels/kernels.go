@@ -30,6 +30,24 @@ func Names() []string {
 	return slices.Compact(found)
 }
 
+// For are the names of the modules that a card of a compute capability (times ten) can run: all of them, but for those
+// on tensor cores where it has none. The error says that it can run none.
+func For(compute int) ([]string, error) {
+	var can []string
+	var why error
+	for _, name := range Names() {
+		if _, _, err := Source(name, compute); err == nil {
+			can = append(can, name)
+		} else if why == nil {
+			why = err
+		}
+	}
+	if len(can) == 0 {
+		return nil, why
+	}
+	return can, nil
+}
+
 // Source returns the best PTX of one of the modules here, as Select does.
 func Source(name string, compute int) (ptx, variant string, err error) {
 	return Select(files, name, compute)

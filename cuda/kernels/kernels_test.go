@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"slices"
 	"testing"
 	"testing/fstest"
 
@@ -8,17 +9,33 @@ import (
 )
 
 func TestSource(t *testing.T) {
-	for _, name := range Names() {
-		for _, compute := range []int{61, 75, 90, 120} {
+	tensorCores := []string{"conv_mma", "conv_mma_grad"}
+	for compute, variants := range map[int][]string{61: {"sm_61"}, 75: {"sm_61"}, 80: {"sm_61", "sm_80"}, 90: {"sm_61", "sm_80"}, 120: {"sm_61", "sm_80"}} {
+		names, err := For(compute)
+		require.NoError(t, err)
+		for _, name := range names {
 			text, variant, err := Source(name, compute)
 			require.NoError(t, err)
-			require.Equal(t, "sm_61", variant)
-			require.Contains(t, text, ".target sm_61")
+			want := variants[0]
+			if slices.Contains(tensorCores, name) {
+				want = variants[1]
+			}
+			require.Equal(t, want, variant)
+			require.Contains(t, text, ".target "+want)
 			require.NotContains(t, text, "/tmp/", "a path in the PTX")
 		}
+		if without := len(variants) == 1; without {
+			require.Len(t, names, len(Names())-len(tensorCores), "all but those for tensor cores")
+		} else {
+			require.Equal(t, Names(), names)
+		}
 	}
+	_, err := For(60)
+	require.EqualError(t, err, "kernels: the card has compute capability 6.0, the kernels need 6.1 or newer")
 	require.Contains(t, Names(), "conv")
-	_, _, err := Source("absent", 90)
+	_, _, err = Source("conv_mma", 75)
+	require.EqualError(t, err, "kernels: the card has compute capability 7.5, the kernels need 8.0 or newer")
+	_, _, err = Source("absent", 90)
 	require.EqualError(t, err, `kernels: there is no module "absent": no file absent.sm_NN.ptx`)
 	_, _, err = Source("conv", 60)
 	require.EqualError(t, err, "kernels: the card has compute capability 6.0, the kernels need 6.1 or newer")

@@ -81,10 +81,17 @@ type Tolerance struct {
 	Eps  float64 // unit roundoff of what is multiplied and stored
 	Max  float64
 	NMSE float64
+	Top  float64 // if not 0, a bound for |error| / a too, however many terms there are
 }
 
-// Float32 is the tolerance of float32 arithmetic.
-var Float32 = Tolerance{Eps: 0x1p-24, Max: 8, NMSE: 1e-11}
+// Float32 is the tolerance of float32 arithmetic. TF32 and BFloat16 are those of products on tensor cores, whose operands are
+// rounded and whose sums are float32: the normalised error is three times that of two operands rounded
+// at random, once or, in CatConv, twice; a border at the wrong voxel makes a thousand times more.
+var (
+	Float32  = Tolerance{Eps: 0x1p-24, Max: 8, NMSE: 1e-11}
+	TF32     = Tolerance{Eps: 0x1p-11, Max: 8, NMSE: 8e-7, Top: 1e-3}
+	BFloat16 = Tolerance{Eps: 0x1p-8, Max: 8, NMSE: 2e-5, Top: 1e-2}
+)
 
 func (t Tolerance) or(d Tolerance) Tolerance {
 	if t == (Tolerance{}) {
@@ -100,6 +107,10 @@ type Options struct {
 	// one of their own, for tensor cores; the zero value means Float32.
 	Tolerance Tolerance
 	Conv      Tolerance
+
+	// Operand is what a convolution may round its operands by, nil for nothing. Results of the methods of device.Conv must then also be
+	// those of float32 arithmetic on rounded operands, or of operands as they are where the backend did not round.
+	Operand func(float32) float32
 
 	// Large adds cases of a size that fills several tiles, blocks and threads. An
 	// interpreter does without.

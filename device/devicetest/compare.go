@@ -24,6 +24,9 @@ func compare(got []float32, want []float64, terms, scale float64, tol Tolerance)
 		MaxErr: worst,
 		Bound:  tol.Max * tol.Eps * math.Sqrt(terms) * math.Max(top, scale),
 	}
+	if tol.Top > 0 {
+		r.Bound = math.Min(r.Bound, tol.Top*math.Max(top, scale))
+	}
 	if err2 != 0 {
 		r.NMSE = err2 / math.Max(sum2, scale*scale*float64(len(want)))
 	}

@@ -100,8 +100,8 @@ func convTrials() []*trial {
 				method: "Conv", name: g.name() + [...]string{"", "/relu"}[act], full: g.full, large: g.large, conv: true, flops: flops,
 				args: []arg{
 					{name: "y", shape: y, role: output, terms: float64(taps*g.x.C + 1)},
-					{name: "x", shape: g.x, make: normal(0, 1)},
-					{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(taps*g.x.C)))},
+					{name: "x", shape: g.x, make: normal(0, 1), operand: true},
+					{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(taps*g.x.C))), operand: true},
 					{name: "b", shape: device.Vec(g.cout), make: normal(0, 1), group: 1},
 				},
 				call: func(b device.Backend, t tensors) { b.Conv(t.at["y"], t.at["x"], t.at["w"], t.at["b"], g.win, act) },
@@ -111,8 +111,8 @@ func convTrials() []*trial {
 			method: "ConvGradX", name: g.name(), full: g.full, large: g.large, conv: true, flops: flops,
 			args: []arg{
 				{name: "dx", shape: g.x, role: grad, terms: float64(taps * g.cout)},
-				{name: "dy", shape: y, make: normal(0, 1)},
-				{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(taps*g.cout)))},
+				{name: "dy", shape: y, make: normal(0, 1), operand: true},
+				{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(taps*g.cout))), operand: true},
 			},
 			call: func(b device.Backend, t tensors) { b.ConvGradX(t.into("dx"), t.at["dy"], t.at["w"], g.win) },
 		}, &trial{
@@ -120,8 +120,8 @@ func convTrials() []*trial {
 			args: []arg{
 				{name: "dw", shape: g.weights(), role: grad, terms: float64(y.Rows()), scale: math.Sqrt(float64(y.Rows()))},
 				{name: "db", shape: device.Vec(g.cout), role: grad, terms: float64(y.Rows()), scale: math.Sqrt(float64(y.Rows()))},
-				{name: "x", shape: g.x, make: normal(0, 1)},
-				{name: "dy", shape: y, make: normal(0, 1)},
+				{name: "x", shape: g.x, make: normal(0, 1), operand: true},
+				{name: "dy", shape: y, make: normal(0, 1), operand: true},
 			},
 			call: func(b device.Backend, t tensors) {
 				b.ConvGradW(t.into("dw"), t.into("db"), t.at["x"], t.at["dy"], g.win)
@@ -141,8 +141,8 @@ func convTTrials() []*trial {
 			method: "ConvT", name: g.name(), full: g.full, large: g.large, conv: true, flops: flops,
 			args: []arg{
 				{name: "y", shape: y, role: output, terms: float64(taps*g.x.C + 1)},
-				{name: "x", shape: g.x, make: normal(0, 1)},
-				{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(g.x.C)))},
+				{name: "x", shape: g.x, make: normal(0, 1), operand: true},
+				{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(g.x.C))), operand: true},
 				{name: "b", shape: device.Vec(g.cout), make: normal(0, 1), group: 1},
 			},
 			call: func(b device.Backend, t tensors) { b.ConvT(t.at["y"], t.at["x"], t.at["w"], t.at["b"], g.win) },
@@ -150,8 +150,8 @@ func convTTrials() []*trial {
 			method: "ConvTGradX", name: g.name(), full: g.full, large: g.large, conv: true, flops: flops,
 			args: []arg{
 				{name: "dx", shape: g.x, role: grad, terms: float64(taps * g.cout)},
-				{name: "dy", shape: y, make: normal(0, 1)},
-				{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(taps*g.cout)))},
+				{name: "dy", shape: y, make: normal(0, 1), operand: true},
+				{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(taps*g.cout))), operand: true},
 			},
 			call: func(b device.Backend, t tensors) { b.ConvTGradX(t.into("dx"), t.at["dy"], t.at["w"], g.win) },
 		}, &trial{
@@ -159,8 +159,8 @@ func convTTrials() []*trial {
 			args: []arg{
 				{name: "dw", shape: g.weights(), role: grad, terms: float64(g.x.Rows()), scale: math.Sqrt(float64(g.x.Rows()))},
 				{name: "db", shape: device.Vec(g.cout), role: grad, terms: float64(y.Rows()), scale: math.Sqrt(float64(y.Rows()))},
-				{name: "x", shape: g.x, make: normal(0, 1)},
-				{name: "dy", shape: y, make: normal(0, 1)},
+				{name: "x", shape: g.x, make: normal(0, 1), operand: true},
+				{name: "dy", shape: y, make: normal(0, 1), operand: true},
 			},
 			call: func(b device.Backend, t tensors) {
 				b.ConvTGradW(t.into("dw"), t.into("db"), t.at["x"], t.at["dy"], g.win)

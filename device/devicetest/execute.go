@@ -2,7 +2,9 @@ package devicetest
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"voxgrad/device"
 	"voxgrad/device/ref"
@@ -81,6 +83,7 @@ func (tr *trial) onBackend(b device.Backend, v variation, vals map[string][]floa
 
 func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 	vals, set := tr.draw()
+	rounded := tr.rounded(vals, opt.Operand)
 	_, rep.Guarded = b.(Guarded)
 	tol := opt.Tolerance
 	if tr.conv {
@@ -94,6 +97,10 @@ func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 		want := set
 		if i > 0 {
 			want = tr.onRef(v, vals)
+		}
+		var other map[string][]float64
+		if rounded != nil {
+			other = tr.onRef(v, rounded)
 		}
 		for _, a := range tr.args {
 			x, ok := got[a.name]
@@ -111,6 +118,15 @@ func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 				r.Guarded = rep.Guarded
 				return r, fmt.Errorf("%s: %s: %w", v.what, a.name, err)
 			}
+			if rounded == nil {
+				continue
+			}
+			if _, err := compare(x, want[a.name], terms, a.scale, Float32); err == nil {
+				continue
+			}
+			if r, err := compare(x, other[a.name], terms, a.scale, Float32); err != nil {
+				return r, fmt.Errorf("%s: %s: from rounded operands: %w", v.what, a.name, err)
+			}
 		}
 		again, err := tr.onBackend(b, v, vals)
 		if err != nil {
@@ -126,6 +142,25 @@ func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 		return rep, tr.checkMisuse(b)
 	}
 	return rep, nil
+}
+
+// rounded is vals with the operands of convolutions rounded; nil if there are none.
+func (tr *trial) rounded(vals map[string][]float32, round func(float32) float32) map[string][]float32 {
+	var out map[string][]float32
+	for _, a := range tr.args {
+		if !a.operand || round == nil {
+			continue
+		}
+		if out == nil {
+			out = maps.Clone(vals)
+		}
+		x := slices.Clone(vals[a.name])
+		for i, v := range x {
+			x[i] = round(v)
+		}
+		out[a.name] = x
+	}
+	return out
 }
 
 // sameBits compares what the call leaves on two backends.

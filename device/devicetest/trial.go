@@ -31,6 +31,8 @@ type arg struct {
 
 	group int  // arguments of the same group, not 0, may be absent together
 	free  bool // goes with any shape of the others
+
+	operand bool // a factor of a convolution's products, see Options.Operand
 }
 
 // trial is one call of one method, with all the ways to make it.

@@ -77,6 +77,7 @@ With --compare it exits with 1 if a median, or a count, is worse by more than --
 	cli.Reads(cmd, "compare")
 	cli.Writes(cmd, "out", cli.JSON...)
 	cli.DeviceFlag(cmd, &b.device)
+	cli.PrecisionFlag(cmd)
 	return cmd
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/cuda"
 	"voxgrad/device"
 	"voxgrad/device/bench"
 	"voxgrad/device/meta"
@@ -128,7 +129,7 @@ func TestBenchBadInput(t *testing.T) {
 }
 
 func TestBenchOnTheEmulatorCounts(t *testing.T) {
-	dev, err := cli.OpenEmulator()
+	dev, err := cli.OpenEmulator(cuda.FP32)
 	require.NoError(t, err)
 	defer dev.Close()
 	o := bench.Defaults()
@@ -182,7 +183,7 @@ func TestDryCUDATakesWhatTheEmulatorGives(t *testing.T) {
 		require.NoError(t, dev.Sync())
 		return peak
 	}
-	e, err := cli.OpenEmulator()
+	e, err := cli.OpenEmulator(cuda.FP32)
 	require.NoError(t, err)
 	defer e.Close()
 	d, err := cli.DryCUDA(e.Info())(0)

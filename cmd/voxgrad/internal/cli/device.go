@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"voxgrad/cuda"
-	"voxgrad/cuda/emu"
 	"voxgrad/cuda/gpu"
 	"voxgrad/device"
 	"voxgrad/device/cpu"
@@ -27,6 +26,37 @@ const noGraph = "no-graph"
 // GraphFlag adds --no-graph to a command that trains.
 func GraphFlag(cmd *cobra.Command) {
 	cmd.Flags().Bool(noGraph, false, "on a GPU, launch each kernel of a training step by itself instead of a CUDA graph of all: to look for faults")
+}
+
+// PrecisionFlag adds --precision to a command with --device.
+func PrecisionFlag(cmd *cobra.Command) {
+	cmd.Flags().String("precision", "fp32", "what convolutions on a GPU multiply: fp32, tf32 or bf16 (on tensor cores, compute capability 8.0 or newer, sums in fp32), or auto (bf16 where the GPU has it, else fp32)")
+}
+
+// precisionOf is what a user asked of a kind of device; fp32 where the command has no choice.
+func precisionOf(cmd *cobra.Command, kind string) (cuda.Precision, error) {
+	f := cmd.Flags().Lookup("precision")
+	if f == nil {
+		return cuda.FP32, nil
+	}
+	p, err := cuda.ParsePrecision(f.Value.String())
+	switch {
+	case err != nil:
+		return 0, Usagef(cmd, "--precision: %v", err)
+	case kind != "cpu" || p == cuda.FP32:
+		return p, nil
+	case p == cuda.Auto:
+		slog.Info("precision", "asked for", p, "chosen", cuda.FP32, "device", "the processor")
+		return cuda.FP32, nil
+	}
+	return 0, fmt.Errorf("--precision %v: the processor computes in fp32; use --precision fp32 or auto, or --device cuda on a machine with a GPU", p)
+}
+
+// opened says what auto has become.
+func opened(asked cuda.Precision, b *cuda.Backend) {
+	if asked == cuda.Auto {
+		slog.Info("precision", "asked for", asked, "chosen", b.Precision(), "device", b.Info().Name)
+	}
 }
 
 // parseDevice splits the name a user gave into cpu, cuda or emu and a number;
@@ -63,7 +93,11 @@ func OpenLimited(cmd *cobra.Command, name string, limit int64) (device.ImagingBa
 	if err != nil {
 		return nil, err
 	}
-	var opts []cuda.Option
+	precision, err := precisionOf(cmd, kind)
+	if err != nil {
+		return nil, err
+	}
+	opts := []cuda.Option{cuda.WithPrecision(precision)}
 	if limit > 0 {
 		opts = append(opts, cuda.WithMemoryLimit(limit))
 	}
@@ -80,12 +114,14 @@ func OpenLimited(cmd *cobra.Command, name string, limit int64) (device.ImagingBa
 		if err != nil {
 			return nil, err
 		}
+		opened(precision, b.Backend)
 		return b, nil
 	case "emu":
-		b, err := OpenEmulator(opts...)
+		b, err := OpenEmulator(precision, opts...)
 		if err != nil {
 			return nil, err
 		}
+		opened(precision, b.Backend)
 		return b, nil
 	}
 	b := cpu.New()
@@ -101,6 +137,10 @@ func DryDevice(cmd *cobra.Command, name string) (train.OpenDry, error) {
 	if err != nil {
 		return nil, err
 	}
+	precision, err := precisionOf(cmd, kind)
+	if err != nil {
+		return nil, err
+	}
 	switch kind {
 	case "cuda":
 		gpus, err := gpu.List()
@@ -110,11 +150,11 @@ func DryDevice(cmd *cobra.Command, name string) (train.OpenDry, error) {
 		if index >= len(gpus) {
 			return nil, fmt.Errorf("--device %s: there are %d GPUs; 'voxgrad devices' lists them", name, len(gpus))
 		}
-		return DryCUDA(gpus[index]), nil
+		return DryCUDA(gpus[index], cuda.WithPrecision(precision)), nil
 	case "emu":
-		e := emu.New()
+		e := newEmulator(precision)
 		defer e.Close()
-		return DryCUDA(e.Info()), nil
+		return DryCUDA(e.Info(), cuda.WithPrecision(precision)), nil
 	}
 	return train.DryTensors, nil
 }

@@ -3,8 +3,10 @@ package cli
 import (
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/cuda"
 	"voxgrad/cuda/driver"
 	"voxgrad/cuda/emu"
 	"voxgrad/device/bench"
@@ -54,4 +56,44 @@ func TestPickGPU(t *testing.T) {
 	require.Equal(t, 1, index, "the first one that can be used")
 	_, err = pickGPU([]driver.Info{old})
 	require.ErrorContains(t, err, "5.2")
+}
+
+func TestPrecisionFlag(t *testing.T) {
+	for _, k := range []struct{ device, precision, name, fails string }{
+		{"cpu", "fp32", "cpu", ""},
+		{"cpu", "auto", "cpu", ""},
+		{"cpu", "bf16", "", "--precision bf16: the processor computes in fp32; use --precision fp32 or auto"},
+		{"cpu", "half", "", `there is no precision "half"; want fp32, tf32, bf16, auto`},
+		{"emu", "fp32", "sm_61", ""},
+		{"emu", "tf32", "sm_80, tf32", ""},
+		{"emu", "auto", "sm_80, bf16", ""},
+	} {
+		cmd := &cobra.Command{}
+		PrecisionFlag(cmd)
+		require.NoError(t, cmd.Flags().Set("precision", k.precision))
+		open, err := DryDevice(cmd, k.device)
+		if k.fails != "" {
+			require.ErrorContains(t, err, k.fails)
+			_, err = OpenDevice(cmd, k.device)
+			require.ErrorContains(t, err, k.fails)
+			continue
+		}
+		require.NoError(t, err)
+		dry, err := open(0)
+		require.NoError(t, err)
+		require.NoError(t, dry.Close())
+		dev, err := OpenDevice(cmd, k.device)
+		require.NoError(t, err)
+		require.Contains(t, dev.Name(), k.name)
+		require.NoError(t, dev.Close())
+	}
+
+	// A command without the flag.
+	dev, err := OpenDevice(&cobra.Command{}, "emu")
+	require.NoError(t, err)
+	require.Contains(t, dev.Name(), "sm_61")
+	require.NoError(t, dev.Close())
+
+	_, err = newOnGPU(emu.New(emu.ComputeCapability(75)), cuda.WithPrecision(cuda.BF16))
+	require.ErrorContains(t, err, "bf16 needs compute capability 8.0 or newer, the device has 7.5; use fp32, or auto")
 }

@@ -14,11 +14,18 @@ type emulated struct {
 
 var _ bench.Counter = emulated{}
 
-// OpenEmulator opens the CUDA backend on the emulator.
-func OpenEmulator(opts ...cuda.Option) (emulated, error) {
-	d := emu.New()
-	b, err := cuda.New(d, opts...)
+// OpenEmulator opens the CUDA backend on the emulator of a card that has a precision.
+func OpenEmulator(p cuda.Precision, opts ...cuda.Option) (emulated, error) {
+	d := newEmulator(p)
+	b, err := cuda.New(d, append(opts, cuda.WithPrecision(p))...)
 	return emulated{b, d}, err
+}
+
+func newEmulator(p cuda.Precision) *emu.Device {
+	if p == cuda.FP32 {
+		return emu.New()
+	}
+	return emu.New(emu.ComputeCapability(80))
 }
 
 // Counts are the emulator's, by kernel.

@@ -41,7 +41,11 @@ func pickGPU(infos []driver.Info) (int, error) {
 func bestVariant(compute int) (string, error) {
 	count := map[string]int{}
 	var order []string
-	for _, name := range kernels.Names() {
+	names, err := kernels.For(compute)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range names {
 		_, variant, err := kernels.Source(name, compute)
 		if err != nil {
 			return "", err
@@ -55,20 +59,23 @@ func bestVariant(compute int) (string, error) {
 		return order[0], nil
 	}
 	for i, v := range order {
-		order[i] = fmt.Sprintf("%s (%d of %d modules)", v, count[v], len(kernels.Names()))
+		order[i] = fmt.Sprintf("%s (%d of %d modules)", v, count[v], len(names))
 	}
 	return strings.Join(order, ", "), nil
 }
 
 // DryCUDA opens the CUDA backend on a device like info that does nothing, for
 // planning: what it takes is what the card would give.
-func DryCUDA(info driver.Info) train.OpenDry {
+func DryCUDA(info driver.Info, opts ...cuda.Option) train.OpenDry {
 	return func(limit int64) (train.DryDevice, error) {
 		i := info
 		i.Memory = limit
 		d := memplan.New(i)
-		b, err := cuda.New(d)
-		return train.DryDevice{ImagingBackend: b, Taken: d.Peak}, err
+		b, err := cuda.New(d, opts...)
+		if err != nil {
+			return train.DryDevice{}, err
+		}
+		return train.DryDevice{ImagingBackend: b, Taken: d.Peak}, nil
 	}
 }
 

@@ -14,7 +14,11 @@ func TestDescribeGPU(t *testing.T) {
 	require.Equal(t, "6.1", g.Compute)
 	require.InDelta(t, 440, g.PeakGBytes, 1e-9)
 	require.Contains(t, g.PTX, "sm_61")
+	require.Equal(t, "fp32; auto is fp32", g.Precision)
 	require.Empty(t, g.Unusable)
+	g = describeGPU(0, driver.Info{ComputeCapability: 86, DriverVersion: 12040})
+	require.Contains(t, g.PTX, "sm_80 (2 of ")
+	require.Equal(t, "fp32, tf32, bf16; auto is bf16", g.Precision)
 	old := driver.Info{ComputeCapability: 52, DriverVersion: 12040}
 	require.Contains(t, describeGPU(0, old).Unusable, "5.2")
 	require.Equal(t, "Some CPU", procField("a: b\nmodel name\t: Some CPU\nmodel name: other\n", "model name"))

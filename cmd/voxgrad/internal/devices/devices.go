@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/cuda"
 	"voxgrad/cuda/driver"
 	"voxgrad/cuda/gpu"
 	"voxgrad/cuda/kernels"
@@ -35,6 +36,7 @@ type gpuInfo struct {
 	L2         int     `json:"l2_bytes"`
 	Driver     string  `json:"driver_cuda_version"`
 	PTX        string  `json:"ptx_variant,omitempty"` // the best that a kernel of it has
+	Precision  string  `json:"precision,omitempty"`   // what --precision can be, auto last
 	Unusable   string  `json:"unusable,omitempty"`
 	PeakGBytes float64 `json:"memory_gbytes_per_s"` // by clock and bus width
 }
@@ -89,8 +91,22 @@ func describeGPU(index int, i driver.Info) gpuInfo {
 	var err error
 	if g.PTX, err = cli.KernelsFor(index, i); err != nil {
 		g.PTX, g.Unusable = "", err.Error()
+		return g
 	}
+	g.Precision = precisions(i.ComputeCapability)
 	return g
+}
+
+// precisions are those that a card has, and what auto is.
+func precisions(compute int) string {
+	var has []string
+	for _, p := range []cuda.Precision{cuda.FP32, cuda.TF32, cuda.BF16} {
+		if _, err := p.On(compute); err == nil {
+			has = append(has, p.String())
+		}
+	}
+	auto, _ := cuda.Auto.On(compute) // every card has one
+	return fmt.Sprintf("%s; auto is %v", strings.Join(has, ", "), auto)
 }
 
 func (l deviceList) write() error {
@@ -118,6 +134,7 @@ func (l deviceList) write() error {
 			t.Add("kernels", "none: "+g.Unusable)
 		} else {
 			t.Add("kernels", "PTX for "+g.PTX)
+			t.Add("precision", g.Precision)
 		}
 		fmt.Fprintln(cli.Out)
 		if err := t.WriteText(cli.Out); err != nil {

@@ -42,6 +42,7 @@ func (f *pipelineFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.asJSON, "json", false, "print the result, or the plan, as JSON")
 	cli.DeviceFlag(cmd, &f.device)
 	cli.GraphFlag(cmd)
+	cli.PrecisionFlag(cmd)
 	cli.Reads(cmd, "config")
 	// The configuration may be the one that an earlier call wrote: pipeline.Open knows its own.
 	cli.Fills(cmd, "out", slices.DeleteFunc(pipeline.Places(), func(name string) bool { return name == pipeline.ConfigFile })...)

@@ -149,6 +149,7 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	cli.Writes(cmd, "table", cli.Tables...)
 	cli.Writes(cmd, "picture", cli.PNG...)
 	cli.DeviceFlag(cmd, &j.device)
+	cli.PrecisionFlag(cmd)
 	cli.Must(cmd.MarkFlagRequired("model"))
 	cli.Must(cmd.MarkFlagRequired("out"))
 }

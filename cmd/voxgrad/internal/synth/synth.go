@@ -109,6 +109,7 @@ func New() *cobra.Command {
 	cli.Fills(cmd, "out")
 	cli.EndItself(cmd)
 	cli.DeviceFlag(cmd, &j.device)
+	cli.PrecisionFlag(cmd)
 	options := cli.BindSettings(cmd, &j.cfg, nil)
 	for _, name := range []string{"flair", "lesions", "inpainter", "generator", "out"} {
 		cli.Must(cmd.MarkFlagRequired(name))

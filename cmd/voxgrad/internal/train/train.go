@@ -77,6 +77,7 @@ The weights files say how the images were prepared, and prediction does the same
 	cli.EndItself(cmd)
 	cli.DeviceFlag(cmd, &dev)
 	cli.GraphFlag(cmd)
+	cli.PrecisionFlag(cmd)
 	cli.Must(cmd.MarkFlagRequired("out"))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := s.Resolve(); err != nil {

@@ -1,0 +1,272 @@
+// Convolution and its relatives that gather, on tensor cores: Conv, ConvGradX, ConvT, ConvTGradX for windows of at most
+// three positions an axis (of a phase, where there is a stride). Operands are bf16 or tf32, sums fp32.
+//
+// variants: sm_80
+//
+// Products: mma_bf16_96, mma_bf16_48, mma_bf16_24, mma_tf32_96, mma_tf32_48, mma_tf32_24, by their columns. Operands: mma_round_bf16,
+// mma_round_tf32, mma_weights_bf16, mma_weights_tf32.
+//
+// Work: a block has 256 output voxels, a box of 16×4×4, 8×8×4 or 4×8×8, by 96, 48 or 24 channels, a warp 64 by 48 or
+// 24. For a chunk of 96 bytes of the input's channels (48 of bf16, 24 of tf32) the box with its halo is copied to shared
+// memory once and serves all kernel positions; the weights of a position follow, the next ones copied while these are
+// multiplied. Rows are 112 bytes apart there, so that ldmatrix meets no bank twice. blockIdx.z: the classes of output positions
+// modulo the stride where a tensor is scattered, times the shares of the sum where there are too few blocks; each share
+// stores its part, and mma_finish adds them in order. mma_round and mma_weights write the operands rounded, and padded to
+// whole chunks of 32 bytes of channels: a thread has 16 bytes of a voxel, or a word of weights.
+//
+// Shared memory: dynamic: 648 × 112 bytes and two stages of 112 for each column, 94080 for 96 columns; the others have no
+// shared memory. Bytes moved: x once and its halo for every 96 channels of y, weights once a block, y once (twice for Add); rounding reads 4
+// and writes 2 or 4 bytes an element.
+#include "mma.cuh"
+
+constexpr int PITCH = 112, CHUNK = 96, HALO = 648;
+
+struct Product {
+	float *y;
+	const char *x, *w;
+	const float *bias;
+	int batch, di, hi, wi, voxelBytes;      // x, rounded
+	int dout, ho, wo, co;                   // y
+	int k, stride, pad, scatters;           // window
+	int lw, lh;                             // log2 of the box's extent along w and h
+	int shares, share;                      // of the sum, in units of a chunk of a phase and a plane of its window
+	int relu, add, part;                    // part: y has a place for each share
+};
+
+template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(const Product &p) {
+	constexpr int COLS = N == 96 ? 48 : N, FRAGS = COLS / 8; // of a warp
+	constexpr int THREADS = WARPS * 32, COPIES = (N * 6 + THREADS - 1) / THREADS, REST = N * 6 - (COPIES - 1) * THREADS;
+	extern __shared__ __align__(128) char memory[];
+	const u32 halo = shared_address(memory), ring = halo + HALO * PITCH;
+	const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, wm = warp % 4, wn = warp / 4;
+	const int cls = blockIdx.z / p.shares, shareAt = blockIdx.z % p.shares, s = p.stride;
+	const Grid tile = {256 >> (p.lw + p.lh), 1 << p.lh, 1 << p.lw};
+
+	// The first voxel of the box. All classes have the grid of the largest.
+	auto outputs = [&](int n, int extent) { return (p.scatters ? (n + s - 1) / s : n) + extent - 1; };
+	const int tw = outputs(p.wo, tile.w) / tile.w, th = outputs(p.ho, tile.h) / tile.h, td = outputs(p.dout, tile.d) / tile.d;
+	int b = blockIdx.x;
+	const int w0 = b % tw * tile.w;
+	b /= tw;
+	const int h0 = b % th * tile.h;
+	b /= th;
+	const int d0 = b % td * tile.d, sample = b / td;
+	const i64 planeBytes = (i64)p.hi * p.wi * p.voxelBytes;
+	const char *x = p.x + sample * (p.di * planeBytes);
+	const int chunks = (p.voxelBytes + CHUNK - 1) / CHUNK, kkk = p.k * p.k * p.k;
+	const char *weights = p.w + (i64)blockIdx.y * kkk * chunks * (N * CHUNK) + threadIdx.x * 16;
+
+	float acc[4][FRAGS][4] = {};
+	// Where this lane's rows of ldmatrix begin: of a voxel in the box, and of a column of weights.
+	auto voxel = [&](int row) { return Grid{row >> (p.lw + p.lh), row >> p.lw & (tile.h - 1), row & (tile.w - 1)}; };
+	const u32 column = ring + (wn * COLS + (lane >> 4) * 8 + (lane & 7)) * PITCH + (lane >> 3 & 1) * 16;
+	u32 rows[4], to[COPIES]; // and where its copies of weights go
+#pragma unroll
+	for (int i = 0; i < COPIES; i++)
+		to[i] = ring + (threadIdx.x + i * THREADS) / 6 * PITCH + (threadIdx.x + i * THREADS) % 6 * 16;
+	Box bd, bh, bw;
+	int stage = 0;
+	const int end = min((shareAt + 1) * p.share, (p.scatters ? 1 : s * s * s) * chunks * 3);
+	for (int unit = shareAt * p.share; unit < end;) {
+		int phase = unit / (chunks * 3), chunk = unit / 3 % chunks, jd = unit % 3;
+		if (p.scatters) {
+			bd = scattered(p.dout, p.k, s, p.pad, cls / (s * s)), bh = scattered(p.ho, p.k, s, p.pad, cls / s % s), bw = scattered(p.wo, p.k, s, p.pad, cls % s);
+		} else {
+			bd = gathered(p.dout, p.k, s, p.pad, phase / (s * s)), bh = gathered(p.ho, p.k, s, p.pad, phase / s % s), bw = gathered(p.wo, p.k, s, p.pad, phase % s);
+		}
+		const int last = min(bd.taps, jd + end - unit); // the plane of the window behind those of this round
+		unit += 3 - jd;
+		if (jd >= last || bh.taps == 0 || bw.taps == 0)
+			continue;
+		const Grid ext = {tile.d + bd.taps - 1, tile.h + bh.taps - 1, tile.w + bw.taps - 1};
+		const int bytes = min(CHUNK, p.voxelBytes - chunk * CHUNK);
+		int tap = ((bd.tap + jd * bd.step) * p.k + bh.tap) * p.k + bw.tap; // of the weights to copy next
+		auto copyWeights = [&]() {
+			const char *q = weights + (i64)(tap * chunks + chunk) * (N * CHUNK);
+#pragma unroll
+			for (int i = 0; i < COPIES; i++)
+				if (i + 1 < COPIES || threadIdx.x < REST)
+					copy16(to[i] + (stage & 1) * (N * PITCH), q + i * THREADS * 16, true);
+		};
+		__syncthreads(); // the halo was read
+		copy_box(halo, PITCH, x + chunk * CHUNK, p.voxelBytes, {p.di, p.hi, p.wi}, {d0 * bd.scale + bd.off, h0 * bh.scale + bh.off, w0 * bw.scale + bw.off},
+			{bd.scale, bh.scale, bw.scale}, ext, bytes / 16, bytes / 16);
+#pragma unroll
+		for (int f = 0; f < 4; f++) {
+			Grid v = voxel(wm * 64 + f * 16 + lane % 16);
+			rows[f] = halo + ((v.d * ext.h + v.h) * ext.w + v.w) * PITCH + lane / 16 * 16;
+		}
+		copyWeights();
+		// The way from a position of the window to the next, in the halo and in the weights, at the end of a line and of a plane too.
+		const u32 line = (ext.w - bw.taps) * PITCH, plane = (ext.h - bh.taps) * ext.w * PITCH;
+		const int tapLine = p.k * bh.step - bw.taps * bw.step, tapPlane = p.k * (p.k * bd.step - bh.taps * bh.step);
+		u32 shift = jd * ext.h * ext.w * PITCH;
+		for (int jh = 0, jw = 0; jd < last;) {
+			const u32 at = shift, from = column + (stage & 1) * (N * PITCH);
+			shift += PITCH, tap += bw.step;
+			if (++jw == bw.taps) {
+				jw = 0, shift += line, tap += tapLine;
+				if (++jh == bh.taps)
+					jh = 0, jd++, shift += plane, tap += tapPlane;
+			}
+			arrive();
+			stage++;
+			if (jd < last)
+				copyWeights();
+#pragma unroll
+			for (int kk = 0; kk < CHUNK; kk += 32) {
+				if (kk >= bytes)
+					break;
+				u32 a[4][4];
+#pragma unroll
+				for (int f = 0; f < 4; f++)
+					matrices(a[f], rows[f] + at + kk);
+#pragma unroll
+				for (int g = 0; g < FRAGS; g += 2) {
+					u32 q[4];
+					// Of three fragments the last is read with the one before.
+					matrices(q, from + (g + 1 < FRAGS ? g : g - 1) * 8 * PITCH + kk);
+#pragma unroll
+					for (int f = 0; f < 4; f++) {
+						if (g + 1 < FRAGS) {
+							mma<TF32>(acc[f][g], a[f], q[0], q[1]);
+							mma<TF32>(acc[f][(g + 1) % FRAGS], a[f], q[2], q[3]);
+						} else {
+							mma<TF32>(acc[f][g], a[f], q[2], q[3]);
+						}
+					}
+				}
+			}
+		}
+	}
+
+	if (p.scatters)
+		bd = scattered(p.dout, p.k, s, p.pad, cls / (s * s)), bh = scattered(p.ho, p.k, s, p.pad, cls / s % s), bw = scattered(p.wo, p.k, s, p.pad, cls % s);
+	else
+		bd = gathered(p.dout, p.k, s, p.pad, 0), bh = gathered(p.ho, p.k, s, p.pad, 0), bw = gathered(p.wo, p.k, s, p.pad, 0);
+	const bool pairs = p.co % 2 == 0;
+	const int c0 = blockIdx.y * N + wn * COLS + lane % 4 * 2;
+	const i64 rowsOfY = (i64)p.batch * p.dout * p.ho * p.wo;
+#pragma unroll
+	for (int f = 0; f < 4; f++)
+#pragma unroll
+		for (int half = 0; half < 2; half++) {
+			Grid v = voxel(wm * 64 + f * 16 + half * 8 + lane / 4);
+			int d = d0 + v.d, h = h0 + v.h, w = w0 + v.w;
+			if (d >= bd.n || h >= bh.n || w >= bw.n)
+				continue;
+			i64 row = (((i64)sample * p.dout + d * bd.ostride + bd.first) * p.ho + h * bh.ostride + bh.first) * p.wo + w * bw.ostride + bw.first;
+			float *y = p.y + (row + (p.part ? shareAt * rowsOfY : 0)) * p.co;
+#pragma unroll
+			for (int g = 0; g < FRAGS; g++) {
+				int c = c0 + g * 8;
+				float v[2] = {acc[f][g][half * 2], acc[f][g][half * 2 + 1]};
+#pragma unroll
+				for (int e = 0; e < 2; e++) {
+					if (p.bias && c + e < p.co)
+						v[e] += p.bias[c + e];
+					if (p.relu && v[e] < 0.f) // NaN stays
+						v[e] = 0.f;
+				}
+				if (pairs && c < p.co) {
+					float2 o = p.add ? *(const float2 *)(y + c) : make_float2(0.f, 0.f);
+					*(float2 *)(y + c) = p.add ? make_float2(o.x + v[0], o.y + v[1]) : make_float2(v[0], v[1]);
+				} else {
+					if (c < p.co)
+						store(y + c, v[0], p.add);
+					if (c + 1 < p.co)
+						store(y + c + 1, v[1], p.add);
+				}
+			}
+		}
+}
+
+#define PRODUCT(name, tf32, n, warps)                                                                                                    \
+	extern "C" __global__ void __launch_bounds__(warps * 32) name(float *y, const char *x, const char *w, const float *bias, int batch, \
+		int di, int hi, int wi, int voxelBytes, int dout, int ho, int wo, int co, int k, int stride, int pad, int scatters, int lw, int lh, \
+		int shares, int share, int relu, int add, int part) {                                                                              \
+		product<tf32, n, warps>({y, x, w, bias, batch, di, hi, wi, voxelBytes, dout, ho, wo, co, k, stride, pad, scatters, lw, lh, shares,  \
+			share, relu, add, part});                                                                                                      \
+	}
+PRODUCT(mma_bf16_96, false, 96, 8)
+PRODUCT(mma_bf16_48, false, 48, 4)
+PRODUCT(mma_bf16_24, false, 24, 4)
+PRODUCT(mma_tf32_96, true, 96, 8)
+PRODUCT(mma_tf32_48, true, 48, 4)
+PRODUCT(mma_tf32_24, true, 24, 4)
+
+// y[i] = Σ part[s][i] + bias, activated.
+extern "C" __global__ void __launch_bounds__(256) mma_finish(float *y, const float *part, const float *bias, int parts, i64 n, int co, int relu, int add) {
+	i64 e = thread_index();
+	if (e >= n)
+		return;
+	float s = 0.f;
+#pragma unroll 4
+	for (int k = 0; k < parts; k++)
+		s += __ldg(part + k * n + e);
+	if (bias)
+		s += bias[e % co];
+	if (relu && s < 0.f) // NaN stays
+		s = 0.f;
+	store(y + e, s, add);
+}
+
+// A word of an operand: two numbers as bf16, to the nearest, ties to even; or one as tf32, ties away from zero.
+template <bool TF32> __device__ __forceinline__ u32 rounded(float a, float b) {
+	u32 v;
+	if (TF32)
+		asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(v) : "f"(a));
+	else
+		asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(b), "f"(a));
+	return v;
+}
+
+template <bool TF32> __device__ __forceinline__ void round(uint4 *y, const float *x, i64 n, int c, int pieces) {
+	i64 e = thread_index();
+	if (e >= n)
+		return;
+	constexpr int EACH = TF32 ? 4 : 8; // numbers in 16 bytes
+	i64 row = e / pieces;
+	int c0 = (int)(e - row * pieces) * EACH;
+	const float *q = x + row * c + c0;
+	float v[EACH];
+#pragma unroll
+	for (int i = 0; i < EACH; i += 4) {
+		if (c % 4 == 0) {
+			float4 f = load4_if(q + i, c0 + i < c);
+			v[i] = f.x, v[i + 1] = f.y, v[i + 2] = f.z, v[i + 3] = f.w;
+		} else {
+#pragma unroll
+			for (int j = 0; j < 4; j++)
+				v[i + j] = load_if(q + i + j, c0 + i + j < c);
+		}
+	}
+	constexpr int W = EACH / 4; // numbers in a word
+	y[e] = make_uint4(rounded<TF32>(v[0], v[W - 1]), rounded<TF32>(v[W], v[2 * W - 1]), rounded<TF32>(v[2 * W], v[3 * W - 1]), rounded<TF32>(v[3 * W], v[4 * W - 1]));
+}
+extern "C" __global__ void __launch_bounds__(256) mma_round_bf16(uint4 *y, const float *x, i64 n, int c, int pieces) { round<false>(y, x, n, c, pieces); }
+extern "C" __global__ void __launch_bounds__(256) mma_round_tf32(uint4 *y, const float *x, i64 n, int c, int pieces) { round<true>(y, x, n, c, pieces); }
+
+// weights: packed[column tile][kernel position][chunk][column][96 bytes of input channels], zero beyond the
+// channels. w is [k, ci, co], or [k, co, ci] if swapped.
+template <bool TF32> __device__ __forceinline__ void weights(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
+	i64 e = thread_index();
+	if (e >= n)
+		return;
+	constexpr int W = TF32 ? 1 : 2; // numbers in a word
+	int word = e % 24;
+	i64 r = e / 24;
+	int col = r % cols;
+	r /= cols;
+	int chunk = r % chunks;
+	r /= chunks;
+	int tap = r % taps, o = (int)(r / taps) * cols + col, i = (chunk * 24 + word) * W;
+	auto at = [&](int i) { return load_if(w + (swapped ? ((i64)tap * co + o) * ci + i : ((i64)tap * ci + i) * co + o), i < ci && o < co); };
+	packed[e] = rounded<TF32>(at(i), at(i + W - 1));
+}
+extern "C" __global__ void __launch_bounds__(256) mma_weights_bf16(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
+	weights<false>(packed, w, n, cols, taps, chunks, ci, co, swapped);
+}
+extern "C" __global__ void __launch_bounds__(256) mma_weights_tf32(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
+	weights<true>(packed, w, n, cols, taps, chunks, ci, co, swapped);
+}
