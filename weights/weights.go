@@ -20,6 +20,9 @@ import (
 // Names of built-in networks.
 const Brain = "brain" // the brain in a scan of a head
 
+// Purpose is what each is for, in a few words.
+var Purpose = map[string]string{Brain: "the brain in a scan with skull"}
+
 //go:embed files
 var files embed.FS
 

@@ -17,12 +17,40 @@ import (
 	"voxgrad/models/weights"
 	"voxgrad/report"
 	"voxgrad/train/infer"
+	builtin "voxgrad/weights"
 )
 
 // New returns the command.
 func New() *cobra.Command {
 	return cli.Group("weights", "Show, check and convert weights files",
-		newWeightsShow(), newWeightsCheck(), newWeightsStrip(), newWeightsFromAuthors(), newWeightsToAuthors())
+		newWeightsList(), newWeightsShow(), newWeightsCheck(), newWeightsStrip(), newWeightsFromAuthors(), newWeightsToAuthors())
+}
+
+func newWeightsList() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the networks that come with the program",
+		Args:  cli.ExactArgs(0, ""),
+		RunE: func(*cobra.Command, []string) error {
+			t := &report.Table{Columns: []report.Column{{Name: "name"}, {Name: "for"}, {Name: "network"}, {Name: "size"}, {Name: "SHA-256"}},
+				Note: "what they were trained on and how well they do: docs/models.md"}
+			for _, name := range builtin.Names() {
+				n, err := builtin.Get(name)
+				if err != nil {
+					return err
+				}
+				c, err := models.ConfigOf(n.File)
+				if err != nil {
+					return err
+				}
+				t.Add(name, builtin.Purpose[name], fmt.Sprintf("%s, width %d", c.Kind, c.Width), text.Bytes(int64(n.Bytes)), n.SHA256)
+			}
+			if len(t.Rows) == 0 {
+				t.Note = "this program was built without any: weights/files of its source is empty (docs/models.md)"
+			}
+			return t.WriteText(cli.Out)
+		},
+	}
 }
 
 func newWeightsShow() *cobra.Command {

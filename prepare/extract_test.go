@@ -1,0 +1,130 @@
+package prepare
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/device/cpu"
+	"voxgrad/internal/par"
+	"voxgrad/models"
+	"voxgrad/volume"
+)
+
+func extractor(t *testing.T) *Extractor {
+	t.Helper()
+	dev := cpu.New()
+	e, err := NewExtractor(dev)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		e.Free()
+		require.NoError(t, dev.Close())
+	})
+	return e
+}
+
+// ball is a scan of a bright ball of that radius (mm) in voxels of 4 mm: no head.
+func ball(radius float64) *volume.Volume {
+	v := volume.New(volume.Grid{Size: [3]int{40, 40, 40}, Affine: volume.Affine{{4}, {0, 4}, {0, 0, 4}}})
+	for i := range v.Data {
+		if math.Hypot(math.Hypot(float64(i%40)-20, float64(i/40%40)-20), float64(i/1600)-20)*4 < radius {
+			v.Data[i] = 100
+		}
+	}
+	return v
+}
+
+func TestNoBrainIsSaid(t *testing.T) {
+	e := extractor(t)
+	empty := ball(0)
+	empty.Path = "empty.nii.gz"
+	_, err := e.Extract(empty)
+	require.ErrorContains(t, err, "empty.nii.gz: no brain found")
+	require.ErrorContains(t, err, "--brainmask")
+	bad := ball(0)
+	bad.Data[0] = float32(math.NaN())
+	_, err = e.Extract(bad)
+	require.ErrorContains(t, err, "no brain found")
+	huge := volume.New(volume.Grid{Size: [3]int{8, 8, 8}, Affine: volume.Affine{{80}, {0, 80}, {0, 0, 80}}})
+	_, err = e.Extract(huge)
+	require.ErrorContains(t, err, "is not that of a head")
+}
+
+func TestExtractorsTakeSegmentersAlone(t *testing.T) {
+	dev := cpu.New()
+	defer dev.Close()
+	c := models.Default(models.Inpainter)
+	c.Width = 1
+	net, err := models.New(dev, c, 1)
+	require.NoError(t, err)
+	defer net.Free()
+	_, err = ExtractorOf(dev, net)
+	require.ErrorContains(t, err, "needs a segmenter")
+}
+
+func TestLargestPieceIsFilled(t *testing.T) {
+	size := [3]int{7, 7, 7}
+	mask := make([]bool, 343)
+	for i := range mask {
+		x, y, z := i%7, i/7%7, i/49
+		mask[i] = x < 5 && y < 5 && z < 5 && !(x == 2 && y == 2 && z == 2) || x == 6 && y == 6 && z == 6
+	}
+	got, err := largest(mask, size)
+	require.NoError(t, err)
+	n := 0
+	for _, in := range got {
+		if in {
+			n++
+		}
+	}
+	require.Equal(t, 125, n)
+	require.False(t, got[342])
+	none, err := largest(make([]bool, 343), size)
+	require.NoError(t, err)
+	require.NotContains(t, none, true)
+}
+
+// A voxel of the network's grid is the mean of what lies in it.
+func TestAverageIsTheMeanOfAVoxel(t *testing.T) {
+	v := volume.New(volume.Grid{Size: [3]int{8, 8, 8}, Affine: volume.Identity})
+	for i := range v.Data {
+		v.Data[i] = float32(i % 8)
+	}
+	g, err := volume.Iso(v.Grid, 2)
+	require.NoError(t, err)
+	x := average(v, g)
+	require.InDelta(t, 2.5, x.At(1, 1, 1), 1e-5)
+	require.InDelta(t, 4.5, x.At(2, 0, 3), 1e-5)
+}
+
+// The brain of a real scan, which took no part in training, whatever the order of its axes and the number of cores.
+func TestBrainOfARealScan(t *testing.T) {
+	dir := filepath.Join("..", "..", "shared", "data", "longitudinal", "patient01")
+	if _, err := os.Stat(dir); err != nil {
+		t.Skip("the shared data are not here: ", err)
+	}
+	v, err := volume.Read(filepath.Join(dir, "flair_time01.nii.gz"))
+	require.NoError(t, err)
+	truth, err := volume.ReadMask(filepath.Join(dir, "brainmask.nii.gz"))
+	require.NoError(t, err)
+	e := extractor(t)
+	b, err := e.Extract(v)
+	require.NoError(t, err)
+	both := 0
+	for i, in := range truth.Data {
+		if in && b.Mask.Data[i] {
+			both++
+		}
+	}
+	require.Greater(t, 2*float64(both)/float64(truth.Count()+b.Mask.Count()), 0.93)
+	require.Greater(t, b.Certainty, 0.95)
+	require.InDelta(t, 1250, b.ML, 100)
+	par.SetThreads(1)
+	defer par.SetThreads(0)
+	turned, err := e.Extract(volume.Canonical(v))
+	require.NoError(t, err)
+	require.Equal(t, volume.Canonical(b.Mask.Volume()).Data, turned.Mask.Volume().Data)
+}
