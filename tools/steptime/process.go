@@ -44,7 +44,7 @@ func ours(s settings) contestant {
 func pytorch(s settings, python, format string) contestant {
 	script := filepath.Join("tools", "steptime", "pytorch.py")
 	c := contestant{name: "PyTorch " + format, argv: append([]string{python, script, "-format", format}, s.arguments()...)}
-	c.env = []string{"CUDA_VISIBLE_DEVICES="}
+	c.env = []string{"CUDA_VISIBLE_DEVICES=", "PYTHONWARNINGS=ignore"}
 	if s.AVX2 {
 		c.env = append(c.env, "ONEDNN_MAX_CPU_ISA=AVX2", "ATEN_CPU_CAPABILITY=avx2", "MKL_ENABLE_INSTRUCTIONS=AVX2")
 	}
