@@ -1,0 +1,177 @@
+package train
+
+import (
+	"context"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/device/cpu"
+	"voxgrad/models"
+	"voxgrad/models/weights"
+	"voxgrad/volume"
+)
+
+// headMaps is a folder with three label maps of heads made of balls, and one with a mask of lesions.
+func headMaps(t *testing.T) (maps, shapes string) {
+	t.Helper()
+	root := t.TempDir()
+	maps, shapes = filepath.Join(root, "maps"), filepath.Join(root, "shapes")
+	require.NoError(t, os.MkdirAll(maps, 0o777))
+	require.NoError(t, os.MkdirAll(shapes, 0o777))
+	for n, name := range []string{"a", "b", "c"} {
+		v := volume.New(volume.Grid{Size: [3]int{48, 48, 48}, Affine: volume.Identity})
+		for i := range v.Data {
+			r := math.Hypot(math.Hypot(float64(i%48)-24, float64(i/48%48)-24), float64(i/2304)-24)
+			switch {
+			case r < 5:
+				v.Data[i] = 4
+			case r < float64(14+n):
+				v.Data[i] = 2
+			case r < 18:
+				v.Data[i] = 3
+			case r < 20:
+				v.Data[i] = 24
+			case r < 22:
+				v.Data[i] = 515
+			}
+		}
+		require.NoError(t, volume.Write(filepath.Join(maps, name+".nii.gz"), v, volume.Int16))
+	}
+	m := volume.NewMask(volume.Grid{Size: [3]int{12, 12, 12}, Affine: volume.Identity})
+	for i := range m.Data {
+		m.Data[i] = i%12 > 3 && i%12 < 8 && i/12%12 > 3 && i/12%12 < 7 && i/144 > 3 && i/144 < 7
+	}
+	require.NoError(t, volume.WriteMask(filepath.Join(shapes, "m.nii.gz"), m))
+	return maps, shapes
+}
+
+// onLabels is a small configuration that finds something in scans from label maps.
+func onLabels(t *testing.T, task, find string) Config {
+	c := Defaults(task)
+	c.Labels.Root, c.Labels.Shapes = headMaps(t)
+	c.Labels.Find = find
+	if find == FindBrain {
+		c.Labels.SpacingMM, c.Labels.ShiftMM = 3, 2
+	}
+	c.Labels.CountMean = 2000
+	c.FreezeEncoder = false
+	c.Data.Folds = 3
+	c.Network.Width, c.Network.Dropout = 2, 0
+	c.Sampler.Patch, c.Sampler.Jitter = [3]int{16, 16, 16}, 0
+	c.Augmentation.Orientation = "none"
+	c.Run.Batch, c.Run.Steps, c.Run.Epochs, c.Run.ValidPatches = 2, 3, 2, 3
+	return c
+}
+
+func TestTrainingOnLabelMaps(t *testing.T) {
+	for find, task := range map[string]string{FindBrain: models.Segmenter, FindLesions: models.Segmenter, FindNew: models.Detector} {
+		t.Run(find, func(t *testing.T) {
+			c := onLabels(t, task, find)
+			whole := t.TempDir()
+			s := run(t, context.Background(), c, whole, false, nil)
+			require.Equal(t, AllEpochs, s.Reason)
+			require.Len(t, s.Train, 2)
+			require.Len(t, s.Valid, 1)
+			require.NotContains(t, s.Train, s.Valid[0])
+			require.Subset(t, []string{"a.nii.gz", "b.nii.gz", "c.nii.gz"}, s.Train)
+
+			parts := t.TempDir() // stopped after the fourth step and resumed: the same bits
+			ctx, stop := stopAt(4)
+			require.Equal(t, Interrupted, run(t, ctx, c, parts, false, stop).Reason)
+			run(t, context.Background(), c, parts, true, nil)
+			requireSameFiles(t, files(t, whole), files(t, parts))
+
+			f, err := weights.ReadHeader(filepath.Join(FoldFolder(whole, 0), BestFile))
+			require.NoError(t, err)
+			p, err := models.PreparationOf(f)
+			require.NoError(t, err)
+			require.Equal(t, c.Labels.SpacingMM, p.Spacing)
+			require.Len(t, p.Data, 64)
+		})
+	}
+}
+
+// What a network is to find is in its samples: brain as shares, lesions inside the brain mask.
+func TestSamplesFromLabelMaps(t *testing.T) {
+	for find, task := range map[string]string{FindBrain: models.Segmenter, FindLesions: models.Segmenter, FindNew: models.Detector} {
+		c := onLabels(t, task, find)
+		dev := cpu.New()
+		tr, err := newTrainer(c, dev, nil)
+		require.NoError(t, err)
+		require.NoError(t, tr.openLabels())
+		some := false
+		for n := range 20 {
+			p, err := tr.train.Draw(n)
+			require.NoError(t, err)
+			again, err := tr.train.Draw(n)
+			require.NoError(t, err)
+			require.Equal(t, p, again)
+			images := 1
+			if find == FindNew {
+				images = 2
+			}
+			require.Len(t, p.Images, images)
+			require.Len(t, p.Recipes, len(p.Images))
+			for _, s := range p.Share {
+				some = some || s > 0.9
+			}
+			_, lesions := masks(p)
+			for _, l := range lesions {
+				some = some || l
+			}
+		}
+		require.True(t, some, find)
+		require.NoError(t, dev.Close())
+	}
+}
+
+func TestLabelsAreChecked(t *testing.T) {
+	for want, change := range map[string]func(c *Config){
+		"does not find":     func(c *Config) { c.Labels.Find = FindNew },
+		"shapes is missing": func(c *Config) { c.Labels.Find, c.Labels.Shapes = FindLesions, "" },
+		"spacing_mm = 2":    func(c *Config) { c.Labels.Find, c.Labels.SpacingMM = FindLesions, 2 },
+		"shape_min_voxels":  func(c *Config) { c.Labels.ShapeMin = 0 },
+		"turn_degrees":      func(c *Config) { c.Labels.TurnDegrees = -1 },
+		"gone, grown":       func(c *Config) { c.Labels.Gone, c.Labels.Grown = 0.9, 0.9 },
+		"run.full_every":    func(c *Config) { c.Run.FullEvery = 1 },
+		"freeze_norm":       func(c *Config) { c.Network.FreezeNorm = true },
+	} {
+		c := onLabels(t, models.Segmenter, FindBrain)
+		require.NoError(t, c.Check())
+		change(&c)
+		require.ErrorContains(t, c.Check(), want)
+	}
+}
+
+// Norms that are frozen keep the statistics of the weights that training starts from, and the rest trains.
+func TestFrozenNorms(t *testing.T) {
+	c := onLabels(t, models.Segmenter, FindBrain)
+	first := t.TempDir()
+	run(t, context.Background(), c, first, false, nil)
+	c.Start = filepath.Join(FoldFolder(first, 0), FinalFile)
+	c.Network.FreezeNorm = true
+	second := t.TempDir()
+	run(t, context.Background(), c, second, false, nil)
+	before, err := weights.Read(c.Start)
+	require.NoError(t, err)
+	after, err := weights.Read(filepath.Join(FoldFolder(second, 0), FinalFile))
+	require.NoError(t, err)
+	changed := 0
+	for _, a := range after.Tensors {
+		b, ok := before.Get(a.Name)
+		require.True(t, ok)
+		switch ext := filepath.Ext(a.Name); ext {
+		case ".running_mean", ".running_var":
+			require.Equal(t, b.Data, a.Data, a.Name)
+		default:
+			if string(b.Data) != string(a.Data) {
+				changed++
+			}
+		}
+	}
+	require.Greater(t, changed, 20)
+}
