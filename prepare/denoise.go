@@ -160,13 +160,13 @@ func boxSums(diff, box []float32, nx, ny, depth int) {
 	copy(diff[slice:(depth-1)*slice], box[slice:(depth-1)*slice])
 }
 
-// weights are the values of exp(−x) at steps of weightStep.
+// expTable is the values of exp(−x) at steps of weightStep.
 const (
 	weightStep = 1.0 / 64
 	weightEnd  = 8 // beyond, a patch counts nothing
 )
 
-var weights = func() (w [weightEnd/weightStep + 2]float32) {
+var expTable = func() (w [weightEnd/weightStep + 2]float32) {
 	for i := range w {
 		w[i] = float32(math.Exp(-float64(i) * weightStep))
 	}
@@ -195,7 +195,7 @@ func (m *means) add(sum, weight, most, distance []float32, lo, dx, dy, dz int) {
 				}
 				n := int(f)
 				t := f - float32(n)
-				w := weights[n] + t*(weights[n+1]-weights[n])
+				w := expTable[n] + t*(expTable[n+1]-expTable[n])
 				p := other[x+dx]
 				sum[at+x] += w * p * p
 				weight[at+x] += w

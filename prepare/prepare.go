@@ -9,7 +9,9 @@ import (
 
 // Settings say which steps are made.
 type Settings struct {
+	Denoise  bool   `toml:"denoise" comment:"non-local means before everything else"`
 	Strip    string `toml:"strip" comment:"brain extraction: auto (where a scan is not stripped already), all or none"`
+	Bias     bool   `toml:"bias" comment:"take out the bias field of each scan whose brain is known, and of a pair the field by which the scans differ"`
 	Register string `toml:"register" comment:"registration of the time points: auto (where they are not on one grid), all or none"`
 	Atlas    string `toml:"atlas" comment:"registration to the atlas: affine, rigid (the sizes of the head are kept) or none (the position between the scans is kept)"`
 }
@@ -27,9 +29,9 @@ const (
 	Rigid  = "rigid"
 )
 
-// Defaults make every step that the scans need.
+// Defaults make every step that the scans need, but for denoising.
 func Defaults() Settings {
-	return Settings{Strip: Auto, Register: Auto, Atlas: Affine}
+	return Settings{Strip: Auto, Bias: true, Register: Auto, Atlas: Affine}
 }
 
 // Check names a setting that makes no sense.

@@ -22,6 +22,9 @@ type ScanRecord struct {
 	Brain     string     `json:"brain"` // given, stripped, extracted or none
 	BrainML   float64    `json:"brain_ml,omitempty"`
 	Certainty float64    `json:"brain_certainty,omitempty"`
+	Noise     float64    `json:"noise_taken_out,omitempty"` // its standard deviation, in the units of the scan
+	// Bias is the standard deviation, in the brain, of the logarithm of the field taken out.
+	Bias float64 `json:"bias_field,omitempty"`
 	// ToScan maps points of the prepared space to points of the scan, RAS millimetres.
 	ToScan volume.Transform `json:"prepared_to_scan"`
 }
@@ -33,6 +36,9 @@ type TimesRecord struct {
 	MM          float64 `json:"mm"` // by which the middle of the head moves
 	Correlation float64 `json:"local_correlation,omitempty"`
 	Overlap     float64 `json:"overlap,omitempty"`
+	// Ratio is the standard deviation, in the brain, of the logarithm of the field by which the scans
+	// still differed.
+	Ratio float64 `json:"ratio_field,omitempty"`
 }
 
 // AtlasRecord is the registration to the atlas.

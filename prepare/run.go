@@ -16,6 +16,7 @@ type Prepared struct {
 	Times  []*volume.Volume   // on one grid of 1 mm, RAS; with skull where they had one
 	Brain  *volume.Mask       // on that grid: what is brain in all of them; nil: not known
 	ToScan []volume.Transform // from points of the prepared space to points of each scan
+	Fields []*volume.Volume   // what each scan was divided by, on that grid; nil where nothing was
 	Record Record
 }
 
@@ -28,6 +29,7 @@ type job struct {
 	brains []*volume.Mask   // on the grids of the scans; nil: not known
 	half   pose             // from the space between to each scan
 	toHalf volume.Transform // from the prepared space to the space between
+	fields []*Field         // of the scans; nil: none was taken out
 	since  time.Time
 }
 
@@ -49,6 +51,7 @@ func Run(ctx context.Context, in Input, s Settings) (*Prepared, error) {
 		name string
 		do   func() error
 	}{
+		{"denoise", j.denoise},
 		{"brain mask", j.findBrains},
 		{"time points", j.registerTimes},
 		{"atlas", j.registerAtlas},
@@ -61,11 +64,19 @@ func Run(ctx context.Context, in Input, s Settings) (*Prepared, error) {
 		}
 		j.done(step.name)
 	}
+	if err := j.correct(); err != nil {
+		return nil, err
+	}
+	j.done("bias field")
 	p, err := j.resample()
 	if err != nil {
 		return nil, err
 	}
 	j.done("resample")
+	if err := j.correctRatio(p); err != nil {
+		return nil, err
+	}
+	j.done("ratio")
 	p.Record = j.rec
 	return p, nil
 }
@@ -355,6 +366,11 @@ func (j *job) resample() (*Prepared, error) {
 		}
 		p.Times, p.ToScan = append(p.Times, out), append(p.ToScan, t)
 		j.rec.Scans[n].ToScan = t
+		var field *volume.Volume
+		if f := j.fields[n]; f != nil {
+			field = extended(f.On(v.Grid), g, t)
+		}
+		p.Fields = append(p.Fields, field)
 	}
 	j.rec.Grid = gridRecord(g)
 	if p.Brain != nil {

@@ -46,6 +46,11 @@ func TestRunPair(t *testing.T) {
 	require.NoError(t, volume.SameSpace(got.Times[0], got.Times[1]))
 	require.NoError(t, volume.SameSpace(got.Times[0], got.Brain))
 	require.InDelta(t, ml(p.BrainMask), ml(got.Brain), 0.05*ml(p.BrainMask))
+	for n, f := range got.Fields {
+		require.NoError(t, volume.SameSpace(got.Times[0], f))
+		require.Positive(t, got.Record.Scans[n].Bias)
+	}
+	require.Positive(t, got.Record.Times.Ratio)
 
 	// What is brain in the prepared space is brain in the scan.
 	back := got.Brain.ResampleThrough(p.Time1.Grid, got.ToScan[0].Inverse())
@@ -87,7 +92,9 @@ func TestRunObeysWhatIsGiven(t *testing.T) {
 	require.Equal(t, "none", got.Record.Scans[1].Brain)
 
 	in = Input{Times: []*volume.Volume{p.Time1, p.Time2}}
-	got, err = Run(context.Background(), in, inPlace())
+	asTheyAre := inPlace()
+	asTheyAre.Bias = false
+	got, err = Run(context.Background(), in, asTheyAre)
 	require.NoError(t, err)
 	require.Equal(t, "one grid", got.Record.Times.How)
 	require.Equal(t, p.Time1.Data, got.Times[0].Data, "a scan on a 1 mm grid of its own is not interpolated")

@@ -282,13 +282,14 @@ func (f *Field) On(g volume.Grid) *volume.Volume {
 		return out
 	}
 	own := f.On(f.grid) // smooth, so that interpolation costs nothing
-	return extended(own, g)
+	return extended(own, g, volume.Identity)
 }
 
-// extended is v on g, with the border's values continued.
-func extended(v *volume.Volume, g volume.Grid) *volume.Volume {
+// extended is v on g through a transform from its world to that of v, with the border's values
+// continued.
+func extended(v *volume.Volume, g volume.Grid, t volume.Transform) *volume.Volume {
 	out := volume.New(g)
-	m := v.Affine.Inverse().Mul(g.Affine)
+	m := v.Affine.Inverse().Mul(t).Mul(g.Affine)
 	par.For(g.Size[2], func(k int) {
 		for j := range g.Size[1] {
 			for i := range g.Size[0] {

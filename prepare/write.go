@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"voxgrad/internal/outfile"
+	"voxgrad/report"
 	"voxgrad/volume"
 )
 
@@ -15,13 +16,16 @@ import (
 // other files are.
 const RecordFile = "record.json"
 
+// PictureFile is the name of the picture to check a preparation by: see Picture.
+const PictureFile = "check.png"
+
 // Files are the names that Write gives, for one or two time points.
 func Files(times int) []string {
 	if times == 1 {
-		return []string{"flair.nii.gz", "brainmask.nii.gz", "prepared_to_scan.txt", "scan_to_prepared.txt", RecordFile}
+		return []string{"flair.nii.gz", "brainmask.nii.gz", "bias.nii.gz", "prepared_to_scan.txt", "scan_to_prepared.txt", PictureFile, RecordFile}
 	}
-	return []string{"flair_time01.nii.gz", "flair_time02.nii.gz", "brainmask.nii.gz",
-		"prepared_to_time01.txt", "time01_to_prepared.txt", "prepared_to_time02.txt", "time02_to_prepared.txt", RecordFile}
+	return []string{"flair_time01.nii.gz", "flair_time02.nii.gz", "brainmask.nii.gz", "bias_time01.nii.gz", "bias_time02.nii.gz",
+		"prepared_to_time01.txt", "time01_to_prepared.txt", "prepared_to_time02.txt", "time02_to_prepared.txt", PictureFile, RecordFile}
 }
 
 // Write writes everything into a folder, which is made if it is not there; all files appear, or
@@ -42,6 +46,11 @@ func (p *Prepared) Write(dir string) error {
 		if err := volume.WriteIn(&files, in("flair%s.nii.gz", suffix), v, volume.Float32); err != nil {
 			return err
 		}
+		if n < len(p.Fields) && p.Fields[n] != nil {
+			if err := volume.WriteIn(&files, in("bias%s.nii.gz", suffix), p.Fields[n], volume.Float32); err != nil {
+				return err
+			}
+		}
 		if err := volume.WriteITKIn(&files, in("prepared_to_%s.txt", scan), p.ToScan[n]); err != nil {
 			return err
 		}
@@ -53,6 +62,13 @@ func (p *Prepared) Write(dir string) error {
 		if err := volume.WriteMaskIn(&files, in("brainmask.nii.gz"), p.Brain); err != nil {
 			return err
 		}
+	}
+	picture, err := Picture(p.Times, p.Brain, p.Fields)
+	if err != nil {
+		return err
+	}
+	if err := report.WritePNGIn(&files, in(PictureFile), picture); err != nil {
+		return err
 	}
 	text, err := json.MarshalIndent(p.Record, "", "  ")
 	if err != nil {

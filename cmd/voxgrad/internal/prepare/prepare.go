@@ -36,7 +36,7 @@ func (c *config) ParseTOML(text []byte) error { return settings.Decode(text, c) 
 func (c *config) TOML() ([]byte, error) { return settings.Encode(c) }
 
 const long = `Brings FLAIR scans as a scanner writes them to what the networks work on: the brain is
-found, the time points are registered to one another into the space halfway between
+found, the bias field taken out, the time points are registered to one another into the space halfway between
 them and together to an atlas in the MNI space, and resampled once to its 1 mm grid. The scans may have any orientation, spacing and position.
 
 The folder --out receives
@@ -45,6 +45,9 @@ The folder --out receives
   brainmask.nii.gz                                  what is brain in all of them
   prepared_to_scan.txt, scan_to_prepared.txt        ITK transforms between points of the prepared space
                                                     and of the scan; of a pair, _time01 and _time02
+  bias.nii.gz                                       what the scan was divided by; of a pair, _time01 and _time02
+  check.png                                         a picture to check it by: slices with the brain's outline, a pair's scans
+                                                    in squares in turn, and the fields
   record.json                                       what was done, with the measures of its quality
 
 prepared_to_scan.txt resamples the scan onto the prepared grid (antsApplyTransforms -t, or
@@ -56,7 +59,7 @@ func New() *cobra.Command {
 	j := &job{cfg: config{prepare.Defaults()}}
 	cmd := &cobra.Command{
 		Use:   "prepare --flair F --out DIR | prepare --time1 A --time2 B --out DIR",
-		Short: "Prepare raw scans: register them, find the brain",
+		Short: "Prepare raw scans: register them, find the brain, correct the bias field",
 		Long:  long,
 		Example: `  voxgrad prepare --time1 visit1.nii.gz --time2 visit2.nii.gz --out prepared
   voxgrad prepare --flair flair.nii.gz --brainmask brain.nii.gz --atlas none --out prepared`,
