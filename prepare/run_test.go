@@ -164,3 +164,19 @@ func TestBadInputIsNamed(t *testing.T) {
 	skull.Path = "skull.nii.gz"
 	require.ErrorContains(t, run(Input{Times: []*volume.Volume{skull}}), "skull.nii.gz still has its skull: a brain mask is needed")
 }
+
+func TestRunDenoises(t *testing.T) {
+	p, _, _ := raw(t)
+	noisy := rician(p.Time1, 40, 4)
+	for x, in := range p.BrainMask.Data {
+		if !in {
+			noisy.Data[x] = 0
+		}
+	}
+	s := inPlace()
+	s.Denoise, s.Bias = true, false
+	got, err := Run(context.Background(), Input{Times: []*volume.Volume{noisy}, Brain: p.BrainMask}, s)
+	require.NoError(t, err)
+	require.Positive(t, got.Record.Scans[0].Noise)
+	require.Less(t, rms(got.Times[0], p.Time1), 0.8*rms(noisy, p.Time1))
+}
