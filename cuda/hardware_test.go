@@ -70,3 +70,26 @@ func TestGPUGraph(t *testing.T) {
 	require.NoError(t, a.Close())
 	require.NoError(t, b.Close())
 }
+
+// What TestTensorCoreConformance holds of the emulator.
+func TestGPUTensorCores(t *testing.T) {
+	require.NoError(t, onGPU(t).Close())
+	for _, k := range onTensorCores {
+		t.Run(k.precision.String(), func(t *testing.T) {
+			d, err := gpu.Open(0)
+			require.NoError(t, err)
+			if _, err := k.precision.On(d.Info().ComputeCapability); err != nil {
+				require.NoError(t, d.Close())
+				t.Skip(err)
+			}
+			b, err := New(d, WithPrecision(k.precision))
+			require.NoError(t, err)
+			for _, c := range onCores(k.opt, products...) {
+				if _, err := c.Check(b); err != nil {
+					t.Error(err)
+				}
+			}
+			require.NoError(t, b.Close())
+		})
+	}
+}
