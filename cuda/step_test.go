@@ -1,7 +1,6 @@
 package cuda
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -219,7 +218,7 @@ func TestBytesOutsideConvolutions(t *testing.T) {
 		}
 		t.Logf("%s, %s: %d launches, %.2f GB, %.0f GFLOP", s.kind, s.up, len(list), float64(total)/1e9, flops/1e9)
 		for _, k := range slices.SortedFunc(maps.Keys(bytes), func(a, b string) int { return int(bytes[b] - bytes[a]) }) {
-			t.Log(fmt.Sprintf("%6d launches %8.1f MB  %s", count[k], float64(bytes[k])/1e6, k))
+			t.Logf("%6d launches %8.1f MB  %s", count[k], float64(bytes[k])/1e6, k)
 		}
 		require.LessOrEqual(t, float64(total)/1e9, s.most, "%s, %s", s.kind, s.up)
 	}
