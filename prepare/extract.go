@@ -54,7 +54,7 @@ type Brain struct {
 const (
 	leastBrainML   = 50
 	leastCertainty = 0.8
-	holdWindow     = 1 << 22 // voxels that the network sees at once at most
+	mostVoxels     = 1 << 22 // that the network sees at once
 )
 
 // Extract finds the brain in one scan: resampled to the network's spacing, standardised, the network's probability
@@ -125,7 +125,7 @@ func (e *Extractor) probability(v *volume.Volume) (*volume.Volume, error) {
 	for a := range size {
 		size[a] = (size[a] + models.Multiple - 1) / models.Multiple * models.Multiple
 	}
-	if n := size[0] * size[1] * size[2]; n > holdWindow {
+	if n := size[0] * size[1] * size[2]; n > mostVoxels {
 		return nil, fmt.Errorf("%s: a field of view of %d voxels of %.3g mm is not that of a head", v.Name(), n, e.net.Preparation.Spacing)
 	}
 	shape := device.Shape{N: 1, D: size[0], H: size[1], W: size[2], C: 1}

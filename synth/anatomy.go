@@ -53,7 +53,7 @@ func (c Class) inBrain() bool {
 	return c >= WhiteMatter && c <= Vessel && c != CSF
 }
 
-// outsideHead reports whether a class is not of the brain and its fluid: its mixture of tissues is coarse.
+// extracerebral reports whether a class is of neither the brain nor its fluid: such classes are mixtures of tissues.
 func (c Class) extracerebral() bool { return c >= Scalp && c <= Vertebra }
 
 // classOf are the labels of label maps: FreeSurfer's, and those from 502 on of SynthSeg's
