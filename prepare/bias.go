@@ -22,8 +22,8 @@ const (
 	biasBin        = 0.01 // of the histogram of logarithms
 	biasWidth      = 0.15 // full width at half maximum of the blur that is taken out
 	biasWiener     = 0.01 // Wiener's noise
-	biasConverged  = 2e-4 // root mean square by which an iteration changes the field
-	biasIterations = 40   // at most, in each level
+	biasConverged  = 1e-4 // root mean square by which an iteration changes the field
+	biasIterations = 80   // at most, in each level
 	biasRelax      = 1.5  // over-relaxation: a step goes so much farther than the fit
 	biasStiffness  = 2e-3 // of the penalty on a step
 	biasTypical    = 0.3  // distance of logarithms from the middle from which a sample hardly counts

@@ -7,9 +7,9 @@
 //	load           a scan is a volume.Volume with its affine; worlds are NIfTI's, in millimetres
 //	denoise        Denoise, on the grid of the scan (off by default)
 //	brain mask     on the grid of the scan: the user's, what a stripped scan shows, or the Extractor's
-//	bias field     BiasField, on the grid of the scan inside its brain
 //	time points    registration of the time points to one another, rigid, into a space halfway between them
 //	atlas          affine registration of that space to prepare/atlas
+//	bias field     BiasField, on the grid of the scan inside its brain
 //	resample       one cubic interpolation from the scan to 1 mm, through all transforms at once
 //	ratio          for a pair, the smooth field by which the two scans still differ: RatioField
 //	record         what was done, how well, and a picture
