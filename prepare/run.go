@@ -225,7 +225,7 @@ func (j *job) registerTimes() error {
 	centre := a.Centre()
 	r.Degrees, r.MM = degrees(between), distance(centre, between.Apply(centre))
 	if r.How == "found" {
-		slog.Info(fmt.Sprintf("time points registered: %.1f° and %.1f mm apart; local correlation %.3f, %.0f %% of the head in both", r.Degrees, r.MM, r.Correlation, 100*r.Overlap))
+		slog.Info(fmt.Sprintf("%s: time points registered: %.1f° and %.1f mm apart; local correlation %.3f, %.0f %% of the head in both", j.scans[0].Name(), r.Degrees, r.MM, r.Correlation, 100*r.Overlap))
 	}
 	return nil
 }
@@ -265,7 +265,7 @@ func (j *job) registerAtlas() error {
 	}
 	j.rec.Contrast = contrast(v, found.ToScan)
 	j.warn(j.rec.Contrast.judge(j.scans[0].Name()))
-	slog.Info(fmt.Sprintf("registered to the atlas: turned by %.1f°, volumes × %.2f; local correlation %.2f, %.0f %% of the brain seen", r.Degrees, r.Volume, r.Correlation, 100*r.Seen))
+	slog.Info(fmt.Sprintf("%s: registered to the atlas: turned by %.1f°, volumes × %.2f; local correlation %.2f, %.0f %% of the brain seen", j.scans[0].Name(), r.Degrees, r.Volume, r.Correlation, 100*r.Seen))
 	return nil
 }
 

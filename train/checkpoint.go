@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"strings"
 
 	"voxgrad/device"
+	"voxgrad/internal/infile"
 	"voxgrad/internal/settings"
 	"voxgrad/internal/text"
 	"voxgrad/layers"
@@ -426,7 +426,7 @@ func (t *trainer) prepare(ctx context.Context, job Job) (err error) {
 	}
 	hash := job.HashFile
 	if hash == nil {
-		hash = hashFile
+		hash = infile.SHA256
 	}
 	t.preparation.Data, err = t.hashData(func(path string) (string, error) {
 		if err := ctx.Err(); err != nil {
@@ -435,17 +435,4 @@ func (t *trainer) prepare(ctx context.Context, job Job) (err error) {
 		return hash(path)
 	})
 	return err
-}
-
-func hashFile(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", fmt.Errorf("cannot read %s: %w", path, err)
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -251,7 +251,7 @@ func (s *Set) mixed() {
 		}, "the truth is not made alike in all cases"},
 		{func(c *Case) string {
 			if c.Brain == "" {
-				return "no brain mask: taken as skull-stripped"
+				return "no brain mask: training takes them as skull-stripped"
 			}
 			return "a brain mask"
 		}, "not all cases have a brain mask"},

@@ -185,7 +185,7 @@ func TestCasesThatAreReadOtherwiseAreToldOf(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, s.Problems, 2)
 	require.Contains(t, s.Problems[0].Text, "the truth is not made alike in all cases: one mask (2 cases: a, c); the majority of 2 raters (1 case: b)")
-	require.Contains(t, s.Problems[1].Text, "not all cases have a brain mask: a brain mask (1 case: c); no brain mask: taken as skull-stripped (2 cases: a, b)")
+	require.Contains(t, s.Problems[1].Text, "not all cases have a brain mask: a brain mask (1 case: c); no brain mask: training takes them as skull-stripped (2 cases: a, b)")
 	for _, p := range s.Problems {
 		require.Equal(t, Caution, p.Level)
 	}

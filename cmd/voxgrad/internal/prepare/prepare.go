@@ -11,6 +11,7 @@ import (
 	"voxgrad/internal/outfile"
 	"voxgrad/internal/settings"
 	"voxgrad/prepare"
+	"voxgrad/train/dataset"
 	"voxgrad/volume"
 )
 
@@ -24,6 +25,7 @@ type job struct {
 	asJSON       bool
 	device       string
 	cfg          config
+	set          setJob
 }
 
 // config is what --config of prepare may hold.
@@ -52,17 +54,23 @@ The folder --out receives
 
 prepared_to_scan.txt resamples the scan onto the prepared grid (antsApplyTransforms -t, or
 SimpleITK.Resample), scan_to_prepared.txt results back onto the scan's grid. Each step can be
-left out, or taken over from elsewhere: --brainmask, --between.`
+left out, or taken over from elsewhere: --brainmask, --between.
+
+--data prepares all cases of a data set, in any layout that training reads, with their lesion masks, brain
+masks and maps. --out becomes a data set: the table cases.csv for training, the folders of the cases in cases/,
+and prepared.json with the measures of each case. A case is prepared whole or not at all; one that fails is
+named with its reason, and the exit status is then 1. The same command again goes on where it stopped.`
 
 // New returns the command.
 func New() *cobra.Command {
-	j := &job{cfg: config{prepare.Defaults()}}
+	j := &job{cfg: config{prepare.Defaults()}, set: setJob{opt: dataset.Options{Layout: "auto", Truth: "auto"}}}
 	cmd := &cobra.Command{
-		Use:   "prepare --flair F --out DIR | prepare --time1 A --time2 B --out DIR",
+		Use:   "prepare --flair F --out DIR | prepare --time1 A --time2 B --out DIR | prepare --data SET --out DIR",
 		Short: "Prepare raw scans: register them, find the brain, correct the bias field",
 		Long:  long,
 		Example: `  voxgrad prepare --time1 visit1.nii.gz --time2 visit2.nii.gz --out prepared
-  voxgrad prepare --flair flair.nii.gz --brainmask brain.nii.gz --atlas none --out prepared`,
+  voxgrad prepare --flair flair.nii.gz --brainmask brain.nii.gz --atlas none --out prepared
+  voxgrad prepare --data raw/ --out prepared/ --jobs 4`,
 		Args: cli.ExactArgs(0, ""),
 	}
 	f := cmd.Flags()
@@ -71,9 +79,15 @@ func New() *cobra.Command {
 	f.StringVar(&j.time2, "time2", "", "second FLAIR scan of a pair")
 	f.StringVar(&j.brain, "brainmask", "", "brain mask on the grid of one of the scans (default: it is found)")
 	f.StringVar(&j.between, "between", "", "ITK transform of a registration made elsewhere: from points of the first scan to points of the second")
+	f.StringVar(&j.set.root, "data", "", "data set to prepare: a folder or a table (see docs/formats.md)")
+	f.StringVar(&j.set.opt.Layout, "layout", j.set.opt.Layout, "with --data, how the files are arranged: auto, "+strings.Join(dataset.Layouts(), ", "))
+	f.StringVar(&j.set.opt.Truth, "truth", j.set.opt.Truth, "with --data, whose mask: auto, consensus, majority, any, rater1, rater2, …")
+	f.IntSliceVar(&j.set.opt.Channels, "channels", nil, "with --data in nnU-Net's layout: channels that are the time points")
+	f.IntVar(&j.set.jobs, "jobs", 2, "with --data, how many cases are prepared at a time; each takes up to some 2 GB")
+	f.BoolVar(&j.set.overwrite, "overwrite", false, "with --data, prepare again what is there from other files or with other settings")
 	f.StringVar(&j.out, "out", "", "folder to write to (required)")
-	f.BoolVar(&j.asJSON, "json", false, "print the record")
-	cli.Reads(cmd, "flair", "time1", "time2", "brainmask", "between")
+	f.BoolVar(&j.asJSON, "json", false, "print the record, or with --data those of all cases")
+	cli.Reads(cmd, "flair", "time1", "time2", "brainmask", "between", "data")
 	cli.Fills(cmd, "out")
 	cli.DeviceFlag(cmd, &j.device)
 	cli.Must(cmd.MarkFlagRequired("out"))
@@ -93,16 +107,33 @@ func (j *job) run(cmd *cobra.Command) error {
 		paths = paths[:0]
 		paths = append(paths, j.flair)
 	}
+	if j.set.root == "" {
+		for _, name := range []string{"layout", "truth", "channels", "jobs", "overwrite"} {
+			if cmd.Flags().Changed(name) {
+				return cli.Usagef(cmd, "--%s goes with --data", name)
+			}
+		}
+	}
 	switch {
+	case j.set.root != "":
+		for _, name := range []string{"flair", "time1", "time2", "brainmask", "between"} {
+			if cmd.Flags().Changed(name) {
+				return cli.Usagef(cmd, "--%s is of one patient, --data of a data set: give one or the other", name)
+			}
+		}
 	case j.flair != "" && (j.time1 != "" || j.time2 != ""):
 		return cli.Usagef(cmd, "--flair is for one scan, --time1 and --time2 for a pair: give one or the other")
 	case j.flair == "" && (j.time1 == "" || j.time2 == ""):
-		return cli.Usagef(cmd, "a scan to prepare is needed: --flair, or --time1 and --time2")
+		return cli.Usagef(cmd, "a scan to prepare is needed: --flair, or --time1 and --time2, or --data for many")
 	case j.flair != "" && j.between != "":
 		return cli.Usagef(cmd, "--between goes with --time1 and --time2")
 	}
 	if err := j.cfg.Check(); err != nil {
 		return cli.Usagef(cmd, "%v", err)
+	}
+	if j.set.root != "" {
+		j.set.out, j.set.device, j.set.asJSON, j.set.settings = j.out, j.device, j.asJSON, j.cfg.Settings
+		return j.set.run(cmd)
 	}
 	if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { p.Fill("--out", j.out, prepare.Files(len(paths))...) }); err != nil {
 		return err
