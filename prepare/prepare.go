@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"fmt"
+	"slices"
 
 	"voxgrad/internal/settings"
 	"voxgrad/volume"
@@ -77,9 +78,22 @@ func (in Input) Check() error {
 	return nil
 }
 
+// Twins is the warning of two time points that hold the same image, as where one file was given
+// twice or copied: nothing can be new in it.
+func (in Input) Twins() string {
+	if len(in.Times) != 2 || !slices.Equal(in.Times[0].Data, in.Times[1].Data) {
+		return ""
+	}
+	return fmt.Sprintf("%s and %s hold the same image, voxel by voxel: nothing can be new in it; give the scans of two visits", in.Times[0].Name(), in.Times[1].Name())
+}
+
 // thinnest is the extent, mm, below which a field of view holds too little of a head to be
 // registered.
 const thinnest = 40
+
+// widest is the extent, mm, above which a field of view is not that of a head: most likely the
+// header counts in another unit.
+const widest = 800
 
 // usable refuses what is no scan of a head, for what its grid and values alone say.
 func usable(v *volume.Volume) error {
@@ -88,6 +102,10 @@ func usable(v *volume.Volume) error {
 		if mm := float64(n) * s[a]; n < 4 || mm < thinnest {
 			return fmt.Errorf("%s: a field of view of %.0f × %.0f × %.0f mm in %d × %d × %d voxels; at least 4 slices and %d mm of a head are needed along each axis",
 				v.Name(), float64(v.Size[0])*s[0], float64(v.Size[1])*s[1], float64(v.Size[2])*s[2], v.Size[0], v.Size[1], v.Size[2], thinnest)
+		}
+		if float64(n)*s[a] > widest {
+			return fmt.Errorf("%s: a field of view of %.0f × %.0f × %.0f mm, of a head at most %d mm: are the voxels of %.3g × %.3g × %.3g mm that the header states right, and in millimetres? mend them",
+				v.Name(), float64(v.Size[0])*s[0], float64(v.Size[1])*s[1], float64(v.Size[2])*s[2], widest, s[0], s[1], s[2])
 		}
 	}
 	first, finite := float32(0), 0

@@ -47,6 +47,7 @@ func Run(ctx context.Context, in Input, s Settings) (*Prepared, error) {
 		j.scans = append(j.scans, finite(v))
 		j.rec.Scans = append(j.rec.Scans, ScanRecord{File: v.Path, Grid: gridRecord(v.Grid), Brain: None})
 	}
+	j.warn(in.Twins())
 	for _, step := range []struct {
 		name string
 		do   func() error

@@ -105,6 +105,21 @@ func TestRunObeysWhatIsGiven(t *testing.T) {
 	require.False(t, strip)
 }
 
+func TestTheSameImageTwiceIsToldOf(t *testing.T) {
+	p, b, _ := raw(t)
+	copied := *p.Time1
+	copied.Path = "copy.nii.gz"
+	s := inPlace()
+	s.Bias = false
+	got, err := Run(context.Background(), Input{Times: []*volume.Volume{p.Time1, &copied}}, s)
+	require.NoError(t, err)
+	require.Len(t, got.Record.Warnings, 1)
+	require.Contains(t, got.Record.Warnings[0], "copy.nii.gz hold the same image")
+	require.Empty(t, Input{Times: []*volume.Volume{p.Time1, b}}.Twins())
+	require.Empty(t, Input{Times: []*volume.Volume{p.Time1, p.Time2}}.Twins())
+	require.Empty(t, Input{Times: []*volume.Volume{p.Time1}}.Twins())
+}
+
 func TestBadInputIsNamed(t *testing.T) {
 	p, b, _ := raw(t)
 	run := func(in Input) error {
@@ -132,6 +147,9 @@ func TestBadInputIsNamed(t *testing.T) {
 	empty.Path = "empty.nii.gz"
 	require.ErrorContains(t, run(pair(p.Time1, empty)), "empty.nii.gz: the image is empty: all voxels are 0")
 	require.ErrorContains(t, run(Input{Times: []*volume.Volume{cut(p.Time1, 1)}}), "cut.nii.gz: a field of view of 96 × 112 × 1 mm in 96 × 112 × 1 voxels")
+	wide := cut(p.Time1, 20)
+	wide.Affine = volume.Affine{{10, 0, 0, 0}, {0, 10, 0, 0}, {0, 0, 10, 0}}.Mul(wide.Affine)
+	require.ErrorContains(t, run(Input{Times: []*volume.Volume{wide}}), "cut.nii.gz: a field of view of 960 × 1120 × 200 mm, of a head at most 800 mm")
 	require.ErrorContains(t, run(Input{}), "0 scans")
 
 	shifted := &volume.Mask{Grid: p.BrainMask.Grid, Data: p.BrainMask.Data, Path: "mask.nii.gz"}

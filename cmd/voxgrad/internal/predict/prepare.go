@@ -37,6 +37,9 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	strip = strip && !c.NoMask
 	asIs := !register && !strip || in.Check() != nil // what cannot be prepared either is told of as it is
 	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && asIs {
+		if w := in.Twins(); w != "" {
+			slog.Warn(w)
+		}
 		return c, j.native(c), nil
 	}
 	s := prepare.Defaults()

@@ -3,6 +3,9 @@ package prepare
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -138,6 +141,9 @@ func (j *job) run(cmd *cobra.Command) error {
 	if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { p.Fill("--out", j.out, prepare.Files(len(paths))...) }); err != nil {
 		return err
 	}
+	if err := unmixed(j.out, len(paths)); err != nil {
+		return err
+	}
 	var in prepare.Input
 	for _, path := range paths {
 		v, err := volume.Read(path)
@@ -180,6 +186,20 @@ func (j *job) run(cmd *cobra.Command) error {
 	}
 	_, err = fmt.Fprint(cli.Out, Summary(p.Record))
 	return err
+}
+
+// unmixed refuses a folder that holds what was made of a pair where one scan is prepared, or the
+// other way round: what lies there afterwards would belong to two preparations.
+func unmixed(dir string, times int) error {
+	for _, name := range prepare.Files(3 - times) {
+		if slices.Contains(prepare.Files(times), name) {
+			continue
+		}
+		if _, err := os.Lstat(filepath.Join(dir, name)); err == nil {
+			return fmt.Errorf("--out %s: %s is there, of another preparation (%d scans were prepared, now %d): give another folder, or empty this one", dir, name, 3-times, times)
+		}
+	}
+	return nil
 }
 
 // Summary is a record in a few lines.
