@@ -48,29 +48,29 @@ func DefaultLesions() LesionOptions {
 }
 
 // Check reports what is wrong with the options, in words of the config file.
-func (o LesionOptions) Check() error {
+func (l LesionOptions) Check() error {
 	for _, err := range []error{
-		settings.Within("count_mean", o.CountMean, 0, 1e4),
-		settings.Within("count_sd", o.CountSD, 0, 5),
-		settings.Within("new_max", o.NewMax, 0, 1000),
-		settings.Within("periventricular", o.Periventricular, 0, 1),
-		settings.Within("near_ventricles", o.NearVentricles, 0, 1),
-		settings.Within("juxtacortical", o.Juxtacortical, 0, 1),
-		settings.Within("deep_white", o.DeepWhite, 0, 1),
-		settings.Within("infratentorial", o.Infratentorial, 0, 1),
-		settings.Above("the weights of the sites", o.Periventricular+o.NearVentricles+o.Juxtacortical+o.DeepWhite+o.Infratentorial),
-		settings.Within("faint", o.Faint, 0, o.Bright),
-		settings.Within("bright", o.Bright, 0, 10),
-		settings.Within("soft_sd", o.SoftSD, 0, 3),
-		settings.Within("zoom_sd", o.ZoomSD, 0, 1),
-		settings.Within("rim_max", o.RimMax, 0, 10),
-		settings.Within("gone, grown and shrunk together", o.Gone+o.Grown+o.Shrunk, 0, 1),
-		settings.Within("gone", o.Gone, 0, 1), settings.Within("grown", o.Grown, 0, 1), settings.Within("shrunk", o.Shrunk, 0, 1),
-		settings.Within("move_mm", o.MoveMM, 0, 10),
-		settings.Within("move_degrees", o.MoveTurn, 0, 20),
-		settings.Within("move_bend_mm", o.MoveBend, 0, 5),
-		settings.Within("mask_error_mm", o.MaskError, 0, 10),
-		settings.Within("centred", o.Centred, 0, 1),
+		settings.Within("count_mean", l.CountMean, 0, 1e4),
+		settings.Within("count_sd", l.CountSD, 0, 5),
+		settings.Within("new_max", l.NewMax, 0, 1000),
+		settings.Within("periventricular", l.Periventricular, 0, 1),
+		settings.Within("near_ventricles", l.NearVentricles, 0, 1),
+		settings.Within("juxtacortical", l.Juxtacortical, 0, 1),
+		settings.Within("deep_white", l.DeepWhite, 0, 1),
+		settings.Within("infratentorial", l.Infratentorial, 0, 1),
+		settings.Above("the weights of the sites", l.Periventricular+l.NearVentricles+l.Juxtacortical+l.DeepWhite+l.Infratentorial),
+		settings.Within("faint", l.Faint, 0, l.Bright),
+		settings.Within("bright", l.Bright, 0, 10),
+		settings.Within("soft_sd", l.SoftSD, 0, 3),
+		settings.Within("zoom_sd", l.ZoomSD, 0, 1),
+		settings.Within("rim_max", l.RimMax, 0, 10),
+		settings.Within("gone, grown and shrunk together", l.Gone+l.Grown+l.Shrunk, 0, 1),
+		settings.Within("gone", l.Gone, 0, 1), settings.Within("grown", l.Grown, 0, 1), settings.Within("shrunk", l.Shrunk, 0, 1),
+		settings.Within("move_mm", l.MoveMM, 0, 10),
+		settings.Within("move_degrees", l.MoveTurn, 0, 20),
+		settings.Within("move_bend_mm", l.MoveBend, 0, 5),
+		settings.Within("mask_error_mm", l.MaskError, 0, 10),
+		settings.Within("centred", l.Centred, 0, 1),
 	} {
 		if err != nil {
 			return fmt.Errorf("labels: %w", err)

@@ -17,8 +17,8 @@ import (
 	"voxgrad/models/weights"
 )
 
-// Names of built-in networks.
-const Brain = "brain" // the brain in a scan of a head
+// Brain is the name of the network that finds the brain in a scan of a head.
+const Brain = "brain"
 
 // Purpose is what each is for, in a few words.
 var Purpose = map[string]string{Brain: "the brain in a scan with skull"}

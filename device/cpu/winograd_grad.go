@@ -19,7 +19,6 @@ type winoSum struct {
 	width   int // of the window
 	cut     cut
 	parts   int
-	partial []float32 // [class][block of x][block of dy][part][place][panel][c][16]
 }
 
 // channels is how many channels of x and dy a piece has: the sums stay in a second-level cache.

@@ -48,7 +48,9 @@ func fail(err error) {
 func half(args []string) error {
 	f := flag.NewFlagSet("half", flag.ExitOnError)
 	in, out := f.String("in", "", "checkpoint"), f.String("out", "", "file to write")
-	f.Parse(args)
+	if err := f.Parse(args); err != nil {
+		return err
+	}
 	file, err := weights.Read(*in)
 	if err != nil {
 		return err
@@ -76,7 +78,9 @@ func brain(args []string) error {
 	f := flag.NewFlagSet("brain", flag.ExitOnError)
 	data, file := f.String("data", "", "folder of the shared data"), f.String("weights", "", "weights file; the built-in network if not given")
 	save := f.String("save", "", "folder to write the masks to")
-	f.Parse(args)
+	if err := f.Parse(args); err != nil {
+		return err
+	}
 	dev := cpu.New()
 	defer dev.Close()
 	e, err := extractor(dev, *file)
