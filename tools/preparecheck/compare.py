@@ -1,7 +1,7 @@
 """Holds steps of package prepare against SimpleITK's N4 and dipy's non-local means.
 
     go build -o /tmp/preparecheck ./tools/preparecheck
-    python tools/preparecheck/compare.py bias /tmp/preparecheck SCAN MASK LESIONS [SCAN MASK LESIONS ...]
+    python tools/preparecheck/compare.py bias /tmp/preparecheck SEED SCAN MASK LESIONS [SCAN MASK LESIONS ...]
     python tools/preparecheck/compare.py denoise /tmp/preparecheck LABELS
 
 bias: fields of a logarithm with a standard deviation of 0, 0.1 and 0.2 in the mask are planted
@@ -58,7 +58,7 @@ def n4(image, mask, spacing):
     return np.transpose(field), time.time() - wall, time.process_time() - cpu
 
 
-def bias(program, files):
+def bias(program, files, seed):
     for scan, mask, lesions in zip(files[::3], files[1::3], files[2::3]):
         header, image = nib.load(scan), read(scan)
         inside = (read(mask) > 0) & (image > 0)
@@ -66,8 +66,8 @@ def bias(program, files):
         ring = binary_dilation(lesion, iterations=5) & ~binary_dilation(lesion, iterations=2) & inside
         spacing = np.sqrt((header.affine[:3, :3] ** 2).sum(0))
         base = {}
-        for seed, sd in ((0, 0), (1, 0.1), (2, 0.1), (3, 0.2)):
-            coarse = np.random.default_rng(seed).normal(size=(3, 3, 3))
+        for k, sd in enumerate((0, 0.1, 0.1, 0.2)):
+            coarse = np.random.default_rng(seed + k).normal(size=(3, 3, 3))
             field = zoom(coarse, [n / 3 for n in image.shape], order=3, mode="nearest", grid_mode=True)
             field = (field - field[inside].mean()) / field[inside].std() * sd
             planted = (image * np.exp(field)).astype(np.float32)
@@ -118,6 +118,10 @@ def denoise(program, labels):
 
 
 if __name__ == "__main__":
-    if len(sys.argv) < 4 or sys.argv[1] not in ("bias", "denoise") or sys.argv[1] == "bias" and len(sys.argv) % 3:
+    what = sys.argv[1] if len(sys.argv) > 3 else ""
+    if what == "bias" and len(sys.argv) % 3 == 1 and sys.argv[3].isdigit():
+        bias(sys.argv[2], sys.argv[4:], int(sys.argv[3]))
+    elif what == "denoise":
+        denoise(sys.argv[2], sys.argv[3])
+    else:
         sys.exit(__doc__)
-    bias(sys.argv[2], sys.argv[3:]) if sys.argv[1] == "bias" else denoise(sys.argv[2], sys.argv[3])
