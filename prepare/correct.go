@@ -48,6 +48,7 @@ func (j *job) correct() error {
 		}
 		on := f.On(v.Grid)
 		out := v.Like()
+		out.Path = v.Path
 		for x, b := range on.Data {
 			out.Data[x] = v.Data[x] / b
 		}

@@ -84,7 +84,7 @@ func (in Input) Twins() string {
 	if len(in.Times) != 2 || !slices.Equal(in.Times[0].Data, in.Times[1].Data) {
 		return ""
 	}
-	return fmt.Sprintf("%s and %s hold the same image, voxel by voxel: nothing can be new in it; give the scans of two visits", in.Times[0].Name(), in.Times[1].Name())
+	return fmt.Sprintf("%s and %s hold the same image: nothing can be new between them", in.Times[0].Name(), in.Times[1].Name())
 }
 
 // thinnest is the extent, mm, below which a field of view holds too little of a head to be

@@ -109,10 +109,10 @@ func TestTheSameImageTwiceIsToldOf(t *testing.T) {
 	p, b, _ := raw(t)
 	copied := *p.Time1
 	copied.Path = "copy.nii.gz"
-	s := inPlace()
-	s.Bias = false
-	got, err := Run(context.Background(), Input{Times: []*volume.Volume{p.Time1, &copied}}, s)
+	got, err := Run(context.Background(), Input{Times: []*volume.Volume{p.Time1, &copied}}, inPlace())
 	require.NoError(t, err)
+	require.NotNil(t, got.Fields[1])
+	require.Equal(t, "copy.nii.gz", got.Times[1].Path, "what is told of a prepared scan names its file")
 	require.Len(t, got.Record.Warnings, 1)
 	require.Contains(t, got.Record.Warnings[0], "copy.nii.gz hold the same image")
 	require.Empty(t, Input{Times: []*volume.Volume{p.Time1, b}}.Twins())

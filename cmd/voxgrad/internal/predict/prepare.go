@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"voxgrad/device"
+	"voxgrad/internal/warn"
 	"voxgrad/models"
 	"voxgrad/prepare"
 	"voxgrad/train/infer"
@@ -37,9 +38,6 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	strip = strip && !c.NoMask
 	asIs := !register && !strip || in.Check() != nil // what cannot be prepared either is told of as it is
 	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && asIs {
-		if w := in.Twins(); w != "" {
-			slog.Warn(w)
-		}
 		return c, j.native(c), nil
 	}
 	s := prepare.Defaults()
@@ -62,7 +60,7 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 		return c, nil, err
 	}
 	for _, w := range p.Record.Warnings {
-		slog.Warn(w)
+		warn.Once("%s", w)
 	}
 	var to *nativeScan
 	if n := j.time(); n >= 0 {
