@@ -39,6 +39,7 @@ type options struct {
 	taps      int // bytes; see catConv.samples
 	noGraphs  bool
 	precision Precision
+	few       int // blocks of a product in fp32 from which its sum is not split
 	blocks    int // of a product on tensor cores that need no shares of its sum
 	spread    int // blocks of a gradient of weights on them
 }
@@ -63,7 +64,7 @@ func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 // An error means that the device cannot run the kernels; d is then still open.
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
 	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, noted: map[string]bool{}, source: kernels.Source, tables: map[string]*slotTable{}}
-	b.opt.taps, b.opt.blocks, b.opt.spread = 512<<20, mmaBlocks, mmaSpread
+	b.opt.taps, b.opt.few, b.opt.blocks, b.opt.spread = 512<<20, fewBlocks, mmaBlocks, mmaSpread
 	b.opt.stepwise = os.Getenv("CUDA_LAUNCH_BLOCKING") == "1"
 	b.Ops = b.run
 	for _, o := range opts {

@@ -143,7 +143,7 @@ func (o *op) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMea
 		case device.Transposed:
 			p := product{x: ptr(s.X), w: ptr(s.W), bias: ptr(s.B), in: s.X.Shape, out: u, win: device.ConvT2x2x2, scattered: true}
 			p.moments = 1 // any: the geometry does not depend on it but in being there
-			g := p.geometry()
+			g := p.geometry(o.b.opt.few)
 			parts := g.launch.Grid.X * g.launch.Grid.Z
 			p.moments = o.workspace(4 * u.C * parts)
 			o.multiply(p)

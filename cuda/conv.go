@@ -148,8 +148,8 @@ type geometry struct {
 	splits, share  int // of the sum, and stages of each
 }
 
-// geometry depends on shapes alone.
-func (p *product) geometry() geometry {
+// geometry depends on shapes alone; few is fewBlocks.
+func (p *product) geometry(few int) geometry {
 	g := geometry{module: "conv", kernel: "conv_", tile: tileFor(p.out.C), rows: roundUp(p.in.C, stageTerms)}
 	if p.in.C%4 != 0 {
 		g.module, g.kernel, g.rows = "conv_flat", "conv_flat_", p.in.C
@@ -168,7 +168,7 @@ func (p *product) geometry() geometry {
 	across, down := g.pitch/g.tile.cols, ceil(voxels, g.tile.rows)
 	stages := taps * ceil(p.in.C, stageTerms)
 	g.splits, g.share = 1, math.MaxInt32
-	if n := across * down * classes; n < fewBlocks && p.moments == 0 {
+	if n := across * down * classes; n < few && p.moments == 0 {
 		if want := min(ceil(fullBlocks, n), stages/minStages); want > 1 {
 			g.share = ceil(stages, want)
 			g.splits = ceil(stages, g.share)
@@ -184,7 +184,7 @@ func (o *op) multiply(p product) {
 	if o.multiplyOnTensorCores(p) {
 		return
 	}
-	g := p.geometry()
+	g := p.geometry(o.b.opt.few)
 	w := o.packed(p, g.rows, g.pitch)
 	y := p.y
 	args := func(q product) {

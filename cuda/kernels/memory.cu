@@ -9,7 +9,7 @@
 // nonfinite_count, nonfinite_total: for any number of tensors in one launch, by a table of
 // them. A block of 256 threads counts in 8192 elements of one tensor, into its own word;
 // one block adds the words and looks for the first that is not zero. 4 bytes read per
-// element, 64 bytes of shared memory and 96.
+// element; 32 bytes of shared memory, and 96 bytes of shared memory in the second.
 #include "common.cuh"
 #include "vec.cuh"
 
