@@ -134,6 +134,7 @@ func TestBeforeTheFirstStep(t *testing.T) {
 
 func FuzzStamp(f *testing.F) {
 	f.Add([]byte(`{"step":"segmenter","inputs":{"data":"x"},"config":{"seed":"1"},"outputs":{"a":"b"},"seconds":1}`))
+	f.Add([]byte(`{"step":"segmenter","inputs":{"data":"x"},"config":{"seed":"1"},"seconds":1}`))
 	f.Add([]byte(`{"inputs":null}`))
 	dev := cpu.New()
 	f.Fuzz(func(t *testing.T, b []byte) {

@@ -88,6 +88,9 @@ func (p *Pipeline) current(s *Step, in *inputs) (why string, clears bool, err er
 	if why := changed(st.Inputs, st.Config, in); why != "" {
 		return why, true, nil
 	}
+	if len(st.Outputs) == 0 {
+		return "its stamp names no results", false, nil
+	}
 	for _, file := range sortedKeys(st.Outputs) {
 		got, err := p.hashes.of(filepath.Join(p.job.Out, file))
 		switch {
