@@ -41,13 +41,6 @@ func (c *catConv) scaled(i int) part {
 	return part{all: c.z.C, from: c.from[i], cut: c.cout, gamma: ptr(c.n.Gamma), invstd: ptr(c.n.InvStd)}
 }
 
-// composite reports whether a source is convolved with composite weights: where there are few voxels and many channels, these cost more
-// than they save, and the upsampled tensor, a small one, is made.
-func composite(s device.Source) bool {
-	const saved = taps3 - 8 // taps of each fine voxel
-	return s.Up == device.Transposed && saved*s.Out().Rows() >= 3*8*taps3*s.X.C/2
-}
-
 // plain is source i as a tensor: itself, or made in a workspace.
 func (c *catConv) plain(i int) driver.Ptr {
 	s := c.in[i]
@@ -64,7 +57,7 @@ func (c *catConv) table(bias driver.Ptr) driver.Ptr {
 	taps := c.workspace(2 * len(c.in) * taps3 * c.cout)
 	for i, s := range c.in {
 		up := driver.Ptr(0)
-		if composite(s) {
+		if s.Composite() {
 			up = ptr(s.B)
 		}
 		l := driver.Launch{Grid: driver.Dim{X: ceil(c.cout, 32), Y: taps3, Z: 1}, Block: driver.D1(threads)}
@@ -84,7 +77,7 @@ func (o *op) CatConv(y device.Tensor, in []device.Source, n device.Normalization
 	}
 	c := o.newCatConv(in, n, w)
 	table := c.table(ptr(bias))
-	order := c.order()
+	order := device.UpsampledFirst(in)
 	for k, i := range order {
 		s := in[i]
 		p := product{y: ptr(y), x: ptr(s.X), w: c.w, part: c.scaled(i), in: s.X.Shape, out: y.Shape, win: device.Conv3x3x3,
@@ -96,26 +89,13 @@ func (o *op) CatConv(y device.Tensor, in []device.Source, n device.Normalization
 		case s.Up == device.Trilinear:
 			c.trilinear(i, p)
 			continue
-		case composite(s):
-			p.w, p.part, p.win, p.scattered = c.compositeWeights(i), part{}, window4, true
+		case s.Composite():
+			p.w, p.part, p.win, p.scattered = c.compositeWeights(i), part{}, device.CompositeWindow, true
 		case s.Up == device.Transposed:
 			p.x, p.in = c.plain(i), s.Out()
 		}
 		c.multiply(p)
 	}
-}
-
-// order is the sources, upsampled ones first.
-func (c *catConv) order() []int {
-	var up, plain []int
-	for i, s := range c.in {
-		if s.Up != device.AsIs {
-			up = append(up, i)
-		} else {
-			plain = append(plain, i)
-		}
-	}
-	return append(up, plain...)
 }
 
 // CatConvStats makes no upsampled tensor: the sums of a transposed convolution are taken tile by tile where it is computed, those
@@ -187,14 +167,14 @@ func (o *op) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.So
 		c.passes = c.passes || !fixed && (s.X.Mode != device.Skip || s.W.Mode != device.Skip || s.B.Mode != device.Skip)
 	}
 	c.needR = g.W.Mode != device.Skip || g.Gamma.Mode != device.Skip || c.passes
-	order := c.order()
+	order := device.UpsampledFirst(in)
 	slices.Reverse(order)
 	for _, i := range order {
 		s := in[i]
 		switch {
 		case s.Up == device.Trilinear:
 			c.gradTrilinear(i)
-		case composite(s):
+		case s.Composite():
 			c.gradComposite(i)
 		default:
 			c.gradPlain(i)

@@ -5,9 +5,6 @@ import (
 	"voxgrad/device"
 )
 
-// window4 is a transposed 2³ convolution with stride 2 and a 3³ one behind it: see kernels/composite.cu.
-var window4 = device.ConvParams{K: 4, Stride: 2, Pad: 1}
-
 var window1 = device.ConvParams{K: 1, Stride: 1}
 
 // matrix is the shape of so many rows of c channels.
@@ -32,7 +29,7 @@ func (c *catGrad) gradComposite(i int) {
 	pair := driver.Ptr(0)
 	if c.needR || g.W.Mode != device.Skip {
 		p4 := c.workspace(64 * cx * c.cout)
-		c.outer(outer{dw: p4, gathered: c.dy, plain: x, g: c.s, p: s.X.Shape, win: window4, swapped: true})
+		c.outer(outer{dw: p4, gathered: c.dy, plain: x, g: c.s, p: s.X.Shape, win: device.CompositeWindow, swapped: true})
 		pair = c.workspace(pairs.Len())
 		c.launch("composite", "composite_taps", PerElement(pairs.Len(), 1), pair, p4, cx, c.cout)
 	}
@@ -44,7 +41,7 @@ func (c *catGrad) gradComposite(i int) {
 	c.parameters(i, &sums)
 
 	if g.X.Mode != device.Skip {
-		p := product{y: into(g.X), x: c.dy, w: c.compositeWeights(i), in: c.s, out: s.X.Shape, win: window4, swapped: true, add: g.X.Mode == device.Add}
+		p := product{y: into(g.X), x: c.dy, w: c.compositeWeights(i), in: c.s, out: s.X.Shape, win: device.CompositeWindow, swapped: true, add: g.X.Mode == device.Add}
 		if c.passes {
 			// Σ over k of up[k]·(shift + scale·(bias + up[k]ᵀx)) = row + x·square
 			p.bias = c.workspace(cx)

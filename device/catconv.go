@@ -45,6 +45,32 @@ func CatShape(in []Source) Shape {
 	return s
 }
 
+// CompositeWindow is the window of a transposed 2³ convolution and a 3³ one behind it, taken as one transposed convolution:
+//
+//	w4[q] = Σ over k − t + 1 = q of W[k]·w[t]
+var CompositeWindow = ConvParams{K: 4, Stride: 2, Pad: 1}
+
+// Composite reports whether a source is better convolved with composite weights than made: these take 8 products for each
+// fine voxel where 27 were needed, but cost more than they save where there are few voxels and many channels.
+func (s Source) Composite() bool {
+	const taps, saved = 27, 27 - 8
+	return s.Up == Transposed && saved*s.Out().Rows() >= 3*8*taps*s.X.C/2
+}
+
+// UpsampledFirst is the order in which backends take sources into one output: those without a grid of their own last, for
+// their convolution is the one that can end with an activation.
+func UpsampledFirst(in []Source) []int {
+	var up, plain []int
+	for i, s := range in {
+		if s.Up != AsIs {
+			up = append(up, i)
+		} else {
+			plain = append(plain, i)
+		}
+	}
+	return append(up, plain...)
+}
+
 // Normalization is what batch normalisation does to each channel; all are Vec(C).
 type Normalization struct{ Gamma, Beta, Mean, InvStd Tensor }
 

@@ -89,7 +89,7 @@ func (c *catConv) constants() []float32 {
 		row := perTap[t*c.cout:][:c.cout]
 		for i := range c.in {
 			var tb []float32
-			if !c.in[i].B.None() && !c.explicit(i) {
+			if c.in[i].Composite() {
 				tb = data(c.in[i].B)
 			}
 			for k := range c.channels(i) {
@@ -154,17 +154,6 @@ func eachPresent(p int, f func(t int)) {
 	}
 }
 
-// explicit reports whether a transposed source is worth making: where there are few voxels and
-// many channels, composite weights cost more than they save.
-func (c *catConv) explicit(i int) bool {
-	s := c.in[i]
-	if s.Up != device.Transposed {
-		return false
-	}
-	const saved = taps3 - 8 // taps of each fine voxel
-	return saved*s.Out().Rows() < 3*composites*s.X.C/2
-}
-
 // plain is source i as a tensor: itself, or made in a workspace.
 func (c *catConv) plain(i int) []float32 {
 	s := c.in[i]
@@ -190,7 +179,7 @@ func (b *engine) CatConv(y device.Tensor, in []device.Source, n device.Normaliza
 	c.bias = data(bias)
 
 	table := c.constants()
-	order := c.order()
+	order := device.UpsampledFirst(in)
 	for k, i := range order {
 		s := in[i]
 		j := correlation{in: nil, out: yd, is: s.X.Shape, os: y.Shape, add: k > 0}
@@ -204,27 +193,14 @@ func (b *engine) CatConv(y device.Tensor, in []device.Source, n device.Normaliza
 		switch {
 		case s.Up == device.Trilinear:
 			c.trilinear(yd, i, wi, &j)
-		case s.Up == device.Transposed && !c.explicit(i):
+		case s.Composite():
 			j.in = data(s.X)
-			b.scatterTaps(&j, c.composite(i, wi), window4, false)
+			b.scatterTaps(&j, c.composite(i, wi), device.CompositeWindow, false)
 		default:
 			j.in, j.is = c.plain(i), s.Out()
 			b.gatherTaps(&j, wi, conv3, false)
 		}
 	}
-}
-
-// order is the sources, upsampled ones first.
-func (c *catConv) order() []int {
-	var up, plain []int
-	for i, s := range c.in {
-		if s.Up != device.AsIs {
-			up = append(up, i)
-		} else {
-			plain = append(plain, i)
-		}
-	}
-	return append(up, plain...)
 }
 
 // CatConvStats makes an upsampled source a few planes at a time.

@@ -40,7 +40,7 @@ func (b *engine) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []devic
 		kept := len(c.releases)
 		cu := c.channels(i)
 		sg := g.In[i]
-		composite := s.Up == device.Transposed && !c.explicit(i)
+		composite := s.Composite()
 		var u, r, p4 []float32
 		if !composite && s.Up != device.Trilinear {
 			u = c.plain(i)

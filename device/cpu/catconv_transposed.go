@@ -6,17 +6,9 @@ import (
 )
 
 // A transposed 2³ convolution with stride 2 sends coarse voxel x to fine voxels 2x + k, and a 3³ one
-// takes fine voxel v from v + t, t from −1 to 1. Together, coarse x reaches v = 2x + k − t: a transposed
-// convolution with a window of 4³, stride 2 and padding 1, whose position q = k − t + 1 has the weights
-//
-//	w4[q] = Σ over k − t + 1 = q of wUp[k]·w[t]         (matrix products, Cx×C by C×Cout)
-//
-// It takes 8 products for each fine voxel, input and output channel where 27 were needed.
-// What lies outside for one lies outside for the other, so borders need nothing of their own.
-var window4 = device.ConvParams{K: 4, Stride: 2, Pad: 1}
-
-// composites is the number of pairs (k, t).
-const composites = 8 * taps3
+// takes fine voxel v from v + t, t from −1 to 1. Together, coarse x reaches v = 2x + k − t: device.CompositeWindow, whose
+// weights at q = k − t + 1 are sums of matrix products, Cx×C by C×Cout. What lies outside for one lies outside for the
+// other, so borders need nothing of their own.
 
 // position4 is q for position k of the 2³ window and tap t of the 3³ one.
 func position4(k, t int) int {
@@ -107,7 +99,7 @@ func (c *catConv) gradTransposed(g device.SourceGrad, dy []float32, dyShape devi
 	}
 	if dx := into(g.X); dx != nil {
 		j := &correlation{in: dy, out: dx, is: dyShape, os: s.X.Shape, add: g.X.Mode == device.Add}
-		b.gatherTaps(j, c.composite(i, w), window4, true)
+		b.gatherTaps(j, c.composite(i, w), device.CompositeWindow, true)
 		if !constant {
 			// Σ_k wUp[k]·(a + m·(b + wUp[k]ᵀx)) = q·x + r
 			scaled := c.floats(8 * cu * cx) // [k][C][Cx], m·wUp[k]ᵀ

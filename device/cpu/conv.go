@@ -38,7 +38,7 @@ func (b *engine) gatherTaps(j *correlation, w []float32, win device.ConvParams, 
 		b.correlate3(j, w, swap, false)
 		return
 	}
-	if win == window4 && swap && b.composite4(j.os, j.is.C, j.os.C) {
+	if win == device.CompositeWindow && swap && b.composite4(j.os, j.is.C, j.os.C) {
 		b.collect4(j, w)
 		return
 	}
@@ -61,7 +61,7 @@ func (b *engine) scatterTaps(j *correlation, w []float32, win device.ConvParams,
 		b.correlate3(j, w, swap, true)
 		return
 	}
-	if win == window4 && !swap && b.composite4(j.is, j.is.C, j.os.C) {
+	if win == device.CompositeWindow && !swap && b.composite4(j.is, j.is.C, j.os.C) {
 		b.spread4(j, w)
 		return
 	}

@@ -358,12 +358,12 @@ func (w *winograd) run(b *engine, wd []float32, width int, swap bool) {
 	b.free(w.u)
 }
 
-// composite4 reports whether a window4 of a coarse grid goes Winograd's way.
+// composite4 reports whether a device.CompositeWindow of a coarse grid goes Winograd's way.
 func (b *engine) composite4(coarse device.Shape, in, out int) bool {
 	return max(in, out) <= 4*winoChannels && b.winogradPays(coarse.Grid(), in, out)
 }
 
-// spread4 runs j, from a coarse grid to a fine one, as a transposed convolution with window4.
+// spread4 runs j, from a coarse grid to a fine one, as a transposed convolution with device.CompositeWindow.
 func (b *engine) spread4(j *correlation, wd []float32) {
 	w := j.winograd()
 	w.grid, w.strideOut, w.spread = j.is.Grid(), 2, true
@@ -391,12 +391,12 @@ func parityClasses(taps [2][3]int) (all []winoClass) {
 	return all
 }
 
-// gradW4 is the sums of x, coarse, and dy, fine, by position of window4: [64][x.C][dy.C].
+// gradW4 is the sums of x, coarse, and dy, fine, by position of device.CompositeWindow: [64][x.C][dy.C].
 func (b *engine) gradW4(to []float32, x, dy []float32, xs, dys device.Shape) {
 	if b.composite4(xs, xs.C, dys.C) {
 		b.winoGradW(&winoSum{x: x, dy: dy, xs: xs, dys: dys, grid: xs.Grid(), stride: 2, width: 4,
 			classes: parityClasses([2][3]int{{3, 1, -1}, {-1, 2, 0}})}, to, device.Set)
 		return
 	}
-	b.gradW(to, device.Set, newOuterSum(dy, x, dys, xs, window4), true, false)
+	b.gradW(to, device.Set, newOuterSum(dy, x, dys, xs, device.CompositeWindow), true, false)
 }

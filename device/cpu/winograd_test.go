@@ -54,7 +54,7 @@ func TestPlantedInWinograd(t *testing.T) {
 	}
 	spread := func(mistake func(*winograd)) float64 {
 		want, got := make([]float32, fine.Len()), make([]float32, fine.Len())
-		direct.engine.scatterTaps(&correlation{in: x, out: want, is: coarse, os: fine}, w4, window4, false)
+		direct.engine.scatterTaps(&correlation{in: x, out: want, is: coarse, os: fine}, w4, device.CompositeWindow, false)
 		j := correlation{in: x, out: got, is: coarse, os: fine}
 		o := j.winograd()
 		o.grid, o.strideOut, o.spread = coarse.Grid(), 2, true
