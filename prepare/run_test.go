@@ -79,6 +79,18 @@ func TestRunPair(t *testing.T) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, entries, len(Files(2)), "nothing else is written")
+
+	// What this preparation does not have goes with the record that it stood for.
+	less := *got
+	less.Fields = nil
+	require.NoError(t, less.Write(dir))
+	require.NoFileExists(t, filepath.Join(dir, "bias_time01.nii.gz"))
+	require.NoFileExists(t, filepath.Join(dir, "bias_time02.nii.gz"))
+	require.FileExists(t, filepath.Join(dir, "brainmask.nii.gz"))
+	other := t.TempDir() // of somebody else
+	require.NoError(t, os.WriteFile(filepath.Join(other, "bias_time01.nii.gz"), nil, 0o666))
+	require.NoError(t, less.Write(other))
+	require.FileExists(t, filepath.Join(other, "bias_time01.nii.gz"))
 }
 
 func TestRunObeysWhatIsGiven(t *testing.T) {

@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -29,7 +30,7 @@ func Files(times int) []string {
 }
 
 // Write writes everything into a folder, which is made if it is not there; all files appear, or
-// none does.
+// none does. Those of an earlier preparation that this one does not have go.
 func (p *Prepared) Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
@@ -77,5 +78,35 @@ func (p *Prepared) Write(dir string) error {
 	if err := files.Write(in(RecordFile), func(w io.Writer) error { _, err := w.Write(append(text, '\n')); return err }); err != nil {
 		return err
 	}
-	return files.Commit()
+	_, err = os.Stat(in(RecordFile))
+	earlier := err == nil
+	if err := files.Commit(); err != nil || !earlier {
+		return err
+	}
+	return p.sweep(dir)
+}
+
+// sweep removes what an earlier preparation left in dir that p does not have: its record would
+// not hold for it.
+func (p *Prepared) sweep(dir string) error {
+	var gone []string
+	if p.Brain == nil {
+		gone = append(gone, "brainmask.nii.gz")
+	}
+	for n := range p.Times {
+		if n < len(p.Fields) && p.Fields[n] != nil {
+			continue
+		}
+		name := "bias.nii.gz"
+		if len(p.Times) > 1 {
+			name = fmt.Sprintf("bias_time%02d.nii.gz", n+1)
+		}
+		gone = append(gone, name)
+	}
+	for _, name := range gone {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }

@@ -255,7 +255,7 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	masked := in.Brain != nil && in.Space == nil && to == nil
+	masked := in.Brain != nil && in.Space == nil
 	result, err := j.predict(cmd.Context(), members, in)
 	if err != nil {
 		return err

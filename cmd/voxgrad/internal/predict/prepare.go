@@ -3,6 +3,7 @@ package predict
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"voxgrad/device"
@@ -36,9 +37,11 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	register, strip := in.Needs()
 	register = register && !j.opt.ResampleTimes
 	strip = strip && !c.NoMask
-	asIs := !register && !strip || in.Check() != nil // what cannot be prepared either is told of as it is
-	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && asIs {
+	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && !register && !strip {
 		return c, j.native(c), nil
+	}
+	if err := in.Check(); err != nil {
+		return c, nil, fmt.Errorf("%w; a scan that is prepared already is taken as it is with --prepare none or with its brain mask (--brainmask)", err)
 	}
 	s := prepare.Defaults()
 	if c.NoMask {
@@ -113,9 +116,13 @@ func (j *predictJob) native(c prep.Case) *nativeScan {
 func (n *nativeScan) back(r *infer.Result, threshold float64) {
 	prob := volume.ResampleThrough(r.Prob, n.grid.Grid, n.inverse, volume.Linear, 0)
 	prob.Path, prob.Source = "", n.grid.Source
-	r.Prob, r.Mask, r.Brain = prob, prob.Above(threshold), nil
+	r.Prob, r.Mask = prob, prob.Above(threshold)
 	if n.scan == nil {
+		r.Brain = nil
 		return
+	}
+	if r.Brain != nil {
+		r.Brain = volume.ResampleThrough(r.Brain.Volume(), n.grid.Grid, n.inverse, volume.Linear, 0).Above(0.5)
 	}
 	for i, v := range r.Aligned {
 		if i == n.time {
@@ -123,5 +130,6 @@ func (n *nativeScan) back(r *infer.Result, threshold float64) {
 			continue
 		}
 		r.Aligned[i] = volume.ResampleThrough(v, n.grid.Grid, n.inverse, volume.Linear, 0)
+		r.Aligned[i].Path = v.Path
 	}
 }

@@ -83,3 +83,19 @@ func TestScansThatLieApart(t *testing.T) {
 		require.Contains(t, errs, bad[0])
 	}
 }
+
+// What is not stripped and too small to find a brain in is refused, not searched as it is.
+func TestSliceWithSkull(t *testing.T) {
+	in := at(t.TempDir())
+	v := &volume.Volume{Grid: volume.Grid{Size: [3]int{64, 64, 1}, Affine: volume.Affine{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 5, 0}}}, Data: make([]float32, 64*64)}
+	for x := range v.Data {
+		v.Data[x] = float32(20 + x*7919%200)
+	}
+	require.NoError(t, volume.Write(in("slice.nii.gz"), v, volume.Float32))
+	w := network(t, in("w.safetensors"), models.Segmenter, 1.0, nil)
+	status, _, errs := clitest.Run(t, "segment", "--patch", "16", "--model", w, "--flair", in("slice.nii.gz"), "--out", in("m.nii.gz"))
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "slice.nii.gz: a field of view of 64 × 64 × 5 mm")
+	require.Contains(t, errs, "--brainmask")
+	require.NoFileExists(t, in("m.nii.gz"))
+}
