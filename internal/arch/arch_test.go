@@ -44,6 +44,7 @@ var may = map[string][]string{
 	"cuda/ptx":            {},
 	"cuda/driver":         {"cuda/ptx"},
 	"cuda/memplan":        {"cuda/driver", "cuda/ptx"},
+	"cuda/launches":       {"cuda/driver", "cuda/memplan"},
 	"cuda/peak":           {"cuda/driver"},
 	"cuda/emu":            {"cuda/driver", "cuda/ptx", "internal"},
 	"cuda/gpu":            {"cuda/driver", "cuda/ptx", "internal"},

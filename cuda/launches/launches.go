@@ -1,0 +1,162 @@
+// Package launches lists what the CUDA backend launches: its Recorder is a driver that launches nothing and notes every
+// kernel with its geometry, its arithmetic and its bytes.
+package launches
+
+import (
+	"math"
+	"strings"
+
+	"voxgrad/cuda/driver"
+	"voxgrad/cuda/memplan"
+)
+
+// Launch is one launch of a kernel.
+type Launch struct {
+	Kernel string
+	driver.Launch
+	Flops      float64 // of a product by its definition, 2 for each term
+	Outputs    float64 // sums that a product makes; of one class of positions, where a tensor is scattered
+	Bytes      int64   // of all tensors and workspaces it has, each once
+	Workspaces int64   // of the workspaces among them
+}
+
+// Product reports whether the kernel is the arithmetic of a convolution.
+func (l Launch) Product() bool {
+	return strings.HasPrefix(l.Kernel, "conv_") && l.Kernel != "conv_parts" ||
+		strings.HasPrefix(l.Kernel, "grad_") && l.Kernel != "grad_finish" || l.onTensorCores()
+}
+
+func (l Launch) onTensorCores() bool {
+	for _, k := range []string{"mma_bf16_", "mma_tf32_", "mma_grad_"} {
+		if strings.HasPrefix(l.Kernel, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// arithmetic is what a product of these arguments does.
+func (l Launch) arithmetic(args []any) (flops, outputs float64) {
+	if !l.Product() {
+		return 0, 0
+	}
+	of := func(at ...int) (n float64) {
+		n = 1
+		for _, i := range at {
+			n *= float64(args[i].(int))
+		}
+		return n
+	}
+	switch {
+	case strings.HasPrefix(l.Kernel, "grad_"):
+		outputs = of(7, 12, 13, 13, 13) // channels, k³
+		return 2 * outputs * of(8), outputs
+	case strings.HasPrefix(l.Kernel, "mma_grad_"):
+		outputs = of(7, 13, 14, 14, 14)
+		return 2 * outputs * of(8, 9, 10, 11), outputs // voxels
+	}
+	// Voxels and channels of y, k³. Of a channel of x on tensor cores there are bytes alone, whole steps of 32.
+	outputs = of(4, 9, 10, 11, 12)
+	flops = 2 * outputs * of(8, 13, 13, 13)
+	if strings.HasPrefix(l.Kernel, "mma_bf16_") {
+		flops /= 2
+	} else if strings.HasPrefix(l.Kernel, "mma_tf32_") {
+		flops /= 4
+	}
+	if classes := of(14, 14, 14); args[16].(bool) {
+		flops, outputs = flops/classes, outputs/classes
+	}
+	return flops, outputs
+}
+
+// tiles are the sums that a block makes, by the end of a product's name.
+var tiles = map[string]float64{"wide": 128 * 96, "mid": 128 * 48, "slim": 256 * 24, "thin": 256 * 4, "square": 32 * 32,
+	"96": 256 * 96, "48": 256 * 48, "24": 256 * 24}
+
+// Executed is the arithmetic of a product that is done, that of a tile's empty rows and columns included.
+func (l Launch) Executed() float64 {
+	tile := tiles[l.Kernel[strings.LastIndexByte(l.Kernel, '_')+1:]]
+	if strings.HasPrefix(l.Kernel, "mma_grad_") {
+		tile *= 48. / 256 * math.Pow(float64(l.Block.X)/32, 1.5) // a warp has a line of the window
+	}
+	if l.Outputs == 0 || tile == 0 {
+		return l.Flops
+	}
+	return l.Flops * max(1, float64(l.Grid.X)*float64(l.Grid.Y)*tile/l.Outputs)
+}
+
+// share is what a launch touches of tensor i among its arguments, where that is not the whole.
+func (l Launch) share(i int, args []any) float64 {
+	of := func(n, all int) float64 { return float64(args[n].(int)) / float64(args[all].(int)) }
+	switch {
+	case l.Kernel == "border_sums" && i == 1:
+		inner := 1.0
+		for _, n := range args[3:6] {
+			inner *= 1 - 2/float64(n.(int))
+		}
+		return 1 - inner
+	case l.Kernel == "catconv_taps" && i == 1: // a source's channels of the weights
+		return of(9, 7)
+	case l.Kernel == "catconv_affine" && i == 10:
+		return float64(l.Grid.X) / float64(args[16].(int))
+	case l.Kernel == "catconv_grad_w" && i == 0:
+		return of(12, 10)
+	case l.Kernel == "pack_weights" && i == 1 && args[9].(bool):
+		return of(8, 10)
+	case l.Kernel == "pack_weights" && i == 1:
+		return of(7, 10)
+	}
+	return 1
+}
+
+// Recorder is a driver that launches nothing and notes every launch. A backend on it must be made with
+// cuda.WithoutPool, so that an allocation has the size of its tensor.
+type Recorder struct {
+	*memplan.Device
+	sizes   map[driver.Ptr]int64
+	tensors map[driver.Ptr]bool
+
+	Launches []Launch
+}
+
+// NewRecorder makes a Recorder of a device that calls itself info.
+func NewRecorder(info driver.Info) *Recorder {
+	return &Recorder{Device: memplan.New(info), sizes: map[driver.Ptr]int64{}, tensors: map[driver.Ptr]bool{}}
+}
+
+// Tensor says that an allocation is no workspace.
+func (r *Recorder) Tensor(p driver.Ptr) { r.tensors[p] = true }
+
+// Alloc notes the size.
+func (r *Recorder) Alloc(n int64) (driver.Ptr, error) {
+	p, err := r.Device.Alloc(n)
+	r.sizes[p] = n
+	return p, err
+}
+
+// Free forgets it.
+func (r *Recorder) Free(p driver.Ptr) error {
+	delete(r.sizes, p)
+	delete(r.tensors, p)
+	return r.Device.Free(p)
+}
+
+// Launch notes a launch.
+func (r *Recorder) Launch(k driver.Kernel, l driver.Launch, args ...any) error {
+	at := Launch{Kernel: k.Name(), Launch: l}
+	if err := k.Check(l, args...); err != nil {
+		return err
+	}
+	at.Flops, at.Outputs = at.arithmetic(args)
+	for i, a := range args {
+		if p, ok := a.(driver.Ptr); ok && p != 0 {
+			n := int64(at.share(i, args) * float64(r.sizes[p]))
+			at.Bytes += n
+			if !r.tensors[p] {
+				at.Workspaces += n
+			}
+		}
+	}
+	r.Launches = append(r.Launches, at)
+	return r.Device.Launch(k, l, args...)
+}
