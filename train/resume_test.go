@@ -50,6 +50,26 @@ func TestResumeGivesTheSameBits(t *testing.T) {
 	}
 }
 
+// Wherever the end of an epoch stops, after the last one too, a resumed run does it again:
+// the checkpoint is what is written last.
+func TestResumeWhereAnEpochsEndStopped(t *testing.T) {
+	c := tiny()
+	c.Run.Epochs = 1
+	whole := t.TempDir()
+	run(t, context.Background(), c, whole, false, nil)
+
+	folder := t.TempDir()
+	metrics := filepath.Join(FoldFolder(folder, 0), "metrics.csv")
+	require.NoError(t, os.MkdirAll(filepath.Join(metrics, "in the way"), 0o777))
+	dev := cpu.New()
+	defer func() { require.NoError(t, dev.Close()) }()
+	_, err := Run(context.Background(), Job{Device: dev, Config: c, Folder: folder})
+	require.ErrorContains(t, err, metrics)
+	require.NoError(t, os.RemoveAll(metrics))
+	run(t, context.Background(), c, folder, true, nil)
+	requireSameFiles(t, files(t, whole), files(t, folder))
+}
+
 // Interrupted while it validates, a run validates again.
 func TestResumeFromAValidation(t *testing.T) {
 	c := tiny()

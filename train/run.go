@@ -442,18 +442,18 @@ func (t *trainer) endEpoch(ctx context.Context, begin time.Time) error {
 	s.History = append(s.History, r)
 	if r.Best {
 		s.BestLoss, s.BestAt = r.ValidLoss, r.Epoch
-		// Before checkpoint_last: a run that dies in between does this epoch again.
 		if err := t.saveWeights(BestFile); err != nil {
 			return err
 		}
-	}
-	if err := t.save(); err != nil {
-		return err
 	}
 	if err := writeMetrics(t.dir, t.cfg.Task, s.History); err != nil {
 		return err
 	}
 	if err := t.board.Scalars(s.Step, r.scalars(t.cfg.Task)...); err != nil {
+		return err
+	}
+	// After all else: a run that dies before does this epoch's end again.
+	if err := t.save(); err != nil {
 		return err
 	}
 	t.on(EpochDone{Record: r, Epochs: t.cfg.Run.Epochs, Seconds: time.Since(begin).Seconds(), History: slices.Clone(s.History)})

@@ -156,7 +156,7 @@ func TestExitStatusAndMessages(t *testing.T) {
 		{1, []string{"constant.nii.gz"}, segment("--model", seg, "--flair", constant)},
 		{1, []string{"empty.nii.gz"}, segment("--model", seg, "--flair", empty)},
 		{1, []string{"turned.nii.gz", "3"}, segment("--model", seg, "--flair", t1, "--brainmask", turned)},
-		{1, []string{"turned.nii.gz", "mm"}, []string{"predict", "--model", det, "--time1", t1, "--time2", turned, "--out", out}},
+		{1, []string{"turned.nii.gz", "mm"}, []string{"predict", "--model", det, "--time1", t1, "--time2", turned, "--out", out, "--prepare", "none"}},
 		{1, []string{"detector"}, []string{"predict", "--model", seg, "--time1", t1, "--time2", t2, "--out", out}},
 		{1, []string{"safetensors"}, segment("--model", t1, "--flair", t1)},
 		{1, []string{"bad.toml", "epoch"}, []string{"train", "segmenter", "--data", dir, "--out", filepath.Join(dir, "x"), "--config", config}},

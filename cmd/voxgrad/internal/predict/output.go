@@ -35,9 +35,12 @@ func (j *predictJob) write(masked bool, r *infer.Result) error {
 			return err
 		}
 	}
-	found.Labels = nil
 	if j.picture != "" {
-		img, err := report.LesionPicture(picture(j.kind, r, masked))
+		counted := volume.NewMask(r.Mask.Grid) // as the table does
+		for x, label := range found.Labels {
+			counted.Data[x] = label != 0
+		}
+		img, err := report.LesionPicture(picture(j.kind, r, counted, masked))
 		if err != nil {
 			return err
 		}
@@ -45,7 +48,7 @@ func (j *predictJob) write(masked bool, r *infer.Result) error {
 			return err
 		}
 	}
-	r.Aligned = nil
+	r.Aligned, found.Labels = nil, nil
 	if j.prob != "" {
 		if err := volume.WriteIn(&files, j.prob, r.Prob, volume.Float32); err != nil {
 			return err
@@ -124,9 +127,9 @@ func (j *predictJob) plausible(found *report.Found) {
 	}
 }
 
-// picture is the picture of what was found.
-func picture(kind string, r *infer.Result, masked bool) *report.Case {
-	c := &report.Case{Title: "Lesions", Time2: r.Aligned[0], Mask: r.Mask.Volume(), Prob: r.Prob}
+// picture is the picture of the lesions that are counted.
+func picture(kind string, r *infer.Result, counted *volume.Mask, masked bool) *report.Case {
+	c := &report.Case{Title: "Lesions", Time2: r.Aligned[0], Mask: counted.Volume(), Prob: r.Prob}
 	if masked {
 		c.Brain = r.Brain.Volume()
 	}
