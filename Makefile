@@ -13,10 +13,10 @@ HAS_CUDA := $(shell printf '\043include <cuda.h>\n\043if CUDA_VERSION < 11080\n\
 	$(CC) $(CGO_CFLAGS) $(CUDA_INC) -E -x c - >/dev/null 2>&1 && [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-quick test check lint fuzz bench bench-peers gpu ptx ptx-check cover notices release has-cuda clean
+.PHONY: help build demo demo-quick test check lint fuzz bench bench-peers gpu ptx ptx-check predict-table cover notices release has-cuda clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build bin/voxgrad, with CUDA where cuda.h is
 	CGO_ENABLED=$(if $(HAS_CUDA),1,0) $(GO) build -trimpath -buildvcs=false $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
@@ -65,9 +65,12 @@ ptx: ## compile the CUDA kernels (needs nvcc 11.8)
 	$(GO) run ./tools/ptx -dir examples/customop
 
 ptx-check: ## prove that the committed PTX is current and assembles for every card
-	$(GO) run ./tools/ptx -check
+	$(GO) run ./tools/ptx -check -machine cuda/predict/machine.txt
 	$(GO) run ./tools/ptx -check -dir cuda/peak
 	$(GO) run ./tools/ptx -check -dir examples/customop
+
+predict-table: ## count the machine code of the kernels, for predictions (needs ptxas and nvdisasm)
+	$(GO) run ./tools/ptx -machine cuda/predict/machine.txt
 
 cover: ## coverage as an HTML page, cover.html
 	$(GO) test -coverprofile=cover.out ./... && $(GO) tool cover -html=cover.out -o cover.html

@@ -16,6 +16,8 @@ type Launch struct {
 	driver.Launch
 	Flops      float64 // of a product by its definition, 2 for each term
 	Outputs    float64 // sums that a product makes; of one class of positions, where a tensor is scattered
+	Rounds     float64 // tiles that a product on tensor cores copies to shared memory, counted for each warp
+	Copied     int64   // bytes of them
 	Bytes      int64   // of all tensors and workspaces it has, each once
 	Workspaces int64   // of the workspaces among them
 }
@@ -36,9 +38,9 @@ func (l Launch) onTensorCores() bool {
 }
 
 // arithmetic is what a product of these arguments does.
-func (l Launch) arithmetic(args []any) (flops, outputs float64) {
+func (l *Launch) arithmetic(args []any) {
 	if !l.Product() {
-		return 0, 0
+		return
 	}
 	of := func(at ...int) (n float64) {
 		n = 1
@@ -47,26 +49,47 @@ func (l Launch) arithmetic(args []any) (flops, outputs float64) {
 		}
 		return n
 	}
+	at := func(i int) int { return args[i].(int) }
+	bf16 := strings.Contains(l.Kernel, "_bf16_")
 	switch {
 	case strings.HasPrefix(l.Kernel, "grad_"):
-		outputs = of(7, 12, 13, 13, 13) // channels, k³
-		return 2 * outputs * of(8), outputs
+		l.Outputs = of(7, 12, 13, 13, 13) // channels, k³
+		l.Flops = 2 * l.Outputs * of(8)
+		return
 	case strings.HasPrefix(l.Kernel, "mma_grad_"):
-		outputs = of(7, 13, 14, 14, 14)
-		return 2 * outputs * of(8, 9, 10, 11), outputs // voxels
+		l.Outputs = of(7, 13, 14, 14, 14)
+		l.Flops = 2 * l.Outputs * of(8, 9, 10, 11) // voxels
+		l.Rounds = float64(l.Grid.X*l.Grid.Y*l.Block.X/32) * of(14, 20)
+		// Of each tile both tensors' channels of the block: 48 in 96 or 192 bytes.
+		h, w := (1<<at(18)-1)*at(15)+at(14), (1<<at(17)-1)*at(15)+at(14)
+		voxels := at(19)*h*w + at(19)<<(at(17)+at(18))
+		l.Copied = int64(l.Grid.X*l.Grid.Y) * int64(at(14)*at(20)*voxels) * 96
+		if !bf16 {
+			l.Copied *= 2
+		}
+		return
 	}
-	// Voxels and channels of y, k³. Of a channel of x on tensor cores there are bytes alone, whole steps of 32.
-	outputs = of(4, 9, 10, 11, 12)
-	flops = 2 * outputs * of(8, 13, 13, 13)
-	if strings.HasPrefix(l.Kernel, "mma_bf16_") {
-		flops /= 2
-	} else if strings.HasPrefix(l.Kernel, "mma_tf32_") {
-		flops /= 4
+	// Voxels and channels of y, k³.
+	l.Outputs = of(4, 9, 10, 11, 12)
+	l.Flops = 2 * l.Outputs * of(8, 13, 13, 13)
+	classes, phases := of(14, 14, 14), 1.0
+	if args[16].(bool) {
+		l.Flops, l.Outputs = l.Flops/classes, l.Outputs/classes
+	} else {
+		classes, phases = 1, classes
 	}
-	if classes := of(14, 14, 14); args[16].(bool) {
-		flops, outputs = flops/classes, outputs/classes
+	if !l.onTensorCores() {
+		return
 	}
-	return flops, outputs
+	// Of a channel of x there are bytes alone, whole steps of 32.
+	l.Flops /= 4
+	if bf16 {
+		l.Flops *= 2
+	}
+	k := (at(13) + at(14) - 1) / at(14) // of a phase or a class
+	l.Rounds = float64(l.Grid.X*l.Grid.Y*l.Block.X/32) * classes * phases * float64((at(8)+95)/96)
+	box := 256>>(at(17)+at(18)) + k - 1
+	l.Copied = int64(float64(l.Grid.X*l.Grid.Y)*classes*phases) * int64(box*(1<<at(17)+k-1)*(1<<at(18)+k-1)*at(8))
 }
 
 // tiles are the sums that a block makes, by the end of a product's name.
@@ -147,7 +170,7 @@ func (r *Recorder) Launch(k driver.Kernel, l driver.Launch, args ...any) error {
 	if err := k.Check(l, args...); err != nil {
 		return err
 	}
-	at.Flops, at.Outputs = at.arithmetic(args)
+	at.arithmetic(args)
 	for i, a := range args {
 		if p, ok := a.(driver.Ptr); ok && p != 0 {
 			n := int64(at.share(i, args) * float64(r.sizes[p]))

@@ -36,6 +36,9 @@ type Counter interface {
 	ResetCounts()
 }
 
+// Hollow is a backend whose tensors hold nothing, so that nothing need be put into them.
+type Hollow interface{ Hollow() }
+
 // Counts are the numbers of a kernel: "instructions", "sectors".
 type Counts map[string]uint64
 
@@ -119,12 +122,12 @@ func Run(ctx context.Context, dev device.Backend, cases []Case, o Options) (*Rep
 	if m.timer != nil {
 		r.Timing = "device"
 	}
-	_, images := dev.(device.Imaging)
-	cases = slices.DeleteFunc(slices.Clone(cases), func(c Case) bool {
-		return c.imaging && !images || o.Filter != nil && !o.Filter.MatchString(c.Name)
-	})
-	if len(cases) == 0 {
-		return r, errors.New("no case matches the filter")
+	if _, images := dev.(device.Imaging); !images {
+		cases = slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return c.imaging })
+	}
+	cases, err := Matching(cases, o.Filter)
+	if err != nil {
+		return r, err
 	}
 	if !r.Counted {
 		r.Flush = o.Flush
@@ -148,6 +151,15 @@ func Run(ctx context.Context, dev device.Backend, cases []Case, o Options) (*Rep
 		r.Results = append(r.Results, res)
 	}
 	return r, nil
+}
+
+// Matching are the cases whose names match a filter, which may be nil. None is an error.
+func Matching(cases []Case, filter *regexp.Regexp) ([]Case, error) {
+	cases = slices.DeleteFunc(slices.Clone(cases), func(c Case) bool { return filter != nil && !filter.MatchString(c.Name) })
+	if len(cases) == 0 {
+		return nil, errors.New("no case matches the filter")
+	}
+	return cases, nil
 }
 
 // share is the longer of the two times that the ceilings allow, over the median.

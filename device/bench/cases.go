@@ -194,6 +194,9 @@ func filled(name string, args []device.Shape, fill []func(device.Shape) []float3
 			if _, counts := dev.(*meta.Backend); counts {
 				continue
 			}
+			if _, hollow := dev.(Hollow); hollow {
+				continue
+			}
 			if i < len(fill) && fill[i] != nil {
 				dev.Upload(x, fill[i](s))
 			} else {

@@ -4,6 +4,8 @@
 //	go run ./tools/ptx          compile: NAME.cu → NAME.sm_61.ptx, …
 //	go run ./tools/ptx -check   prove that the committed files are current and that
 //	                            ptxas accepts each for every card it may run on
+//	go run ./tools/ptx -machine FILE   count what is in the machine code of the committed
+//	                                   PTX, for package predict (with -check: compare)
 //
 // It needs nvcc and ptxas of CUDA 11.8 (Debian's nvidia-cuda-toolkit): another
 // release writes other bytes. A source names its variants in a line
@@ -33,14 +35,15 @@ func main() {
 	log.SetPrefix("ptx: ")
 	dir := flag.String("dir", "cuda/kernels", "folder of the sources")
 	check := flag.Bool("check", false, "compare with the committed files and assemble them")
+	machine := flag.String("machine", "", "file of the counts of machine code; it needs nvdisasm")
 	flag.Parse()
-	if err := run(*dir, *check); err != nil {
+	if err := run(*dir, *check, *machine); err != nil {
 		log.Fatal(err)
 	}
 }
 
-// run compiles every source of a folder, or checks what is committed of it.
-func run(dir string, check bool) error {
+// run compiles every source of a folder, or checks what is committed of it, or counts its machine code.
+func run(dir string, check bool, machine string) error {
 	if err := compiler(); err != nil {
 		return err
 	}
@@ -50,6 +53,10 @@ func run(dir string, check bool) error {
 	}
 	stale := 0
 	var rows []usage
+	counts, err := newCounter(machine, check)
+	if err != nil {
+		return err
+	}
 	made := map[string]bool{}
 	for _, source := range sources {
 		variants, err := variantsOf(source)
@@ -59,6 +66,12 @@ func run(dir string, check bool) error {
 		for _, variant := range variants {
 			path := strings.TrimSuffix(source, ".cu") + "." + variant + ".ptx"
 			made[path] = true
+			if counts != nil && !check {
+				if _, err := assemble(path, variant, variants, counts); err != nil {
+					return err
+				}
+				continue
+			}
 			ptx, err := compile(source, variant)
 			if err != nil {
 				return err
@@ -81,7 +94,7 @@ func run(dir string, check bool) error {
 				stale++
 				continue
 			}
-			used, err := assemble(path, variant)
+			used, err := assemble(path, variant, variants, counts)
 			if err != nil {
 				return err
 			}
@@ -89,7 +102,11 @@ func run(dir string, check bool) error {
 		}
 	}
 	if !check {
-		return nil
+		return counts.write()
+	}
+	if !counts.current() {
+		log.Printf("%s is not what the kernels assemble to: run make predict-table", machine)
+		stale++
 	}
 	committed, err := filepath.Glob(filepath.Join(dir, "*.ptx"))
 	if err != nil {

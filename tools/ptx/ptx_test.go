@@ -58,11 +58,11 @@ func TestCheck(t *testing.T) {
 			tools(t)
 			dir := t.TempDir()
 			write("a.cu", k.source)(t, dir)
-			require.NoError(t, run(dir, false))
+			require.NoError(t, run(dir, false, ""))
 			if k.change != nil {
 				k.change(t, dir)
 			}
-			if err := run(dir, true); k.says == "" {
+			if err := run(dir, true, ""); k.says == "" {
 				require.NoError(t, err)
 			} else {
 				require.ErrorContains(t, err, k.says)
@@ -82,7 +82,7 @@ func TestCompile(t *testing.T) {
 	for source, says := range map[string]string{"broken\n": "error: no", "x_INTERNAL_y\n": "drop the static"} {
 		dir := t.TempDir()
 		write("a.cu", source)(t, dir)
-		require.ErrorContains(t, run(dir, false), says)
+		require.ErrorContains(t, run(dir, false, ""), says)
 		require.NoFileExists(t, filepath.Join(dir, "a.sm_61.ptx"))
 	}
 

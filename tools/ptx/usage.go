@@ -33,11 +33,19 @@ var (
 	sharedLine   = regexp.MustCompile(`(\d+) bytes smem`)
 )
 
-// assemble runs ptxas for every card the variant may run on.
-func assemble(path, variant string) ([]usage, error) {
+// assemble runs ptxas for every card the variant may run on; where counts alone are asked for, for those that are counted.
+func assemble(path, variant string, variants []string, counts *counter) ([]usage, error) {
 	var rows []usage
 	for _, card := range cards[variant] {
-		out, err := exec.Command("ptxas", "-v", "-arch="+card, path, "-o", os.DevNull).CombinedOutput()
+		code := os.DevNull
+		wanted := counts.wants(card, variant, variants)
+		if wanted {
+			code = counts.code
+		} else if counts != nil && !counts.check {
+			continue
+		}
+		before := len(rows)
+		out, err := exec.Command("ptxas", "-v", "-arch="+card, path, "-o", code).CombinedOutput()
 		if err != nil {
 			return nil, fmt.Errorf("ptxas refuses %s for %s: %w\n%s", path, card, err, out)
 		}
@@ -58,6 +66,11 @@ func assemble(path, variant string) ([]usage, error) {
 			}
 			if m := sharedLine.FindStringSubmatch(line); m != nil {
 				u.shared = number(m[1])
+			}
+		}
+		if wanted {
+			if err := counts.add(card, rows[before:]); err != nil {
+				return nil, fmt.Errorf("%s for %s: %w", path, card, err)
 			}
 		}
 	}

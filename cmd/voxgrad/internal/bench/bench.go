@@ -9,12 +9,14 @@ import (
 	"math"
 	"os"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cuda/driver"
+	"voxgrad/cuda/predict"
 	"voxgrad/device"
 	"voxgrad/device/bench"
 	"voxgrad/device/cpu"
@@ -24,15 +26,17 @@ import (
 	"voxgrad/internal/text"
 	"voxgrad/layers"
 	"voxgrad/models"
+	"voxgrad/models/passes"
 )
 
 // benchFlags are the flags of bench.
 type benchFlags struct {
 	device, filter, step, up string
 	asJSON, benchstat        bool
-	out, compare             string
+	out, compare, predict    string
 	margin                   float64
 	shapes                   bench.Shapes
+	network                  models.Config // of --step
 	runs, cacheMiB           int
 	seconds                  float64
 }
@@ -52,10 +56,16 @@ median. The ceilings, of fused multiply-adds and of copying, are measured in the
 
 On the emulator it prints what each kernel did instead of times.
 
+With --predict CARD nothing is measured: it prints how long the launches of the same cases
+would take on a GPU that need not be there, from their machine code and the constants of
+the card, beside the floor: arithmetic by definition and the least bytes at the rates of
+the data sheet.
+
 With --compare it exits with 1 if a median, or a count, is worse by more than --margin.`,
 		Example: `  voxgrad bench --filter '^Conv/' --json > before.json
   voxgrad bench --filter '^Conv/' --compare before.json
-  voxgrad bench --step segmenter --patch 32`,
+  voxgrad bench --step segmenter --patch 32
+  voxgrad bench --step segmenter --precision bf16 --predict H200`,
 		Args: cli.ExactArgs(0, ""),
 		RunE: b.run,
 	}
@@ -73,6 +83,7 @@ With --compare it exits with 1 if a median, or a count, is worse by more than --
 	f.BoolVar(&b.benchstat, "benchstat", false, "print the samples as Go benchmarks, for benchstat")
 	f.StringVar(&b.out, "out", "", "file to write the JSON of --json to, beside what is printed")
 	f.StringVar(&b.compare, "compare", "", "JSON of an earlier run to compare with")
+	f.StringVar(&b.predict, "predict", "", "predict instead of measuring: "+strings.Join(predict.Names(), ", "))
 	f.Float64Var(&b.margin, "margin", 0.10, "with --compare: how much worse is a regression")
 	cli.Reads(cmd, "compare")
 	cli.Writes(cmd, "out", cli.JSON...)
@@ -93,9 +104,14 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 		return cli.Usagef(cmd, "--runs must be at least 1, --seconds from 0 to 3600, --cache from 0 to 16384, --margin a number of at least 0")
 	}
 	// An empty name is a variable of a script that was never set: no comparison would be a pass.
-	for _, name := range []string{"out", "compare"} {
-		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
-			return cli.Usagef(cmd, "--%s is empty: give a file", name)
+	for _, x := range [][2]string{{"out", "a file"}, {"compare", "a file"}, {"predict", "a card"}} {
+		if f := cmd.Flags().Lookup(x[0]); f.Changed && f.Value.String() == "" {
+			return cli.Usagef(cmd, "--%s is empty: give %s", x[0], x[1])
+		}
+	}
+	for _, name := range []string{"device", "benchstat", "compare", "margin", "runs", "seconds", "cache"} {
+		if b.predict != "" && cmd.Flags().Changed(name) {
+			return cli.Usagef(cmd, "--%s goes with a measurement, --predict measures nothing: leave one out", name)
 		}
 	}
 	if cmd.Flags().Changed("up") && b.step == "" {
@@ -132,7 +148,10 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 		if err := c.Validate(); err != nil {
 			return cli.Usagef(cmd, "%v", err)
 		}
-		cases = stepCases(c, b.shapes)
+		cases, b.network = passes.Cases(c, b.shapes), c
+	}
+	if b.predict != "" {
+		return b.predicted(cmd, cases, o.Filter)
 	}
 	dev, err := cli.OpenDevice(cmd, b.device)
 	if err != nil {
@@ -191,16 +210,10 @@ func (b *benchFlags) fit(dev device.Backend, o *bench.Options) {
 }
 
 func (b *benchFlags) print(r, earlier *bench.Report) error {
-	if b.out != "" {
-		text, err := json.MarshalIndent(r, "", "  ")
-		if err != nil {
-			return err
-		}
-		if err := outfile.WriteBytes(b.out, append(text, '\n')); err != nil {
-			return err
-		}
+	err := b.write(r)
+	if err != nil {
+		return err
 	}
-	var err error
 	switch {
 	case b.asJSON:
 		err = cli.PrintJSON(r)
@@ -230,6 +243,18 @@ func (b *benchFlags) print(r, earlier *bench.Report) error {
 		return fmt.Errorf("%d regressions of more than %g %% against %s", n, 100*b.margin, b.compare)
 	}
 	return nil
+}
+
+// write writes --out.
+func (b *benchFlags) write(r any) error {
+	if b.out == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return outfile.WriteBytes(b.out, append(text, '\n'))
 }
 
 // readBench reads what --json wrote.

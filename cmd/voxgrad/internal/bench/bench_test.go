@@ -16,6 +16,7 @@ import (
 	"voxgrad/device/bench"
 	"voxgrad/device/meta"
 	"voxgrad/models"
+	"voxgrad/models/passes"
 )
 
 // least are flags of a bench that takes a moment.
@@ -90,7 +91,7 @@ func TestWorkOfTheSegmenter(t *testing.T) {
 	c := models.Default(models.Segmenter)
 	c.Up = "trilinear"
 	d := meta.New(0)
-	run, closeCase, err := stepCases(c, bench.Shapes{Width: 24, Patch: 16, Batch: 1})[0].Open(d)
+	run, closeCase, err := passes.Cases(c, bench.Shapes{Width: 24, Patch: 16, Batch: 1})[0].Open(d)
 	require.NoError(t, err)
 	d.ResetWork()
 	run()
@@ -113,6 +114,7 @@ func TestBenchBadInput(t *testing.T) {
 		{"--patch 12", "multiple of 8"}, {"--width 0", "width 0"}, {"--runs 0", "--runs"}, {"--json --benchstat", "choose one"},
 		{"--compare /nowhere.json", "/nowhere.json"}, {"--compare " + file, "no results"}, {"--margin -1", "--margin"}, {"--margin Inf", "--margin"},
 		{"--step segmenter --up sideways", "sideways"}, {"--up trilinear", "--step"},
+		{"--predict H100", "--runs goes with a measurement, --predict measures nothing"},
 		{"--out=", "--out is empty"}, {"--filter nothing --out /nowhere/x.json", "cannot write /nowhere/x.json"}, // before the work {"--compare=", "--compare is empty"},
 		{"--compare " + damaged("time.json", `{"name": "a"}`), "time.json: a: a time of 0 s"},
 		{"--compare " + damaged("less.json", `{"name": "a", "median_s": -1}`), "a time of -1 s"},
@@ -174,7 +176,7 @@ func TestDryCUDATakesWhatTheEmulatorGives(t *testing.T) {
 	c := models.Default(models.Segmenter)
 	c.Width = 1
 	step := func(dev device.Backend) (peak int64) {
-		run, closeCase, err := stepCases(c, bench.Shapes{Width: 1, Patch: 8, Batch: 1})[2].Open(dev)
+		run, closeCase, err := passes.Cases(c, bench.Shapes{Width: 1, Patch: 8, Batch: 1})[2].Open(dev)
 		require.NoError(t, err)
 		run()
 		run()
@@ -209,4 +211,39 @@ func FuzzReport(f *testing.F) {
 		_, err = json.Marshal(r)
 		require.NoError(t, err)
 	})
+}
+
+func TestBenchPredicts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "p.json")
+	small := []string{"--step", "detector", "--width", "8", "--patch", "16", "--precision", "bf16", "--predict", "rtx 4090"}
+	out, err := command(t, New(), append(small, "--out", file)...)
+	require.NoError(t, err)
+	for _, s := range []string{"RTX4090, bf16: prediction, nothing was measured", "Step/detector/up=transposed/width=8/patch=16/batch=1", "floor",
+		"fuse1", "conv10", "mma_bf16_24", "Of Step/detector", ", predicted"} {
+		require.Contains(t, out, s)
+	}
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var r predictions
+	require.NoError(t, json.Unmarshal(text, &r))
+	require.Equal(t, notMeasured, r.What)
+	require.Len(t, r.Cases, 3)
+	require.Greater(t, r.Cases[2].Seconds, r.Cases[0].Seconds)
+	require.Greater(t, len(r.Cases[2].Launches), 100)
+
+	for args, says := range map[string]string{
+		"--predict=": "--predict is empty: give a card", "--predict TPU": "there are those of H200, H100, RTX4090, RTX3090",
+		"--predict H100 --device cuda": "--device goes with a measurement", "--predict H100 --compare x.json": "--compare goes with a measurement",
+		"--predict H100 --precision fp8": "fp8", "--predict H100 --filter nothing": "no case matches",
+	} {
+		_, err := command(t, New(), strings.Fields(args)...)
+		require.ErrorContains(t, err, says, args)
+	}
+
+	// Of one op both kernels' floors are those of the card: 16·16·16·8·4 bytes twice at 3350 GB/s.
+	out, err = command(t, New(), "--width", "2", "--patch", "16", "--filter", "^Copy/", "--predict", "H100", "--json")
+	require.NoError(t, err)
+	r = predictions{}
+	require.NoError(t, json.Unmarshal([]byte(out), &r))
+	require.InEpsilon(t, 3*4*16*16*16*8/3350e9, r.Cases[0].Floor, 1e-9, "what is added to is read too")
 }

@@ -52,6 +52,9 @@ func precisionOf(cmd *cobra.Command, kind string) (cuda.Precision, error) {
 	return 0, fmt.Errorf("--precision %v: the processor computes in fp32; use --precision fp32 or auto, or --device cuda on a machine with a GPU", p)
 }
 
+// Precision is what a user asked of a GPU.
+func Precision(cmd *cobra.Command) (cuda.Precision, error) { return precisionOf(cmd, "cuda") }
+
 // opened says what auto has become.
 func opened(asked cuda.Precision, b *cuda.Backend) {
 	if asked == cuda.Auto {

@@ -1,0 +1,164 @@
+package predict
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// Code counts the instructions of a warp in a part of a kernel's machine code.
+type Code struct {
+	Instructions   int
+	MMA, MMAFlops  int // on tensor cores, and the operations of one warp's in all
+	FFMA           int // fp32 on plain cores, multiplications and additions by themselves not counted
+	FP64, MUFU     int
+	LDG, STG       int
+	LDS, STS       int // LDSM is a load
+	LDGSTS         int // copies from global to shared memory
+	Loaded, Stored int // bytes of global memory a thread, by LDG and LDGSTS, and STG
+	Passes         int // of shared memory, of 128 bytes each, without bank conflicts
+}
+
+// columns are the numbers of a line of the table, in its order.
+func (c *Code) columns() []*int {
+	return []*int{&c.Instructions, &c.MMA, &c.MMAFlops, &c.FFMA, &c.FP64, &c.MUFU, &c.LDG, &c.STG, &c.LDS, &c.STS, &c.LDGSTS, &c.Loaded, &c.Stored, &c.Passes}
+}
+
+// Kernel is the machine code of a kernel for an architecture.
+type Kernel struct {
+	Arch      int // 90 of sm_90
+	Name      string
+	Registers int // of a thread
+	Shared    int // bytes of static shared memory
+
+	Straight Code // outside all loops, every branch
+	Loop     Code // of the main loop, once
+	Outer    Code // of the loops around it, without inner ones, once
+	Copy     Code // of the loop with the most LDGSTS beside the main one, once
+}
+
+// parts are a kernel's lines in the table.
+func (k *Kernel) parts() []struct {
+	name string
+	code *Code
+} {
+	return []struct {
+		name string
+		code *Code
+	}{{"straight", &k.Straight}, {"loop", &k.Loop}, {"outer", &k.Outer}, {"copy", &k.Copy}}
+}
+
+const tableHead = "# Counted in the machine code of every kernel, by make predict-table; instructions are those of a warp. straight: outside all loops, every branch;\n" +
+	"# loop: the main loop, once; outer: the loops around it; copy: another loop, which copies to shared memory. loaded, stored: bytes a thread;\n" +
+	"# passes: of shared memory, without bank conflicts\n" +
+	"# arch kernel registers shared part instructions mma mma_flops ffma fp64 mufu ldg stg lds sts ldgsts loaded stored passes\n"
+
+// Format is the table's text. compiler is the version whose machine code it is of.
+func Format(compiler string, all []Kernel) []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "compiler %s\n%s", compiler, tableHead)
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b Kernel) int {
+		if a.Arch != b.Arch {
+			return a.Arch - b.Arch
+		}
+		return strings.Compare(a.Name, b.Name)
+	})
+	for _, k := range all {
+		for _, p := range k.parts() {
+			if p.code.Instructions == 0 {
+				continue
+			}
+			fmt.Fprintf(&b, "%d %s %d %d %s", k.Arch, k.Name, k.Registers, k.Shared, p.name)
+			for _, n := range p.code.columns() {
+				fmt.Fprintf(&b, " %d", *n)
+			}
+			b.WriteByte('\n')
+		}
+	}
+	return []byte(b.String())
+}
+
+// parseTable reads what Format wrote.
+func parseTable(text string) (compiler string, all map[machine]*Kernel, err error) {
+	all = map[machine]*Kernel{}
+	number := 0
+	for line := range strings.Lines(text) {
+		number++
+		line = strings.TrimSuffix(line, "\n")
+		if rest, ok := strings.CutPrefix(line, "compiler "); ok {
+			compiler = rest
+			continue
+		}
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		k, part, code := Kernel{}, "", Code{}
+		at := []any{&k.Arch, &k.Name, &k.Registers, &k.Shared, &part}
+		for _, n := range code.columns() {
+			at = append(at, n)
+		}
+		if n, err := fmt.Sscan(line, at...); err != nil || n != len(at) {
+			return "", nil, fmt.Errorf("machine table, line %d: %d of %d fields: %w", number, n, len(at), err)
+		}
+		key := machine{k.Arch, k.Name}
+		if all[key] == nil {
+			all[key] = &k
+		}
+		found := false
+		for _, p := range all[key].parts() {
+			if p.name == part {
+				*p.code, found = code, true
+			}
+		}
+		if !found {
+			return "", nil, fmt.Errorf("machine table, line %d: there is no part %q", number, part)
+		}
+	}
+	if compiler == "" {
+		return "", nil, fmt.Errorf("machine table: it names no compiler")
+	}
+	return compiler, all, nil
+}
+
+type machine struct {
+	arch int
+	name string
+}
+
+//go:embed machine.txt
+var committed string
+
+var table = sync.OnceValue(func() map[machine]*Kernel {
+	_, all, err := parseTable(committed)
+	if err != nil {
+		panic(err)
+	}
+	return all
+})
+
+// Compiler is the version whose machine code the committed table is of.
+func Compiler() string {
+	first, _, _ := strings.Cut(committed, "\n")
+	return strings.TrimPrefix(first, "compiler ")
+}
+
+// Architectures are those that the table must have, of the cards.
+func Architectures() (all []int) {
+	for _, c := range cards {
+		if !slices.Contains(all, c.Compute) {
+			all = append(all, c.Compute)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func kernelOn(arch int, name string) (*Kernel, error) {
+	if k := table()[machine{arch, name}]; k != nil {
+		return k, nil
+	}
+	return nil, fmt.Errorf("the table of machine code has no kernel %s for sm_%d: it is older than the kernels (make predict-table)", name, arch)
+}
