@@ -80,8 +80,9 @@ type Anatomy struct {
 	Name string
 	Size [3]int // along x, y, z; x runs fastest
 
-	voxels []uint8 // class, and brainBit
-	centre [3]float64
+	voxels []uint8    // class, and brainBit
+	centre [3]float64 // of the brain
+	extent [3]int     // its box, mm
 
 	sites sites
 }
@@ -160,7 +161,7 @@ func NewAnatomy(name string, size [3]int, class []uint8) (*Anatomy, error) {
 	}
 	a.voxels = make([]uint8, a.Size[0]*a.Size[1]*a.Size[2])
 	brain := make([]bool, len(a.voxels))
-	n := 0
+	n, first, last := 0, a.Size, [3]int{}
 	for k := range a.Size[2] {
 		for j := range a.Size[1] {
 			row := class[((lo[2]+k)*size[1]+lo[1]+j)*size[0]+lo[0]:]
@@ -172,6 +173,7 @@ func NewAnatomy(name string, size [3]int, class []uint8) (*Anatomy, error) {
 					n++
 					for m, x := range [3]int{i, j, k} {
 						a.centre[m] += float64(x)
+						first[m], last[m] = min(first[m], x), max(last[m], x+1)
 					}
 				}
 			}
@@ -182,6 +184,7 @@ func NewAnatomy(name string, size [3]int, class []uint8) (*Anatomy, error) {
 	}
 	for m := range a.centre {
 		a.centre[m] /= float64(n)
+		a.extent[m] = last[m] - first[m]
 	}
 	closed, err := closing(brain, a.Size, ClosingMM)
 	if err != nil {

@@ -21,6 +21,7 @@ type HeadOptions struct {
 	BendCellMM  float64 `toml:"bend_cell_mm" comment:"distance of the deformation's control points"`
 
 	FlairLike   float64 `toml:"flair_like" comment:"probability that tissues are ordered as in FLAIR; else every class has any intensity"`
+	Flow        float64 `toml:"flow" comment:"probability that flow brightens parts of the fluid, in FLAIR-like scans"`
 	TextureMax  float64 `toml:"texture_max" comment:"largest standard deviation of a class's fine texture, as a share of its intensity"`
 	PatchyMax   float64 `toml:"patchy_max" comment:"the same of its coarse texture"`
 	AirMax      float64 `toml:"air_max" comment:"brightest air, in one of four scans; else air is 0"`
@@ -42,7 +43,7 @@ func DefaultHeads() HeadOptions {
 	return HeadOptions{
 		SpacingMM:   2,
 		TurnDegrees: 20, ScaleSD: 0.08, ShearSD: 0.04, ShiftMM: 30, BendMM: 4, BendCellMM: 32,
-		FlairLike: 0.5, TextureMax: 0.12, PatchyMax: 0.12, AirMax: 0.2, GammaMax: 1.5,
+		FlairLike: 0.5, Flow: 0.4, TextureMax: 0.12, PatchyMax: 0.12, AirMax: 0.2, GammaMax: 1.5,
 		CutFace: 0.15, CutMM: 60, Tight: 0.15, TightMM: 10, Stripped: 0.08,
 		ThickSlices: 0.6, SliceMinMM: 2, SliceMaxMM: 8, SliceGap: 0.3, SliceAxial: 0.7,
 	}
@@ -59,6 +60,7 @@ func (o HeadOptions) Check() error {
 		settings.Within("bend_mm", o.BendMM, 0, 20),
 		settings.Within("bend_cell_mm", o.BendCellMM, 4, 400),
 		settings.Within("flair_like", o.FlairLike, 0, 1),
+		settings.Within("flow", o.Flow, 0, 1),
 		settings.Within("texture_max", o.TextureMax, 0, 1),
 		settings.Within("patchy_max", o.PatchyMax, 0, 1),
 		settings.Within("air_max", o.AirMax, 0, 1),
@@ -237,6 +239,12 @@ func (o HeadOptions) tissuesOf(s *augment.Stream, flair bool) *tissues {
 			}
 		}
 	}
+	if flair && s.Bool(o.Flow) {
+		level, from := t.mean[WhiteMatter]*float32(s.Uniform(0.3, 1)), float32(s.Uniform(0.8, 2))
+		for _, c := range []Class{Ventricle, CSF} {
+			t.other[c], t.from[c] = level, from
+		}
+	}
 	t.cells = [3]float64{s.Uniform(1, 3), s.Uniform(4, 12) / o.SpacingMM, s.Uniform(4, 20) / o.SpacingMM}
 	return t
 }
@@ -245,8 +253,8 @@ func (o HeadOptions) tissuesOf(s *augment.Stream, flair bool) *tissues {
 // may be brighter.
 func (o HeadOptions) flair(s *augment.Stream, t *tissues) {
 	white := s.Uniform(0.45, 0.75)
-	grey, deep := white*s.Uniform(1, 1.35), white*s.Uniform(0.95, 1.25)
-	fluid := white * s.Uniform(0.02, 0.45)
+	grey, deep := white*s.Uniform(1, 1.35), white*s.Uniform(0.88, 1.22)
+	fluid := white * s.Uniform(0.02, 0.35)
 	for _, v := range []struct {
 		c      Class
 		lo, hi float64
@@ -255,7 +263,7 @@ func (o HeadOptions) flair(s *augment.Stream, t *tissues) {
 		{CerebellarCortex, grey * 0.9, grey * 1.08}, {Thalamus, deep * 0.95, deep * 1.05}, {Caudate, deep * 0.95, deep * 1.1},
 		{Putamen, deep * 0.95, deep * 1.1}, {Pallidum, white * 0.8, white * 1.05}, {Hippocampus, grey * 0.95, grey * 1.15},
 		{Amygdala, grey * 0.95, grey * 1.15}, {Accumbens, deep * 0.95, deep * 1.1}, {VentralDC, white * 0.9, white * 1.15},
-		{BrainStem, white * 0.85, white * 1.15}, {Ventricle, fluid * 0.7, fluid * 1.1}, {CSF, fluid * 0.7, fluid * 1.6},
+		{BrainStem, white * 0.85, white * 1.15}, {Ventricle, fluid * 0.7, fluid * 1.1}, {CSF, fluid * 0.8, fluid*1.8 + white*0.1},
 		{Choroid, fluid, grey}, {Vessel, fluid, white}, {SpinalCord, white * 0.8, white * 1.2},
 		{Scalp, 0.2, 1.6}, {SoftTissue, 0.1, 0.9}, {Bone, 0, 0.35}, {Marrow, 0.1, 1.3}, {Dura, 0.1, 0.9},
 		{Eye, 0.02, 0.3}, {Orbit, 0.1, 1.2}, {Nose, 0.1, 0.9}, {Vertebra, 0.1, 1}, {Chiasm, white * 0.8, white * 1.1},
@@ -335,12 +343,13 @@ func (t *tissues) look(c Class, i int) float32 {
 }
 
 // visit is render with lesions and bright rims of the ventricles, both shares of white matter's intensity.
-func (w warp) visit(a *Anatomy, t *tissues, size [3]int, bright []float32, rim float32) []float32 {
+func (w warp) visit(a *Anatomy, t *tissues, size [3]int, bright []float32, rim rim) []float32 {
 	image := make([]float32, size[0]*size[1]*size[2])
 	offset := w.partial()
 	white := t.mean[WhiteMatter]
 	w.each(size, func(i int, at [3]float32) {
 		var sum float32
+		patchy := t.field[1][i]
 		for k := range offset {
 			o := &offset[k]
 			j := a.index(at[0]+o[0], at[1]+o[1], at[2]+o[2])
@@ -349,13 +358,22 @@ func (w warp) visit(a *Anatomy, t *tissues, size [3]int, bright []float32, rim f
 			}
 			c := Class(a.voxels[j] &^ brainBit)
 			sum += t.look(c, i)
-			if d := a.sites.near[j] & rimBits; c == WhiteMatter && d <= atVentricle {
-				sum += white * rim * float32(atVentricle+1-d) / (atVentricle + 1) * (1 + t.field[1][i]) / 2
+			if c == WhiteMatter {
+				sum += white * rim.at(a.sites.near[j]&rimBits, patchy)
 			}
 		}
-		image[i] = max(sum/float32(len(offset))+white*w.sample(bright, size, i), 0)
+		lesion := w.sample(bright, size, i) * max(1+0.2*patchy, 0)
+		image[i] = max(sum/float32(len(offset))+white*lesion, 0)
 	})
 	return image
+}
+
+// rim is the bright lining of the ventricles: how bright at them, and how many mm wide.
+type rim struct{ bright, wide float32 }
+
+// at is the rim's share so many mm from a ventricle; it is patchy, as the coarse texture is.
+func (r rim) at(mm uint8, patchy float32) float32 {
+	return r.bright * max(1-float32(mm-1)/r.wide, 0) * min(max(0.6+0.4*patchy, 0), 1.2)
 }
 
 // sample is a field of the patch where voxel i was moved to, by linear interpolation; 0 outside.

@@ -197,6 +197,63 @@ func TestSmoothFieldsAreStandard(t *testing.T) {
 	}
 }
 
+// A lesion's contrast is its mean, however soft and small it is; a tiny one does not get a peak for it.
+func TestContrastIsTheMeanOverALesion(t *testing.T) {
+	size := [3]int{12, 11, 13}
+	for edge, exact := range map[int]bool{1: false, 3: true, 5: true} {
+		var list []int32
+		for i := range size[0] * size[1] * size[2] {
+			if p := unindex(i, size); p[0] >= 4 && p[0] < 4+edge && p[1] >= 4 && p[1] < 4+edge && p[2] >= 4 && p[2] < 4+edge {
+				list = append(list, int32(i))
+			}
+		}
+		bright := make([]float32, size[0]*size[1]*size[2])
+		brighten(bright, list, size, 0.6, 0.3)
+		mean, peak := 0.0, float32(0)
+		for _, i := range list {
+			mean += float64(bright[i]) / float64(len(list))
+			peak = max(peak, bright[i])
+		}
+		require.LessOrEqual(t, peak, float32(0.3*brightest)+1e-6)
+		if exact {
+			require.InDelta(t, 0.3, mean, 1e-5)
+		} else {
+			require.Less(t, mean, 0.2)
+		}
+	}
+}
+
+// Confluent lesions are white matter along the ventricles, and what grew is around what was there.
+func TestConfluentLesionsLineTheVentricles(t *testing.T) {
+	a := smallHead(t)
+	o, l := still(), DefaultLesions()
+	l.CountMean, l.Confluent, l.NewMax, l.PSFMax, l.RimMax, l.MaskError = 0, 1, 0, 0, 0, 0
+	l.Gone, l.Grown, l.Shrunk = 0, 1, 0
+	l.MoveMM, l.MoveTurn, l.MoveBend = 0, 0, 0
+	size := [3]int{64, 64, 64}
+	found := 0
+	for seed := range uint64(8) {
+		v, err := o.DrawVisits(augment.NewStream(seed), l, a, NewLibrary(Options{ShapeMin: 4, ShapeMax: 10}), size, 2)
+		require.NoError(t, err)
+		for _, p := range v.Planted {
+			require.Equal(t, Periventricular, p.Site)
+			require.Equal(t, "confluent", p.ShapeOf)
+		}
+		for i, in := range v.Lesions[1] {
+			p := unindex(i, size)
+			r := math.Sqrt(sq(float64(p[0])-31.5) + sq(float64(p[1])-31.5) + sq(float64(p[2])-31.5))
+			require.False(t, v.Lesions[0][i] && !in)
+			if in {
+				found++
+				require.InDelta(t, 13, r, 8.5, "from the ventricle's surface at 6 to 14 mm from it")
+				require.NotZero(t, v.Kinds[i])
+			}
+			require.False(t, v.New[i])
+		}
+	}
+	require.Greater(t, found, 1000)
+}
+
 func TestVisitsHoldWhatTheyRecord(t *testing.T) {
 	a := smallHead(t)
 	o, l := DefaultHeads(), DefaultLesions()
@@ -228,6 +285,7 @@ func TestVisitsHoldWhatTheyRecord(t *testing.T) {
 			if n {
 				count++
 				require.True(t, v.Lesions[1][i] && !v.Lesions[0][i], "new is at time 2 and not at time 1")
+				require.Equal(t, 1+uint8(Appears), v.Kinds[i])
 			}
 		}
 		require.Equal(t, fresh, count)

@@ -20,11 +20,16 @@ type LesionOptions struct {
 	DeepWhite       float64 `toml:"deep_white" comment:"weight of other white matter"`
 	Infratentorial  float64 `toml:"infratentorial" comment:"weight of brain stem and cerebellum"`
 
-	Faint  float64 `toml:"faint" comment:"contrast of the faintest lesions, as a share of white matter's intensity"`
+	Confluent   float64 `toml:"confluent" comment:"probability of confluent lesions along the ventricles"`
+	ConfluentMM float64 `toml:"confluent_mm" comment:"how far from the ventricles they reach at most"`
+
+	Faint  float64 `toml:"faint" comment:"contrast of the faintest lesions: the mean over a lesion, as a share of white matter's intensity"`
 	Bright float64 `toml:"bright" comment:"contrast of the brightest"`
 	SoftSD float64 `toml:"soft_sd" comment:"largest standard deviation of a lesion's border, voxels"`
 	ZoomSD float64 `toml:"zoom_sd" comment:"standard deviation of the logarithm of a shape's stretch"`
 	RimMax float64 `toml:"rim_max" comment:"brightest rim of the ventricles, as a share of white matter's intensity"`
+	RimMM  float64 `toml:"rim_mm" comment:"widest"`
+	PSFMax float64 `toml:"psf_max" comment:"largest standard deviation of the scanner's point spread, voxels"`
 
 	Gone      float64 `toml:"gone" comment:"pairs: probability that a lesion of the first scan vanishes"`
 	Grown     float64 `toml:"grown" comment:"that it grows"`
@@ -39,9 +44,10 @@ type LesionOptions struct {
 // DefaultLesions are the documented choices.
 func DefaultLesions() LesionOptions {
 	return LesionOptions{
-		CountMean: 25, CountSD: 0.9, NewMax: 3,
+		CountMean: 30, CountSD: 0.9, NewMax: 3,
 		Periventricular: 0.35, NearVentricles: 0.2, Juxtacortical: 0.15, DeepWhite: 0.2, Infratentorial: 0.1,
-		Faint: 0.15, Bright: 0.9, SoftSD: 1, ZoomSD: 0.25, RimMax: 0.35,
+		Confluent: 0.25, ConfluentMM: 14,
+		Faint: 0.12, Bright: 0.6, SoftSD: 1, ZoomSD: 0.25, RimMax: 0.5, RimMM: 4, PSFMax: 0.8,
 		Gone: 0.08, Grown: 0.1, Shrunk: 0.05,
 		MoveMM: 0.35, MoveTurn: 0.4, MoveBend: 0.5, MaskError: 1.5, Centred: 0.8,
 	}
@@ -59,11 +65,15 @@ func (l LesionOptions) Check() error {
 		settings.Within("deep_white", l.DeepWhite, 0, 1),
 		settings.Within("infratentorial", l.Infratentorial, 0, 1),
 		settings.Above("the weights of the sites", l.Periventricular+l.NearVentricles+l.Juxtacortical+l.DeepWhite+l.Infratentorial),
+		settings.Within("confluent", l.Confluent, 0, 1),
+		settings.Within("confluent_mm", l.ConfluentMM, 1, rimBits),
 		settings.Within("faint", l.Faint, 0, l.Bright),
 		settings.Within("bright", l.Bright, 0, 10),
 		settings.Within("soft_sd", l.SoftSD, 0, 3),
 		settings.Within("zoom_sd", l.ZoomSD, 0, 1),
 		settings.Within("rim_max", l.RimMax, 0, 10),
+		settings.Within("rim_mm", l.RimMM, 1, rimBits),
+		settings.Within("psf_max", l.PSFMax, 0, 5),
 		settings.Within("gone, grown and shrunk together", l.Gone+l.Grown+l.Shrunk, 0, 1),
 		settings.Within("gone", l.Gone, 0, 1), settings.Within("grown", l.Grown, 0, 1), settings.Within("shrunk", l.Shrunk, 0, 1),
 		settings.Within("move_mm", l.MoveMM, 0, 10),
@@ -98,7 +108,7 @@ type Planted struct {
 	Kind     Kind    `json:"kind"`
 	Site     Site    `json:"site"`
 	Voxels   int     `json:"voxels"`   // at its largest
-	Contrast float64 `json:"contrast"` // as a share of white matter's intensity
+	Contrast float64 `json:"contrast"` // mean over the lesion, as a share of white matter's intensity
 	ShapeOf  string  `json:"shape_of"`
 }
 
@@ -109,6 +119,7 @@ type Visits struct {
 	Brain   []bool      // the brain mask, with its errors
 	Lesions [2][]bool   // all lesions of each time point, where the first scan's grid has them
 	New     []bool
+	Kinds   []uint8 // per voxel 0, or 1 and the Kind of the lesion that is there at either time
 	Planted []Planted
 }
 
@@ -118,7 +129,14 @@ func (o HeadOptions) DrawVisits(s *augment.Stream, l LesionOptions, a *Anatomy, 
 	if err := a.prepare(); err != nil {
 		return nil, err
 	}
-	w := o.warpAt(s, size, l.centre(s, a), o.ShiftMM)
+	centre, whole := l.centre(s, a), true
+	for p, n := range a.extent {
+		whole = whole && float64(size[p])*o.SpacingMM >= float64(n)
+	}
+	if whole { // a patch with room for all of the brain is about its middle
+		centre = a.centre
+	}
+	w := o.warpAt(s, size, centre, o.ShiftMM)
 	v := &Visits{Size: size}
 	p := l.plant(s, a, w, lib, v, times)
 	t := o.tissuesOf(s, true)
@@ -126,15 +144,19 @@ func (o HeadOptions) DrawVisits(s *augment.Stream, l LesionOptions, a *Anatomy, 
 	mask := w
 	mask.nudge(s, size, s.Uniform(0, l.MaskError)/o.SpacingMM, 12/o.SpacingMM)
 	v.Brain = mask.brain(a, size)
-	rim := s.Uniform(0, l.RimMax)
+	rim := rim{float32(s.Uniform(0, l.RimMax)), float32(s.Uniform(1, l.RimMM))}
 	for time := range times {
 		at := w
 		if time > 0 {
 			at.move(s, size, l, o.SpacingMM)
-			t = t.again(s)
+			t = t.again(s, size)
+			rim.bright *= float32(math.Exp(0.15 * s.Normal()))
 		}
 		white := t.mean[WhiteMatter]
-		image := at.visit(a, t, size, p[time], float32(rim))
+		image := at.visit(a, t, size, p[time], rim)
+		if sd := s.Uniform(0, l.PSFMax); sd > 0.1 {
+			image = blur(image, size, sd)
+		}
 		scale := float32(s.Uniform(0.85, 1.1)) / white
 		for i := range image {
 			image[i] *= scale
@@ -222,9 +244,10 @@ func (w *warp) move(s *augment.Stream, size [3]int, l LesionOptions, spacing flo
 	}
 }
 
-// again is the same tissues in another scanner: contrast and textures differ somewhat.
-func (t *tissues) again(s *augment.Stream) *tissues {
+// again is the same tissues in another scanner: contrast differs somewhat, and flow brightens other places.
+func (t *tissues) again(s *augment.Stream, size [3]int) *tissues {
 	u := *t
+	u.field[2] = smooth(s, size, t.cells[2])
 	for c := range classes {
 		u.mean[c] *= float32(math.Exp(0.05 * s.Normal()))
 		u.other[c] *= float32(math.Exp(0.1 * s.Normal()))

@@ -20,8 +20,9 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 	for t := range bright {
 		bright[t], v.Lesions[t] = make([]float32, n), make([]bool, n)
 	}
-	v.New = make([]bool, n)
+	v.New, v.Kinds = make([]bool, n), make([]uint8, n)
 	class := make([]Class, n)
+	near := make([]uint8, n) // distance from the ventricles
 	var places [siteCount][]int32
 	brain := 0
 	w.each(v.Size, func(i int, at [3]float32) {
@@ -29,7 +30,7 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 		if j < 0 {
 			return
 		}
-		class[i] = Class(a.voxels[j] &^ brainBit)
+		class[i], near[i] = Class(a.voxels[j]&^brainBit), a.sites.near[j]&rimBits
 		if a.voxels[j]&brainBit != 0 {
 			brain++
 		}
@@ -43,20 +44,69 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 		fresh = s.Intn(l.NewMax + 1)
 	}
 	taken := make([]bool, n) // by lesions, grown by a voxel
+	put := func(p Planted, soft float64, again float64, full, part []int32) {
+		if p.Kind != Grows && p.Kind != Shrinks {
+			part = full
+		} else if len(part) == 0 {
+			part, p.Kind = full, Stays
+		}
+		if len(full) < least || p.Kind == Appears && (len(full) < leastNew || touches(full, taken)) {
+			return
+		}
+		p.Voxels = len(full)
+		v.Planted = append(v.Planted, p)
+		grow(full, v.Size, 1, func(i int) { taken[i] = true })
+		lists, contrast := [2][]int32{full, full}, [2]float64{p.Contrast, p.Contrast * again}
+		switch p.Kind {
+		case Appears:
+			lists[0] = nil
+		case Vanishes:
+			lists[1] = nil
+		case Grows:
+			lists[0] = part
+		case Shrinks:
+			lists[1] = part
+		}
+		for time, list := range lists[:times] {
+			for _, i := range list {
+				v.Lesions[time][i] = true
+			}
+			if len(list) > 0 {
+				brighten(bright[time], list, v.Size, soft, float32(contrast[time]))
+			}
+		}
+		for _, i := range full {
+			v.New[i], v.Kinds[i] = p.Kind == Appears, 1+uint8(p.Kind)
+		}
+	}
+	kind := func() Kind {
+		if times == 1 {
+			return Stays
+		}
+		return [...]Kind{Vanishes, Grows, Shrinks, Stays}[pick(s, l.Gone, l.Grown, l.Shrunk, 1-l.Gone-l.Grown-l.Shrunk)]
+	}
+	look := func(p *Planted) (soft, again float64) {
+		p.Contrast = s.Uniform(l.Faint, l.Bright)
+		return s.Uniform(0.3, max(l.SoftSD, 0.3)), s.Uniform(0.85, 1.15)
+	}
+	if s.Bool(l.Confluent) {
+		full, part := l.confluent(s, v.Size, near, class)
+		for n, list := range full {
+			p := Planted{Kind: kind(), Site: Periventricular, ShapeOf: "confluent"}
+			soft, again := look(&p)
+			put(p, soft, again, list, part[n])
+		}
+	}
 	for k := range old + fresh {
 		p := Planted{Kind: Appears}
 		if k < old {
-			p.Kind = Stays
-			if times > 1 {
-				p.Kind = [...]Kind{Vanishes, Grows, Shrinks, Stays}[pick(s, l.Gone, l.Grown, l.Shrunk, 1-l.Gone-l.Grown-l.Shrunk)]
-			}
+			p.Kind = kind()
 		}
 		p.Site = l.site(s)
 		shape, ok := lib.Draw(s, "", true)
 		zoom := math.Exp(l.ZoomSD * s.Normal())
-		p.Contrast = s.Uniform(l.Faint, l.Bright)
-		soft, smaller, cortex, again := s.Uniform(0.3, max(l.SoftSD, 0.3)), s.Uniform(0.5, 0.8), s.Bool(0.4), s.Uniform(0.85, 1.15)
-		where := s.Float64()
+		soft, again := look(&p)
+		smaller, cortex, where := s.Uniform(0.5, 0.8), s.Bool(0.4), s.Float64()
 		if !ok || len(places[p.Site]) == 0 {
 			continue
 		}
@@ -65,46 +115,34 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 			c := class[i]
 			return c == WhiteMatter || c >= Thalamus && c <= BrainStem || c == CerebellarWhiteMatter || cortex && (c == Cortex || c == CerebellarCortex)
 		}
-		full := stamp(shape, at, zoom, v.Size, allowed)
-		part := full
-		if p.Kind == Grows || p.Kind == Shrinks {
-			if part = stamp(shape, at, zoom*smaller, v.Size, allowed); len(part) == 0 {
-				part, p.Kind = full, Stays
-			}
-		}
-		if len(full) < least || p.Kind == Appears && (len(full) < leastNew || touches(full, taken)) {
-			continue
-		}
-		p.Voxels, p.ShapeOf = len(full), shape.Case
-		v.Planted = append(v.Planted, p)
-		grow(full, v.Size, 1, func(i int) { taken[i] = true })
-		paint := func(time int, list []int32, contrast float64) {
-			for _, i := range list {
-				v.Lesions[time][i] = true
-			}
-			brighten(bright[time], list, v.Size, soft, float32(contrast))
-		}
-		if p.Kind != Appears {
-			list := full
-			if p.Kind == Grows {
-				list = part
-			}
-			paint(0, list, p.Contrast)
-		}
-		if p.Kind != Vanishes && times > 1 {
-			list := full
-			if p.Kind == Shrinks {
-				list = part
-			}
-			paint(1, list, p.Contrast*again)
-		}
-		if p.Kind == Appears {
-			for _, i := range full {
-				v.New[i] = true
-			}
-		}
+		p.ShapeOf = shape.Case
+		put(p, soft, again, stamp(shape, at, zoom, v.Size, allowed), stamp(shape, at, zoom*smaller, v.Size, allowed))
 	}
 	return bright
+}
+
+// confluent draws lesions that have grown together along the ventricles: white matter that is nearer to them than a smooth
+// field, in pieces; part is what of each is nearer than a share of it.
+func (l LesionOptions) confluent(s *augment.Stream, size [3]int, near []uint8, class []Class) (full, part [][]int32) {
+	reach, share := s.Uniform(3, max(l.ConfluentMM, 3)), float32(s.Uniform(0.5, 0.8))
+	field, fine := smooth(s, size, s.Uniform(10, 30)), smooth(s, size, 4)
+	above := float32(s.Uniform(-0.3, 0.7)) // the lower, the more of the ventricles has such lesions
+	mask := make([]bool, len(near))
+	limit := func(i int) float32 { return float32(reach) * min(field[i]-above+0.25*fine[i], 1) }
+	for i, c := range class {
+		mask[i] = c == WhiteMatter && near[i] > 0 && float32(near[i]) <= limit(i)
+	}
+	full = components(mask, size)
+	for _, list := range full {
+		var inner []int32
+		for _, i := range list {
+			if float32(near[i]) <= limit(int(i))*share {
+				inner = append(inner, i)
+			}
+		}
+		part = append(part, inner)
+	}
+	return full, part
 }
 
 // stamp is a shape, stretched about its middle, at a place: the voxels inside the patch that are allowed.
@@ -146,9 +184,12 @@ func touches(list []int32, taken []bool) bool {
 	return false
 }
 
-// brighten adds a lesion with a soft border: where lesions meet, the brighter one shows.
+// brightest is how much brighter than its mean over the lesion a lesion may be: blurred small ones would have a peak.
+const brightest = 2
+
+// brighten adds a lesion with a soft border, its contrast the mean over the lesion: where lesions meet, the brighter one shows.
 func brighten(bright []float32, list []int32, size [3]int, soft float64, contrast float32) {
-	kernel, lo := augment.GaussianKernel(soft, 3)
+	_, lo := augment.GaussianKernel(soft, 3)
 	r := -lo
 	box := bounds(list, size)
 	var start, n [3]int
@@ -156,32 +197,46 @@ func brighten(bright []float32, list []int32, size [3]int, soft float64, contras
 		start[a] = max(box[0][a]-r, 0)
 		n[a] = min(box[1][a]+r, size[a]) - start[a]
 	}
-	x := make([]float32, n[0]*n[1]*n[2])
-	for _, i := range list {
+	place := func(i int32) int {
 		p := unindex(int(i), size)
 		for a := range p {
 			p[a] -= start[a]
 		}
-		x[index(p, n)] = 1
+		return index(p, n)
 	}
-	for a, stride := range [3]int{n[1] * n[2], n[2], 1} {
-		y := make([]float32, len(x))
-		for i := range x {
-			at := i / stride % n[a]
-			for k, w := range kernel {
-				if j := at + k - r; j >= 0 && j < n[a] {
-					y[i] += float32(w) * x[i+(k-r)*stride]
-				}
-			}
-		}
-		x = y
+	x := make([]float32, n[0]*n[1]*n[2])
+	for _, i := range list {
+		x[place(i)] = 1
 	}
+	x = blur(x, n, soft)
+	sum := float32(0)
+	for _, i := range list {
+		sum += x[place(i)]
+	}
+	scale := contrast * min(float32(len(list))/sum, brightest)
 	for i, v := range x {
 		p := unindex(i, n)
 		for a := range p {
 			p[a] += start[a]
 		}
 		at := index(p, size)
-		bright[at] = max(bright[at], v*contrast)
+		bright[at] = max(bright[at], v*scale)
 	}
+}
+
+// blur is a Gaussian filter, with the edges' values beyond them.
+func blur(x []float32, n [3]int, sd float64) []float32 {
+	kernel, lo := augment.GaussianKernel(sd, 3)
+	for a, stride := range [3]int{n[1] * n[2], n[2], 1} {
+		y := make([]float32, len(x))
+		for i := range x {
+			at := i / stride % n[a]
+			for k, w := range kernel {
+				j := min(max(at+k+lo, 0), n[a]-1)
+				y[i] += float32(w) * x[i+(j-at)*stride]
+			}
+		}
+		x = y
+	}
+	return x
 }

@@ -26,7 +26,7 @@ type Labels struct {
 
 	Shapes   string `toml:"shapes" comment:"lesion mask, or folder of them, whose lesions have their shapes used; not for brain"`
 	ShapeMin int    `toml:"shape_min_voxels" comment:"smallest lesion whose shape is used, voxels of 1 mm"`
-	ShapeMax int    `toml:"shape_max_voxels" comment:"largest, confluent ones included"`
+	ShapeMax int    `toml:"shape_max_voxels" comment:"largest; confluent ones are drawn along the ventricles"`
 	synth.HeadOptions
 	synth.LesionOptions
 }
@@ -40,8 +40,9 @@ const (
 
 // defaultLabels are those of a task.
 func defaultLabels(task string) Labels {
-	l := Labels{Find: FindLesions, ShapeMin: 4, ShapeMax: 20000, HeadOptions: synth.DefaultHeads(), LesionOptions: synth.DefaultLesions()}
+	l := Labels{Find: FindLesions, ShapeMin: 4, ShapeMax: 4000, HeadOptions: synth.DefaultHeads(), LesionOptions: synth.DefaultLesions()}
 	l.SpacingMM, l.ShiftMM = 1, 12
+	l.TextureMax, l.PatchyMax, l.GammaMax = 0.06, 0.07, 1.3 // FLAIR scans, not any contrast
 	if task == models.Detector {
 		l.Find = FindNew
 	}
@@ -132,61 +133,82 @@ func (t *trainer) openLabels() error {
 	if c.Data.Folds > n {
 		return fmt.Errorf("%s: %d label maps cannot be split into %d folds", c.Labels.Root, n, c.Data.Folds)
 	}
-	order := rng.New(c.Seed, "folds").Perm(n)
-	for k, i := range order {
+	t.split = c.splitLabels(n)
+	t.maps = maps
+	if t.shapes, err = c.Labels.shapesOf(); err != nil {
+		return err
+	}
+	t.train = drawn{c, maps, t.shapes, t.split.Train, "sample"}
+	t.valid = drawn{c, maps, t.shapes, t.split.Valid, "valid"}
+	return nil
+}
+
+// splitLabels splits so many label maps: as many as a fold has validate.
+func (c Config) splitLabels(n int) (s dataset.Split) {
+	for k, i := range rng.New(c.Seed, "folds").Perm(n) {
 		if k%c.Data.Folds == c.Data.Fold || c.Data.Folds == 1 {
-			t.split.Valid = append(t.split.Valid, i)
+			s.Valid = append(s.Valid, i)
 		}
 		if k%c.Data.Folds != c.Data.Fold || c.Data.Folds == 1 {
-			t.split.Train = append(t.split.Train, i)
+			s.Train = append(s.Train, i)
 		}
 	}
-	t.maps = maps
-	if c.Labels.Find != FindBrain {
-		o := synth.Options{ShapeMin: c.Labels.ShapeMin, ShapeMax: c.Labels.ShapeMax}
-		t.shapes = synth.NewLibrary(o)
-		if err := t.shapes.AddFiles(c.Labels.Shapes); err != nil {
-			return err
-		}
+	return s
+}
+
+// shapesOf collects the shapes of lesions; none where brain is looked for.
+func (l Labels) shapesOf() (*synth.Library, error) {
+	lib := synth.NewLibrary(synth.Options{ShapeMin: l.ShapeMin, ShapeMax: l.ShapeMax})
+	if l.Find == FindBrain {
+		return lib, nil
 	}
-	t.train = drawn{t, t.split.Train, "sample"}
-	t.valid = drawn{t, t.split.Valid, "valid"}
-	return nil
+	return lib, lib.AddFiles(l.Shapes)
+}
+
+// times is the number of scans of a sample.
+func (l Labels) times() int {
+	if l.Find == FindNew {
+		return 2
+	}
+	return 1
 }
 
 // drawn are samples that are made from some of the label maps.
 type drawn struct {
-	t     *trainer
-	cases []int
-	name  string
+	cfg    *Config
+	maps   *anatomies
+	shapes *synth.Library
+	cases  []int
+	name   string
 }
 
 // Draw implements sample.Source. The scans that validate are drawn as those that train: what
 // they are is what the network is for.
 func (d drawn) Draw(index int) (*sample.Sample, error) {
-	c := &d.t.cfg
+	p, _, err := d.draw(index)
+	return p, err
+}
+
+// draw is Draw, with what was drawn where that is lesions.
+func (d drawn) draw(index int) (p *sample.Sample, v *synth.Visits, err error) {
+	c := d.cfg
 	s := rng.New(c.Seed, d.name, index)
 	i := d.cases[s.Intn(len(d.cases))]
-	a, err := d.t.maps.get(i)
+	a, err := d.maps.get(i)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	p := &sample.Sample{Index: index, Case: a.Name, Size: c.Sampler.Patch}
-	draws := 1
+	p = &sample.Sample{Index: index, Case: a.Name, Size: c.Sampler.Patch}
 	if c.Labels.Find == FindBrain {
 		h := c.Labels.Draw(s, a, p.Size)
 		p.Images, p.Share = [][]float32{h.Image}, h.Brain
 	} else {
-		if c.Labels.Find == FindNew {
-			draws = 2
-		}
-		v, err := c.Labels.DrawVisits(s, c.Labels.LesionOptions, a, d.t.shapes, p.Size, draws)
-		if err != nil {
-			return nil, err
+		if v, err = c.Labels.DrawVisits(s, c.Labels.LesionOptions, a, d.shapes, p.Size, c.Labels.times()); err != nil {
+			return nil, nil, err
 		}
 		p.Images, p.Labels = v.Images, make([]uint8, len(v.Brain))
 		found := v.Lesions[0]
-		if draws == 2 {
+		if c.Labels.Find == FindNew {
 			found = v.New
 		}
 		for i, b := range v.Brain {
@@ -198,14 +220,14 @@ func (d drawn) Draw(index int) (*sample.Sample, error) {
 			}
 		}
 	}
-	for range draws {
+	for range c.Labels.times() {
 		r := c.Augmentation.DrawSpaced(s, p.Size, augment.Isotropic(c.Labels.SpacingMM))
 		p.Recipes = append(p.Recipes, c.Labels.Scanner(s, r))
 		if err := p.Recipes[len(p.Recipes)-1].Check(p.Size); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return p, nil
+	return p, v, nil
 }
 
 // labelsDraw is of a segmenter on drawn scans, whose samples come complete.

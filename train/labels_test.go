@@ -12,6 +12,8 @@ import (
 	"voxgrad/device/cpu"
 	"voxgrad/models"
 	"voxgrad/models/weights"
+	"voxgrad/synth"
+	"voxgrad/train/sample"
 	"voxgrad/volume"
 )
 
@@ -127,6 +129,58 @@ func TestSamplesFromLabelMaps(t *testing.T) {
 		require.True(t, some, find)
 		require.NoError(t, dev.Close())
 	}
+}
+
+// What LabelScans draws is what training draws and its network gets, on a grid along RAS.
+func TestLabelScansAreWhatTrainingDraws(t *testing.T) {
+	for find, task := range map[string]string{FindBrain: models.Segmenter, FindLesions: models.Segmenter, FindNew: models.Detector} {
+		c := onLabels(t, task, find)
+		dev := cpu.New()
+		tr, err := newTrainer(c, dev, nil)
+		require.NoError(t, err)
+		require.NoError(t, tr.openLabels())
+		l, err := OpenLabels(c)
+		require.NoError(t, err)
+		for n := range 3 {
+			p, err := tr.train.Draw(n)
+			require.NoError(t, err)
+			s, err := l.Draw(dev, n)
+			require.NoError(t, err)
+			require.Equal(t, p.Case, s.Anatomy)
+			require.Equal(t, p.Recipes, s.Recipes)
+			require.Len(t, s.Images, len(p.Images))
+			in := newComputing(c, dev, nil, synth.Networks{}, nil).upload(&sample.Batch{Samples: []*sample.Sample{p}})
+			for i, im := range s.Images {
+				x, y := make([]float32, len(im.Data)), make([]float32, len(im.Data))
+				dev.Download(x, in.images[i])
+				volume.ToNetwork(y, im.Data, im.Size, [3]int{}, im.Size)
+				require.Equal(t, x, y)
+				require.Equal(t, c.Labels.SpacingMM, im.Spacing()[2])
+			}
+			in.free(dev)
+			if find == FindBrain {
+				continue
+			}
+			_, lesions := masks(p)
+			want := s.Lesions[0]
+			if find == FindNew {
+				want = s.New
+			}
+			got := make([]bool, len(lesions))
+			volume.ToNetwork(got, want.Data, want.Size, [3]int{}, want.Size)
+			for i, in := range lesions { // training takes those inside the brain mask
+				require.True(t, !in || got[i])
+			}
+			for i, k := range s.Kinds {
+				require.Equal(t, find == FindNew && s.New.Data[i], k == 1+int32(synth.Appears))
+			}
+		}
+		now, _ := dev.Usage()
+		require.Zero(t, now)
+		require.NoError(t, dev.Close())
+	}
+	_, err := OpenLabels(Defaults(models.Detector))
+	require.ErrorContains(t, err, "labels.root is missing")
 }
 
 func TestLabelsAreChecked(t *testing.T) {

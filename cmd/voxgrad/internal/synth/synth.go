@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"voxgrad/augment"
 	"voxgrad/cmd/voxgrad/internal/cli"
@@ -18,6 +20,7 @@ import (
 	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/synth"
+	"voxgrad/train"
 	"voxgrad/train/infer"
 	"voxgrad/train/prep"
 )
@@ -37,6 +40,7 @@ type synthJob struct {
 	window         string
 	device         string
 	asJSON         bool
+	labels         string // makes labelsJob of it
 
 	prep    prep.Settings
 	cfg     synthConfig
@@ -75,17 +79,25 @@ to 16 bits stay what they are, others are written as float32.
 
 Lesions are put where --white-matter times --prior allows: maps in the space of the scan, on any
 grid. Without them, at least 5 mm inside the brain (--erode-mm). Their shapes are those
-of the masks given with --shapes, or of the scan's own lesions.`
+of the masks given with --shapes, or of the scan's own lesions.
+
+With --labels DIR whole scans are drawn from label maps of heads, as 'voxgrad train
+segmenter|detector --labels' draws them (docs/synthesis.md): --find new is two scans of a
+patient with new lesions between them, lesions one with lesions, brain a head with its skull.
+--config is then a configuration of that training, and --montage shows what was drawn.
+Beside flair…, lesions… and new_lesions.nii.gz there are brainmask.nii.gz and, for pairs,
+change_kind.nii.gz: 1 a lesion that stays, 2 new, 3 gone, 4 grown, 5 shrunk.`
 
 // New returns the command.
 func New() *cobra.Command {
 	j := synthJob{prep: prep.Defaults(), cfg: synthConfig{synth.Defaults()}}
 	cmd := &cobra.Command{
-		Use:   "synth --flair F --lesions M --inpainter I --generator G --out DIR",
-		Short: "Make synthetic pairs of time points out of one scan",
+		Use:   "synth --flair F --lesions M --inpainter I --generator G --out DIR | --labels DIR --out DIR",
+		Short: "Make synthetic pairs of time points out of one scan, or scans out of label maps",
 		Long:  synthLong,
 		Example: `  voxgrad synth --flair flair.nii.gz --lesions lesions.nii.gz --inpainter inpainter.safetensors --generator generator.safetensors --out pair
-  voxgrad synth --flair flair.nii.gz --lesions lesions.nii.gz --inpainter i.safetensors --generator g.safetensors --out pairs --count 20 --seed 7 --prior lesion_count.nii.gz --shapes masks/`,
+  voxgrad synth --flair flair.nii.gz --lesions lesions.nii.gz --inpainter i.safetensors --generator g.safetensors --out pairs --count 20 --seed 7 --prior lesion_count.nii.gz --shapes masks/
+  voxgrad synth --labels label_maps/ --shapes masks/ --out drawn --count 6 --montage drawn.png`,
 		Args: cli.ExactArgs(0, ""),
 	}
 	f := cmd.Flags()
@@ -105,28 +117,63 @@ func New() *cobra.Command {
 	f.StringVar(&j.prep.Interpolation, "interpolation", j.prep.Interpolation, "onto the 1 mm grid: linear or cubic (default: what the weights say, else linear)")
 	f.StringVar(&j.window, "window", "64x64x64", "what the networks see at once, voxels of 1 mm (default: the patch they were trained on, where the weights say one)")
 	f.BoolVar(&j.asJSON, "json", false, "print the records")
-	cli.Reads(cmd, "flair", "lesions", "inpainter", "generator", "prior", "white-matter", "shapes", "brainmask")
+	l := labelsJob{synthJob: &j}
+	f.StringVar(&j.labels, "labels", "", "folder of label maps of heads, to draw scans from instead of a scan to change")
+	f.StringVar(&l.find, "find", train.FindNew, "with --labels: what is drawn: "+strings.Join([]string{train.FindNew, train.FindLesions, train.FindBrain}, ", "))
+	f.StringVar(&l.size, "size", "", "with --labels: size of the scans in voxels, x, y, z (default: room for a brain)")
+	f.StringVar(&l.montage, "montage", "", "with --labels: picture of what was drawn to write, PNG")
+	cli.Reads(cmd, "flair", "lesions", "inpainter", "generator", "prior", "white-matter", "shapes", "brainmask", "labels")
+	cli.Writes(cmd, "montage", cli.PNG...)
 	cli.Fills(cmd, "out")
 	cli.EndItself(cmd)
 	cli.DeviceFlag(cmd, &j.device)
 	cli.PrecisionFlag(cmd)
 	options := cli.BindSettings(cmd, &j.cfg, nil)
-	for _, name := range []string{"flair", "lesions", "inpainter", "generator", "out"} {
-		cli.Must(cmd.MarkFlagRequired(name))
-	}
+	cli.Must(cmd.MarkFlagRequired("out"))
+	cmd.MarkFlagsOneRequired("flair", "labels")
+	cmd.MarkFlagsMutuallyExclusive("flair", "labels")
+	cmd.MarkFlagsRequiredTogether("flair", "lesions", "inpainter", "generator")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("labels") {
+			if err := j.onlyOf(cmd); err != nil {
+				return err
+			}
+			if err := l.check(cmd, options.File); err != nil {
+				return err
+			}
+			if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { j.outputs(p, l.files()) }); err != nil {
+				return err
+			}
+			return l.run(cmd)
+		}
+		for _, name := range []string{"find", "size", "montage"} {
+			if cmd.Flags().Changed(name) {
+				return cli.Usagef(cmd, "--%s goes with --labels", name)
+			}
+		}
 		if err := options.Resolve(); err != nil {
 			return err
 		}
 		if err := j.check(cmd); err != nil {
 			return err
 		}
-		if err := cli.CheckPaths(cmd, j.outputs); err != nil {
+		if err := cli.CheckPaths(cmd, func(p *outfile.Plan) { j.outputs(p, synthFiles()) }); err != nil {
 			return err
 		}
 		return j.run(cmd)
 	}
 	return cmd
+}
+
+// onlyOf refuses flags that have no meaning with --labels.
+func (j *synthJob) onlyOf(cmd *cobra.Command) (err error) {
+	shared := []string{"labels", "out", "count", "seed", "shapes", "augment", "find", "size", "montage", "json", "config", "device", "precision"}
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Changed && !slices.Contains(shared, f.Name) && err == nil {
+			err = cli.Usagef(cmd, "--%s has no meaning with --labels: what is drawn is set in the table [labels] of --config", f.Name)
+		}
+	})
+	return err
 }
 
 // check finds what is wrong with the command line before anything is read.
@@ -207,12 +254,12 @@ func (j *synthJob) dir(n int) string {
 }
 
 // outputs adds the files of the pairs. Folders that are not there yet hold no input.
-func (j *synthJob) outputs(p *outfile.Plan) {
+func (j *synthJob) outputs(p *outfile.Plan, names []string) {
 	for n := range j.count {
 		if _, err := os.Stat(j.dir(n)); err != nil {
 			continue
 		}
-		for _, name := range synthFiles() {
+		for _, name := range names {
 			p.Write("--out", filepath.Join(j.dir(n), name))
 		}
 	}
