@@ -195,6 +195,7 @@ type Preparation struct {
 	Axes          string  // what D, H, W run along: RAS is to the right, the front and the top
 	Patch         [3]int  // voxels along D, H, W
 	Threshold     float64 // a voxel is lesion above this probability; 0 for networks that restore
+	Least         float64 // pieces of this volume or less are no lesions, mm³; 0 where nothing was chosen
 
 	// Where the network comes from.
 	Data    string // SHA-256 of the training cases' names and files
@@ -216,6 +217,7 @@ func (p Preparation) Metadata() map[string]string {
 	set("axes", p.Axes, p.Axes != "")
 	set("patch", fmt.Sprintf("%dx%dx%d", p.Patch[0], p.Patch[1], p.Patch[2]), p.Patch != [3]int{})
 	set("threshold", number(p.Threshold), p.Threshold != 0)
+	set("least_lesion_mm3", number(p.Least), p.Least != 0)
 	set("data_sha256", p.Data, p.Data != "")
 	set("voxgrad_version", p.Version, p.Version != "")
 	set("voxgrad_commit", p.Commit, p.Commit != "")
@@ -229,7 +231,7 @@ func number(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 func PreparationOf(f *weights.File) (p Preparation, err error) {
 	p = Preparation{Normalize: f.Meta["normalize"], Interpolation: f.Meta["interpolation"], Axes: f.Meta["axes"],
 		Data: f.Meta["data_sha256"], Version: f.Meta["voxgrad_version"], Commit: f.Meta["voxgrad_commit"]}
-	for key, to := range map[string]*float64{"spacing_mm": &p.Spacing, "threshold": &p.Threshold} {
+	for key, to := range map[string]*float64{"spacing_mm": &p.Spacing, "threshold": &p.Threshold, "least_lesion_mm3": &p.Least} {
 		text, ok := f.Meta[key]
 		if !ok {
 			continue
@@ -261,5 +263,6 @@ func (p Preparation) Contradictions(q Preparation) []string {
 	add("spacing_mm", number(p.Spacing), number(q.Spacing), p.Spacing != 0 && q.Spacing != 0)
 	add("axes", p.Axes, q.Axes, p.Axes != "" && q.Axes != "")
 	add("threshold", number(p.Threshold), number(q.Threshold), p.Threshold != 0 && q.Threshold != 0)
+	add("least_lesion_mm3", number(p.Least), number(q.Least), p.Least != 0 && q.Least != 0)
 	return out
 }

@@ -7,7 +7,9 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,71 +19,143 @@ import (
 	"voxgrad/models/weights"
 )
 
-// Brain is the name of the network that finds the brain in a scan of a head.
-const Brain = "brain"
+// The names of the built-in networks.
+const (
+	Brain     = "brain"     // finds the brain in a scan of a head
+	Segmenter = "segmenter" // finds all lesions of a scan
+	Detector  = "detector"  // finds the lesions that are new between two scans
+)
 
-// Purpose is what each is for, in a few words.
-var Purpose = map[string]string{Brain: "the brain in a scan with skull"}
+// Card is what a built-in network is for and where it comes from, in a few words; docs/models.md says more.
+type Card struct{ For, TrainedOn, Scores string }
 
 //go:embed files
 var files embed.FS
 
-const (
-	folder = "files"
-	ending = ".safetensors"
-)
+// Files is where the networks are: NAME.safetensors, or NAME.1.safetensors, NAME.2.safetensors, … for the
+// members of an ensemble. Tests put others in place of those that the program was built with.
+var Files fs.FS = mustSub(files, "files")
 
-// Network is a built-in network.
-type Network struct {
-	Name   string
-	Bytes  int
-	SHA256 string
-	File   *weights.File
+func mustSub(f fs.FS, dir string) fs.FS {
+	sub, err := fs.Sub(f, dir)
+	if err != nil {
+		panic(err)
+	}
+	return sub
 }
 
-// Names lists the networks that this program was built with.
-func Names() []string {
-	entries, err := files.ReadDir(folder)
+const ending = ".safetensors"
+
+// Prefix begins the name of a built-in network where a weights file is asked for too.
+const Prefix = "builtin:"
+
+// Network is a built-in network, or a member of a built-in ensemble.
+type Network struct {
+	Name   string // of the network or ensemble
+	Bytes  int
+	SHA256 string
+	File   *weights.File // its path is how the network is called: builtin:NAME, or builtin:NAME.1
+}
+
+var member = regexp.MustCompile(`^(.*)\.[0-9]+$`)
+
+// ensemble is the name of the network that a file belongs to; none if it is no weights file.
+func ensemble(file string) (name string, ok bool) {
+	if name, ok = strings.CutSuffix(file, ending); !ok {
+		return "", false
+	}
+	if m := member.FindStringSubmatch(name); m != nil {
+		name = m[1]
+	}
+	return name, true
+}
+
+// listed is the names of all files, in order.
+func listed() (out []string) {
+	entries, err := fs.ReadDir(Files, ".")
 	if err != nil {
 		panic(err) // the folder is part of the program
 	}
-	var out []string
 	for _, e := range entries {
-		if name, ok := strings.CutSuffix(e.Name(), ending); ok {
+		out = append(out, e.Name())
+	}
+	return out
+}
+
+// Names lists the networks that this program was built with.
+func Names() (out []string) {
+	for _, file := range listed() {
+		if name, ok := ensemble(file); ok && !slices.Contains(out, name) {
 			out = append(out, name)
 		}
 	}
 	return out
 }
 
-// Get is the built-in network of that name.
-func Get(name string) (*Network, error) {
-	if !slices.Contains(Names(), name) {
-		have := "none"
-		if len(Names()) > 0 {
-			have = strings.Join(Names(), ", ")
+// Members are the built-in network of that name: one, or all of an ensemble. A name that is not there is an error that lists
+// those that are.
+func Members(name string) ([]*Network, error) {
+	var out []*Network
+	for _, file := range listed() {
+		if of, ok := ensemble(file); !ok || of != name {
+			continue
 		}
-		return nil, fmt.Errorf("this program was built without the weights %q (it has %s): they belong into weights/%s/%s%s of its source and are made by tools/weights/%s.sh%s",
-			name, have, folder, name, ending, name, text.DidYouMean(name, Names()))
+		b, err := fs.ReadFile(Files, path.Clean(file))
+		if err != nil {
+			return nil, err
+		}
+		f, err := weights.Decode(b)
+		if err != nil {
+			return nil, fmt.Errorf("built-in weights %s: %w", name, err)
+		}
+		f.Path = Prefix + strings.TrimSuffix(file, ending)
+		sum := sha256.Sum256(b)
+		out = append(out, &Network{Name: name, Bytes: len(b), SHA256: hex.EncodeToString(sum[:]), File: f})
 	}
-	b, err := files.ReadFile(path.Join(folder, name+ending))
-	if err != nil {
-		return nil, err
+	if out != nil {
+		return out, nil
 	}
-	f, err := weights.Decode(b)
-	if err != nil {
-		return nil, fmt.Errorf("built-in weights %s: %w", name, err)
+	have := "none"
+	if len(Names()) > 0 {
+		have = strings.Join(Names(), ", ")
 	}
-	f.Path = "builtin:" + name
-	sum := sha256.Sum256(b)
-	return &Network{Name: name, Bytes: len(b), SHA256: hex.EncodeToString(sum[:]), File: f}, nil
+	if _, known := Cards[name]; !known {
+		return nil, fmt.Errorf("there is no built-in network %q; this program has: %s%s", name, have, text.DidYouMean(name, Names()))
+	}
+	return nil, fmt.Errorf("this program was built without the weights %q (it has: %s): they belong into weights/files/%s%s of its source and are made by tools/weights/%s.sh",
+		name, have, name, ending, name)
 }
 
-// Open builds the built-in network of that name on a device.
+// Open builds the built-in network of that name, the first of an ensemble, on a device.
 func Open(dev device.Backend, name string) (*models.Net, error) {
-	n, err := Get(name)
+	n, err := Members(name)
 	if err != nil {
 		return nil, err
 	}
-	return models.FromFile(dev, n.File)
+	return models.FromFile(dev, n[0].File)
+}
+
+// Load builds the network of a weights file, or with Prefix the built-in network of a name, which may be an ensemble. Names are
+// those of the files. kinds are those of models.Load.
+func Load(dev device.Backend, ref string, kinds ...string) (nets []*models.Net, names []string, err error) {
+	name, builtin := strings.CutPrefix(ref, Prefix)
+	if !builtin {
+		n, err := models.Load(dev, ref, kinds...)
+		return []*models.Net{n}, []string{ref}, err
+	}
+	all, err := Members(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, m := range all {
+		n, err := models.FromFile(dev, m.File, kinds...)
+		if err != nil {
+			for _, n := range nets {
+				n.Free()
+			}
+			return nil, nil, err
+		}
+		nets, names = append(nets, n), append(names, m.File.Path)
+	}
+	return nets, names, nil
 }

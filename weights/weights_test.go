@@ -1,7 +1,11 @@
 package weights
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
@@ -14,19 +18,28 @@ func TestBuiltInNetworksOpen(t *testing.T) {
 	defer dev.Close()
 	total := 0
 	for _, name := range Names() {
-		n, err := Get(name)
+		require.NotEmpty(t, Cards[name].For, name)
+		all, err := Members(name)
 		require.NoError(t, err)
-		require.Len(t, n.SHA256, 64)
-		require.Equal(t, "builtin:"+name, n.File.Path)
-		require.NotEmpty(t, Purpose[name], name)
-		total += n.Bytes
-		for _, x := range n.File.Tensors {
-			require.Equal(t, "F16", x.Type, "%s of %s", x.Name, name)
-			require.False(t, models.IsState(x.Name))
+		kind := models.Segmenter
+		if name == Detector {
+			kind = models.Detector
 		}
-		net, err := Open(dev, name)
+		for _, n := range all {
+			require.Len(t, n.SHA256, 64)
+			require.True(t, strings.HasPrefix(n.File.Path, "builtin:"+name))
+			total += n.Bytes
+			for _, x := range n.File.Tensors {
+				require.Equal(t, "F16", x.Type, "%s of %s", x.Name, name)
+				require.False(t, models.IsState(x.Name))
+			}
+		}
+		nets, names, err := Load(dev, Prefix+name, kind)
 		require.NoError(t, err)
-		net.Free()
+		require.Len(t, names, len(all))
+		for _, n := range nets {
+			n.Free()
+		}
 	}
 	require.Less(t, total, 12<<20, "all of them together")
 	now, _ := dev.Usage()
@@ -34,17 +47,68 @@ func TestBuiltInNetworksOpen(t *testing.T) {
 }
 
 func TestBrainIsASegmenterOfItsSpacing(t *testing.T) {
-	n, err := Get(Brain)
+	all, err := Members(Brain)
 	require.NoError(t, err)
-	require.LessOrEqual(t, n.Bytes, 2<<20)
-	p, err := models.PreparationOf(n.File)
+	require.Len(t, all, 1)
+	require.LessOrEqual(t, all[0].Bytes, 2<<20)
+	p, err := models.PreparationOf(all[0].File)
 	require.NoError(t, err)
 	require.Equal(t, 2.5, p.Spacing)
 }
 
+// put has the program built with tiny networks: a segmenter, and an ensemble of three detectors.
+func put(t *testing.T) *cpu.Backend {
+	dev := cpu.New()
+	folder := fstest.MapFS{"README.md": {}}
+	for n, file := range []string{"segmenter", "detector.1", "detector.2", "detector.10"} {
+		kind, _, _ := strings.Cut(file, ".")
+		c := models.Default(kind)
+		c.Width = 1
+		net, err := models.New(dev, c, uint64(n))
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		require.NoError(t, models.Save(net, path, nil))
+		net.Free()
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		folder[file+ending] = &fstest.MapFile{Data: b}
+	}
+	was := Files
+	Files = folder
+	t.Cleanup(func() {
+		Files = was
+		now, _ := dev.Usage()
+		require.Zero(t, now)
+		require.NoError(t, dev.Close())
+	})
+	return dev
+}
+
+func TestEnsemblesAreFilesOfOneName(t *testing.T) {
+	dev := put(t)
+	require.Equal(t, []string{"detector", "segmenter"}, Names())
+	nets, names, err := Load(dev, "builtin:detector", models.Detector)
+	require.NoError(t, err)
+	require.Equal(t, []string{"builtin:detector.1", "builtin:detector.10", "builtin:detector.2"}, names)
+	for _, n := range nets {
+		n.Free()
+	}
+	_, _, err = Load(dev, "builtin:detector", models.Segmenter)
+	require.ErrorContains(t, err, "builtin:detector.1 holds a detector; a segmenter is needed here")
+	_, _, err = Load(dev, filepath.Join(t.TempDir(), "mine.safetensors"))
+	require.ErrorContains(t, err, "mine.safetensors")
+}
+
 func TestMissingNetworksAreNamed(t *testing.T) {
-	_, err := Get("brian")
-	require.ErrorContains(t, err, `without the weights "brian" (it has brain)`)
-	require.ErrorContains(t, err, "weights/files/brian.safetensors")
-	require.ErrorContains(t, err, "did you mean brain")
+	put(t)
+	_, err := Members("detektor")
+	require.ErrorContains(t, err, `there is no built-in network "detektor"; this program has: detector, segmenter`)
+	require.ErrorContains(t, err, "did you mean detector")
+	_, err = Members(Brain)
+	require.ErrorContains(t, err, `built without the weights "brain" (it has: detector, segmenter)`)
+	require.ErrorContains(t, err, "weights/files/brain.safetensors")
+	Files = fstest.MapFS{}
+	_, err = Members(Brain)
+	require.ErrorContains(t, err, "(it has: none)")
+	require.Empty(t, Names())
 }

@@ -2,6 +2,7 @@
 //
 //	weights half --in checkpoint.safetensors --out weights/files/brain.safetensors   half precision, the network alone
 //	weights brain --data ../shared/data [--weights checkpoint.safetensors]           brain extraction against masks of real scans
+//	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] --json scores.json   detectors on the real pairs, segmenters on the real scans
 //
 // brain.sh and its like beside it are the commands that made each network.
 package main
@@ -9,6 +10,7 @@ package main
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -23,7 +25,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: weights half|brain; see the package's comment"))
+		fail(fmt.Errorf("usage: weights half|brain|score; see the package's comment"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -31,8 +33,10 @@ func main() {
 		err = half(os.Args[2:])
 	case "brain":
 		err = brain(os.Args[2:])
+	case "score":
+		err = score(os.Args[2:])
 	default:
-		err = fmt.Errorf("there is no %q: half or brain", os.Args[1])
+		err = fmt.Errorf("there is no %q: half, brain or score", os.Args[1])
 	}
 	if err != nil {
 		fail(err)
@@ -48,6 +52,11 @@ func fail(err error) {
 func half(args []string) error {
 	f := flag.NewFlagSet("half", flag.ExitOnError)
 	in, out := f.String("in", "", "checkpoint"), f.String("out", "", "file to write")
+	set := map[string]*string{ // what prediction does with the network
+		"threshold":        f.String("threshold", "", "a voxel is lesion above this probability (default: as the checkpoint says)"),
+		"least_lesion_mm3": f.String("least", "", "pieces of so many mm³ or less are no lesions (default: as the checkpoint says)"),
+		"patch":            f.String("patch", "", "windows of prediction, as 64x64x64 (default: as the checkpoint says)"),
+	}
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -70,7 +79,16 @@ func half(args []string) error {
 		}
 		list = append(list, h)
 	}
-	return weights.Write(*out, list, file.Meta)
+	meta := maps.Clone(file.Meta)
+	for key, value := range set {
+		if *value != "" {
+			meta[key] = *value
+		}
+	}
+	if _, err := models.PreparationOf(&weights.File{Path: *out, Meta: meta}); err != nil {
+		return err
+	}
+	return weights.Write(*out, list, meta)
 }
 
 // brain scores brain extraction on all scans that have a brain mask on their own grid.

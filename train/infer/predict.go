@@ -5,6 +5,7 @@ package infer
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"voxgrad/autograd"
 	"voxgrad/device"
@@ -24,6 +25,7 @@ type Options struct {
 	Mirror   bool   // mean over the eight mirrored inputs
 
 	Threshold float64 // a voxel is lesion above this probability
+	Least     float64 // pieces of the mask (6 neighbours) of this volume in mm³ or less are taken out; 0: none are
 
 	// WithoutImages leaves the aligned images out of the result, to free their memory before
 	// the windows are computed.
@@ -58,6 +60,9 @@ func (o Options) Check() error {
 	}
 	if !(o.Threshold > 0 && o.Threshold < 1) {
 		return fmt.Errorf("threshold %g: a probability above 0 and below 1", o.Threshold)
+	}
+	if !(o.Least >= 0) || math.IsInf(o.Least, 1) {
+		return fmt.Errorf("remove-mm3 %g: a volume of 0 or more is needed", o.Least)
 	}
 	return nil
 }
@@ -108,7 +113,22 @@ func Predict(ctx context.Context, members []Member, c prep.Case, opt Options) (*
 		}
 		r.Mask.Data[i] = float64(x) > opt.Threshold
 	}
-	return r, nil
+	return r, RemoveSmall(r.Mask, opt.Least)
+}
+
+// RemoveSmall takes the pieces (6 neighbours) of so many mm³ or less out of a mask.
+func RemoveSmall(m *volume.Mask, mm3 float64) error {
+	if mm3 == 0 {
+		return nil
+	}
+	labels, pieces, err := volume.Components(m.Data, m.Size, 6)
+	if err != nil {
+		return err
+	}
+	for i, l := range labels {
+		m.Data[i] = l > 0 && float64(pieces[l-1].Voxels)*m.VoxelMM3() > mm3
+	}
+	return nil
 }
 
 // onGrid brings a probability map from the canonical grid to that of an image.

@@ -42,6 +42,7 @@ func Agree(names []string, members []models.Preparation) (all models.Preparation
 		fill(&all.Normalize, p.Normalize)
 		fill(&all.Interpolation, p.Interpolation)
 		fill(&all.Threshold, p.Threshold)
+		fill(&all.Least, p.Least)
 		fill(&all.Patch, p.Patch)
 	}
 	return all, nil
@@ -62,6 +63,7 @@ func (o *Options) Obey(p models.Preparation, given func(setting string) bool) (a
 	obey(&o.Normalize, p.Normalize, "normalize", given, &against)
 	obey(&o.Interpolation, p.Interpolation, "interpolation", given, &against)
 	obey(&o.Threshold, p.Threshold, "threshold", given, &against)
+	obey(&o.Least, p.Least, "remove-mm3", given, &against)
 	if p.Patch != [3]int{} && !given("patch") { // windows of another size are no contradiction
 		o.Patch = p.Patch
 	}

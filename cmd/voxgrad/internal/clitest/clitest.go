@@ -14,13 +14,20 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/cmd/voxgrad/internal/root"
+	builtin "voxgrad/weights"
 )
 
 // A test binary that imports this package is the program itself where this variable is set.
 const asProgram = "TEST_AS_VOXGRAD"
 
+// BuiltIn is the variable that names a folder whose weights files the program has built in, in place of its own.
+const BuiltIn = "TEST_VOXGRAD_WEIGHTS"
+
 func init() {
 	if os.Getenv(asProgram) == "1" {
+		if dir := os.Getenv(BuiltIn); dir != "" {
+			builtin.Files = os.DirFS(dir)
+		}
 		os.Exit(root.Run(os.Args[1:]))
 	}
 }

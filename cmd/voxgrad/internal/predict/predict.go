@@ -23,6 +23,7 @@ import (
 	"voxgrad/prepare"
 	"voxgrad/train/infer"
 	"voxgrad/train/prep"
+	"voxgrad/weights"
 )
 
 // predictJob is one call of segment or predict.
@@ -44,7 +45,7 @@ type predictJob struct {
 	grid          string // of the results: time1, time2 or prepared
 	space         string // image whose grid is the transforms' common space
 	transforms    []string
-	weights       string
+	voxelWeights  string
 	patch, stride string
 	opt           infer.Options
 
@@ -56,10 +57,10 @@ type predictJob struct {
 func NewSegment() *cobra.Command {
 	j := predictJob{kind: models.Segmenter, images: make([]string, 1)}
 	cmd := &cobra.Command{
-		Use:     "segment --model W --flair F --out M",
+		Use:     "segment --flair F --out M",
 		Short:   "Find the lesions in one FLAIR scan",
 		Long:    "Finds the lesions in a FLAIR scan.\n" + counting,
-		Example: "  voxgrad segment --model segmenter.safetensors --flair flair.nii.gz --out lesions.nii.gz --prob prob.nii.gz --picture lesions.png",
+		Example: "  voxgrad segment --flair flair.nii.gz --out lesions.nii.gz --picture lesions.png\n  voxgrad segment --model segmenter.safetensors --flair flair.nii.gz --out lesions.nii.gz --prob prob.nii.gz --picture lesions.png",
 		Args:    cli.ExactArgs(0, ""),
 		RunE:    j.command,
 	}
@@ -74,7 +75,7 @@ func NewSegment() *cobra.Command {
 func New() *cobra.Command {
 	j := predictJob{kind: models.Detector, images: make([]string, 2), transforms: make([]string, 2)}
 	cmd := &cobra.Command{
-		Use:   "predict --model W [--model W2 …] --time1 A --time2 B --out M",
+		Use:   "predict --time1 A --time2 B --out M",
 		Short: "Find the lesions that are new between two FLAIR scans",
 		Long: `Finds the lesions that are present in the second FLAIR scan and not in the first.
 
@@ -84,7 +85,8 @@ registered can be given with its affine transforms: then --space names an image 
 grid of the common space (and --resample-times accepts another grid in the same space).
 The results come back on the grid of the first scan, or that of --grid.
 ` + counting,
-		Example: `  voxgrad predict --model detector.safetensors --time1 flair1.nii.gz --time2 flair2.nii.gz --out new.nii.gz
+		Example: `  voxgrad predict --time1 flair1.nii.gz --time2 flair2.nii.gz --out new.nii.gz
+  voxgrad predict --model detector.safetensors --time1 flair1.nii.gz --time2 flair2.nii.gz --out new.nii.gz
   voxgrad predict --model fold_0.safetensors --model fold_1.safetensors --time1 a.nii.gz --time2 b.nii.gz --out new.nii.gz`,
 		Args: cli.ExactArgs(0, ""),
 		RunE: j.command,
@@ -109,14 +111,15 @@ piece of it, connected by --connectivity, of more than --min-lesion-mm3: the tab
 and --labels, whose numbers are those of the table, leave smaller pieces out, as the
 evaluation does.
 
-How the scan is prepared is in the weights (normalisation, interpolation, windows,
-threshold); a flag that says otherwise is obeyed with a warning.`
+Without --model the network that comes with the program is used. How the scan is prepared is in
+the weights (normalisation, interpolation, windows, threshold, least size of a lesion); a flag
+that says otherwise is obeyed with a warning.`
 
 // flags are those that both commands have.
 func (j *predictJob) flags(cmd *cobra.Command) {
 	j.opt = infer.Defaults()
 	f := cmd.Flags()
-	f.StringArrayVar(&j.models, "model", nil, "weights file; several make an ensemble (required)")
+	f.StringArrayVar(&j.models, "model", []string{weights.Prefix + j.kind}, "weights file, or builtin:NAME for a network that comes with the program ('voxgrad weights list'); several make an ensemble")
 	f.StringVar(&j.out, "out", "", "mask to write (required)")
 	f.StringVar(&j.prob, "prob", "", "probability map to write")
 	f.StringVar(&j.labels, "labels", "", "image of the lesions to write, numbered as in the table")
@@ -127,6 +130,7 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	f.Float64Var(&j.brainAt, "brainmask-threshold", 0, "--brainmask may be a map or any image: its voxels above this are the brain")
 	f.Float64Var(&j.opt.Threshold, "threshold", j.opt.Threshold, "a voxel is lesion above this probability")
 	f.Float64Var(&j.minMM3, "min-lesion-mm3", metrics.DefaultOptions().MinLesionMM3, "lesions of this volume or less are not counted")
+	f.Float64Var(&j.opt.Least, "remove-mm3", 0, "pieces of the mask of this volume or less, whose voxels share faces, are taken out of it (default: what the weights say, else none)")
 	f.IntVar(&j.connectivity, "connectivity", 6, "voxels of one lesion share: 6 a face, 18 a face or an edge, 26 a face, an edge or a corner")
 	f.StringVar(&j.prepare, "prepare", prepare.Auto, "auto: register time points that are not on one grid, and find the brain of scans with skull; all: prepare the scans whatever they are; none: take them as they are")
 	f.StringVar(&j.grid, "grid", gridTime1, "grid of the results: "+strings.Join(j.grids(), ", "))
@@ -140,7 +144,7 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 		}
 		return pflag.NormalizedName(name)
 	})
-	f.StringVar(&j.weights, "weights", "uniform", "weights of the voxels in a window: uniform or gaussian")
+	f.StringVar(&j.voxelWeights, "weights", "uniform", "weights of the voxels in a window: uniform or gaussian")
 	f.BoolVar(&j.opt.Mirror, "mirror", false, "average over mirrored images")
 	cli.Reads(cmd, "model", "brainmask")
 	cli.Writes(cmd, "out", cli.Images...)
@@ -150,7 +154,6 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	cli.Writes(cmd, "picture", cli.PNG...)
 	cli.DeviceFlag(cmd, &j.device)
 	cli.PrecisionFlag(cmd)
-	cli.Must(cmd.MarkFlagRequired("model"))
 	cli.Must(cmd.MarkFlagRequired("out"))
 }
 
@@ -164,11 +167,11 @@ func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
 	if err := j.strides(); err != nil {
 		return cli.Usagef(cmd, "--stride: %v", err)
 	}
-	switch j.weights {
+	switch j.voxelWeights {
 	case "uniform", "gaussian":
-		j.opt.Gaussian = j.weights == "gaussian"
+		j.opt.Gaussian = j.voxelWeights == "gaussian"
 	default:
-		return cli.Usagef(cmd, "--weights %q: want uniform or gaussian", j.weights)
+		return cli.Usagef(cmd, "--weights %q: want uniform or gaussian", j.voxelWeights)
 	}
 	if err := j.opt.Check(); err != nil {
 		return cli.Usagef(cmd, "%v", err)
@@ -218,14 +221,22 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	var prepared []models.Preparation
 	var biggest models.Config
 	warnOfTwins(j.models)
-	for _, path := range j.models {
-		net, err := models.Load(dev, path, j.kind)
+	refs := j.models
+	j.models = nil
+	for _, ref := range refs {
+		nets, names, err := weights.Load(dev, ref, j.kind)
 		if err != nil {
+			if !cmd.Flags().Changed("model") {
+				err = fmt.Errorf("%w; with --model FILE weights of your own are used", err)
+			}
 			return err
 		}
-		members, prepared = append(members, infer.Keep(net)), append(prepared, net.Preparation)
-		if net.Width >= biggest.Width {
-			biggest = net.Config
+		j.models = append(j.models, names...)
+		for _, net := range nets {
+			members, prepared = append(members, infer.Keep(net)), append(prepared, net.Preparation)
+			if net.Width >= biggest.Width {
+				biggest = net.Config
+			}
 		}
 	}
 	if err := j.obey(cmd, prepared); err != nil {
@@ -261,7 +272,9 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 		return err
 	}
 	if to != nil {
-		to.back(result, j.opt.Threshold)
+		if err := to.back(result, j.opt); err != nil {
+			return err
+		}
 	}
 	return j.write(masked, result)
 }

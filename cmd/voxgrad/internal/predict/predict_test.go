@@ -377,3 +377,56 @@ func TestStrideIsAlsoCalledHop(t *testing.T) {
 		require.Contains(t, errs, "each stride (hop) must be from 1 to the patch's edge")
 	}
 }
+
+// Without --model the networks that the program was built with are used, here two members that were put in their place.
+func TestBuiltInNetworksAreTheDefault(t *testing.T) {
+	dir := t.TempDir()
+	put := t.TempDir()
+	t.Setenv(clitest.BuiltIn, put)
+	var files []string
+	for n, threshold := range []float64{1.2, 1.4} {
+		path := network(t, filepath.Join(put, fmt.Sprintf("segmenter.%d.safetensors", n+1)), models.Segmenter, threshold, map[string]string{"least_lesion_mm3": "5"})
+		files = append(files, "--model", path)
+	}
+	v := volume.New(volume.Grid{Size: [3]int{24, 24, 24}, Affine: volume.Identity})
+	for i := range v.Data {
+		v.Data[i] = 1
+		switch x, y, z := i%24, i/24%24, i/576; {
+		case x >= 4 && x < 8 && y >= 4 && y < 8 && z >= 4 && z < 8:
+			v.Data[i] = 3
+		case x >= 16 && x < 17 && y >= 16 && y < 18 && z >= 16 && z < 18: // 4 mm³
+			v.Data[i] = 3
+		}
+	}
+	scan := filepath.Join(dir, "flair.nii")
+	require.NoError(t, volume.Write(scan, v, volume.Float32))
+	run := func(out string, more ...string) *volume.Mask {
+		args := append([]string{"segment", "--flair", scan, "--brainmask", "none", "--normalize", "none", "--patch", "16", "--device", "cpu", "--out", filepath.Join(dir, out)}, more...)
+		status, _, errs := clitest.Run(t, args...)
+		require.Zero(t, status, errs)
+		m, err := volume.ReadMask(filepath.Join(dir, out))
+		require.NoError(t, err)
+		return m
+	}
+	found := run("default.nii")
+	require.Equal(t, 64, found.Count(), "the piece of 4 mm³ is taken out, as the weights say")
+	require.Equal(t, found.Data, run("own.nii", files...).Data)
+	require.Equal(t, found.Data, run("named.nii", "--model", "builtin:segmenter").Data)
+	require.Equal(t, 68, run("all.nii", "--remove-mm3", "0").Count())
+
+	for want, args := range map[string][]string{
+		`there is no built-in network "segmentre"; this program has: segmenter`: {"segment", "--model", "builtin:segmentre", "--flair", scan},
+		`built without the weights "detector" (it has: segmenter)`:              {"predict", "--time1", scan, "--time2", scan},
+		`with --model FILE weights of your own are used`:                        {"predict", "--time1", scan, "--time2", scan},
+		"builtin:segmenter.1 holds a segmenter; a detector is needed here":      {"predict", "--model", "builtin:segmenter", "--time1", scan, "--time2", scan},
+		"remove-mm3 -1": {"segment", "--flair", scan, "--remove-mm3", "-1"},
+	} {
+		status, _, errs := clitest.Run(t, append(args, "--device", "cpu", "--out", filepath.Join(dir, "no.nii"))...)
+		require.NotZero(t, status)
+		require.Contains(t, errs, want)
+	}
+	t.Setenv(clitest.BuiltIn, "")
+	status, _, errs := clitest.Run(t, "segment", "--model", "builtin:brain", "--flair", scan, "--device", "cpu", "--out", filepath.Join(dir, "no.nii"))
+	require.Equal(t, 1, status)
+	require.Contains(t, errs, "builtin:brain: the network wants voxels of 2.5 mm")
+}

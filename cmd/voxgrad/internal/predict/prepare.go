@@ -113,13 +113,16 @@ func (j *predictJob) native(c prep.Case) *nativeScan {
 
 // back moves a result from the space of the prediction to the grid of a scan as it was
 // given: the map is interpolated linearly, then thresholded.
-func (n *nativeScan) back(r *infer.Result, threshold float64) {
+func (n *nativeScan) back(r *infer.Result, opt infer.Options) error {
 	prob := volume.ResampleThrough(r.Prob, n.grid.Grid, n.inverse, volume.Linear, 0)
 	prob.Path, prob.Source = "", n.grid.Source
-	r.Prob, r.Mask = prob, prob.Above(threshold)
+	r.Prob, r.Mask = prob, prob.Above(opt.Threshold)
+	if err := infer.RemoveSmall(r.Mask, opt.Least); err != nil {
+		return err
+	}
 	if n.scan == nil {
 		r.Brain = nil
-		return
+		return nil
 	}
 	if r.Brain != nil {
 		r.Brain = volume.ResampleThrough(r.Brain.Volume(), n.grid.Grid, n.inverse, volume.Linear, 0).Above(0.5)
@@ -132,4 +135,5 @@ func (n *nativeScan) back(r *infer.Result, threshold float64) {
 		r.Aligned[i] = volume.ResampleThrough(v, n.grid.Grid, n.inverse, volume.Linear, 0)
 		r.Aligned[i].Path = v.Path
 	}
+	return nil
 }

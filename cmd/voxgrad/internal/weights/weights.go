@@ -32,18 +32,25 @@ func newWeightsList() *cobra.Command {
 		Short: "List the networks that come with the program",
 		Args:  cli.ExactArgs(0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			t := &report.Table{Columns: []report.Column{{Name: "name"}, {Name: "for"}, {Name: "network"}, {Name: "size"}, {Name: "SHA-256"}},
-				Note: "what they were trained on and how well they do: docs/models.md"}
+			t := &report.Table{Columns: []report.Column{{Name: "--model"}, {Name: "for"}, {Name: "network"}, {Name: "trained on"}, {Name: "scores"}, {Name: "size"}, {Name: "SHA-256"}},
+				Note: "what they were scored on and where they fail: docs/models.md; research software, not a medical device"}
 			for _, name := range builtin.Names() {
-				n, err := builtin.Get(name)
+				members, err := builtin.Members(name)
 				if err != nil {
 					return err
 				}
-				c, err := models.ConfigOf(n.File)
-				if err != nil {
-					return err
+				card := builtin.Cards[name]
+				for k, n := range members {
+					c, err := models.ConfigOf(n.File)
+					if err != nil {
+						return err
+					}
+					if ref := builtin.Prefix + name; k == 0 {
+						t.Add(ref, card.For, fmt.Sprintf("%s, width %d", c.Kind, c.Width), card.TrainedOn, card.Scores, text.Bytes(int64(n.Bytes)), n.SHA256)
+					} else {
+						t.Add("", fmt.Sprintf("  and %s", n.File.Path), fmt.Sprintf("%s, width %d", c.Kind, c.Width), "", "", text.Bytes(int64(n.Bytes)), n.SHA256)
+					}
 				}
-				t.Add(name, builtin.Purpose[name], fmt.Sprintf("%s, width %d", c.Kind, c.Width), text.Bytes(int64(n.Bytes)), n.SHA256)
 			}
 			if len(t.Rows) == 0 {
 				t.Note = "this program was built without any: weights/files of its source is empty (docs/models.md)"
