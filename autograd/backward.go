@@ -39,7 +39,7 @@ func (t *Tape) reverse() {
 	for i := len(t.steps) - 1; i >= 0; i-- {
 		s := &t.steps[i]
 		if s.reached() {
-			dy, dx := t.gradients(s)
+			dy, dx := t.gradients(s, i+1)
 			s.reverse(s.saved, dy, dx)
 			t.addRepeated(s, dx)
 			t.traceGradients(s)
@@ -61,11 +61,14 @@ func (s *step) reached() bool {
 	return slices.ContainsFunc(s.out, func(y *Var) bool { return y.has })
 }
 
-// gradients are those of the step's results, and where its arguments' go.
-func (t *Tape) gradients(s *step) (dy []device.Tensor, dx []device.Into) {
+// gradients are those of the results of a step, and where its arguments' go. number is the step's.
+func (t *Tape) gradients(s *step, number int) (dy []device.Tensor, dx []device.Into) {
 	for _, y := range s.out {
 		if !y.has { // another result of the op was used, this one was not
 			t.dev.Fill(t.into(y).Tensor, 0)
+		}
+		if y.relu && !y.front {
+			t.dev.ReLUGrad(device.Into{Tensor: y.grad, Mode: device.Set}, y.grad, y.Tensor)
 		}
 		dy = append(dy, y.grad)
 	}
@@ -75,11 +78,22 @@ func (t *Tape) gradients(s *step) (dy []device.Tensor, dx []device.Into) {
 			dx = append(dx, device.Into{Tensor: t.dev.Alloc(x.Shape), Mode: device.Set})
 		case i == 0 && s.inPlace && !slices.Contains(s.in[1:], x):
 			dx = append(dx, t.handOver(x, s.out[0]))
+		case s.masks(i) && x.first == number:
+			g := t.into(x)
+			g.Mask, x.front = x.Tensor, true
+			dx = append(dx, g)
 		default:
 			dx = append(dx, t.into(x))
 		}
 	}
 	return dy, dx
+}
+
+// masks reports whether the gradient of argument i may be made that in front of a ReLU: a step
+// contributes once to it, for what is added behind a mask would pass it.
+func (s *step) masks(i int) bool {
+	x := s.in[i]
+	return x != nil && x.relu && slices.Contains(s.masked, i) && !slices.Contains(s.in[i+1:], x)
 }
 
 // repeated reports whether argument i is an earlier one again. Its gradient needs

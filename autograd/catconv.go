@@ -44,10 +44,12 @@ func (t *Tape) catConv(in []Source, gamma, beta, w, b *Var, act device.Act, fixe
 		return s
 	}
 	var norm device.Normalization
+	var masked []int
 	read := make([]int, 4, len(args))
 	copy(read, []int{0, 1, 2, 3})
 	for i := range in {
 		read = append(read, 4+3*i, 5+3*i, 6+3*i)
+		masked = append(masked, 4+3*i)
 	}
 	saved := make([]int, len(side), len(side)+1)
 	for i := range saved {
@@ -66,16 +68,13 @@ func (t *Tape) catConv(in []Source, gamma, beta, w, b *Var, act device.Act, fixe
 			t.dev.CatConv(out[0], s, norm, v[2], v[3], act)
 		},
 		Reverse: func(s Saved, dy []device.Tensor, dx []device.Into) {
-			if act == device.ReLU {
-				t.dev.ReLUGrad(device.Into{Tensor: dy[0], Mode: device.Set}, dy[0], s.Out[0])
-			}
 			g := device.CatConvGrads{Gamma: dx[0], Beta: dx[1], W: dx[2], B: dx[3]}
 			for i := range in {
 				g.In = append(g.In, device.SourceGrad{X: dx[4+3*i], W: dx[5+3*i], B: dx[6+3*i]})
 			}
 			t.dev.CatConvGrad(g, dy[0], sources(s.In), norm, s.In[2], fixed)
 		},
-		SaveIn: read, SaveOut: saved,
+		SaveIn: read, SaveOut: saved, ReLU: act == device.ReLU, Masked: masked,
 	})
 	for _, v := range out[1:] {
 		t.Release(v)

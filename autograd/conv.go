@@ -13,14 +13,11 @@ func (t *Tape) Conv(x, w, b *Var, p device.ConvParams, act device.Act) *Var {
 		Name: "conv", In: []*Var{x, w, b}, Out: []device.Shape{p.Out(x.Shape, w.C)},
 		Forward: func(out, in []device.Tensor) { t.dev.Conv(out[0], in[0], in[1], in[2], p, act) },
 		Reverse: func(s Saved, dy []device.Tensor, dx []device.Into) {
-			if act == device.ReLU {
-				t.dev.ReLUGrad(device.Into{Tensor: dy[0], Mode: device.Set}, dy[0], s.Out[0])
-			}
 			t.dev.ConvGradX(dx[0], dy[0], s.In[1], p)
 			if weights {
 				t.dev.ConvGradW(dx[1], dx[2], s.In[0], dy[0], p)
 			}
 		},
-		SaveIn: append(when(weights, 0), 1), SaveOut: when(act == device.ReLU, 0),
+		SaveIn: append(when(weights, 0), 1), SaveOut: when(act == device.ReLU, 0), ReLU: act == device.ReLU, Masked: []int{0},
 	})[0]
 }

@@ -39,6 +39,14 @@ type Op struct {
 	// what is not is given back as soon as no later operation needs it.
 	SaveIn, SaveOut []int
 
+	// ReLU reports that out[0], which SaveOut must name, is what a ReLU left. Reverse's dy[0] is
+	// then the gradient in front of it, 0 where out[0] is not positive.
+	ReLU bool
+
+	// Masked are the arguments, indices into In, for whose gradients Reverse heeds the mask of
+	// a device.Into. Where such an argument is what a ReLU left, no pass over its gradient is needed.
+	Masked []int
+
 	// InPlace reports that Forward allows out[0] to be in[0]. The tape makes use of it
 	// where nobody else reads in[0].
 	InPlace bool
@@ -77,14 +85,20 @@ func (t *Tape) Apply(op Op) []*Var {
 		t.traceOutput(op.Name, at, out[i])
 	}
 	if record {
-		s := step{op: op.Name, at: at, in: op.In, out: out[:len(op.Out)], reverse: op.Reverse, inPlace: op.GradInPlace,
+		s := step{op: op.Name, at: at, in: op.In, out: out[:len(op.Out)], reverse: op.Reverse, inPlace: op.GradInPlace, masked: op.Masked,
 			saved: Saved{In: make([]device.Tensor, len(in)), Out: make([]device.Tensor, len(out))}}
 		s.save(op.In, s.saved.In, op.SaveIn)
 		s.save(out, s.saved.Out, op.SaveOut)
 		for _, y := range s.out {
 			y.wants = true
 		}
+		s.out[0].relu = op.ReLU
 		t.steps = append(t.steps, s)
+		for _, v := range op.In {
+			if v != nil && v.first == 0 {
+				v.first = len(t.steps)
+			}
+		}
 	}
 	for _, v := range op.In {
 		if v != nil && !v.leaf && v.Mem != nil { // no memory: taken over in place
@@ -155,7 +169,8 @@ type step struct {
 	keeps   []*Var // results that saved has
 	saved   Saved
 	reverse func(s Saved, dy []device.Tensor, dx []device.Into)
-	inPlace bool // dx[0] may be dy[0]
+	inPlace bool  // dx[0] may be dy[0]
+	masked  []int // see Op
 }
 
 // save keeps the chosen values in to.

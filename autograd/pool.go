@@ -11,6 +11,6 @@ func (t *Tape) MaxPool(x *Var) *Var {
 		Reverse: func(s Saved, dy []device.Tensor, dx []device.Into) {
 			t.dev.MaxPoolGrad(dx[0], dy[0], s.In[0], s.Out[0])
 		},
-		SaveIn: []int{0}, SaveOut: []int{0},
+		SaveIn: []int{0}, SaveOut: []int{0}, Masked: []int{0},
 	})[0]
 }

@@ -19,6 +19,9 @@ type Var struct {
 	leaf  bool // not the tape's memory
 	uses  int  // results: ops still to come that may read the value
 	saved int  // results: recorded reverse steps that will read it
+	first int  // results: number of the first recorded step that reads it, whose contribution to the gradient is the last
+	relu  bool // results: what a ReLU left
+	front bool // grad is the gradient in front of the ReLU
 
 	op, user string // results: what made it, and what has used it up
 }

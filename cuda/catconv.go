@@ -235,6 +235,9 @@ func (c *catGrad) gradPlain(i int) {
 	}
 	p := product{y: into(g.X), x: c.dy, w: c.w, part: c.scaled(i), in: c.s, out: s.Out(), win: device.Conv3x3x3, scattered: true, swapped: true,
 		add: g.X.Mode == device.Add}
+	if s.Up == device.AsIs {
+		p.mask = ptr(g.X.Mask)
+	}
 	if c.passes {
 		p.bias, p.z, p.zscale = sums.shift, u, sums.scale
 	}
@@ -246,7 +249,8 @@ func (c *catGrad) gradPlain(i int) {
 	c.multiply(p)
 	du := p.y
 	if g.X.Mode != device.Skip {
-		c.multiply(product{y: into(g.X), x: du, w: ptr(s.W), in: s.Out(), out: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.X.Mode == device.Add})
+		c.multiply(product{y: into(g.X), x: du, w: ptr(s.W), in: s.Out(), out: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.X.Mode == device.Add,
+			mask: ptr(g.X.Mask)})
 	}
 	if g.W.Mode != device.Skip {
 		c.outer(outer{dw: into(g.W), gathered: du, plain: ptr(s.X), g: s.Out(), p: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.W.Mode == device.Add})

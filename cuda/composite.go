@@ -41,7 +41,8 @@ func (c *catGrad) gradComposite(i int) {
 	c.parameters(i, &sums)
 
 	if g.X.Mode != device.Skip {
-		p := product{y: into(g.X), x: c.dy, w: c.compositeWeights(i), in: c.s, out: s.X.Shape, win: device.CompositeWindow, swapped: true, add: g.X.Mode == device.Add}
+		p := product{y: into(g.X), x: c.dy, w: c.compositeWeights(i), in: c.s, out: s.X.Shape, win: device.CompositeWindow, swapped: true, add: g.X.Mode == device.Add,
+			mask: ptr(g.X.Mask)}
 		if c.passes {
 			// Σ over k of up[k]·(shift + scale·(bias + up[k]ᵀx)) = row + x·square
 			p.bias = c.workspace(cx)

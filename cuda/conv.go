@@ -28,7 +28,7 @@ func (o *op) Conv(y, x, w, bias device.Tensor, win device.ConvParams, act device
 // ConvGradX scatters dy with the channels of w exchanged.
 func (o *op) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	p := product{y: into(dx), x: ptr(dy), w: ptr(w),
-		in: dy.Shape, out: dx.Shape, win: win, scattered: true, swapped: true, add: dx.Mode == device.Add}
+		in: dy.Shape, out: dx.Shape, win: win, scattered: true, swapped: true, add: dx.Mode == device.Add, mask: ptr(dx.Mask)}
 	o.multiply(p)
 }
 
@@ -119,6 +119,7 @@ type product struct {
 	part          part // of wider weights
 
 	z, zscale driver.Ptr // y += zscale[c]·z, of y's shape
+	mask      driver.Ptr // y = 0 where it is not positive, of y's shape
 	moments   driver.Ptr // instead of y, its moments for batchnorm_stats_finish: see kernels/conv.cuh
 }
 
@@ -190,18 +191,18 @@ func (o *op) multiply(p product) {
 	args := func(q product) {
 		o.launch(g.module, g.kernel, g.launch, q.y, q.x, w, q.bias, q.in.N, q.in.D, q.in.H, q.in.W, q.in.C,
 			q.out.D, q.out.H, q.out.W, q.out.C, q.win.K, q.win.Stride, q.win.Pad, q.scattered, g.rows, g.pitch, q.relu, q.add,
-			q.table, q.z, q.zscale, q.moments, g.splits, g.share)
+			q.table, q.z, q.zscale, q.mask, q.moments, g.splits, g.share)
 	}
 	if g.splits == 1 {
 		args(p)
 		return
 	}
 	q := p
-	q.y, q.bias, q.z, q.relu, q.add, q.table = o.workspace(g.splits*p.out.Len()), 0, 0, false, false, false
+	q.y, q.bias, q.z, q.mask, q.relu, q.add, q.table = o.workspace(g.splits*p.out.Len()), 0, 0, 0, false, false, false
 	args(q)
 	n := p.out.Len()
 	o.launch("conv_parts", "conv_parts", PerElement(n, 1), y, q.y, g.splits, n, p.out.C, p.out.D, p.out.H, p.out.W,
-		p.bias, p.table, p.z, p.zscale, p.relu, p.add)
+		p.bias, p.table, p.z, p.zscale, p.mask, p.relu, p.add)
 }
 
 // packed is the weights with rows input and pitch output channels a kernel

@@ -23,7 +23,11 @@ func (b *Backend) run(c *device.Call) {
 	if o := b.begin(c.Op); o != nil {
 		defer o.end()
 		c.Check("cuda", b.own)
-		c.Run(o)
+		if b.opt.precision == FP32 {
+			c.Run(o)
+		} else {
+			c.RunAndMask(o)
+		}
 	}
 }
 

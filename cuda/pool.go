@@ -13,5 +13,5 @@ func (o *op) MaxPool(y, x device.Tensor) {
 func (o *op) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
 	width := widthOf(x.C)
 	n := o.numbered(x.N * ceil(x.D, 2) * ceil(x.H, 2) * ceil(x.W, 2) * (x.C / width))
-	o.launch("pool", entry("maxpool_grad", width), PerElement(int(n), 1), dx, dy, x, y, n, x.D, x.H, x.W, x.C, dx.Mode == device.Add)
+	o.launch("pool", entry("maxpool_grad", width), PerElement(int(n), 1), dx, dy, x, y, ptr(dx.Mask), n, x.D, x.H, x.W, x.C, dx.Mode == device.Add)
 }

@@ -90,6 +90,9 @@ func (c *catGrad) gradTrilinear(i int) {
 	}
 	product := func(coarse int, s device.Shape, z driver.Ptr) {
 		p.x, p.y, p.in, p.out = z, into(g.X)+driver.Ptr(4*coarse), s.WithC(cols), s
+		if m := ptr(g.X.Mask); m != 0 {
+			p.mask = m + driver.Ptr(4*coarse)
+		}
 		if c.passes {
 			p.z = q + driver.Ptr(4*coarse)
 		}

@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -165,6 +166,37 @@ type sides struct {
 	replay  bool
 	flipped int
 	largest float64 // of those that were on different sides
+}
+
+// unmasked takes a gradient's mask away, and returns what applies it.
+func (s *sides) unmasked(g *device.Into) func() {
+	dx := *g
+	g.Mask = device.Tensor{}
+	return func() {
+		if dx.Mode != device.Skip && !dx.Mask.None() {
+			s.ReLUGrad(device.Into{Tensor: dx.Tensor, Mode: device.Set}, dx.Tensor, dx.Mask)
+		}
+	}
+}
+
+func (s *sides) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
+	mask := s.unmasked(&dx)
+	s.Backend.ConvGradX(dx, dy, w, win)
+	mask()
+}
+
+func (s *sides) MaxPoolGrad(dx device.Into, dy, x, y device.Tensor) {
+	mask := s.unmasked(&dx)
+	s.Backend.MaxPoolGrad(dx, dy, x, y)
+	mask()
+}
+
+func (s *sides) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.Source, n device.Normalization, w device.Tensor, fixed bool) {
+	g.In = slices.Clone(g.In)
+	for i := range g.In {
+		defer s.unmasked(&g.In[i].X)()
+	}
+	s.Backend.CatConvGrad(g, dy, in, n, w, fixed)
 }
 
 func (s *sides) ReLUGrad(dx device.Into, dy, y device.Tensor) {

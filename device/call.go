@@ -55,6 +55,7 @@ type Arg struct {
 	Into   *Into // of a Gradient, else nil; Tensor is its own
 
 	slot     int       // of Adam's, from 1; 0 elsewhere
+	masked   bool      // a gradient that may have a Mask
 	inPlace  []*Tensor // inputs whose memory an output may have, a gradient with mode Set
 	optional bool
 }
@@ -68,6 +69,12 @@ func out(name string, t *Tensor, inPlace ...*Tensor) Arg {
 
 func grad(name string, g *Into, inPlace ...*Tensor) Arg {
 	return Arg{Name: name, Role: Gradient, Tensor: &g.Tensor, Into: g, inPlace: inPlace}
+}
+
+// masked is a gradient that may have a mask, and the mask.
+func masked(a Arg) (g, mask Arg) {
+	a.masked = true
+	return a, optional(in(a.Name+".mask", &a.Into.Mask))
 }
 
 // optional is a that may be absent.
@@ -97,6 +104,22 @@ func (c *Call) Idle() bool {
 	return idle
 }
 
+// RunAndMask is Run on what leaves masks of gradients out: ReLUGrad applies them in
+// passes of their own.
+func (c *Call) RunAndMask(to NetworkOps) {
+	var without []Into
+	for _, a := range c.Args {
+		if !a.Skipped() && a.Into != nil && !a.Into.Mask.None() {
+			without = append(without, *a.Into)
+			a.Into.Mask = Tensor{}
+		}
+	}
+	c.Run(to)
+	for _, g := range without {
+		to.ReLUGrad(Into{Tensor: g.Tensor, Mode: Set}, g.Tensor, g.Mask)
+	}
+}
+
 // Check panics unless the call is as the operation's comment states: with tensors
 // where they are not optional, of the shapes and in memory of their own, modes and
 // numbers in range. pkg is the name of the backend's package, with which the message
@@ -110,6 +133,10 @@ func (c *Call) Check(pkg string, own func(t Tensor) string) {
 	for _, a := range c.Args {
 		if a.Into != nil && a.Into.Mode > Add {
 			c.refuse("%s: there is no %v", a.Name, a.Into.Mode)
+		}
+		if a.Into != nil && !a.Into.Mask.None() {
+			c.need(a.masked, "%s takes no mask", a.Name)
+			c.shaped(a.Into.Tensor.Shape, "as the gradient that it masks", a.Name+".mask")
 		}
 		switch {
 		case a.Skipped():

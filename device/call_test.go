@@ -18,7 +18,7 @@ func TestCheckSays(t *testing.T) {
 		next++
 		return Tensor{s, someMemory(next)}
 	}
-	set := func(t Tensor) Into { return Into{t, Set} }
+	set := func(t Tensor) Into { return Into{Tensor: t, Mode: Set} }
 	x, y := alloc(Shape{1, 4, 5, 6, 3}), alloc(Shape{1, 4, 5, 6, 7})
 	w, dw := alloc(Weights(3, 3, 7)), alloc(Weights(3, 3, 7))
 	foreign := alloc(x.Shape)
@@ -42,8 +42,8 @@ func TestCheckSays(t *testing.T) {
 		},
 		"test: Conv: w is absent":                                                                             func() { check.Conv(y, x, Tensor{}, Tensor{}, Conv3x3x3, Linear) },
 		"test: Conv: x [1 4 5 6 3] is not from this backend":                                                  func() { check.Conv(y, foreign, w, Tensor{}, Conv3x3x3, Linear) },
-		"test: ConvGradW: dw: there is no mode 3":                                                             func() { check.ConvGradW(Into{dw, 3}, Into{}, x, y, Conv3x3x3) },
-		"test: ReLUGrad: an output [1 4 5 6 3] shares its memory with [1 4 5 6 3]: dx is in dy":               func() { check.ReLUGrad(Into{x, Add}, x, alloc(x.Shape)) },
+		"test: ConvGradW: dw: there is no mode 3":                                                             func() { check.ConvGradW(Into{Tensor: dw, Mode: 3}, Into{}, x, y, Conv3x3x3) },
+		"test: ReLUGrad: an output [1 4 5 6 3] shares its memory with [1 4 5 6 3]: dx is in dy":               func() { check.ReLUGrad(Into{Tensor: x, Mode: Add}, x, alloc(x.Shape)) },
 		"test: Adam: an output [1 1 1 1 3] shares its memory with [1 1 1 1 3]: W of slot 0 is in W of slot 1": func() { check.Adam([]AdamSlot{slot, slot}, AdamOptions{Step: 1}) },
 		"test: Adam: step 0, the first one is 1":                                                              func() { check.Adam([]AdamSlot{slot}, AdamOptions{}) },
 	} {
@@ -51,7 +51,7 @@ func TestCheckSays(t *testing.T) {
 	}
 	require.NotPanics(t, func() {
 		check.Conv(y, x, w, Tensor{}, Conv3x3x3, ReLU)
-		check.ConvGradW(set(dw), Into{y, Skip}, x, y, Conv3x3x3)
+		check.ConvGradW(set(dw), Into{Tensor: y}, x, y, Conv3x3x3)
 		check.ConvGradW(Into{}, Into{}, x, Tensor{}, ConvParams{})
 		check.ReLUGrad(set(x), x, alloc(x.Shape))
 		check.Adam([]AdamSlot{slot}, AdamOptions{Step: 1})
@@ -64,8 +64,8 @@ func TestCallsAreDescribed(t *testing.T) {
 	do := Ops(func(c *Call) { calls = append(calls, c) })
 	x, y, w := Tensor{Shape{2, 4, 4, 4, 3}, someMemory(1)}, Tensor{Shape{2, 4, 4, 4, 5}, someMemory(2)}, Tensor{Weights(3, 3, 5), someMemory(3)}
 	do.Conv(y, x, w, Tensor{}, Conv3x3x3, Linear)
-	do.ConvGradW(Into{w, Set}, Into{}, x, y, Conv3x3x3)
-	do.ConvGradW(Into{}, Into{Tensor{Vec(5), someMemory(4)}, Add}, x, y, Conv3x3x3)
+	do.ConvGradW(Into{Tensor: w, Mode: Set}, Into{}, x, y, Conv3x3x3)
+	do.ConvGradW(Into{}, Into{Tensor: Tensor{Vec(5), someMemory(4)}, Mode: Add}, x, y, Conv3x3x3)
 	do.ConvGradX(Into{}, y, w, Conv3x3x3)
 	require.EqualValues(t, 2*2*64*27*15, calls[0].Flops)
 	require.EqualValues(t, 2*2*64*27*15, calls[1].Flops)

@@ -100,7 +100,8 @@ type CatConv interface {
 	CatConv(y Tensor, in []Source, n Normalization, w, b Tensor, act Act)
 
 	// CatConvGrad is the composition's gradient with dy in y; the activation is the
-	// caller's affair, see ReLUGrad. If fixed, the statistics did not depend on z.
+	// caller's affair, see ReLUGrad. If fixed, the statistics did not depend on z. The
+	// gradient of a source may have a mask.
 	CatConvGrad(g CatConvGrads, dy Tensor, in []Source, n Normalization, w Tensor, fixed bool)
 }
 
@@ -186,7 +187,8 @@ func (do Ops) CatConvGrad(g CatConvGrads, dy Tensor, sources []Source, n Normali
 	var args []Arg
 	for i := range g.In {
 		s, k := &g.In[i], fmt.Sprint(i)
-		args = append(args, grad("dx"+k, &s.X), grad("dup"+k+".w", &s.W), grad("dup"+k+".b", &s.B))
+		x, mask := masked(grad("dx"+k, &s.X))
+		args = append(args, x, grad("dup"+k+".w", &s.W), grad("dup"+k+".b", &s.B), mask)
 	}
 	args = append(args, grad("dgamma", &g.Gamma), grad("dbeta", &g.Beta), grad("dw", &g.W), grad("db", &g.B), in("dy", &dy))
 	args = append(append(append(args, sourceArgs(sources)...), n.args()...), in("w", &w))
@@ -219,6 +221,7 @@ type Composer interface {
 	Alloc(s Shape) Tensor
 	Free(t Tensor)
 	Copy(dst Into, src Tensor)
+	Activation
 	Conv
 	BatchNorm
 	Up
@@ -284,6 +287,13 @@ func (c Composed) CatConv(y Tensor, in []Source, n Normalization, w, b Tensor, a
 
 // CatConvGrad implements CatConv.
 func (c Composed) CatConvGrad(g CatConvGrads, dy Tensor, in []Source, n Normalization, w Tensor, fixed bool) {
+	g.In = slices.Clone(g.In)
+	for i := range g.In {
+		if x := &g.In[i].X; x.Mode != Skip && !x.Mask.None() {
+			defer c.On.ReLUGrad(Into{Tensor: x.Tensor, Mode: Set}, x.Tensor, x.Mask)
+			x.Mask = Tensor{}
+		}
+	}
 	z, owned := c.concatenation(in)
 	dz := c.On.Alloc(z.Shape)
 	if g.W.Mode != Skip || g.B.Mode != Skip {
@@ -292,21 +302,21 @@ func (c Composed) CatConvGrad(g CatConvGrads, dy Tensor, in []Source, n Normaliz
 	}
 	if !owned { // z is the source itself
 		if x := g.In[0].X; x.Mode != Skip || g.Gamma.Mode != Skip || g.Beta.Mode != Skip {
-			c.On.ConvGradX(Into{dz, Set}, dy, w, Conv3x3x3)
+			c.On.ConvGradX(Into{Tensor: dz, Mode: Set}, dy, w, Conv3x3x3)
 			c.On.BatchNormGrad(x, g.Gamma, g.Beta, dz, z, n.Gamma, n.Mean, n.InvStd, fixed)
 		}
 		c.On.Free(dz)
 		return
 	}
-	c.On.ConvGradX(Into{dz, Set}, dy, w, Conv3x3x3)
-	c.On.BatchNormGrad(Into{dz, Set}, g.Gamma, g.Beta, dz, z, n.Gamma, n.Mean, n.InvStd, fixed)
+	c.On.ConvGradX(Into{Tensor: dz, Mode: Set}, dy, w, Conv3x3x3)
+	c.On.BatchNormGrad(Into{Tensor: dz, Mode: Set}, g.Gamma, g.Beta, dz, z, n.Gamma, n.Mean, n.InvStd, fixed)
 	c.On.Free(z)
 	for i, s := range in {
 		du := dz
 		if rest := dz.C - s.Out().C; rest > 0 {
 			du = c.On.Alloc(dz.WithC(s.Out().C))
 			tail := c.On.Alloc(dz.WithC(rest))
-			c.On.Split(Into{du, Set}, Into{tail, Set}, dz)
+			c.On.Split(Into{Tensor: du, Mode: Set}, Into{Tensor: tail, Mode: Set}, dz)
 			c.On.Free(dz)
 			dz = tail
 		}

@@ -41,7 +41,8 @@ type Conv interface {
 	//	y[n,d,h,w,o] = act(s)
 	Conv(y, x, w, b Tensor, win ConvParams, act Act)
 
-	// ConvGradX, the adjoint of Conv in x (act is the caller's affair, see ReLUGrad):
+	// ConvGradX, the adjoint of Conv in x (act is the caller's affair, see ReLUGrad). dx may
+	// have a mask:
 	//
 	//	dx[n,z,i] += dy[n,d,h,w,o] · w[kd,kh,kw,i,o]   over the same index set
 	ConvGradX(dx Into, dy, w Tensor, win ConvParams)
@@ -93,7 +94,8 @@ func (do Ops) Conv(y, x, w, b Tensor, win ConvParams, act Act) {
 }
 
 func (do Ops) ConvGradX(dx Into, dy, w Tensor, win ConvParams) {
-	do(&Call{Op: "ConvGradX", Args: []Arg{grad("dx", &dx), in("dy", &dy), in("w", &w)},
+	g, mask := masked(grad("dx", &dx))
+	do(&Call{Op: "ConvGradX", Args: []Arg{g, in("dy", &dy), in("w", &w), mask},
 		Flops: convFlops(dy.Shape, w.Shape),
 		Run:   func(be NetworkOps) { be.ConvGradX(dx, dy, w, win) },
 		rule:  func(c *Call) { win.check(c, dx.Shape, w.Shape, dy.Shape, false) },

@@ -45,7 +45,7 @@
 //	b.Ops = func(c *device.Call) {
 //		if !c.Idle() && b.err == nil {
 //			c.Check("mine", b.own) // panics
-//			c.Run(&b.kernels)
+//			c.RunAndMask(&b.kernels)
 //		}
 //	}
 //

@@ -8,7 +8,7 @@ type Pool interface {
 
 	// MaxPoolGrad: dy goes to the first of the eight (i, then j, then k slowest to
 	// fastest) that equals y; all other elements of dx, dropped planes included,
-	// get 0.
+	// get 0. dx may have a mask.
 	MaxPoolGrad(dx Into, dy, x, y Tensor)
 }
 
@@ -23,7 +23,8 @@ func (do Ops) MaxPool(y, x Tensor) {
 }
 
 func (do Ops) MaxPoolGrad(dx Into, dy, x, y Tensor) {
-	do(&Call{Op: "MaxPoolGrad", Args: []Arg{grad("dx", &dx), in("dy", &dy), in("x", &x), in("y", &y)},
+	g, mask := masked(grad("dx", &dx))
+	do(&Call{Op: "MaxPoolGrad", Args: []Arg{g, in("dy", &dy), in("x", &x), in("y", &y), mask},
 		Run: func(b NetworkOps) { b.MaxPoolGrad(dx, dy, x, y) },
 		rule: func(c *Call) {
 			c.shaped(x.Shape, "x's shape", "dx")

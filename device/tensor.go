@@ -80,4 +80,9 @@ func (m Mode) String() string {
 type Into struct {
 	Tensor
 	Mode Mode
+
+	// Mask, where there is one, is what a ReLU left in front of the operation, and the
+	// gradient wanted is that in front of the ReLU: all elements where Mask is not positive
+	// become 0, what was added to there too. Operations whose comment says so take one.
+	Mask Tensor
 }

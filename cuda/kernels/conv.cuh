@@ -15,6 +15,7 @@ struct Problem {
 	int wrows, wpitch;                     // w: rows of a kernel position, length of a row
 	int relu, add, table;                  // table: bias has a row for each presence
 	const float *z, *zscale;               // y += zscale[c]·z, of y's shape; may be null
+	const float *mask;                     // of y's shape: y is 0 where it is not positive; may be null
 	double *moments;                       // instead of y: see there; may be null
 	int splits, share;                     // of the sum: how many, and stages of each
 };
@@ -128,6 +129,8 @@ template <typename T> __device__ __forceinline__ void finish(const Problem &p, c
 				v += p.bias[p.table ? rows.presence[row] * p.co + c : c];
 			if (p.z)
 				v = fmaf(p.zscale[c], p.z[(i64)rows.voxel[row] * p.co + c], v);
+			if (p.mask && !(p.mask[(i64)rows.voxel[row] * p.co + c] > 0.f))
+				return 0.f;
 			return p.relu && v < 0.f ? 0.f : v; // NaN stays
 		});
 }
@@ -136,6 +139,6 @@ template <typename T> __device__ __forceinline__ void finish(const Problem &p, c
 #define CONV_PARAMETERS                                                                              \
 	float *y, const float *x, const float *w, const float *bias, int batch, int di, int hi, int wi, int ci, \
 		int dout, int ho, int wo, int co, int k, int stride, int pad, int scattered, int wrows, int wpitch,  \
-		int relu, int add, int table, const float *z, const float *zscale, double *moments, int splits, int share
+		int relu, int add, int table, const float *z, const float *zscale, const float *mask, double *moments, int splits, int share
 #define CONV_PROBLEM                                                                                          \
-	{y, x, w, bias, batch, di, hi, wi, ci, dout, ho, wo, co, k, stride, pad, scattered, wrows, wpitch, relu, add, table, z, zscale, moments, splits, share}
+	{y, x, w, bias, batch, di, hi, wi, ci, dout, ho, wo, co, k, stride, pad, scattered, wrows, wpitch, relu, add, table, z, zscale, mask, moments, splits, share}

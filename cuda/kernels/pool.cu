@@ -5,7 +5,7 @@
 // maxpool_grad: a thread per cell of 2x2x2 voxels of dx, cells cut off by an odd edge
 // included, and V channels: every element of dx is written by one thread. 72 bytes
 // moved per pooled element (Set); with Add only the maximum's vector is
-// read and written. No shared memory. V is 4 where c is divisible by 4, else 1.
+// read and written, with a mask all of dx. No shared memory. V is 4 where c is divisible by 4, else 1.
 #include "vec.cuh"
 
 // A NaN among the values is the maximum.
@@ -40,9 +40,23 @@ template <int V> static __device__ __forceinline__ void maxpool(float *y, const 
 
 BOTH_WIDTHS(maxpool, (float *y, const float *x, i64 n, int d, int h, int w, int c), (y, x, n, d, h, w, c))
 
+// store as the mode says, 0 where mask, which may be null, is not positive.
+template <int V> static __device__ __forceinline__ void store_masked(float *dx, const float *mask, i64 at, vec<V> r, int add) {
+	if (mask) {
+		vec<V> m = load<V>(mask + at);
+		if (add)
+			add_scaled(r, 1.f, load<V>(dx + at));
+#pragma unroll
+		for (int j = 0; j < V; j++)
+			r.v[j] = m.v[j] > 0.f ? r.v[j] : 0.f;
+		add = 0;
+	}
+	store(dx + at, r, add);
+}
+
 // n < 2^32 vectors of cells of a tensor with d·h·w voxels.
 template <int V>
-static __device__ __forceinline__ void maxpool_grad(float *dx, const float *dy, const float *x, const float *y, i64 n, int d, int h, int w, int c, int add) {
+static __device__ __forceinline__ void maxpool_grad(float *dx, const float *dy, const float *x, const float *y, const float *mask, i64 n, int d, int h, int w, int c, int add) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
@@ -51,12 +65,12 @@ static __device__ __forceinline__ void maxpool_grad(float *dx, const float *dy, 
 	i64 to = (((i64)p.n * d + 2 * p.d) * h + 2 * p.h) * cell.h + (i64)2 * p.w * c + p.c * V;
 	bool in_d = 2 * p.d + 1 < d, in_h = 2 * p.h + 1 < h, in_w = 2 * p.w + 1 < w;
 	if (!(in_d && in_h && in_w)) { // a dropped plane
-		if (add)
+		if (add && !mask)
 			return;
 #pragma unroll
 		for (int t = 0; t < 8; t++)
 			if ((in_d || t < 4) && (in_h || !(t & 2)) && (in_w || !(t & 1)))
-				store(dx + to + cell.offset(t), zero<V>());
+				store_masked(dx, mask, to + cell.offset(t), zero<V>(), add);
 		return;
 	}
 	i64 from = ((((i64)p.n * (d / 2) + p.d) * (h / 2) + p.h) * (w / 2) + p.w) * c + p.c * V;
@@ -76,9 +90,10 @@ static __device__ __forceinline__ void maxpool_grad(float *dx, const float *dy, 
 			any |= here;
 			r.v[j] = here ? g.v[j] : 0.f;
 		}
-		if (any || !add)
-			store(dx + to + cell.offset(t), r, add);
+		if (any || mask || !add)
+			store_masked(dx, mask, to + cell.offset(t), r, add);
 	}
 }
 
-BOTH_WIDTHS(maxpool_grad, (float *dx, const float *dy, const float *x, const float *y, i64 n, int d, int h, int w, int c, int add), (dx, dy, x, y, n, d, h, w, c, add))
+BOTH_WIDTHS(maxpool_grad, (float *dx, const float *dy, const float *x, const float *y, const float *mask, i64 n, int d, int h, int w, int c, int add),
+			(dx, dy, x, y, mask, n, d, h, w, c, add))

@@ -19,7 +19,7 @@ type Launch struct {
 	Rounds     float64 // tiles that a product on tensor cores copies to shared memory, counted for each warp
 	Copied     int64   // bytes of them
 	Bytes      int64   // of all tensors and workspaces it has, each once
-	Workspaces int64   // of the workspaces among them
+	Workspaces int64   // of the workspaces among them, and of what a product's last step reads in passing: a mask, the source of a norm
 }
 
 // Product reports whether the kernel is the arithmetic of a convolution.
@@ -108,10 +108,25 @@ func (l Launch) Executed() float64 {
 	return l.Flops * max(1, float64(l.Grid.X)*float64(l.Grid.Y)*tile/l.Outputs)
 }
 
+// passing is the argument that a product in fp32 reads where it stores its result: the mask, which is the source whose norm's
+// gradient is added, or else that source.
+func (l Launch) passing(args []any) int {
+	const z, mask = 22, 24
+	switch {
+	case !strings.HasPrefix(l.Kernel, "conv_") || l.Kernel == "conv_parts":
+		return -1
+	case args[mask] != driver.Ptr(0):
+		return mask
+	}
+	return z
+}
+
 // share is what a launch touches of tensor i among its arguments, where that is not the whole.
 func (l Launch) share(i int, args []any) float64 {
 	of := func(n, all int) float64 { return float64(args[n].(int)) / float64(args[all].(int)) }
 	switch {
+	case strings.HasPrefix(l.Kernel, "maxpool_grad") && i == 4 && args[4] == args[2], l.Kernel == "conv_parts" && i == 12 && args[12] == args[10]:
+		return 0 // a mask that is read already
 	case l.Kernel == "border_sums" && i == 1:
 		inner := 1.0
 		for _, n := range args[3:6] {
@@ -175,7 +190,7 @@ func (r *Recorder) Launch(k driver.Kernel, l driver.Launch, args ...any) error {
 		if p, ok := a.(driver.Ptr); ok && p != 0 {
 			n := int64(at.share(i, args) * float64(r.sizes[p]))
 			at.Bytes += n
-			if !r.tensors[p] {
+			if !r.tensors[p] || i == at.passing(args) {
 				at.Workspaces += n
 			}
 		}

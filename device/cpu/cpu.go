@@ -61,7 +61,7 @@ func open(simd, wide bool) *Backend {
 	b.Ops = func(c *device.Call) {
 		if !c.Idle() && b.Sync() == nil {
 			c.Check("cpu", b.own)
-			c.Run(&b.engine)
+			c.RunAndMask(&b.engine)
 		}
 	}
 	return b

@@ -141,7 +141,8 @@ func catConvTrials() []*trial {
 			var args []arg
 			for i, up := range g.up {
 				n := fmt.Sprint(i)
-				args = append(args, arg{name: "dx" + n, shape: g.source(i), role: grad, terms: 27 * float64(g.grid.C) * 8, scale: 2})
+				dx := arg{name: "dx" + n, shape: g.source(i), role: grad, terms: 27 * float64(g.grid.C) * 8, scale: 2}
+				args = append(args, dx, maskOf(dx))
 				if up == device.Transposed {
 					args = append(args, arg{name: "dup" + n + ".w", shape: device.Weights(2, g.c[i], g.c[i]), role: grad, terms: m, scale: math.Sqrt(m)},
 						arg{name: "dup" + n + ".b", shape: device.Vec(g.c[i]), role: grad, terms: m, scale: math.Sqrt(m)})

@@ -113,6 +113,7 @@ func convTrials() []*trial {
 				{name: "dx", shape: g.x, role: grad, terms: float64(taps * g.cout)},
 				{name: "dy", shape: y, make: normal(0, 1), operand: true},
 				{name: "w", shape: g.weights(), make: normal(0, 1/math.Sqrt(float64(taps*g.cout))), operand: true},
+				maskOf(arg{name: "dx", shape: g.x}),
 			},
 			call: func(b device.Backend, t tensors) { b.ConvGradX(t.into("dx"), t.at["dy"], t.at["w"], g.win) },
 		}, &trial{

@@ -49,7 +49,7 @@ func (tr *trial) checkMisuse(b device.Backend) error {
 		if !a.free {
 			ways["of another shape"] = alloc(a.name, larger)
 		}
-		if a.group == 0 {
+		if a.group == 0 && !a.mask {
 			ways["absent"] = device.Tensor{}
 		}
 		for what, t := range ways {

@@ -41,6 +41,7 @@ func poolTrials() []*trial {
 					{name: "dy", shape: half(s), make: normal(0, 1)},
 					{name: "x", shape: s, make: kind.x},
 					{name: "y", shape: half(s), make: pooledFrom("x")},
+					maskOf(arg{name: "dx", shape: s}),
 				},
 				call: func(b device.Backend, t tensors) { b.MaxPoolGrad(t.into("dx"), t.at["dy"], t.at["x"], t.at["y"]) },
 			})

@@ -1,7 +1,9 @@
 package devicetest
 
 import (
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"voxgrad/device"
@@ -30,6 +32,7 @@ type arg struct {
 	terms, scale float64
 
 	group int  // arguments of the same group, not 0, may be absent together
+	mask  bool // of the gradient whose name it begins with: absent but in variations of its own
 	free  bool // goes with any shape of the others
 
 	operand bool // a factor of a convolution's products, see Options.Operand
@@ -56,8 +59,11 @@ type tensors struct {
 }
 
 func (t tensors) into(name string) device.Into {
-	return device.Into{Tensor: t.at[name], Mode: t.mode[name]}
+	return device.Into{Tensor: t.at[name], Mode: t.mode[name], Mask: t.at[name+".mask"]}
 }
+
+// maskOf is the mask of a gradient.
+func maskOf(g arg) arg { return arg{name: g.name + ".mask", shape: g.shape, make: relu(), mask: true} }
 
 // variation is one way to make the call.
 type variation struct {
@@ -105,8 +111,36 @@ func (tr *trial) draw() (vals map[string][]float32, set map[string][]float64) {
 	return vals, set
 }
 
-// variations starts with all arguments present and all gradients Set.
+// variations starts with all arguments present, but for masks, and all gradients Set.
 func (tr *trial) variations() []variation {
+	vs := tr.withoutMasks()
+	masks := map[string]bool{}
+	for _, a := range tr.args {
+		if a.mask {
+			masks[a.name] = true
+		}
+	}
+	if len(masks) == 0 {
+		return vs
+	}
+	for i, v := range vs {
+		if v.absent == nil {
+			v.absent = map[string]bool{}
+		}
+		maps.Copy(v.absent, masks)
+		vs[i] = v
+	}
+	for _, m := range []device.Mode{device.Set, device.Add} {
+		v := variation{what: m.String() + ", masked", mode: map[string]device.Mode{}}
+		for g := range vs[0].mode {
+			v.mode[g] = m
+		}
+		vs = append(vs, v)
+	}
+	return vs
+}
+
+func (tr *trial) withoutMasks() []variation {
 	var grads []string
 	groups := map[int][]string{}
 	for _, a := range tr.args {
@@ -161,7 +195,7 @@ func (tr *trial) variations() []variation {
 		v.what = strings.Join(what, ", ")
 		vs = append(vs, v)
 	}
-	for g := 1; g <= len(groups); g++ {
+	for _, g := range slices.Sorted(maps.Keys(groups)) {
 		v := variation{what: "without " + strings.Join(groups[g], " and "), mode: set, absent: map[string]bool{}}
 		for _, name := range groups[g] {
 			v.absent[name] = true

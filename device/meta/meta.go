@@ -190,8 +190,10 @@ func (b *Backend) count(c *device.Call) {
 		return
 	}
 	w := Work{Calls: 1, Flops: c.Flops, Bytes: c.Bytes}
+	read := map[device.Mem]bool{}
 	for _, a := range c.Args {
-		if c.Bytes == 0 && !a.Tensor.None() && !a.Skipped() {
+		if c.Bytes == 0 && !a.Tensor.None() && !a.Skipped() && !read[a.Tensor.Mem] {
+			read[a.Tensor.Mem] = a.Role == device.Input
 			w.Bytes += 4 * int64(a.Tensor.Len())
 			if a.Into != nil && a.Into.Mode == device.Add {
 				w.Bytes += 4 * int64(a.Tensor.Len())

@@ -38,7 +38,7 @@ func New[F constraints.Float]() *Backend[F] {
 	b.Ops = func(c *device.Call) {
 		if !c.Idle() {
 			c.Check("ref", b.own)
-			c.Run(loops[F]{})
+			c.RunAndMask(loops[F]{})
 		}
 	}
 	return b
