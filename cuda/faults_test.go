@@ -49,6 +49,8 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_grad", "grad_flat_slim", grad, "border one voxel wider", border, "setp.gt.u32", 4, 0, 0, 0},
 		{"conv_grad", "column_sums", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"conv_grad", "grad_finish", grad, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 9, 0, 0, 0},
+		{"conv", "conv_slim", []string{"ConvGradX/1x5x6x5/c24→48"}, "the mask turned round", regexp.MustCompile(`setp\.leu\.f32`), "setp.gt.f32", 2, 0, 0, 0},
+		{"conv_parts", "conv_parts", conv, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 1, 0, 0, 0},
 		{"conv_parts", "conv_parts", conv, "a part taken away", regexp.MustCompile(`add\.f32`), "sub.f32", 6, 0, 0, 0},
 		{"conv_pack", "pack_weights", conv, "a comparison the other way", regexp.MustCompile(`setp\.(lt|ge)\.s32`), "setp.gt.s32", 2, 1, 0, 0}, // rows beyond the channels are in TestConvTiles alone
 		{"catconv", "catconv_taps", tri, "barrier left out", barrier, "", 1, 0, 0, 0},
@@ -81,6 +83,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"batchnorm_grad", "batchnorm_grad_apply_v1", []string{"BatchNormGrad"}, "a difference turned round", sub32, "add.f32", 6, 0, 0, 0},
 		{"pool", "maxpool_v1", []string{"MaxPool"}, "the smaller one", regexp.MustCompile(`setp\.gt\.f32`), "setp.lt.f32", 7, 0, 0, 0},
 		{"pool", "maxpool_grad_v1", []string{"MaxPoolGrad"}, "another than the maximum", regexp.MustCompile(`setp\.eq\.f32`), "setp.ne.f32", 8, 0, 0, 0},
+		{"pool", "maxpool_grad_v1", []string{"MaxPoolGrad"}, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 4, 0, 0, 0},
 		{"pool", "maxpool_grad_v4", []string{"MaxPoolGrad"}, "border one voxel wider", border, "setp.gt.u32", 6, 0, 0, 0},
 		{"up", "upsample_v1", []string{"Upsample"}, "a quarter for three", regexp.MustCompile(`0f3F400000`), "0f3E800000", 1, 0, 0, 0},
 		{"up", "upsample_v4", []string{"Upsample"}, "border one voxel wider", border, "setp.gt.u32", 3, 0, 0, 0},

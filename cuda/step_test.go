@@ -81,7 +81,7 @@ var steps = []struct {
 	kind, up string
 	most     float64 // GB outside the products
 }{
-	{models.Segmenter, layers.Transposed, 2.8}, {models.Segmenter, layers.Trilinear, 4.6}, {models.Detector, layers.Transposed, 5.5}, {models.Detector, layers.Trilinear, 7.3},
+	{models.Segmenter, layers.Transposed, 2.4}, {models.Segmenter, layers.Trilinear, 4.1}, {models.Detector, layers.Transposed, 4.7}, {models.Detector, layers.Trilinear, 6.4},
 }
 
 // Of the 132 multiprocessors of an H100 or H200 no convolution of the published networks leaves more than a tenth without
@@ -121,6 +121,7 @@ func TestBytesOutsideConvolutions(t *testing.T) {
 		for _, k := range slices.SortedFunc(maps.Keys(bytes), func(a, b string) int { return int(bytes[b] - bytes[a]) }) {
 			t.Logf("%6d launches %8.1f MB  %s", count[k], float64(bytes[k])/1e6, k)
 		}
+		require.NotContains(t, count, "relu_grad", "%s, %s", s.kind, s.up)
 		require.LessOrEqual(t, float64(total)/1e9, s.most, "%s, %s", s.kind, s.up)
 	}
 }
