@@ -203,7 +203,7 @@ func (b *engine) CatConv(y device.Tensor, in []device.Source, n device.Normaliza
 	}
 }
 
-// CatConvStats makes an upsampled source a few planes at a time.
+// CatConvStats makes an upsampled source a few planes at a time, or takes its moments from those of the coarse one.
 func (b *engine) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMean, runVar device.Tensor, eps, momentum float64) {
 	to := batchStats{data(mean), data(invstd), data(runMean), data(runVar), eps, momentum}
 	from := 0
@@ -220,7 +220,11 @@ func (b *engine) CatConvStats(mean, invstd device.Tensor, in []device.Source, ru
 			shift = x[:u.C] // the corner is not interpolated
 			moments = b.trilinearMoments(x, s.X.Shape, shift)
 		case device.Transposed:
-			shift, moments = b.transposedMoments(x, s, data(s.W), data(s.B))
+			if s.Composite() {
+				shift, moments = b.compositeMoments(x, s, data(s.W), data(s.B))
+			} else {
+				shift, moments = b.transposedMoments(x, s, data(s.W), data(s.B))
+			}
 		}
 		to.finish(from, moments, shift, u.Rows())
 		from += u.C

@@ -30,6 +30,7 @@ type combineArgs struct {
 const combined = 6
 
 func (b *engine) combine(a *combineArgs) {
+	b.executed.Add(2 * int64(a.units*panel*combined))
 	switch {
 	case b.wide:
 		combineAVX512(a)

@@ -19,7 +19,7 @@ func (b *engine) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.C
 //
 //	dw[k,i,o] = Σ over u of dy[u + (K−1−k) − (K−1−Pad), o] · x[u, i]
 func (b *engine) convGradW(dw []float32, mode device.Mode, x, dy []float32, xs, dys device.Shape, win device.ConvParams) {
-	if win == conv3 && b.winogradPays(dys.Grid(), xs.C, dys.C) {
+	if win == conv3 && dys.C%panel == 0 && b.winogradPays(dys.Grid(), xs.C, dys.C) {
 		b.winoGradW(&winoSum{x: x, dy: dy, xs: xs, dys: dys, grid: dys.Grid(), stride: 1, width: 3,
 			classes: []winoClass{plainClass(false)}}, dw, mode)
 		return

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"voxgrad/device"
 	"voxgrad/internal/par"
@@ -33,6 +34,7 @@ type engine struct {
 	wide bool // use those for AVX-512
 
 	winograds choice
+	executed  atomic.Int64 // see Backend.Executed
 
 	mu      sync.Mutex
 	scratch []*scratch
@@ -87,6 +89,10 @@ func (b *Backend) Lanes() int {
 	}
 	return 1
 }
+
+// Executed is how many multiplications and additions the kernels of convolutions, of their gradients and of matrix products have
+// done so far, with those of lanes that a tensor does not fill, without those of Winograd's transforms.
+func (b *Backend) Executed() int64 { return b.engine.executed.Load() }
 
 // Sync returns the first failure. Calls run to completion before they return,
 // so there is nothing to wait for.

@@ -43,7 +43,7 @@ func everything(b *Backend) []uint32 {
 	for _, c := range []struct {
 		win       device.ConvParams
 		cin, cout int
-	}{{device.Conv3x3x3, 50, 35}, {device.Conv3x3x3, 20, 2}, {device.Conv3x3x3, 1, 24}, {device.ConvParams{K: 3, Stride: 2, Pad: 1}, 7, 9}, {device.Conv3x3x3, 48, 64}} {
+	}{{device.Conv3x3x3, 50, 35}, {device.Conv3x3x3, 20, 2}, {device.Conv3x3x3, 1, 24}, {device.ConvParams{K: 3, Stride: 2, Pad: 1}, 7, 9}, {device.Conv3x3x3, 48, 64}, {device.Conv3x3x3, 24, 40}} {
 		s := device.Shape{N: 2, D: 9, H: 8, W: 11, C: c.cin}
 		x, w, bias := noise(b, s, 1), noise(b, device.Weights(c.win.K, c.cin, c.cout), 2), noise(b, device.Vec(c.cout), 3)
 		y := b.Alloc(c.win.Out(s, c.cout))

@@ -49,6 +49,25 @@ eight:
 	VZEROUPPER
 	RET
 
+// func subAVX2(d, s *float32, n int)
+//	d −= s                                             DI d, SI s
+TEXT ·subAVX2(SB), NOSPLIT, $0-24
+	MOVQ d+0(FP), DI
+	MOVQ s+8(FP), SI
+	MOVQ n+16(FP), CX
+	SHLQ $2, CX
+	XORL AX, AX
+
+eight:
+	VMOVUPS (DI)(AX*1), Y0
+	VSUBPS  (SI)(AX*1), Y0, Y0
+	VMOVUPS Y0, (DI)(AX*1)
+	ADDQ    $32, AX
+	CMPQ    AX, CX
+	JLT     eight
+	VZEROUPPER
+	RET
+
 // func blendAVX2(to, near, far *float32, n int, wide, narrow float32)
 //	to = wide·near + narrow·far                        DI to, SI near, R8 far
 TEXT ·blendAVX2(SB), NOSPLIT, $0-40

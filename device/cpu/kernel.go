@@ -68,6 +68,7 @@ func (b *engine) corr(a *corrArgs) {
 	if b.wide {
 		rows, most = wideRows, 3
 	}
+	b.executed.Add(2 * int64(a.rows*len(a.taps)*a.run*a.panels*panel))
 	part := *a
 	part.tiles = ceil(a.rows, rows)
 	for p := 0; p < a.panels; p += part.panels {
@@ -91,9 +92,13 @@ func (b *engine) corr(a *corrArgs) {
 }
 
 func (b *engine) dot(a *dotArgs) {
-	if b.simd {
+	b.executed.Add(2 * int64(a.tiles*tileRows*len(a.taps)*a.run*2))
+	switch {
+	case b.wide:
+		dotAVX512(a)
+	case b.simd:
 		dotAVX2(a)
-	} else {
+	default:
 		dotGo(a)
 	}
 }

@@ -37,3 +37,14 @@ func (b *engine) add(d, s []float32) {
 		d[i] += s[i]
 	}
 }
+
+// sub: d[i] -= s[i]
+func (b *engine) sub(d, s []float32) {
+	n := b.vectors(len(s), vector)
+	if n > 0 {
+		subAVX2(&d[0], &s[0], n)
+	}
+	for i := n; i < len(s); i++ {
+		d[i] -= s[i]
+	}
+}

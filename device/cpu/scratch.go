@@ -8,7 +8,7 @@ import (
 
 // scratch is memory that one goroutine uses during one piece of work. It only grows.
 type scratch struct {
-	f    [6][]float32
+	f    [7][]float32
 	n    [4][]int
 	corr corrArgs
 	dot  dotArgs

@@ -20,6 +20,9 @@ func corrAVX512(a *corrArgs)
 func dotAVX2(a *dotArgs)
 
 //go:noescape
+func dotAVX512(a *dotArgs)
+
+//go:noescape
 func combineAVX2(a *combineArgs)
 
 //go:noescape
@@ -59,7 +62,28 @@ func winoWeightsAVX2(a *passArgs)
 func winoWeightsBackAVX2(a *passArgs)
 
 //go:noescape
+func winoInAVX512(a *passArgs)
+
+//go:noescape
+func winoInHeadAVX512(a *passArgs)
+
+//go:noescape
+func winoInTailAVX512(a *passArgs)
+
+//go:noescape
+func winoBackAVX512(a *passArgs)
+
+//go:noescape
+func winoPairAVX512(a *pairArgs)
+
+//go:noescape
+func winoPairAVX2(a *pairArgs)
+
+//go:noescape
 func finishAVX2(y, sum, base *float32, n int, floor float32)
+
+//go:noescape
+func gramAVX2(a *gramArgs)
 
 //go:noescape
 func gatherAVX2(dst, src *float32, pieces, n, stride int)
@@ -84,6 +108,9 @@ func reluGradAVX2(dx, dy, y *float32, n int, keep uint32)
 
 //go:noescape
 func addAVX2(d, s *float32, n int)
+
+//go:noescape
+func subAVX2(d, s *float32, n int)
 
 //go:noescape
 func blendAVX2(to, near, far *float32, n int, wide, narrow float32)

@@ -22,8 +22,16 @@ func winoBackTailAVX2(*passArgs)                                       { panic(n
 func winoBackAVX2(*passArgs)                                           { panic(noKernel) }
 func winoWeightsAVX2(*passArgs)                                        { panic(noKernel) }
 func winoWeightsBackAVX2(*passArgs)                                    { panic(noKernel) }
+func winoInAVX512(*passArgs)                                           { panic(noKernel) }
+func winoInHeadAVX512(*passArgs)                                       { panic(noKernel) }
+func winoInTailAVX512(*passArgs)                                       { panic(noKernel) }
+func winoBackAVX512(*passArgs)                                         { panic(noKernel) }
+func winoPairAVX512(*pairArgs)                                         { panic(noKernel) }
+func winoPairAVX2(*pairArgs)                                           { panic(noKernel) }
 func finishAVX2(_, _, _ *float32, _ int, _ float32)                    { panic(noKernel) }
 func dotAVX2(*dotArgs)                                                 { panic(noKernel) }
+func gramAVX2(*gramArgs)                                               { panic(noKernel) }
+func dotAVX512(*dotArgs)                                               { panic(noKernel) }
 func gatherAVX2(_, _ *float32, _, _, _ int)                            { panic(noKernel) }
 func sumsAVX2(*float64, *float32, int, int, int)                       { panic(noKernel) }
 func momentsAVX2(_, _ *float64, _, _ *float32, _, _, _ int)            { panic(noKernel) }
@@ -32,6 +40,7 @@ func normApplyAVX2(_, _, _, _, _ *float32, _, _, _ int)                { panic(n
 func normGradAVX2(_, _, _, _, _, _, _ *float32, _, _, _ int, _ uint32) { panic(noKernel) }
 func reluGradAVX2(_, _, _ *float32, _ int, _ uint32)                   { panic(noKernel) }
 func addAVX2(_, _ *float32, _ int)                                     { panic(noKernel) }
+func subAVX2(_, _ *float32, _ int)                                     { panic(noKernel) }
 func blendAVX2(_, _, _ *float32, _ int, _, _ float32)                  { panic(noKernel) }
 func collectAVX2(_, _, _, _, _ *float32, _ int, _, _ float32)          { panic(noKernel) }
 func maxPoolAVX2(_, _ *float32, _, _, _, _, _ int)                     { panic(noKernel) }

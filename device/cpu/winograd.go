@@ -71,37 +71,55 @@ func (c *winoClass) count() int {
 	return n
 }
 
+// before is the number of places used in front of those at place d along the first axis.
+func (c *winoClass) before(d int) int {
+	from, _ := c.used(0).span()
+	n := d - from
+	for a := 1; a < 3; a++ {
+		lo, hi := c.used(a).span()
+		n *= hi - lo
+	}
+	return n
+}
+
+// at reports whether the class has weights at place d along the first axis.
+func (c *winoClass) at(d int) bool {
+	from, to := c.used(0).span()
+	return from <= d && d < to
+}
+
 // Sizes of what a piece of work keeps in a second-level cache.
 const (
-	winoTiles    = 32 // tiles of a block
+	winoTiles    = 32 // tiles of a plane
+	winoDeep     = 4  // planes of tiles, which take the same weights from the cache
 	winoChannels = 96 // input channels, and output channels, at a time
 	winoChunk    = 48 // channels of the passes before the last
+	winoPieces   = 16 // least number of pieces of work worth having
+	winoSlice    = 16 // places with the same place along the first axis
 )
 
-// winoCut cuts the tiles of a class into blocks.
-func winoCut(samples int, grid [3]int, most int) cut {
+// winoCut cuts the tiles of a class into blocks of some planes with at most most tiles each.
+func winoCut(samples int, grid [3]int, most, planes int) cut {
 	c := cut{total: samples}
 	for i, n := range grid {
 		c.axes[i] = axis{n: ceil(n, 2), taps: 4, step: 2, off: -1}
 	}
 	best := -1
-	for d := 1; d <= most; d *= 2 {
-		for h := 1; d*h <= most; h *= 2 {
-			size := [3]int{min(d, c.axes[0].n), min(h, c.axes[1].n), min(most/d/h, c.axes[2].n)}
-			cost := winoChunk * 4 // what a block costs beside its tiles
-			for i, n := range size {
-				cost *= c.axes[i].extent(n)
-			}
-			tiles := size[0] * size[1] * size[2]
-			cost += winoTiles * 64 * ceil(tiles, wideRows) * wideRows
-			for i, n := range size {
-				cost *= ceil(c.axes[i].n, n)
-			}
-			if best < 0 || cost < best {
-				best, c.size = cost, size
-			}
+	for h := 1; h <= most; h *= 2 {
+		size := [3]int{1, min(h, c.axes[1].n), min(most/h, c.axes[2].n)}
+		cost := winoChunk * 4 // what a block costs beside its tiles
+		for i, n := range size {
+			cost *= c.axes[i].extent(n)
+		}
+		cost += winoTiles * 64 * ceil(size[1]*size[2], wideRows) * wideRows
+		for i, n := range size {
+			cost *= ceil(c.axes[i].n, n)
+		}
+		if best < 0 || cost < best {
+			best, c.size = cost, size
 		}
 	}
+	c.size[0] = even(c.axes[0].n, planes)
 	for i, a := range c.axes {
 		c.count[i] = ceil(a.n, c.size[i])
 		c.total *= c.count[i]
@@ -118,126 +136,254 @@ func (w *winograd) lattice(c *winoClass, stride int) lattice {
 	return l
 }
 
+// byWinograd takes the tiles block by block, all of their places at once where several classes of the output share the
+// transformed input, else those of one place along the first axis after the other: so the weights of these
+// stay in the cache, and none of what lies between is large.
 func (b *engine) byWinograd(w *winograd) {
-	tiles, group := winoTiles, even(w.os.C, winoChannels)
-	if len(w.classes) > 1 { // what the classes share is made once
+	group := ceil(even(w.os.C, winoChannels), panel) * panel
+	if w.spread {
 		group = w.os.C
+		tiles := winoTiles
 		if max(w.is.C, w.os.C) > winoChannels {
 			tiles /= 2
 		}
+		w.cut = winoCut(w.is.N, w.grid, tiles, 1)
+	} else {
+		for planes := winoDeep; ; planes-- {
+			w.cut = winoCut(w.is.N, w.grid, winoTiles, planes)
+			if planes == 1 || w.cut.total*ceil(w.os.C, group) >= winoPieces {
+				break
+			}
+		}
 	}
-	group = ceil(group, panel) * panel
-	w.cut = winoCut(w.is.N, w.grid, tiles)
 	groups := ceil(w.os.C, group)
 	b.forScratch(w.cut.total*groups, func(s *scratch, i int) {
 		blk := w.cut.block(i / groups)
 		o0 := i % groups * group
-		w.block(b, s, &blk, o0, min(group, w.os.C-o0))
+		o := min(group, w.os.C-o0)
+		if w.spread {
+			w.spreadBlock(b, s, &blk)
+		} else {
+			w.block(b, s, &blk, o0, o)
+		}
 	})
+}
+
+// multiplier is the arguments of the products of tiles × c channels with o channels of weights, tile after tile.
+func (w *winograd) multiplier(s *scratch, tiles, o int) (a *corrArgs, wide int) {
+	a = &s.corr
+	wide = ceil(o, panel) * panel
+	*a = corrArgs{step: 1, rows: tiles, xoff: s.ints(0, padded(tiles)), yoff: s.ints(1, padded(tiles)), taps: s.ints(2, 1),
+		panels: wide / panel, wStep: w.is.C * panel, yStep: panel, floor: negInf}
+	a.taps[0] = 0
+	dense(a.yoff, tiles, wide)
+	return a, wide
 }
 
 // block computes output channels [o0, o0+o) of a block of tiles.
 func (w *winograd) block(b *engine, s *scratch, blk *block, o0, o int) {
-	tiles := blk.voxels()
-	products := s.floats(5, places*tiles*o)
-	a := &s.corr
-	*a = corrArgs{step: 1, rows: tiles, xoff: s.ints(0, padded(tiles)), yoff: s.ints(1, padded(tiles)), taps: s.ints(2, 1),
-		panels: o / panel, wStep: w.is.C * panel, yStep: panel, floor: negInf}
-	a.taps[0] = 0
-	dense(a.yoff, tiles, o)
-	multiply := func(class *winoClass, v []float32, c0, c int, begun *[places]bool) {
-		a.run = c
-		dense(a.xoff, tiles, c)
-		at := class.u + o0/panel*a.wStep + c0*panel
-		for p := range places {
-			if class.uses(p) {
-				a.x, a.w, a.y, a.add = v[p*tiles*c:], w.u[at:], products[p*tiles*o:], flag(begun[p])
-				begun[p] = true
-				b.corr(a)
-				at += w.os.C / panel * a.wStep
-			}
-		}
-	}
-	if w.spread {
-		v := winoInput(b, s, blk, w.in, w.is, &winoClass{}, w.lattice(&w.classes[0], w.strideIn), 0, w.is.C)
-		for i := range w.classes {
-			multiply(&w.classes[i], v, 0, w.is.C, &[places]bool{})
-			w.store(b, s, blk, products, &w.classes[i], o0, o)
-		}
-		return
-	}
+	tiles := blk.size[1] * blk.size[2]
+	a, wide := w.multiplier(s, tiles, o)
+	products := s.floats(5, winoSlice*tiles*wide)
+	sums := s.floats(6, 8*blk.voxels()*o)
 	some := ceil(even(w.is.C, winoChannels), panel) * panel
-	var begun [places]bool
-	for i := range w.classes {
-		for c0 := 0; c0 < w.is.C; c0 += some {
-			c := min(some, w.is.C-c0)
-			v := winoInput(b, s, blk, w.in, w.is, &w.classes[i], w.lattice(&w.classes[i], w.strideIn), c0, c)
-			multiply(&w.classes[i], v, c0, c, &begun)
+	place := packedLen(1, w.is.C, w.os.C)
+	all := &winoClass{}
+	for d := range 4 {
+		for i := range blk.size[0] {
+			plane := blk.plane(i)
+			var begun [winoSlice]bool
+			for k := range w.classes {
+				class := &w.classes[k]
+				if !class.at(d) {
+					continue
+				}
+				for c0 := 0; c0 < w.is.C; c0 += some {
+					c := min(some, w.is.C-c0)
+					v := s.floats(4, winoSlice*tiles*c)
+					winoInput(b, s, v, &plane, w.in, w.is, class, w.lattice(class, w.strideIn), d, c0, c)
+					a.run = c
+					dense(a.xoff, tiles, c)
+					at := class.u + class.before(d)*place + o0/panel*a.wStep + c0*panel
+					for p := range winoSlice {
+						if class.uses(d*winoSlice + p) {
+							a.x, a.w, a.y, a.add = v[p*tiles*c:], w.u[at:], products[p*tiles*wide:], flag(begun[p])
+							begun[p] = true
+							b.corr(a)
+							at += place
+						}
+					}
+				}
+			}
+			all.fold(b, s, sums, products, blk.size, i, d, o, wide)
 		}
 	}
-	w.store(b, s, blk, products, &winoClass{}, o0, o)
+	w.store(b, s, blk, sums, all, o0, o)
 }
 
-// winoInput is Bᵀ of channels [c0, c0+c) of x at the places that class uses: [place][tile][c], in slot 4.
-func winoInput(b *engine, s *scratch, blk *block, x []float32, xs device.Shape, class *winoClass, l lattice, c0, c int) []float32 {
+// plane is the block's plane i of tiles.
+func (b *block) plane(i int) block {
+	p := *b
+	p.from[0], p.size[0] = b.from[0]+i, 1
+	p.start[0], p.extent[0] = b.start[0]+2*i, 4
+	return p
+}
+
+// spreadBlock computes all classes of a plane of tiles.
+func (w *winograd) spreadBlock(b *engine, s *scratch, blk *block) {
+	tiles, c, o := blk.voxels(), w.is.C, w.os.C
+	a, wide := w.multiplier(s, tiles, o)
+	products := s.floats(5, winoSlice*tiles*wide)
+	sums := s.floats(6, 8*tiles*o)
+	v := s.floats(4, places*tiles*c)
+	l := w.lattice(&w.classes[0], w.strideIn)
+	for d := range 4 {
+		winoInput(b, s, v[d*winoSlice*tiles*c:], blk, w.in, w.is, &winoClass{}, l, d, 0, c)
+	}
+	a.run = c
+	dense(a.xoff, tiles, c)
+	for i := range w.classes {
+		class := &w.classes[i]
+		at := class.u
+		for d, to := class.used(0).span(); d < to; d++ {
+			for p := range winoSlice {
+				if class.uses(d*winoSlice + p) {
+					a.x, a.w, a.y = v[(d*winoSlice+p)*tiles*c:], w.u[at:], products[p*tiles*wide:]
+					b.corr(a)
+					at += packedLen(1, c, o)
+				}
+			}
+			class.fold(b, s, sums, products, blk.size, 0, d, o, wide)
+		}
+		w.store(b, s, blk, sums, class, 0, o)
+	}
+}
+
+// A plane is the sum or the difference of two planes of a tile, -1: zeros.
+type winoPlane struct {
+	x, y int
+	sub  bool
+}
+
+// Bᵀ and A along the first axis, see winoIn and winoBack.
+var (
+	planesIn   = [4]winoPlane{{0, 2, true}, {1, 2, false}, {2, 1, true}, {1, 3, true}}
+	planesBack = [4]winoPlane{{0, -1, true}, {0, 1, false}, {0, 1, true}, {-1, 1, true}}
+)
+
+// winoInput is Bᵀ of channels [c0, c0+c) of x at place d along the first axis and those places that class uses along the
+// others: [place][tile][c] in v.
+func winoInput(b *engine, s *scratch, v []float32, blk *block, x []float32, xs device.Shape, class *winoClass, l lattice, d, c0, c int) {
 	t, e := blk.size, blk.extent
 	tiles := blk.voxels()
-	v := s.floats(4, places*tiles*c)
-	d0, d1 := class.used(0).span()
 	h0, h1 := class.used(1).span()
 	for k0 := 0; k0 < c; k0 += winoChunk {
 		k := min(winoChunk, c-k0)
-		halo := s.floats(0, blk.haloVoxels()*k)
-		blk.pack(halo, x, xs, l, c0+k0, k, b.simd)
-		plane, line := e[1]*e[2]*k, e[2]*k
-		deep := s.floats(1, 4*plane) // [place][h][w][k]
-		high := s.floats(2, 16*line) // [place][place][w][k]
-		for d := range t[0] {
-			b.pass(winoIn, class.used(0), &passArgs{dst: deep, src: halo[2*d*plane:], n: plane, count: 1, rows: 1, srcStep: plane, dstStep: plane})
+		line := e[2] * k
+		deep := s.floats(0, e[1]*line) // [h][w][k]
+		high := s.floats(1, 4*line)    // [place][w][k]
+		for i := range t[0] {
+			b.planes(deep, x, blk, xs, l, blk.start[0]+2*i, planesIn[d], c0+k0, k)
 			for h := range t[1] {
-				b.pass(winoIn, class.used(1), &passArgs{dst: high[d0*4*line:], src: deep[d0*plane+2*h*line:], n: line, count: d1 - d0, rows: 1,
-					srcStep: line, dstStep: line, srcNext: plane, dstNext: 4 * line})
-				for p := d0; p < d1; p++ {
-					b.pass(winoIn, class.used(2), &passArgs{dst: v[((p*16+h0*4)*tiles+(d*t[1]+h)*t[2])*c+k0:], src: high[(p*4+h0)*line:],
-						n: k, count: t[2], rows: h1 - h0, srcStep: k, dstStep: tiles * c, srcNext: 2 * k, dstNext: c, srcRow: line, dstRow: 4 * tiles * c})
-				}
+				b.pass(winoIn, class.used(1), &passArgs{dst: high, src: deep[2*h*line:], n: line, count: 1, rows: 1, srcStep: line, dstStep: line})
+				b.pass(winoIn, class.used(2), &passArgs{dst: v[h0*4*tiles*c+(i*t[1]+h)*t[2]*c+k0:], src: high[h0*line:],
+					n: k, count: t[2], rows: h1 - h0, srcStep: k, dstStep: tiles * c, srcNext: 2 * k, dstNext: c, srcRow: line, dstRow: 4 * tiles * c})
 			}
 		}
 	}
-	return v
 }
 
-// store is Aᵀ of the products, [place][tile][o], and the end of a convolution for channels [o0, o0+o).
-func (w *winograd) store(b *engine, s *scratch, blk *block, products []float32, class *winoClass, o0, o int) {
+// planes is the sum or the difference of two planes, counted from z on, of channels [c0, c0+c) of a block, dense, with zeros
+// outside the lattice.
+func (b *engine) planes(dst, src []float32, blk *block, s device.Shape, l lattice, z int, of winoPlane, c0, c int) {
+	e := blk.extent
+	line := e[2] * c
+	top := min(max(0, -blk.start[1]), e[1])
+	bottom := max(top, min(e[1], l.n[1]-blk.start[1]))
+	left := min(max(0, -blk.start[2]), e[2])
+	right := max(left, min(e[2], l.n[2]-blk.start[2]))
+	clear(dst[:top*line])
+	clear(dst[bottom*line : e[1]*line])
+	for h := top; h < bottom && right-left < e[2]; h++ {
+		clear(dst[h*line:][:left*c])
+		clear(dst[h*line+right*c:][:(e[2]-right)*c])
+	}
+	if top == bottom || left == right {
+		return
+	}
+	a := pairArgs{dst: dst[top*line+left*c:], x: zeros[:], y: zeros[:], n: c, count: right - left, rows: bottom - top, dstNext: c, dstRow: line}
+	next, row := l.stride*s.C, l.stride*s.W*s.C
+	if at := z + of.x; of.x >= 0 && at >= 0 && at < l.n[0] {
+		a.x, a.xNext, a.xRow = src[l.at(s, blk.n, at, blk.start[1]+top, blk.start[2]+left)+c0:], next, row
+	}
+	if at := z + of.y; of.y >= 0 && at >= 0 && at < l.n[0] {
+		a.y, a.yNext, a.yRow = src[l.at(s, blk.n, at, blk.start[1]+top, blk.start[2]+left)+c0:], next, row
+	}
+	if of.sub {
+		a.sign = 1 << 31
+	}
+	b.pair(&a)
+}
+
+// fold adds Aᵀ of the products at place d along the first axis, [place][tile][wide], to the sums of a block's plane i of tiles:
+// [48 channels][d, h of tiles][d, h of a tile][w][channel].
+func (class *winoClass) fold(b *engine, s *scratch, sums, products []float32, t [3]int, i, d, o, wide int) {
+	tiles := t[1] * t[2]
+	first, _ := class.used(0).span()
+	h0, h1 := class.used(1).span()
+	for k0 := 0; k0 < o; k0 += winoChunk {
+		k := min(winoChunk, o-k0)
+		line := 2 * t[2] * k
+		high := s.floats(2, 4*line) // [place h][w][k]
+		part := s.floats(3, 2*line) // [h][w][k]
+		for h := range t[1] {
+			b.pass(winoOut, class.used(2), &passArgs{dst: high[h0*line:], src: products[h0*4*tiles*wide+h*t[2]*wide+k0:],
+				n: k, count: t[2], rows: h1 - h0, srcStep: tiles * wide, dstStep: k, srcNext: wide, dstNext: 2 * k, srcRow: 4 * tiles * wide, dstRow: line})
+			to := sums[8*t[0]*tiles*k0+(i*t[1]+h)*4*line:][:4*line]
+			near, far := to[:2*line], to[2*line:]
+			height := func(dst []float32) {
+				b.pass(winoOut, class.used(1), &passArgs{dst: dst, src: high, n: line, count: 1, rows: 1, srcStep: line, dstStep: line})
+			}
+			switch {
+			case d == 0:
+				height(near)
+			case d == 1 && first == 1:
+				height(near)
+				copy(far, near)
+			case d == 1:
+				height(far)
+				b.add(near, far)
+			case d == 2:
+				height(part)
+				b.add(near, part)
+				b.sub(far, part)
+			default:
+				height(part)
+				b.sub(far, part)
+			}
+		}
+	}
+}
+
+// store is the end of a convolution for channels [o0, o0+o) of a block, whose sums fold made.
+func (w *winograd) store(b *engine, s *scratch, blk *block, sums []float32, class *winoClass, o0, o int) {
 	t := blk.size
-	tiles := blk.voxels()
 	l := w.lattice(class, w.strideOut)
 	floor := negInf
 	if w.act == device.ReLU {
 		floor = 0
 	}
 	grid := w.os.Grid()
-	d0, d1 := class.used(0).span()
-	h0, h1 := class.used(1).span()
 	for k0 := 0; k0 < o; k0 += winoChunk {
 		k := min(winoChunk, o-k0)
 		line := 2 * t[2] * k
-		wide := s.floats(0, 16*line) // [place d, h][w][k]
-		high := s.floats(1, 8*line)  // [place d][h][w][k]
-		y := s.floats(2, 4*line)     // [d][h][w][k]
 		for tile := range t[0] * t[1] {
-			for p := d0; p < d1; p++ {
-				b.pass(winoOut, class.used(2), &passArgs{dst: wide[(p*4+h0)*line:], src: products[((p*16+h0*4)*tiles+tile*t[2])*o+k0:],
-					n: k, count: t[2], rows: h1 - h0, srcStep: tiles * o, dstStep: k, srcNext: o, dstNext: 2 * k, srcRow: 4 * tiles * o, dstRow: line})
-			}
-			b.pass(winoOut, class.used(1), &passArgs{dst: high[d0*2*line:], src: wide[d0*4*line:], n: line, count: d1 - d0, rows: 1,
-				srcStep: line, dstStep: line, srcNext: 4 * line, dstNext: 2 * line})
-			b.pass(winoOut, class.used(0), &passArgs{dst: y, src: high, n: 2 * line, count: 1, rows: 1, srcStep: 2 * line, dstStep: 2 * line})
 			for i := range 4 {
 				at := [3]int{2*(blk.from[0]+tile/t[1]) + i/2, 2*(blk.from[1]+tile%t[1]) + i%2, 2 * blk.from[2]}
 				if at[0] >= l.n[0] || at[1] >= l.n[1] {
 					continue
 				}
+				y := sums[8*blk.voxels()*k0+(tile*4+i)*line:][:line]
 				out := l.at(w.os, blk.n, at[0], at[1], at[2]) + o0 + k0
 				voxels := min(2*t[2], l.n[2]-at[2])
 				for v := range voxels {
@@ -252,7 +398,7 @@ func (w *winograd) store(b *engine, s *scratch, blk *block, products []float32, 
 					case w.bias != nil:
 						base = w.bias[o0+k0:]
 					}
-					b.finish(to, y[i*line+v*k:][:k], base, floor)
+					b.finish(to, y[v*k:][:k], base, floor)
 				}
 			}
 		}
@@ -263,7 +409,7 @@ func (w *winograd) store(b *engine, s *scratch, blk *block, products []float32, 
 func (w *winograd) weigh(b *engine, wd []float32, width, cin, cout int, swap bool) {
 	length := 0
 	in, out := w.is.C, w.os.C
-	plane := in * out // of one place
+	plane := packedLen(1, in, out) // of one place
 	for i := range w.classes {
 		w.classes[i].u = length
 		length += w.classes[i].count() * plane
@@ -317,13 +463,12 @@ const (
 	never
 )
 
-// winogradPays reports whether a 3³ convolution goes Winograd's way. Channels must fill panels. Measured with AVX-512, direct-equivalent
-// GFLOP/s of a core's time, direct and Winograd: 150 and 294 for 48 → 96 channels on 64³, 158 and 267 for 96 → 96 on 16³; with
-// 24 channels on one side 154 and 157 for the weights, where a quarter of the time is the passes. Below 2048 voxels those of
-// the weights, which do not depend on the voxels, cost too much.
+// winogradPays reports whether a 3³ convolution, or a gradient of one, goes Winograd's way. Measured in all passes, with AVX-512 and
+// AVX2: at 8³ voxels with 96 channels and more, and at 32³ from 16 channels on, it takes 0.5 to 0.9 of the direct way's time
+// (0.25 of it is the least there could be); at 4³ twice as long, for the weights' transform does not depend on the voxels.
 func (b *engine) winogradPays(grid [3]int, in, out int) bool {
-	pays := in >= 48 && out >= 48 && grid[0]*grid[1]*grid[2] >= 2048
-	return in%panel == 0 && out%panel == 0 && b.winograds != never && (pays || b.winograds == always)
+	pays := in >= 16 && out >= 16 && grid[0]*grid[1]*grid[2] >= 512
+	return in%vector == 0 && out%vector == 0 && b.winograds != never && (pays || b.winograds == always)
 }
 
 // plainClass is all positions, with the window's taps as they are or mirrored.
@@ -393,7 +538,7 @@ func parityClasses(taps [2][3]int) (all []winoClass) {
 
 // gradW4 is the sums of x, coarse, and dy, fine, by position of device.CompositeWindow: [64][x.C][dy.C].
 func (b *engine) gradW4(to []float32, x, dy []float32, xs, dys device.Shape) {
-	if b.composite4(xs, xs.C, dys.C) {
+	if dys.C%panel == 0 && b.composite4(xs, xs.C, dys.C) {
 		b.winoGradW(&winoSum{x: x, dy: dy, xs: xs, dys: dys, grid: xs.Grid(), stride: 2, width: 4,
 			classes: parityClasses([2][3]int{{3, 1, -1}, {-1, 2, 0}})}, to, device.Set)
 		return

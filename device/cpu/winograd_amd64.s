@@ -258,6 +258,180 @@ vector:
 	STORE3(Y6, Y5, Y7)
 	END(vector, count, row)
 
+// PAIR is a pass of pairArgs. AX args; R8, R9 and R10 the row's x, y and dst, SI, DX and DI the voxel's, R11, R12 and R13 the
+// bytes from voxel to voxel; CX and R15 what is left of count and rows, R14 the byte offset in a voxel's BX.
+#define PAIR \
+	MOVQ a+0(FP), AX; \
+	MOVQ pairArgs_x(AX), R8; \
+	MOVQ pairArgs_y(AX), R9; \
+	MOVQ pairArgs_dst(AX), R10; \
+	MOVQ pairArgs_xNext(AX), R11; \
+	MOVQ pairArgs_yNext(AX), R12; \
+	MOVQ pairArgs_dstNext(AX), R13; \
+	MOVQ pairArgs_rows(AX), R15; \
+	MOVQ pairArgs_n(AX), BX; \
+	SHLQ $2, R11; \
+	SHLQ $2, R12; \
+	SHLQ $2, R13; \
+	SHLQ $2, BX
+
+#define PAIRROW \
+	MOVQ R8, SI; \
+	MOVQ R9, DX; \
+	MOVQ R10, DI; \
+	MOVQ pairArgs_count(AX), CX
+
+#define PAIREND(BYTES, VECTOR, VOXEL, ROW) \
+	ADDQ $BYTES, R14; \
+	CMPQ R14, BX; \
+	JLT  VECTOR; \
+	ADDQ R11, SI; \
+	ADDQ R12, DX; \
+	ADDQ R13, DI; \
+	DECQ CX; \
+	JNZ  VOXEL; \
+	MOVQ pairArgs_xRow(AX), CX; \
+	LEAQ (R8)(CX*4), R8; \
+	MOVQ pairArgs_yRow(AX), CX; \
+	LEAQ (R9)(CX*4), R9; \
+	MOVQ pairArgs_dstRow(AX), CX; \
+	LEAQ (R10)(CX*4), R10; \
+	DECQ R15; \
+	JNZ  ROW; \
+	VZEROUPPER; \
+	RET
+
+// func winoPairAVX2(a *pairArgs): x ± y
+TEXT ·winoPairAVX2(SB), NOSPLIT, $0-8
+	PAIR
+	VBROADCASTSS pairArgs_sign(AX), Y15
+row:
+	PAIRROW
+voxel:
+	XORL R14, R14
+vector:
+	VXORPS  (DX)(R14*1), Y15, Y0
+	VADDPS  (SI)(R14*1), Y0, Y0
+	VMOVUPS Y0, (DI)(R14*1)
+	PAIREND(32, vector, voxel, row)
+
+// func winoPairAVX512(a *pairArgs): x ± y
+TEXT ·winoPairAVX512(SB), NOSPLIT, $0-8
+	PAIR
+	VPBROADCASTD pairArgs_sign(AX), Z15
+row:
+	PAIRROW
+voxel:
+	XORL R14, R14
+vector:
+	VPXORD  (DX)(R14*1), Z15, Z0
+	VADDPS  (SI)(R14*1), Z0, Z0
+	VMOVUPS Z0, (DI)(R14*1)
+	PAIREND(64, vector, voxel, row)
+
+// The same passes sixteen channels at a time.
+
+#define END16(VECTOR, COUNT, ROW) \
+	ADDQ $64, SI; \
+	ADDQ $64, R12; \
+	ADDQ $64, DI; \
+	ADDQ $64, R13; \
+	SUBQ $16, BX; \
+	JG   VECTOR; \
+	MOVQ passArgs_srcNext(AX), DX; \
+	LEAQ (R8)(DX*4), R8; \
+	MOVQ passArgs_dstNext(AX), DX; \
+	LEAQ (R9)(DX*4), R9; \
+	DECQ CX; \
+	JNZ  COUNT; \
+	MOVQ passArgs_srcRow(AX), DX; \
+	LEAQ (R14)(DX*4), R14; \
+	MOVQ passArgs_dstRow(AX), DX; \
+	SHLQ $2, DX; \
+	ADDQ DX, 0(SP); \
+	DECQ R15; \
+	JNZ  ROW; \
+	VZEROUPPER; \
+	RET
+
+// func winoInAVX512(a *passArgs)
+TEXT ·winoInAVX512(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI)(R10*1), Z1
+	VMOVUPS (SI)(R10*2), Z2
+	VMOVUPS (SI), Z0
+	VSUBPS  Z2, Z0, Z4
+	VADDPS  Z2, Z1, Z5
+	VSUBPS  Z1, Z2, Z6
+	VSUBPS  (R12), Z1, Z7
+	VMOVUPS Z4, (DI)
+	VMOVUPS Z5, (DI)(R11*1)
+	VMOVUPS Z6, (DI)(R11*2)
+	VMOVUPS Z7, (R13)
+	END16(vector, count, row)
+
+// func winoInHeadAVX512(a *passArgs)
+TEXT ·winoInHeadAVX512(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI)(R10*1), Z1
+	VMOVUPS (SI)(R10*2), Z2
+	VMOVUPS (SI), Z0
+	VSUBPS  Z2, Z0, Z4
+	VADDPS  Z2, Z1, Z5
+	VSUBPS  Z1, Z2, Z6
+	VMOVUPS Z4, (DI)
+	VMOVUPS Z5, (DI)(R11*1)
+	VMOVUPS Z6, (DI)(R11*2)
+	END16(vector, count, row)
+
+// func winoInTailAVX512(a *passArgs)
+TEXT ·winoInTailAVX512(SB), NOSPLIT, $8-8
+	BEGIN
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI)(R10*1), Z1
+	VMOVUPS (SI)(R10*2), Z2
+	VADDPS  Z2, Z1, Z5
+	VSUBPS  Z1, Z2, Z6
+	VSUBPS  (R12), Z1, Z7
+	VMOVUPS Z5, (DI)(R11*1)
+	VMOVUPS Z6, (DI)(R11*2)
+	VMOVUPS Z7, (R13)
+	END16(vector, count, row)
+
+// func winoBackAVX512(a *passArgs)
+TEXT ·winoBackAVX512(SB), NOSPLIT, $8-8
+	BEGIN
+	VPXORD Z15, Z15, Z15
+row:
+	ROWS
+count:
+	VECTORS
+vector:
+	VMOVUPS (SI), Z0
+	VMOVUPS (SI)(R10*1), Z1
+	VADDPS  Z1, Z0, Z4
+	VSUBPS  Z1, Z0, Z5
+	VSUBPS  Z1, Z15, Z6
+	VMOVUPS Z0, (DI)
+	VMOVUPS Z4, (DI)(R11*1)
+	VMOVUPS Z5, (DI)(R11*2)
+	VMOVUPS Z6, (R13)
+	END16(vector, count, row)
+
 // func finishAVX2(y, sum, base *float32, n int, floor float32)
 //	y = max(floor, sum + base), n > 0 a multiple of 8   DI y, SI sum, R8 base
 TEXT ·finishAVX2(SB), NOSPLIT, $0-36

@@ -21,14 +21,6 @@ type winoSum struct {
 	parts   int
 }
 
-// channels is how many channels of x and dy a piece has: the sums stay in a second-level cache.
-func (w *winoSum) channels() int {
-	if len(w.classes) > 1 { // 27 places
-		return winoChannels
-	}
-	return winoChannels / 2
-}
-
 // winoShare is a piece's channels.
 type winoShare struct {
 	class        *winoClass
@@ -37,11 +29,10 @@ type winoShare struct {
 
 // shares lists the pieces of one part.
 func (w *winoSum) shares() (all []winoShare) {
-	most := w.channels()
 	for i := range w.classes {
-		for x0 := 0; x0 < w.xs.C; x0 += most {
-			for y0 := 0; y0 < w.dys.C; y0 += most {
-				all = append(all, winoShare{&w.classes[i], x0, min(most, w.xs.C-x0), y0, min(most, w.dys.C-y0)})
+		for x0 := 0; x0 < w.xs.C; x0 += winoChannels {
+			for y0 := 0; y0 < w.dys.C; y0 += winoChannels {
+				all = append(all, winoShare{&w.classes[i], x0, min(winoChannels, w.xs.C-x0), y0, min(winoChannels, w.dys.C-y0)})
 			}
 		}
 	}
@@ -49,23 +40,29 @@ func (w *winoSum) shares() (all []winoShare) {
 }
 
 func (b *engine) winoGradW(w *winoSum, dw []float32, mode device.Mode) {
-	w.cut = winoCut(w.xs.N, w.grid, winoTiles)
+	w.cut = winoCut(w.xs.N, w.grid, winoSumTiles, 1)
 	shares := w.shares()
-	w.parts = max(1, min(ceil(pieces, len(shares)), w.cut.total/2))
-	size := places * w.channels() * w.channels()
+	w.parts = max(1, min(ceil(pieces, 4*len(shares)), w.cut.total/2))
+	size := places * min(winoChannels, w.xs.C) * min(winoChannels, w.dys.C)
 	sums := b.workspace(len(shares) * w.parts * size)
 	defer b.free(sums)
-	b.forScratch(len(shares)*w.parts, func(s *scratch, i int) {
-		w.piece(b, s, &shares[i/w.parts], i%w.parts, sums[i*size:][:size])
+	b.forScratch(4*len(shares)*w.parts, func(s *scratch, i int) {
+		sh := &shares[i/4/w.parts]
+		if d := i % 4; sh.class.at(d) {
+			w.piece(b, s, sh, i/4%w.parts, d, sums[i/4*size+d*winoSlice*sh.x*sh.y:][:winoSlice*sh.x*sh.y])
+		}
 	})
 	b.forScratch(len(shares), func(s *scratch, i int) {
 		w.finish(b, s, &shares[i], sums[i*w.parts*size:], size, dw, mode)
 	})
 }
 
-// piece adds up what a part of the tiles has for a share: [place][panel][x][16].
-func (w *winoSum) piece(b *engine, s *scratch, sh *winoShare, part int, sums []float32) {
-	clear(sums[:places*sh.x*sh.y])
+// winoSumTiles is the tiles of a block: the sums are read and written once for each.
+const winoSumTiles = 64
+
+// piece adds up what a part of the tiles has for a share at place d along the first axis: [place][panel][x][16].
+func (w *winoSum) piece(b *engine, s *scratch, sh *winoShare, part, d int, sums []float32) {
+	clear(sums)
 	panels := sh.y / panel
 	a := &s.corr
 	*a = corrArgs{step: sh.x, rows: sh.x, xoff: s.ints(0, padded(sh.x)), yoff: s.ints(1, padded(sh.x)), taps: s.ints(2, 1),
@@ -76,11 +73,12 @@ func (w *winoSum) piece(b *engine, s *scratch, sh *winoShare, part int, sums []f
 	for i := part * w.cut.total / w.parts; i < (part+1)*w.cut.total/w.parts; i++ {
 		blk := w.cut.block(i)
 		tiles := blk.voxels()
-		v := winoInput(b, s, &blk, w.x, w.xs, sh.class, lattice{n: w.grid, stride: 1}, sh.x0, sh.x)
-		e := w.back(b, s, &blk, sh)
+		v := s.floats(4, winoSlice*tiles*sh.x)
+		winoInput(b, s, v, &blk, w.x, w.xs, sh.class, lattice{n: w.grid, stride: 1}, d, sh.x0, sh.x)
+		e := w.back(b, s, &blk, sh, d)
 		a.run, a.wStep = tiles, tiles*panel
-		for p := range places {
-			if sh.class.uses(p) {
+		for p := range winoSlice {
+			if sh.class.uses(d*winoSlice + p) {
 				a.x, a.w, a.y = v[p*tiles*sh.x:], e[p*panels*tiles*panel:], sums[p*sh.x*sh.y:]
 				b.corr(a)
 			}
@@ -88,8 +86,8 @@ func (w *winoSum) piece(b *engine, s *scratch, sh *winoShare, part int, sums []f
 	}
 }
 
-// back is A of a share's channels of dy: [place][panel][tile][16], in slot 5.
-func (w *winoSum) back(b *engine, s *scratch, blk *block, sh *winoShare) []float32 {
+// back is A of a share's channels of dy at place d along the first axis: [place][panel][tile][16], in slot 5.
+func (w *winoSum) back(b *engine, s *scratch, blk *block, sh *winoShare, d int) []float32 {
 	t := blk.size
 	tiles := blk.voxels()
 	out := *blk // the outputs of the tiles
@@ -98,23 +96,20 @@ func (w *winoSum) back(b *engine, s *scratch, blk *block, sh *winoShare) []float
 	}
 	l := lattice{n: w.grid, first: sh.class.first, stride: w.stride}
 	panels := sh.y / panel
-	e := s.floats(5, places*panels*tiles*panel)
-	line := 2 * t[2] * panel
-	plane := 2 * t[1] * line
-	dy, deep, high := s.floats(0, 2*t[0]*plane), s.floats(1, 4*plane), s.floats(2, 16*line)
-	d0, d1 := sh.class.used(0).span()
+	e := s.floats(5, winoSlice*panels*tiles*panel)
 	h0, h1 := sh.class.used(1).span()
-	for p := range panels {
-		out.pack(dy, w.dy, w.dys, l, sh.y0+p*panel, panel, b.simd)
-		for d := range t[0] {
-			b.pass(winoBack, sh.class.used(0), &passArgs{dst: deep, src: dy[2*d*plane:], n: plane, count: 1, rows: 1, srcStep: plane, dstStep: plane})
+	for k0 := 0; k0 < sh.y; k0 += winoChunk {
+		k := min(winoChunk, sh.y-k0)
+		line := 2 * t[2] * k
+		deep, high := s.floats(0, 2*t[1]*line), s.floats(1, 4*line)
+		for i := range t[0] {
+			b.planes(deep, w.dy, &out, w.dys, l, out.start[0]+2*i, planesBack[d], sh.y0+k0, k)
 			for h := range t[1] {
-				b.pass(winoBack, sh.class.used(1), &passArgs{dst: high[d0*4*line:], src: deep[d0*plane+2*h*line:], n: line, count: d1 - d0, rows: 1,
-					srcStep: line, dstStep: line, srcNext: plane, dstNext: 4 * line})
-				for k := d0; k < d1; k++ {
-					b.pass(winoBack, sh.class.used(2), &passArgs{dst: e[((k*16+h0*4)*panels*tiles+p*tiles+(d*t[1]+h)*t[2])*panel:],
-						src: high[(k*4+h0)*line:], n: panel, count: t[2], rows: h1 - h0, srcStep: panel, dstStep: panels * tiles * panel,
-						srcNext: 2 * panel, dstNext: panel, srcRow: line, dstRow: 4 * panels * tiles * panel})
+				b.pass(winoBack, sh.class.used(1), &passArgs{dst: high, src: deep[2*h*line:], n: line, count: 1, rows: 1, srcStep: line, dstStep: line})
+				for p := 0; p < k; p += panel {
+					b.pass(winoBack, sh.class.used(2), &passArgs{dst: e[(h0*4*panels*tiles+(k0+p)/panel*tiles+(i*t[1]+h)*t[2])*panel:],
+						src: high[h0*line+p:], n: panel, count: t[2], rows: h1 - h0, srcStep: k, dstStep: panels * tiles * panel,
+						srcNext: 2 * k, dstNext: panel, srcRow: line, dstRow: 4 * panels * tiles * panel})
 				}
 			}
 		}

@@ -1,5 +1,7 @@
 package cpu
 
+import "math"
+
 // passArgs describes one pass of a transform: for each row r, i in [0, count) and l in [0, n), n a multiple
 // of 8, the values at src[r·srcRow + i·srcNext + l + k·srcStep], k = 0, 1, …, become those at
 // dst[r·dstRow + i·dstNext + l + k·dstStep].
@@ -36,7 +38,16 @@ func (u used) span() (from, to int) { return [...]int{0, 0, 1}[u], [...]int{4, 3
 
 func (b *engine) pass(kind pass, u used, a *passArgs) {
 	if b.simd {
+		wide := b.wide && a.n%16 == 0
 		switch { // direct calls: the arguments stay on the stack
+		case wide && kind == winoIn && u == all4:
+			winoInAVX512(a)
+		case wide && kind == winoIn && u == head:
+			winoInHeadAVX512(a)
+		case wide && kind == winoIn:
+			winoInTailAVX512(a)
+		case wide && kind == winoBack && u == all4:
+			winoBackAVX512(a)
 		case kind == winoWeights:
 			winoWeightsAVX2(a)
 		case kind == winoWeightsBack:
@@ -119,5 +130,36 @@ func (b *engine) finish(y, sum, base []float32, floor float32) {
 			v = floor
 		}
 		y[n] = v
+	}
+}
+
+// pairArgs describes one call of the pass along the first axis, which takes its planes from where they are: for each row r,
+// i in [0, count) and l in [0, n), n a multiple of 8
+//
+//	dst[r·dstRow + i·dstNext + l] = x[r·xRow + i·xNext + l] ± y[r·yRow + i·yNext + l]
+type pairArgs struct {
+	dst, x, y             []float32
+	n, count, rows        int
+	dstNext, xNext, yNext int
+	dstRow, xRow, yRow    int
+	sign                  uint32 // flipped in y: 1<<31 or 0
+}
+
+func (b *engine) pair(a *pairArgs) {
+	switch {
+	case b.wide && a.n%16 == 0:
+		winoPairAVX512(a)
+		return
+	case b.simd:
+		winoPairAVX2(a)
+		return
+	}
+	for r := range a.rows {
+		for i := range a.count {
+			x, y := a.x[r*a.xRow+i*a.xNext:][:a.n], a.y[r*a.yRow+i*a.yNext:][:a.n]
+			for l, v := range y {
+				a.dst[r*a.dstRow+i*a.dstNext+l] = x[l] + math.Float32frombits(math.Float32bits(v)^a.sign)
+			}
+		}
 	}
 }

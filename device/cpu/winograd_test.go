@@ -31,6 +31,18 @@ func apart(a, b []float32, terms int) float64 {
 	return worst / (8 * 0x1p-24 * math.Sqrt(float64(terms)) * top)
 }
 
+// planted runs f with a value of a table exchanged for its zero value or for true.
+func planted[T comparable](at *T, f func() float64) float64 {
+	right := *at
+	defer func() { *at = right }()
+	var wrong T
+	if v, ok := any(&wrong).(*bool); ok {
+		*v = !any(right).(bool)
+	}
+	*at = wrong
+	return f()
+}
+
 // Each mistake must show beside the direct way, and without one nothing may.
 func TestPlantedInWinograd(t *testing.T) {
 	const cin, cout = 32, 16
@@ -85,18 +97,22 @@ func TestPlantedInWinograd(t *testing.T) {
 	require.Less(t, weights(func(*winoSum) {}), 1.0)
 	require.Less(t, weights4(func(*winoSum) {}), 1.0)
 	for name, wrong := range map[string]float64{
-		"forward: window mirrored":           forward(func(o *winograd) { o.classes[0] = plainClass(true) }),
-		"forward: axes exchanged":            forward(func(o *winograd) { o.classes[0].taps[0] = [3]int{2, 1, 0} }),
-		"forward: a tap missed":              forward(func(o *winograd) { o.classes[0].taps[2][2] = -1 }),
-		"forward: the activation":            forward(func(o *winograd) { o.act = device.ReLU }),
-		"forward: the last plane left out":   forward(func(o *winograd) { o.grid[0]-- }),
-		"spread: two classes exchanged":      spread(func(o *winograd) { o.classes[1].first, o.classes[2].first = o.classes[2].first, o.classes[1].first }),
-		"spread: one class for all":          spread(func(o *winograd) { o.classes = o.classes[:1] }),
-		"spread: taps of the other parity":   spread(func(o *winograd) { o.classes[5].taps[1] = o.classes[7].taps[1] }),
-		"weights: window mirrored":           weights(func(o *winoSum) { o.classes[0] = plainClass(true) }),
-		"weights: the last plane left out":   weights(func(o *winoSum) { o.grid[0]-- }),
-		"weights4: two classes exchanged":    weights4(func(o *winoSum) { o.classes[3].first, o.classes[4].first = o.classes[4].first, o.classes[3].first }),
-		"weights4: taps of the other parity": weights4(func(o *winoSum) { o.classes[0].taps[2] = o.classes[1].taps[2] }),
+		"forward: window mirrored":             forward(func(o *winograd) { o.classes[0] = plainClass(true) }),
+		"forward: axes exchanged":              forward(func(o *winograd) { o.classes[0].taps[0] = [3]int{2, 1, 0} }),
+		"forward: a tap missed":                forward(func(o *winograd) { o.classes[0].taps[2][2] = -1 }),
+		"forward: the activation":              forward(func(o *winograd) { o.act = device.ReLU }),
+		"forward: the last plane left out":     forward(func(o *winograd) { o.grid[0]-- }),
+		"spread: two classes exchanged":        spread(func(o *winograd) { o.classes[1].first, o.classes[2].first = o.classes[2].first, o.classes[1].first }),
+		"spread: one class for all":            spread(func(o *winograd) { o.classes = o.classes[:1] }),
+		"spread: taps of the other parity":     spread(func(o *winograd) { o.classes[5].taps[1] = o.classes[7].taps[1] }),
+		"forward: a plane with the other sign": planted(&planesIn[1].sub, func() float64 { return forward(func(*winograd) {}) }),
+		"forward: a plane for another":         planted(&planesIn[3].y, func() float64 { return forward(func(*winograd) {}) }),
+		"weights: a plane with the other sign": planted(&planesBack[2].sub, func() float64 { return weights(func(*winoSum) {}) }),
+		"weights: a plane left out":            planted(&planesBack[1].y, func() float64 { return weights(func(*winoSum) {}) }),
+		"weights: window mirrored":             weights(func(o *winoSum) { o.classes[0] = plainClass(true) }),
+		"weights: the last plane left out":     weights(func(o *winoSum) { o.grid[0]-- }),
+		"weights4: two classes exchanged":      weights4(func(o *winoSum) { o.classes[3].first, o.classes[4].first = o.classes[4].first, o.classes[3].first }),
+		"weights4: taps of the other parity":   weights4(func(o *winoSum) { o.classes[0].taps[2] = o.classes[1].taps[2] }),
 	} {
 		require.False(t, wrong < 1, "%s went unnoticed: %.2g of the bound", name, wrong)
 		t.Logf("%s: %.3g times the bound", name, wrong)
@@ -108,18 +124,30 @@ func TestPassesHaveTheBitsOfTheirTwins(t *testing.T) {
 	if !haveAVX2 {
 		t.Skip("no AVX2 here")
 	}
-	fast, plain := New(), NewPortable()
-	for kind := winoIn; kind <= winoWeightsBack; kind++ {
-		for u := all4; u <= tail; u++ {
-			if kind >= winoWeights && u != all4 {
-				continue
+	plain := NewPortable()
+	for _, fast := range []*Backend{open(true, false), New()} {
+		for _, n := range []int{24, 32} { // whole vectors of either kind
+			for kind := winoIn; kind <= winoWeightsBack; kind++ {
+				for u := all4; u <= tail; u++ {
+					if kind >= winoWeights && u != all4 {
+						continue
+					}
+					a := passArgs{src: drawn32(4000, 6), n: n, count: 3, rows: 5, srcStep: n, dstStep: 3 * n, srcNext: 4 * n, dstNext: n, srcRow: 12 * n, dstRow: 13 * n}
+					c := a
+					a.dst, c.dst = drawn32(4000, 7), drawn32(4000, 7) // what is not written must stay
+					fast.engine.pass(kind, u, &a)
+					plain.engine.pass(kind, u, &c)
+					require.Equal(t, c.dst, a.dst, "pass %d, %d", kind, u)
+				}
 			}
-			a := passArgs{src: drawn32(4000, 6), n: 24, count: 3, rows: 5, srcStep: 24, dstStep: 72, srcNext: 96, dstNext: 24, srcRow: 288, dstRow: 300}
-			c := a
-			a.dst, c.dst = drawn32(4000, 7), drawn32(4000, 7) // what is not written must stay
-			fast.engine.pass(kind, u, &a)
-			plain.engine.pass(kind, u, &c)
-			require.Equal(t, c.dst, a.dst, "pass %d, %d", kind, u)
+			for _, sign := range []uint32{0, 1 << 31} {
+				a := pairArgs{x: drawn32(4000, 6), y: drawn32(4000, 8), n: n, count: 3, rows: 5, dstNext: n, xNext: n + 1, yNext: n + 3, dstRow: 4 * n, xRow: 5 * n, yRow: 6 * n, sign: sign}
+				c := a
+				a.dst, c.dst = drawn32(4000, 7), drawn32(4000, 7)
+				fast.engine.pair(&a)
+				plain.engine.pair(&c)
+				require.Equal(t, c.dst, a.dst, "sign %x", sign)
+			}
 		}
 	}
 }

@@ -56,8 +56,9 @@ type report struct {
 // measured is what one contestant took for one kind of pass.
 type measured struct {
 	Who     string    `json:"who"`
-	What    string    `json:"what"`               // "forward", "step", "conv10 gradient"
-	Flops   int64     `json:"flops"`              // of the convolutions as they are defined
+	What    string    `json:"what"`  // "forward", "step", "conv10 gradient"
+	Flops   int64     `json:"flops"` // of the convolutions as they are defined
+	Done    int64     `json:"executed_flops,omitempty"`
 	Seconds []float64 `json:"seconds"`            // in order
 	CPU     []float64 `json:"processor_seconds"`  // of all threads
 	Bytes   int64     `json:"peak_bytes"`         // of the process's memory so far
@@ -179,7 +180,7 @@ func (r *report) measure(all []contestant, passes []string) error {
 				}
 				m := &results[i]
 				m.Seconds, m.CPU = append(m.Seconds, a.Seconds), append(m.CPU, a.CPU)
-				m.Bytes, m.Loss = a.Bytes, a.Loss
+				m.Bytes, m.Loss, m.Done = a.Bytes, a.Loss, a.Flops
 			}
 		}
 		r.Measured = append(r.Measured, results...)

@@ -66,6 +66,7 @@ type answer struct {
 	Skip    string  `json:"skip,omitempty"` // why this way is not possible here
 	Seconds float64 `json:"seconds,omitempty"`
 	CPU     float64 `json:"processor_seconds,omitempty"`
+	Flops   int64   `json:"executed_flops,omitempty"` // of this program's kernels
 	Bytes   int64   `json:"peak_bytes,omitempty"`
 	Loss    float64 `json:"loss,omitempty"`
 	Peaks   []peak  `json:"peaks,omitempty"`

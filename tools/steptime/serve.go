@@ -55,6 +55,7 @@ func serve(s settings, c models.Config, in io.Reader, out io.Writer) error {
 		if single && of == "gradient" {
 			now.forward()
 		}
+		before := dev.Executed()
 		a, err := timed(func() (float64, error) {
 			switch {
 			case what == "peak" || !single:
@@ -69,6 +70,7 @@ func serve(s settings, c models.Config, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
+		a.Flops = dev.Executed() - before
 		if what == "peak" {
 			if a.Peaks, err = peaks(dev.Lanes()); err != nil {
 				return err

@@ -67,6 +67,9 @@ func TestServe(t *testing.T) {
 		require.Positive(t, a.Bytes)
 	}
 	require.Positive(t, all[2].Loss)
+	require.Equal(t, all[2].Flops, all[3].Flops, "the kernels' operations depend on shapes alone")
+	require.Greater(t, all[2].Flops, all[1].Flops)
+	require.Positive(t, all[1].Flops)
 	require.Less(t, all[4].Loss, all[2].Loss)
 
 	require.ErrorContains(t, serve(s, c, strings.NewReader("backward"), &out), `no pass "backward"`)
@@ -75,15 +78,15 @@ func TestServe(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	r := &report{Peaks: []peak{{8, 100}}, Measured: []measured{
-		{Who: "voxgrad", What: "step", Flops: 40e9, Seconds: []float64{3, 1, 2, 9}, CPU: []float64{1}},
+		{Who: "voxgrad", What: "step", Flops: 40e9, Done: 10e9, Seconds: []float64{3, 1, 2, 9}, CPU: []float64{1}},
 		{Who: "PyTorch a", What: "step", Flops: 40e9, Seconds: []float64{6, 5}, CPU: []float64{1}},
 		{Who: "PyTorch b", What: "step", Flops: 40e9, Seconds: []float64{5, 5}, CPU: []float64{1}},
 	}}
 	var out bytes.Buffer
 	r.print(&out)
-	require.Contains(t, out.String(), "| step | voxgrad | 2.500 | 1.000 | 1.000 | 16 | 16 % | 0.00 GB | 0.00 GB | 0.50 |\n")
+	require.Contains(t, out.String(), "| step | voxgrad | 2.500 | 1.000 | 1.000 | 16 | 16 % | 4 | 4 % | 0.00 GB | 0.00 GB | 0.50 |\n")
 	out.Reset()
 	r.Layers = true
 	r.print(&out)
-	require.Contains(t, out.String(), "| step | 2500.0 | 16 | 16 % | 5000.0 | 8 | 8 % | 0.50 |\n")
+	require.Contains(t, out.String(), "| step | 2500.0 | 4 | 4 % | 16 | 16 % | 5000.0 | 8 | 8 % | 0.50 |\n")
 }

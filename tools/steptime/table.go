@@ -23,47 +23,54 @@ func (r *report) print(w io.Writer) {
 		r.printLayers(w)
 		return
 	}
-	fmt.Fprint(w, "\n| pass | who | median s | fastest s | processor s | GFLOP/s | of peak | memory | of it at the start | to the fastest peer |\n|---|---|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(w, "\n| pass | who | median s | fastest s | processor s | GFLOP/s | of peak | executed GFLOP/s | of peak | memory | of it at the start | to the fastest peer |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, m := range r.Measured {
 		ratio := ""
 		if peer := r.fastestPeer(m.What); peer != nil {
 			ratio = fmt.Sprintf("%.2f", m.median()/peer.median())
 		}
-		rate, share := r.rate(m)
-		fmt.Fprintf(w, "| %s | %s | %.3f | %.3f | %.3f | %s | %s | %.2f GB | %.2f GB | %s |\n", m.What, m.Who, m.median(), m.least(), median(m.CPU), rate, share, float64(m.Bytes)/1e9, float64(m.Before)/1e9, ratio)
+		rate, share := r.rate(m, m.Flops)
+		done, of := r.rate(m, m.Done)
+		fmt.Fprintf(w, "| %s | %s | %.3f | %.3f | %.3f | %s | %s | %s | %s | %.2f GB | %.2f GB | %s |\n", m.What, m.Who, m.median(), m.least(), median(m.CPU), rate, share, done, of, float64(m.Bytes)/1e9, float64(m.Before)/1e9, ratio)
 	}
 }
 
-// rate is the direct-equivalent rate of arithmetic, and its share of the peak.
-func (r *report) rate(m measured) (rate, share string) {
-	if m.Flops == 0 {
+// rate is the rate of arithmetic of flops operations, and its share of the peak.
+func (r *report) rate(m measured, flops int64) (rate, share string) {
+	if flops == 0 {
 		return "", ""
 	}
-	g := float64(m.Flops) / m.median() / 1e9
+	g := float64(flops) / m.median() / 1e9
 	return fmt.Sprintf("%.0f", g), fmt.Sprintf("%.0f %%", 100*g/r.Peaks[len(r.Peaks)-1].GFlops)
 }
 
-// printLayers has a row for each layer's pass: this program and the fastest of the others.
+// printLayers has a row for each layer's pass: this program, with what it executes and with what the layer is by its definition, and the
+// fastest of the others.
 func (r *report) printLayers(w io.Writer) {
-	fmt.Fprint(w, "\n| layer | voxgrad ms | GFLOP/s | of peak | fastest peer ms | GFLOP/s | of peak | ratio |\n|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprint(w, "\n| layer | voxgrad ms | executed GFLOP/s | of peak | as defined | of peak | fastest peer ms | GFLOP/s | of peak | ratio |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	var own, others float64
 	for _, m := range r.Measured {
 		if !m.ours() {
 			continue
 		}
 		own += m.median()
-		rate, share := r.rate(m)
-		fmt.Fprintf(w, "| %s | %.1f | %s | %s |", m.What, 1e3*m.median(), rate, share)
+		done, of := r.rate(m, m.Done)
+		rate, share := r.rate(m, m.Flops)
+		fmt.Fprintf(w, "| %s | %.1f | %s | %s | %s | %s |", m.What, 1e3*m.median(), done, of, rate, share)
 		if p := r.fastestPeer(m.What); p != nil {
 			others += p.median()
-			rate, share = r.rate(*p)
+			rate, share = r.rate(*p, p.Flops)
 			fmt.Fprintf(w, " %.1f | %s | %s | %.2f |", 1e3*p.median(), rate, share, m.median()/p.median())
 		} else {
 			fmt.Fprint(w, " | | | |")
 		}
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "| all | %.1f | | | %.1f | | | |\n", 1e3*own, 1e3*others)
+	if others == 0 {
+		fmt.Fprintf(w, "| all | %.1f | | | | | | | | |\n", 1e3*own)
+		return
+	}
+	fmt.Fprintf(w, "| all | %.1f | | | | | %.1f | | | %.2f |\n", 1e3*own, 1e3*others, own/others)
 }
 
 func (m measured) ours() bool { return strings.HasPrefix(m.Who, "voxgrad") }
