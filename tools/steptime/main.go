@@ -27,6 +27,7 @@ import (
 	"voxgrad/internal/par"
 	"voxgrad/layers"
 	"voxgrad/models"
+	"voxgrad/train/infer"
 )
 
 // settings are what all contestants are told.
@@ -88,7 +89,7 @@ func main() {
 	flag.BoolVar(&s.AVX2, "avx2", false, "no contestant may use AVX-512")
 	python := flag.String("python", "", "a Python with PyTorch; without one this program is measured alone")
 	peers := flag.String("peers", strings.Join(formats, ","), "which of PyTorch's ways")
-	what := flag.String("what", "forward,step", "kinds of passes; ensemble is a window of a pair by five detectors, ensemble-shared by five with one encoder")
+	what := flag.String("what", "forward,step", "kinds of passes; ensemble is a window of a pair by five detectors, ensemble-shared by five with one encoder, pair a whole pair by these, of this program alone and once")
 	perLayer := flag.Bool("layers", false, "each layer's forward and reverse pass instead of the network's")
 	rounds := flag.Int("rounds", 7, "passes of each contestant, after one that is not timed")
 	to := flag.String("json", "", "file for all samples")
@@ -167,18 +168,24 @@ func (r *report) measure(all []contestant, passes []string) error {
 	flops := r.flops()
 	for _, what := range passes {
 		log.Print(what, " …")
-		results := make([]measured, len(running))
-		for round := -1; round < r.Rounds; round++ {
-			for i, p := range running {
+		compete, from, to := running, -1, r.Rounds
+		if what == "pair" { // many windows: one of them is no warm-up
+			compete, from, to = running[:1], 0, 1
+			windows := len(infer.Windows(pairGrid, [3]int{r.Patch, r.Patch, r.Patch}, windowStride(r.settings)))
+			r.Notes = append(r.Notes, fmt.Sprintf("pair: %v voxels, %d windows, five detectors with one encoder", pairGrid, windows))
+		}
+		results := make([]measured, len(compete))
+		for round := from; round < to; round++ {
+			for i, p := range compete {
 				a, err := p.ask(what)
 				if err != nil {
 					return fmt.Errorf("%s: %w", p.name, err)
 				}
+				m := &results[i]
+				*m = measured{Who: p.name, What: what, Flops: flops[what], Before: p.before, Seconds: m.Seconds, CPU: m.CPU}
 				if round < 0 { // warm-up, and torch.compile
-					results[i] = measured{Who: p.name, What: what, Flops: flops[what], Before: p.before}
 					continue
 				}
-				m := &results[i]
 				m.Seconds, m.CPU = append(m.Seconds, a.Seconds), append(m.CPU, a.CPU)
 				m.Bytes, m.Loss, m.Done = a.Bytes, a.Loss, a.Flops
 			}

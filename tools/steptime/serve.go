@@ -165,7 +165,9 @@ func (n *network) pass(what string) (loss float64, err error) {
 		defer t.Close()
 		n.net.Forward(t, x...)
 	case "ensemble", "ensemble-shared":
-		return 0, n.ensemble(what == "ensemble-shared")
+		return 0, n.ensemble(what == "ensemble-shared", [3]int{n.s.Patch, n.s.Patch, n.s.Patch})
+	case "pair":
+		return 0, n.ensemble(true, pairGrid)
 	case "step":
 		if n.adam == nil {
 			n.adam = n.net.Adam(1e-4)
@@ -180,13 +182,17 @@ func (n *network) pass(what string) (loss float64, err error) {
 		n.adam.Update()
 		loss = float64(t.Value(l)[0])
 	default:
-		return 0, fmt.Errorf("there is no pass %q: forward, step, ensemble, ensemble-shared, or a layer's name with forward or gradient", what)
+		return 0, fmt.Errorf("there is no pass %q: forward, step, ensemble, ensemble-shared, pair, or a layer's name with forward or gradient", what)
 	}
 	return loss, dev.Sync()
 }
 
-// ensemble is one window of a pair of scans by five detectors, with encoders of their own or one in common.
-func (n *network) ensemble(shared bool) error {
+// pairGrid is the size of a whole pair of scans.
+var pairGrid = [3]int{181, 217, 181}
+
+// ensemble is a pair of scans of some size by five detectors, with encoders of their own or one in common. A brain fills the scans,
+// as is so for windows of 64 voxels in a head of the usual size: none is skipped.
+func (n *network) ensemble(shared bool, size [3]int) error {
 	s := n.s
 	if n.members[shared] == nil {
 		c := n.net.Config
@@ -212,8 +218,9 @@ func (n *network) ensemble(shared bool) error {
 			n.members[shared] = append(n.members[shared], infer.Keep(net))
 		}
 	}
-	if n.pair.Images == nil {
-		grid := volume.Grid{Size: [3]int{s.Patch, s.Patch, s.Patch}, Affine: volume.Affine{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}
+	if n.pair.Images == nil || n.pair.Images[0].Size != size {
+		n.pair.Images = nil
+		grid := volume.Grid{Size: size, Affine: volume.Affine{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}
 		for i := range 2 {
 			v := volume.New(grid)
 			copy(v.Data, noise(len(v.Data), i))
@@ -222,10 +229,13 @@ func (n *network) ensemble(shared bool) error {
 	}
 	o := infer.Defaults()
 	o.Patch = [3]int{s.Patch, s.Patch, s.Patch}
-	o.Stride = o.Patch
+	o.Stride = windowStride(s)
 	_, err := infer.Canonical(context.Background(), n.members[shared], &n.pair, o)
 	return err
 }
+
+// windowStride is half a window, as inference has it.
+func windowStride(s settings) [3]int { return [3]int{s.Patch / 2, s.Patch / 2, s.Patch / 2} }
 
 func upload(dev device.Backend, s device.Shape, v []float32) device.Tensor {
 	t := dev.Alloc(s)

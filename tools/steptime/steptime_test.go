@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/models"
+	"voxgrad/train/infer"
 )
 
 func tiny(model, up string) (settings, models.Config) {
@@ -45,7 +46,9 @@ func TestLayersAreTheNetwork(t *testing.T) {
 // Every pass is answered; a step learns, and says what it took.
 func TestServe(t *testing.T) {
 	s, c := tiny(models.Detector, "transposed")
-	tasks := []string{"peak", "forward", "step", "step", "step", "ensemble-shared", "ensemble"}
+	tasks := []string{"peak", "forward", "step", "step", "step", "ensemble-shared", "ensemble", "pair"}
+	defer func(size [3]int) { pairGrid = size }(pairGrid)
+	pairGrid = [3]int{20, 17, 30}
 	for _, l := range layersOf(s) {
 		tasks = append(tasks, l.name+" forward", l.name+" gradient", l.name+" gradient")
 	}
@@ -66,6 +69,8 @@ func TestServe(t *testing.T) {
 		require.Positive(t, a.Seconds)
 		require.Positive(t, a.Bytes)
 	}
+	windows := len(infer.Windows(pairGrid, [3]int{16, 16, 16}, windowStride(s)))
+	require.Equal(t, int64(windows)*all[5].Flops, all[7].Flops, "a pair is its windows")
 	require.Positive(t, all[2].Loss)
 	require.Equal(t, all[2].Flops, all[3].Flops, "the kernels' operations depend on shapes alone")
 	require.Greater(t, all[2].Flops, all[1].Flops)
