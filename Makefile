@@ -13,7 +13,7 @@ HAS_CUDA := $(shell printf '\043include <cuda.h>\n\043if CUDA_VERSION < 11080\n\
 	$(CC) $(CGO_CFLAGS) $(CUDA_INC) -E -x c - >/dev/null 2>&1 && [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-quick test check lint fuzz bench bench-peers gpu ptx ptx-check predict-table cover notices release has-cuda clean
+.PHONY: help build demo demo-quick test check lint fuzz bench bench-peers gpu gpu-bundle ptx ptx-check predict-table cover notices release has-cuda clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,15 +59,20 @@ bench-peers: $(PEERS) ## one training step beside the newest PyTorch's on the sa
 gpu: build ## the emulator's suite, gradcheck and benchmarks on a GPU; says why where there is none
 	./tools/gpu.sh
 
+gpu-bundle: ## a folder, bin/gpu-bundle, that checks and measures on a GPU where there is no Go
+	./tools/gpubundle/build.sh bin/gpu-bundle
+
 ptx: ## compile the CUDA kernels (needs nvcc 11.8)
 	$(GO) run ./tools/ptx
 	$(GO) run ./tools/ptx -dir cuda/peak
 	$(GO) run ./tools/ptx -dir examples/customop
+	$(GO) run ./tools/ptx -dir tools/probe
 
 ptx-check: ## prove that the committed PTX is current and assembles for every card
 	$(GO) run ./tools/ptx -check -machine cuda/predict/machine.txt
 	$(GO) run ./tools/ptx -check -dir cuda/peak
 	$(GO) run ./tools/ptx -check -dir examples/customop
+	$(GO) run ./tools/ptx -check -dir tools/probe
 
 predict-table: ## count the machine code of the kernels, for predictions (needs ptxas and nvdisasm)
 	$(GO) run ./tools/ptx -machine cuda/predict/machine.txt

@@ -69,6 +69,10 @@ if have cc && [ -e "${CUDA_INCLUDE:-/usr/include}/cuda.h" ]; then
 	CGO_ENABLED=1 go vet -tags cuda ./cuda/... ./cmd/...
 	CGO_ENABLED=1 go test -tags cuda -timeout 10m ./cuda/gpu/...
 	CGO_ENABLED=1 go test -race -tags cuda -timeout 10m ./cuda/gpu/...
+	step "the bundle for hardware, on a driver that computes nothing"
+	CGO_ENABLED=1 go vet -tags cuda ./tools/gpubundle
+	CGO_ENABLED=1 go test -tags cuda ./tools/gpubundle
+	if have python3; then ./tools/gpubundle/try.sh; else skip "python3 is not installed: the bundle is not tried"; fi
 else
 	skip "cc or cuda.h is not installed: the build with CUDA is not tried"
 fi

@@ -100,7 +100,8 @@ var tiles = map[string]float64{"wide": 128 * 96, "mid": 128 * 48, "slim": 256 * 
 func (l Launch) Executed() float64 {
 	tile := tiles[l.Kernel[strings.LastIndexByte(l.Kernel, '_')+1:]]
 	if strings.HasPrefix(l.Kernel, "mma_grad_") {
-		tile *= 48. / 256 * math.Pow(float64(l.Block.X)/32, 1.5) // a warp has a line of the window
+		side := math.Sqrt(float64(l.Block.X) / 32) // a warp has a line of the window
+		tile *= 48. / 256 * side * side * side
 	}
 	if l.Outputs == 0 || tile == 0 {
 		return l.Flops

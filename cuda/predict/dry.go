@@ -103,14 +103,19 @@ func (d *Dry) Predict(f func()) (*Prediction, error) {
 	if err := d.Sync(); err != nil {
 		return nil, err
 	}
-	p := &Prediction{Card: d.card.Name, Precision: d.Precision().String()}
+	return d.On(d.card)
+}
+
+// On predicts what Predict ran on another card: the launches are the same on all.
+func (d *Dry) On(card Card) (*Prediction, error) {
+	p := &Prediction{Card: card.Name, Precision: d.Precision().String()}
 	var bytes int64
 	for _, c := range d.calls {
 		layer := group(&p.Layers, cmp.Or(c.layer, c.op))
-		layer.Floor += d.card.Floor(d.Precision(), c.flops, c.bytes)
+		layer.Floor += card.Floor(d.Precision(), c.flops, c.bytes)
 		p.Flops, bytes = p.Flops+c.flops, bytes+c.bytes
 		for _, l := range d.rec.Launches[c.from:c.to] {
-			at, err := d.card.Launch(l)
+			at, err := card.Launch(l)
 			if err != nil {
 				return nil, err
 			}
@@ -123,7 +128,7 @@ func (d *Dry) Predict(f func()) (*Prediction, error) {
 			}
 		}
 	}
-	p.Floor = d.card.Floor(d.Precision(), p.Flops, bytes)
+	p.Floor = card.Floor(d.Precision(), p.Flops, bytes)
 	slices.SortStableFunc(p.Kernels, func(a, b Group) int { return cmp.Compare(b.Seconds, a.Seconds) })
 	return p, nil
 }

@@ -156,7 +156,8 @@ func Architectures() (all []int) {
 	return all
 }
 
-func kernelOn(arch int, name string) (*Kernel, error) {
+// KernelOn is the counts of a kernel for an architecture, 90 for sm_90.
+func KernelOn(arch int, name string) (*Kernel, error) {
 	if k := table()[machine{arch, name}]; k != nil {
 		return k, nil
 	}

@@ -43,7 +43,7 @@ type Launch struct {
 
 // Launch predicts one launch.
 func (c Card) Launch(l launches.Launch) (Launch, error) {
-	k, err := kernelOn(c.Compute, l.Kernel)
+	k, err := KernelOn(c.Compute, l.Kernel)
 	if err != nil {
 		return Launch{}, err
 	}

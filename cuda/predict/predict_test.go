@@ -146,7 +146,7 @@ func TestTableHasTheKernels(t *testing.T) {
 			require.NoError(t, err)
 			for _, e := range m.Entries() {
 				want[machine{arch, e.Name}] = true
-				k, err := kernelOn(arch, e.Name)
+				k, err := KernelOn(arch, e.Name)
 				require.NoError(t, err)
 				require.Positive(t, k.Registers, e.Name)
 				require.Positive(t, k.Straight.Instructions, e.Name)
@@ -207,7 +207,7 @@ func TestStepOfTheSegmenter(t *testing.T) {
 		require.Equal(t, precision.String(), p.Precision)
 		executed, sum := 0.0, 0.0
 		for i, l := range d.rec.Launches {
-			k, err := kernelOn(90, l.Kernel)
+			k, err := KernelOn(90, l.Kernel)
 			require.NoError(t, err)
 			if k.Loop.MMA > 0 || k.Loop.FFMA >= 64 && l.Product() {
 				require.Positive(t, l.Flops, "%s: a product whose arithmetic is not known", l.Kernel)
@@ -237,12 +237,9 @@ func TestStepOfTheSegmenter(t *testing.T) {
 			require.True(t, slices.ContainsFunc(p.Layers, func(g Group) bool { return g.Name == want }), want)
 		}
 		for _, card := range cards {
-			all := 0.0
-			for _, l := range d.rec.Launches {
-				at, err := card.Launch(l)
-				require.NoError(t, err)
-				all += at.Seconds
-			}
+			on, err := d.On(card)
+			require.NoError(t, err)
+			all := on.Seconds
 			// The composition has half as much arithmetic again, and tf32 no higher rate than fp32 where the card is of Ampere or Ada.
 			if was := last[card.Name]; was > 0 && (precision == cuda.BF16 || card.Compute == 90) {
 				require.Less(t, all, was, "%s: %v against the precision before", card.Name, precision)

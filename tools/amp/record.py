@@ -20,28 +20,9 @@ import pytorch as networks  # noqa: E402
 NAMES = {"unet_transposed": "transposed", "unet_trilinear": "trilinear"}
 
 
-def renamed(weights):
-    """The published names of the parameters, as those of steptime's modules."""
-    out = {}
-    for name, value in weights.items():
-        layer, kind = name.split(".")
-        for prefix, module, first in (("conv_out", "decoder.out", None), ("conv", "encoder.convs", 1), ("bn", "encoder.norms", 1), ("up", "decoder.up", None)):
-            if layer.startswith(prefix):
-                break
-        number = 0 if layer == "conv_out" else int(layer[len(prefix):])
-        if prefix == "up":
-            module = f"{module}.{3 - number}"
-        elif first and number >= 8:
-            module = f"{module.replace('encoder', 'decoder')}.{number - 8}"
-        elif first:
-            module = f"{module}.{number - 1}"
-        out[f"{module}.{kind}"] = value
-    return out
-
-
 def losses(weights, x, target, up, dtype=torch.float32, layout=torch.contiguous_format, amp=False):
     net = networks.Segmenter(4, up, 0).to(dtype)
-    missing, unexpected = net.load_state_dict({k: v.to(dtype) for k, v in renamed(weights).items()}, strict=False)
+    missing, unexpected = net.load_state_dict({k: v.to(dtype) for k, v in networks.renamed(weights).items()}, strict=False)
     assert not unexpected and all("num_batches" in k for k in missing), (missing, unexpected)
     net = net.to(memory_format=layout).train()
     x, target = x.to(dtype).to(memory_format=layout), target.to(dtype)

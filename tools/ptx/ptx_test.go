@@ -2,10 +2,14 @@ package main
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda/predict"
 )
 
 // A compiler that copies its source behind comments such as nvcc writes, and an assembler that says what
@@ -92,4 +96,47 @@ func TestCompile(t *testing.T) {
 	ptx, err := compile(filepath.Join(dir, "a.cu"), "sm_61")
 	require.NoError(t, err)
 	require.Equal(t, "// Compiled from a.cu for sm_61 by make ptx. Do not edit.\n.version 7.8\n", string(ptx))
+}
+
+// nvdisasm as far as it is looked at: a kernel that is one instruction longer on each newer card.
+const fakeNvdisasm = `#!/bin/sh
+card=$(cat "$2")
+echo ".text.k:"
+for i in $(seq 80 ${card#sm_}); do echo "        /*0000*/                   EXIT ;"; done
+`
+
+// Machine code is counted of the newest variant that a card can run, and compared where the assembler is that of the file.
+func TestMachineCode(t *testing.T) {
+	tools(t)
+	bin, _, _ := strings.Cut(os.Getenv("PATH"), ":")
+	script := func(name, text string) {
+		require.NoError(t, os.WriteFile(filepath.Join(bin, name), []byte(text), 0o777))
+	}
+	script("nvdisasm", fakeNvdisasm)
+	script("ptxas", strings.Replace(fakePtxas, "#!/bin/sh\n", "#!/bin/sh\n[ \"$1\" = --version ] && { echo \"release 11.8, ${FAKE_PTXAS:-"+
+		strings.TrimPrefix(predict.Compiler(), "ptxas ")+"}\"; exit; }\n[ \"$5\" = /dev/null ] || echo \"${2#-arch=}\" > \"$5\"\n", 1))
+	dir := t.TempDir()
+	write("a.cu", "// variants: sm_61 sm_80\nk\n")(t, dir)
+	file := filepath.Join(dir, "machine.txt")
+	require.NoError(t, run(dir, false, ""))
+	require.NoError(t, run(dir, false, file))
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "compiler "+predict.Compiler()+"\n")
+	for _, line := range []string{"86 k 40 64 straight 7 0 ", "89 k 40 64 straight 10 0 ", "90 k 40 64 straight 11 0 "} {
+		require.Equal(t, 1, strings.Count(string(text), "\n"+line), "%s in\n%s", line, text)
+	}
+	require.NoError(t, run(dir, true, file))
+
+	require.NoError(t, os.WriteFile(file, append(text, "90 l 40 64 straight 1"...), 0o666))
+	require.ErrorContains(t, run(dir, true, file), "1 stale files")
+	t.Setenv("FAKE_PTXAS", "V11.9.0")
+	require.NoError(t, run(dir, true, file), "of another assembler nothing is compared")
+	t.Setenv("FAKE_PTXAS", "")
+	require.NoError(t, os.Remove(filepath.Join(bin, "nvdisasm")))
+	t.Setenv("PATH", bin+":/bin") // without the system's
+	if _, err := exec.LookPath("nvdisasm"); err != nil {
+		require.NoError(t, run(dir, true, file), "without a disassembler neither")
+		require.ErrorContains(t, run(dir, false, file), "cannot run nvdisasm")
+	}
 }

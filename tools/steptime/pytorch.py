@@ -91,6 +91,25 @@ class Detector(nn.Module):
         return self.decode(*self.encode(x))
 
 
+def renamed(weights):
+    """The published names of the parameters, as those of the modules here."""
+    out = {}
+    for name, value in weights.items():
+        layer, kind = name.split(".")
+        for prefix, module, first in (("conv_out", "decoder.out", None), ("conv", "encoder.convs", 1), ("bn", "encoder.norms", 1), ("up", "decoder.up", None)):
+            if layer.startswith(prefix):
+                break
+        number = 0 if layer == "conv_out" else int(layer[len(prefix):])
+        if prefix == "up":
+            module = f"{module}.{3 - number}"
+        elif first and number >= 8:
+            module = f"{module.replace('encoder', 'decoder')}.{number - 8}"
+        elif first:
+            module = f"{module}.{number - 1}"
+        out[f"{module}.{kind}"] = value
+    return out
+
+
 class Layer(nn.Module):
     """One layer by itself, as layers.go has it."""
 

@@ -1,0 +1,106 @@
+package launches
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/cuda/driver"
+	"voxgrad/cuda/memplan"
+)
+
+const header = ".version 7.8\n.target sm_61\n.address_size 64\n.visible .entry scale(.param .u64 p, .param .u32 n) { ret; }\n"
+
+func kernelOf(t *testing.T, d driver.Driver) driver.Kernel {
+	m, err := d.Load(header)
+	require.NoError(t, err)
+	k, err := m.Kernel("scale")
+	require.NoError(t, err)
+	return k
+}
+
+func TestRecorder(t *testing.T) {
+	r := NewRecorder(driver.Info{Name: "none", ComputeCapability: 61})
+	k := kernelOf(t, r)
+	a, err := r.Alloc(1000)
+	require.NoError(t, err)
+	b, err := r.Alloc(24)
+	require.NoError(t, err)
+	r.Tensor(a)
+	l := driver.Launch{Grid: driver.D1(3), Block: driver.D1(64)}
+	require.NoError(t, r.Launch(k, l, a, 7))
+	require.NoError(t, r.Launch(k, l, b, 7))
+	require.True(t, driver.IsArgument(r.Launch(k, l, a)), "a refused launch is not noted")
+	require.Equal(t, []Launch{{Kernel: "scale", Launch: l, Bytes: 1000}, {Kernel: "scale", Launch: l, Bytes: 24, Workspaces: 24}}, r.Launches)
+	require.NoError(t, r.Free(a))
+	require.NoError(t, r.Launch(k, l, a, 7))
+	require.Zero(t, r.Launches[2].Bytes)
+}
+
+// Of arguments that matter: a convolution of 2×4×4×4 voxels, 10 channels to 30, in tiles of 128 × 48.
+func TestArithmetic(t *testing.T) {
+	args := []any{driver.Ptr(0), driver.Ptr(0), driver.Ptr(0), driver.Ptr(0), 2, 4, 4, 4, 10, 4, 4, 4, 30, 3, 1, 1, false, 0, 0}
+	l := Launch{Kernel: "conv_mid", Launch: driver.Launch{Grid: driver.Dim{X: 1, Y: 1, Z: 2}, Block: driver.D1(128)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*128*30*10*27, l.Flops)
+	require.InDelta(t, l.Flops*48/30, l.Executed(), 1e-6, "18 of 48 columns are empty, the two shares are of the sum")
+	args[13], args[14], args[16] = 2, 2, true // scattered: an eighth for each class
+	l.arithmetic(args)
+	require.EqualValues(t, 2*128*30*10*8/8, l.Flops)
+
+	// On tensor cores: 32 bytes of 16 bf16, boxes of 4×8×8 with a halo of 6×10×10.
+	args = []any{driver.Ptr(0), driver.Ptr(0), driver.Ptr(0), driver.Ptr(0), 1, 8, 8, 8, 32, 8, 8, 8, 24, 3, 1, 1, false, 3, 3}
+	l = Launch{Kernel: "mma_bf16_24", Launch: driver.Launch{Grid: driver.Dim{X: 2, Y: 1, Z: 1}, Block: driver.D1(128)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*512*24*16*27, l.Flops)
+	require.EqualValues(t, l.Flops, l.Executed())
+	require.EqualValues(t, 2*4, l.Rounds, "one for each of four warps of two blocks")
+	require.EqualValues(t, 2*600*32, l.Copied)
+	l.Kernel = "mma_tf32_24"
+	l.arithmetic(args)
+	require.EqualValues(t, 2*512*24*8*27, l.Flops)
+
+	// A gradient of weights: 48 and 24 channels, tiles of 2×4×16 voxels and their surroundings of 2×6×18.
+	args = []any{driver.Ptr(0), driver.Ptr(0), driver.Ptr(0), 16, 16, 16, 96, 48, 1, 16, 16, 16, 48, 24, 3, 1, 1, 4, 2, 2, 32, 8}
+	l = Launch{Kernel: "mma_grad_bf16_24", Launch: driver.Launch{Grid: driver.Dim{X: 1, Y: 1, Z: 12}, Block: driver.D1(288)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*4096*27*48*24, l.Flops)
+	require.EqualValues(t, l.Flops, l.Executed())
+	require.EqualValues(t, 9*3*32, l.Rounds)
+	require.EqualValues(t, 3*32*(2*6*18+2*4*16)*96, l.Copied)
+
+	l = Launch{Kernel: "grad_finish"}
+	l.arithmetic(nil)
+	require.Zero(t, l.Flops)
+}
+
+func TestTimedAndCounted(t *testing.T) {
+	plan := memplan.New(driver.Info{Name: "none", ComputeCapability: 61})
+	c := NewCounted(plan)
+	d := &Timed{Driver: c, Repeats: 5}
+	k := kernelOf(t, d)
+	p, err := d.Alloc(100)
+	require.NoError(t, err)
+	q, err := d.Alloc(50)
+	require.NoError(t, err)
+	l := driver.Launch{Grid: driver.D1(3), Block: driver.D1(64)}
+	require.NoError(t, d.Launch(k, l, p, 7))
+	require.EqualValues(t, 1, plan.Launches(), "nothing is timed before Start")
+	d.Start()
+	for _, n := range []int{7, 7, 8} { // other pointers, and then another number
+		require.NoError(t, d.Launch(k, l, q, n))
+	}
+	all := d.Stop()
+	require.EqualValues(t, 1+3+2*5, plan.Launches())
+	require.Len(t, all, 3)
+	require.Same(t, all[0], all[1])
+	require.NotSame(t, all[0], all[2])
+	require.Equal(t, []int{2, 1}, []int{all[0].Count, all[2].Count})
+	s, err := d.Seconds(all[0])
+	require.NoError(t, err)
+	require.Zero(t, s, "nothing takes time there")
+	require.NoError(t, d.Free(p))
+	_, err = d.Alloc(20)
+	require.NoError(t, err)
+	require.EqualValues(t, 150, c.Peak())
+}
