@@ -63,6 +63,7 @@ type made struct {
 	in   []device.Tensor
 	dy   device.Tensor
 	tape *autograd.Tape
+	x    []*autograd.Var // in
 	y    *autograd.Var
 }
 
@@ -103,6 +104,11 @@ func makeLayer(dev device.Backend, s settings, l layer) *made {
 		x := grid(l.skip, l.down)
 		m.in = append(m.in, upload(dev, x, noise(x.Len(), 2)))
 	}
+	for i, t := range m.in {
+		v := autograd.Parameter(fmt.Sprint("x", i), t)
+		v.SetWantsGrad(m.name != "conv1") // an image wants none
+		m.x = append(m.x, v)
+	}
 	y := grid(l.out, fine)
 	m.dy = upload(dev, y, noise(y.Len(), 3))
 	return m
@@ -112,19 +118,27 @@ func makeLayer(dev device.Backend, s settings, l layer) *made {
 func (m *made) forward() {
 	m.close()
 	m.tape = autograd.New(m.dev, 1)
-	var x []*autograd.Var
-	for i, t := range m.in {
-		v := autograd.Parameter(fmt.Sprint("x", i), t)
-		v.SetWantsGrad(m.name != "conv1") // an image wants none
-		x = append(x, v)
-	}
-	m.y = m.run(m.tape, x)
+	m.y = m.run(m.tape, m.x)
 }
 
 // gradient is the reverse pass of forward.
 func (m *made) gradient() {
 	m.net.ClearGrads()
+	for _, v := range m.x {
+		v.ClearGrad()
+	}
 	m.tape.BackwardFrom(m.y, m.dy)
+}
+
+// free is close, and frees what the layer is made of.
+func (m *made) free() {
+	m.close()
+	m.net.Free()
+	for _, v := range m.x {
+		v.FreeGrad(m.dev)
+		m.dev.Free(v.Tensor)
+	}
+	m.dev.Free(m.dy)
 }
 
 func (m *made) close() {

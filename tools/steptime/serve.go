@@ -46,7 +46,7 @@ func serve(s settings, c models.Config, in io.Reader, out io.Writer) error {
 		name, of, single := strings.Cut(what, " ")
 		if single && (now == nil || now.name != name) {
 			if now != nil {
-				now.close()
+				now.free()
 			}
 			if now = findLayer(dev, s, name); now == nil {
 				return fmt.Errorf("there is no layer %q", name)
