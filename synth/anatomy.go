@@ -2,6 +2,7 @@ package synth
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -80,15 +81,27 @@ type Anatomy struct {
 	Name string
 	Size [3]int // along x, y, z; x runs fastest
 
-	voxels []uint8    // class, and brainBit
+	voxels []uint8    // class, rim and brainBit
 	centre [3]float64 // of the brain
 	extent [3]int     // its box, mm
 
 	sites sites
 }
 
-// brainBit marks the voxels of the closed brain.
-const brainBit = 1 << 7
+// What a voxel holds: its class, how many mm of fluid around the closed brain reach it (0: it is none of that, or farther
+// away than rimMost), and whether it is of the closed brain.
+const (
+	classBits = 1<<5 - 1
+	rimShift  = 5
+	rimMost   = 3
+	brainBit  = 1 << 7
+)
+
+// within reports whether a voxel is of the closed brain or of the fluid less than rim mm around it.
+func within(voxel uint8, rim int) bool {
+	d := int(voxel >> rimShift & rimMost)
+	return voxel&brainBit != 0 || d > 0 && d <= rim
+}
 
 // ReadAnatomy reads a label map.
 func ReadAnatomy(path string) (*Anatomy, error) {
@@ -199,7 +212,21 @@ func NewAnatomy(name string, size [3]int, class []uint8) (*Anatomy, error) {
 		}
 		a.voxels[i] |= brainBit
 	}
-	return a, nil
+	return a, a.rim(closed)
+}
+
+// rim marks the fluid around the closed brain.
+func (a *Anatomy) rim(closed []bool) error {
+	far, err := volume.Distance(closed, a.Size, volume.Voxels)
+	if err != nil {
+		return err
+	}
+	for i, v := range a.voxels {
+		if c := Class(v & classBits); v&brainBit == 0 && (c == CSF || c == Chiasm) && far[i] <= rimMost {
+			a.voxels[i] |= uint8(math.Ceil(float64(far[i]))) << rimShift
+		}
+	}
+	return nil
 }
 
 // closing fills what a ball of that radius cannot enter, and holes.

@@ -12,6 +12,7 @@ import (
 // uniform in theirs.
 type HeadOptions struct {
 	SpacingMM float64 `toml:"spacing_mm" comment:"voxels of the drawn scans, mm"`
+	RimMM     int     `toml:"rim_mm" comment:"fluid that many whole mm around the closed brain is found as brain; not in scans with lesions"`
 
 	TurnDegrees float64 `toml:"turn_degrees" comment:"largest turn of the head about each axis"`
 	ScaleSD     float64 `toml:"scale_sd" comment:"standard deviation of the logarithm of the stretch along each axis"`
@@ -53,6 +54,7 @@ func DefaultHeads() HeadOptions {
 func (o HeadOptions) Check() error {
 	for _, err := range []error{
 		settings.Within("spacing_mm", o.SpacingMM, 0.25, 8),
+		settings.Within("rim_mm", float64(o.RimMM), 0, rimMost),
 		settings.Within("turn_degrees", o.TurnDegrees, 0, 180),
 		settings.Within("scale_sd", o.ScaleSD, 0, 0.5),
 		settings.Within("shear_sd", o.ShearSD, 0, 0.5),
@@ -96,7 +98,7 @@ func (o HeadOptions) Draw(s *augment.Stream, a *Anatomy, size [3]int) *Head {
 	w := o.warpAt(s, size, a.centre, o.ShiftMM)
 	t := o.tissuesOf(s, s.Bool(o.FlairLike))
 	t.fields(size)
-	h.Image, h.Brain = w.render(a, t, size)
+	h.Image, h.Brain = w.render(a, t, size, o.RimMM)
 	o.gamma(s, h.Image)
 	if s.Bool(o.Stripped) {
 		for i, b := range h.Brain {
@@ -315,8 +317,8 @@ func (w warp) each(size [3]int, visit func(i int, at [3]float32)) {
 	}
 }
 
-// render looks up the classes and mixes their intensities.
-func (w warp) render(a *Anatomy, t *tissues, size [3]int) (image, brain []float32) {
+// render looks up the classes and mixes their intensities; the brain has a rim of fluid of that many mm.
+func (w warp) render(a *Anatomy, t *tissues, size [3]int, rim int) (image, brain []float32) {
 	n := size[0] * size[1] * size[2]
 	image, brain = make([]float32, n), make([]float32, n)
 	offset := w.partial()
@@ -325,8 +327,10 @@ func (w warp) render(a *Anatomy, t *tissues, size [3]int) (image, brain []float3
 		for k := range offset {
 			o := &offset[k]
 			v := a.at(at[0]+o[0], at[1]+o[1], at[2]+o[2])
-			sum += t.look(Class(v&^brainBit), i)
-			in += float32(v / brainBit)
+			sum += t.look(Class(v&classBits), i)
+			if within(v, rim) {
+				in++
+			}
 		}
 		image[i], brain[i] = max(sum/float32(len(offset)), 0), in/float32(len(offset))
 	})
@@ -356,7 +360,7 @@ func (w warp) visit(a *Anatomy, t *tissues, size [3]int, bright []float32, rim r
 			if j < 0 {
 				continue
 			}
-			c := Class(a.voxels[j] &^ brainBit)
+			c := Class(a.voxels[j] & classBits)
 			sum += t.look(c, i)
 			if c == WhiteMatter {
 				sum += white * rim.at(a.sites.near[j]&rimBits, patchy)

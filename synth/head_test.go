@@ -86,6 +86,26 @@ func TestSulciAreInsideTheClosedBrain(t *testing.T) {
 	require.Equal(t, uint8(Air), a.at(float32(3-lo[0]), float32(10-lo[1]), float32(10-lo[2])), "what is beside them does not")
 }
 
+// The fluid between the ball of cortex, of radius 23, and the bone at 25 is 2 mm thick.
+func TestTheBrainMayHaveARimOfFluid(t *testing.T) {
+	a := smallHead(t)
+	size := [3]int{64, 64, 64}
+	for rim, radius := range map[int]float64{0: 23, 1: 24, 2: 25, 3: 25} {
+		o := still()
+		o.RimMM = rim
+		h := o.Draw(augment.NewStream(1), a, size)
+		sum := 0.
+		for _, b := range h.Brain {
+			sum += float64(b)
+		}
+		ball := 4. / 3 * math.Pi * radius * radius * radius
+		require.InDelta(t, ball, sum, 0.035*ball, "rim of %d mm", rim)
+		o.RimMM = 0
+		plain := o.Draw(augment.NewStream(1), a, size)
+		require.Equal(t, plain.Image, h.Image, "the scan does not depend on what is found in it")
+	}
+}
+
 func TestReadAnatomyRefuses(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name string, mm float64, value float32) string {
@@ -124,7 +144,7 @@ func TestAStillHeadIsItsLabels(t *testing.T) {
 		if inner := b == 0 || b == 1; inner && v&brainBit != 0 && b != 1 {
 			t.Fatalf("voxel %v: brain, but its share is %g", p, b)
 		}
-		if c := Class(v &^ brainBit); b == 1 && c == WhiteMatter {
+		if c := Class(v & classBits); b == 1 && c == WhiteMatter {
 			values[c] = append(values[c], h.Image[i])
 		}
 	}

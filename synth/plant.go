@@ -30,7 +30,7 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 		if j < 0 {
 			return
 		}
-		class[i], near[i] = Class(a.voxels[j]&^brainBit), a.sites.near[j]&rimBits
+		class[i], near[i] = Class(a.voxels[j]&classBits), a.sites.near[j]&rimBits
 		if a.voxels[j]&brainBit != 0 {
 			brain++
 		}

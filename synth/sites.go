@@ -42,7 +42,7 @@ func (a *Anatomy) prepare() error {
 	a.sites.once.Do(func() {
 		ventricle, cortex := make([]bool, len(a.voxels)), make([]bool, len(a.voxels))
 		for i, v := range a.voxels {
-			c := Class(v &^ brainBit)
+			c := Class(v & classBits)
 			ventricle[i], cortex[i] = c == Ventricle, c == Cortex
 		}
 		a.sites.near = make([]uint8, len(a.voxels))
@@ -72,7 +72,7 @@ func (a *Anatomy) prepare() error {
 
 // site is what kind of place a voxel is.
 func (a *Anatomy) site(i int) Site {
-	c := Class(a.voxels[i] &^ brainBit)
+	c := Class(a.voxels[i] & classBits)
 	near := a.sites.near[i]
 	switch {
 	case c == BrainStem || c == CerebellarWhiteMatter:
