@@ -30,7 +30,7 @@ const (
 )
 
 // biasSpansMM are the distances of control points in each level.
-var biasSpansMM = []float64{160, 80, 40}
+var biasSpansMM = []float64{160, 80, 40, 30}
 
 // BiasField finds the multiplicative field of a scan from its intensities inside a mask, which
 // is on its grid: the brain, or where that is not known the head. Its mean logarithm there is 0.

@@ -19,6 +19,7 @@ const (
 
 	// Local correlation with the atlas, of brains where masks are known and of whole heads.
 	atlasBrain = 0.12
+	sureBrain  = 0.20 // below, a warning; an error for scans whose header names no axes
 	atlasHead  = 0.30
 
 	leastBrain = 0.5 // share of the atlas' brain that scans must show
@@ -77,6 +78,21 @@ func (r *AtlasRegistered) judge(name string, brain bool) error {
 		return atlasError("%s does not match the atlas: its volume changes by a factor of %.2f, that of a head by %.1f to %.1f", name, factor, leastVolume, mostVolume)
 	}
 	return nil
+}
+
+// doubt is a warning where a registration to the atlas of a scan whose brain is known is no clear one; for a
+// scan whose header does not say where its axes point, which makes that likely to have failed, an error.
+func (r *AtlasRegistered) doubt(scans []*volume.Volume) (warning string, err error) {
+	if r.Correlation >= sureBrain {
+		return "", nil
+	}
+	for _, v := range scans {
+		if !v.Oriented() {
+			return "", atlasError("%s: its header has neither qform nor sform, and with its axes taken as right, front and up it does not match the atlas (local correlation %.2f, usually above %.2f): write into the header where its axes point",
+				v.Name(), r.Correlation, sureBrain)
+		}
+	}
+	return fmt.Sprintf("%s matches the atlas less well than other scans do: local correlation %.2f, usually above %.2f; look at the picture", scans[0].Name(), r.Correlation, sureBrain), nil
 }
 
 // seen is the share of the atlas' brain that lies in the field of view of a scan.

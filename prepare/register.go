@@ -80,6 +80,31 @@ func RegisterAtlas(v *volume.Volume, brain *volume.Mask) (*AtlasRegistered, erro
 	return &AtlasRegistered{ToScan: m, Correlation: f.correlation, Overlap: f.overlap}, nil
 }
 
+// WhiteMatter is the likelihood of white matter at each voxel of a scan, from the atlas, registered to it; 0 outside the
+// brain. The error is for a scan that does not match the atlas (AtlasError), or whose brain cannot be registered.
+func WhiteMatter(v *volume.Volume, brain *volume.Mask) (*volume.Volume, error) {
+	r, err := RegisterAtlas(v, brain)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.judge(v.Name(), true); err != nil {
+		return nil, err
+	}
+	return whiteMatter(brain, r.ToScan.Inverse()), nil
+}
+
+// whiteMatter is the atlas' likelihood of white matter in a brain, toAtlas leading from its space to that of the atlas.
+func whiteMatter(brain *volume.Mask, toAtlas volume.Transform) *volume.Volume {
+	out := volume.ResampleThrough(atlas.Likelihood(atlas.WhiteMatter), brain.Grid, toAtlas, volume.Linear, 0)
+	out.Path, out.Source = "", nil
+	for x, in := range brain.Data {
+		if !in {
+			out.Data[x] = 0
+		}
+	}
+	return out
+}
+
 // pyramids are those of two scans, by level.
 func pyramids(a, b *volume.Volume, maskA, maskB *volume.Mask) (levels [3][2]*level, err error) {
 	for n, v := range []*volume.Volume{a, b} {

@@ -16,21 +16,23 @@ type Prepared struct {
 	Times  []*volume.Volume   // on one grid of 1 mm, RAS; with skull where they had one
 	Brain  *volume.Mask       // on that grid: what is brain in all of them; nil: not known
 	ToScan []volume.Transform // from points of the prepared space to points of each scan
+	White  *volume.Volume     // on that grid: the atlas' likelihood of white matter in the brain; nil without atlas or brain
 	Fields []*volume.Volume   // what each scan was divided by, on that grid; nil where nothing was
 	Record Record
 }
 
 // job is a preparation under way.
 type job struct {
-	in     Input
-	s      Settings
-	rec    Record
-	scans  []*volume.Volume // as they are, finite
-	brains []*volume.Mask   // on the grids of the scans; nil: not known
-	half   pose             // from the space between to each scan
-	toHalf volume.Transform // from the prepared space to the space between
-	fields []*Field         // of the scans; nil: none was taken out
-	since  time.Time
+	in      Input
+	s       Settings
+	rec     Record
+	scans   []*volume.Volume // as they are, finite
+	brains  []*volume.Mask   // on the grids of the scans; nil: not known
+	half    pose             // from the space between to each scan
+	toHalf  volume.Transform // from the prepared space to the space between
+	toAtlas volume.Transform // from the prepared space to the atlas, where it was registered to it
+	fields  []*Field         // of the scans; nil: none was taken out
+	since   time.Time
 }
 
 // Run prepares the scans of one patient. Errors name the file, what was measured and what to do
@@ -246,9 +248,17 @@ func (j *job) registerAtlas() error {
 	if err := found.judge(name, brain != nil); err != nil {
 		return err
 	}
-	j.toHalf = found.ToScan
+	if brain != nil {
+		doubt, err := found.doubt(j.in.Times)
+		if err != nil {
+			return err
+		}
+		j.warn(doubt)
+	}
+	j.toHalf, j.toAtlas = found.ToScan, volume.Identity
 	if j.s.Atlas == Rigid {
 		j.toHalf = nearestRigid(found.ToScan, atlas.Brain().Centre())
+		j.toAtlas = found.ToScan.Inverse().Mul(j.toHalf)
 	}
 	r := &AtlasRecord{How: j.s.Atlas, Volume: 1 / found.ToScan.Det(), Correlation: found.Correlation, Overlap: found.Overlap, Seen: 1}
 	r.Degrees = degrees(nearestRigid(found.ToScan, [3]float64{}))
@@ -374,6 +384,9 @@ func (j *job) resample() (*Prepared, error) {
 		p.Fields = append(p.Fields, field)
 	}
 	j.rec.Grid = gridRecord(g)
+	if p.Brain != nil && j.s.Atlas != None {
+		p.White = whiteMatter(p.Brain, j.toAtlas)
+	}
 	if p.Brain != nil {
 		j.rec.BrainML = ml(p.Brain)
 		if p.Brain.Count() == 0 {

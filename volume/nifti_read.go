@@ -46,6 +46,15 @@ func (s *Source) Forms() (qform, sform int) {
 	return s.hdr.code(s.hdr.qformCode), s.hdr.code(s.hdr.sformCode)
 }
 
+// Oriented reports whether the file said where the axes point: an image without a file counts as if it had.
+func (v *Volume) Oriented() bool {
+	if v.Source == nil {
+		return true
+	}
+	q, s := v.Source.Forms()
+	return q > 0 || s > 0
+}
+
 // Description is the descrip field.
 func (s *Source) Description() string { return s.hdr.text(s.hdr.descrip, descripLen) }
 

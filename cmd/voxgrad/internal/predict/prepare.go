@@ -37,6 +37,9 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	register, strip := in.Needs()
 	register = register && !j.opt.ResampleTimes
 	strip = strip && !c.NoMask
+	if c.Space == nil && j.prepare == prepare.None && register {
+		return c, nil, fmt.Errorf("%w, or have the time points registered: --prepare auto", volume.SameSpace(c.Times[0], c.Times[1]))
+	}
 	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && !register && !strip {
 		return c, j.native(c), nil
 	}

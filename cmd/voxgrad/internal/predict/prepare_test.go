@@ -77,6 +77,7 @@ func TestScansThatLieApart(t *testing.T) {
 	status, _, errs := clitest.Run(t, "predict", "--patch", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"), "--out", in("m.nii.gz"), "--prepare", "none")
 	require.Equal(t, 1, status)
 	require.Contains(t, errs, "are not in the same space")
+	require.Contains(t, errs, "--prepare auto")
 	for _, bad := range [][]string{{"--prepare", "some"}, {"--grid", "time3"}} {
 		status, _, errs := clitest.Run(t, append([]string{"predict", "--patch", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"), "--out", in("m.nii.gz")}, bad...)...)
 		require.Equal(t, 2, status, errs)

@@ -87,7 +87,7 @@ func New() *cobra.Command {
 	f.StringVar(&j.set.opt.Truth, "truth", j.set.opt.Truth, "with --data, whose mask: auto, consensus, majority, any, rater1, rater2, …")
 	f.IntSliceVar(&j.set.opt.Channels, "channels", nil, "with --data in nnU-Net's layout: channels that are the time points")
 	f.IntVar(&j.set.jobs, "jobs", 2, "with --data, how many cases are prepared at a time")
-	f.BoolVar(&j.set.overwrite, "overwrite", false, "with --data, prepare again what is there from other files or with other settings")
+	f.BoolVar(&j.set.overwrite, "overwrite", false, "with --data, prepare again what is there from other files, with other settings or by another version of the program")
 	f.StringVar(&j.out, "out", "", "folder to write to (required)")
 	f.BoolVar(&j.asJSON, "json", false, "print the record, or with --data those of all cases")
 	cli.Reads(cmd, "flair", "time1", "time2", "brainmask", "between", "data")

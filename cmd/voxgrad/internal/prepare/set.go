@@ -53,6 +53,7 @@ type setJob struct {
 
 // stamp is what a prepared case was made of.
 type stamp struct {
+	Program  string           `json:"program"`       // its version
 	Inputs   string           `json:"inputs_sha256"` // names and contents of the case's files
 	Settings prepare.Settings `json:"settings"`
 	Lesions  [2]float64       `json:"lesions_ml"` // before and after
@@ -153,7 +154,7 @@ func (j *setJob) fit() error {
 func (j *setJob) look() error {
 	byID := map[string]*result{}
 	for _, c := range j.set.Cases {
-		r := &result{Case: c.ID, Stamp: stamp{Settings: j.settings}}
+		r := &result{Case: c.ID, Stamp: stamp{Program: cli.Version(), Settings: j.settings}}
 		j.ready, byID[c.ID] = append(j.ready, r), r
 		if len(c.Missing) > 0 {
 			r.fail("missing: " + strings.Join(c.Missing, ", "))
@@ -166,6 +167,7 @@ func (j *setJob) look() error {
 		}
 		r.Stamp.Inputs = sum
 	}
+	var others []string // versions of the program
 	there, err := os.ReadDir(filepath.Join(j.out, casesFolder))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -190,12 +192,17 @@ func (j *setJob) look() error {
 		if was.Settings != r.Stamp.Settings {
 			what = "other settings"
 		}
+		if was.Program != cli.Version() && j.overwrite {
+			what = "another version of the program"
+		}
 		if what == "" {
 			r.Record = &prepare.Record{}
 			if err := readJSON(filepath.Join(dir, prepare.RecordFile), r.Record); err != nil {
 				return err
 			}
-			r.State, r.Stamp = "kept", was
+			if r.State, r.Stamp = "kept", was; was.Program != cli.Version() {
+				others = append(others, was.Program)
+			}
 			continue
 		}
 		if !j.overwrite {
@@ -204,6 +211,10 @@ func (j *setJob) look() error {
 		if err := os.RemoveAll(dir); err != nil {
 			return err
 		}
+	}
+	if len(others) > 0 {
+		slog.Warn(fmt.Sprintf("%s: %s kept from another version of the program (%s), this is %s: --overwrite prepares them again",
+			text.Clean(j.out), text.Plural(len(others), "case"), text.CleanTo(others[0], text.MaxMessage), cli.Version()))
 	}
 	return nil
 }
@@ -324,13 +335,15 @@ func (j *setJob) prepareCase(ctx context.Context, c dataset.Case, r *result, ext
 	if err := volume.WriteMask(filepath.Join(part, lesionFile(c)), moved); err != nil {
 		return err
 	}
+	m := p.White // the atlas', for a case that has none of its own
 	if c.WhiteMatter != "" {
-		m, err := volume.Read(c.WhiteMatter)
-		if err != nil {
+		if m, err = volume.Read(c.WhiteMatter); err != nil {
 			return err
 		}
 		m = volume.ResampleThrough(m, g, p.ToScan[0], volume.Linear, 0)
 		m.Source = nil
+	}
+	if m != nil {
 		if err := volume.Write(filepath.Join(part, whiteMatterFile), m, volume.Float32); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -140,8 +141,20 @@ func TestDataSet(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, scan, again)
 
+	// What another version of the program prepared is kept, and told of.
+	stampOf := filepath.Join(out, "cases/case0/inputs.json")
+	b, err := os.ReadFile(stampOf)
+	require.NoError(t, err)
+	older := regexp.MustCompile(`"program": "[^"]+"`)
+	require.Regexp(t, older, string(b))
+	require.NoError(t, os.WriteFile(stampOf, older.ReplaceAll(b, []byte(`"program": "older"`)), 0o600))
+	status, _, errs := clitest.Run(t, args...)
+	require.Zero(t, status)
+	require.Contains(t, errs, "1 case kept from another version of the program (older)")
+	require.True(t, os.SameFile(first, stat(0)))
+
 	// Other settings and other files are refused, and made again on demand.
-	status, _, errs := clitest.Run(t, append(args, "--bias=false")...)
+	status, _, errs = clitest.Run(t, append(args, "--bias=false")...)
 	require.Equal(t, 1, status)
 	require.Contains(t, errs, "other settings")
 	require.Contains(t, errs, "--overwrite")

@@ -1,0 +1,146 @@
+package prepare
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/internal/rng"
+	"voxgrad/prepare/atlas"
+	"voxgrad/volume"
+)
+
+// Pairs of the kinds that scanners and patients make: thick slices, fields of view that end in the head, much disease.
+func TestRunOfKindsOfPairs(t *testing.T) {
+	p := head(t, 3)
+	for n, kind := range []struct {
+		name   string
+		size   [3]int
+		voxel  [3]float64
+		change func(a, b *volume.Volume) (*volume.Volume, *volume.Volume)
+	}{
+		{"slices of 5 mm", [3]int{120, 125, 28}, [3]float64{1, 1, 5}, nil},
+		{"bottom and top cut off", [3]int{120, 125, 62}, [3]float64{1, 1, 1.5}, func(a, b *volume.Volume) (*volume.Volume, *volume.Volume) {
+			return slicesOf(a, 0, a.Size[2]*7/8), slicesOf(b, b.Size[2]/5, b.Size[2])
+		}},
+		{"50 ml of new lesions", [3]int{120, 125, 62}, [3]float64{1, 1, 2}, nil},
+	} {
+		if testing.Short() && n > 0 {
+			break
+		}
+		t.Run(kind.name, func(t *testing.T) {
+			truth := drawn(rng.New(uint64(20+n)), 20, 25)
+			p := p
+			if n == 2 { // what is measured in it must not change with a field that is rightly taken out
+				p = unbiased(t, 3, [3]float64{1, 1, 1})
+			}
+			second := p.Time2.Like()
+			copy(second.Data, p.Time2.Data)
+			lesion := volume.NewMask(second.Grid)
+			if n == 2 { // two balls
+				for x := range lesion.Data {
+					i, j, k := float64(x%second.Size[0])-34, float64(x/second.Size[0]%second.Size[1])-60, float64(x/second.Size[0]/second.Size[1])-52
+					if r := j*j + k*k; (r+i*i < 18*18 || r+(i-30)*(i-30) < 18*18) && p.BrainMask.Data[x] {
+						lesion.Data[x] = true
+						second.Data[x] *= 1.4
+					}
+				}
+				require.Greater(t, ml(lesion), 40.0)
+			}
+			a, b := p.Time1, moveTo(second, truth, kind.size, kind.voxel)
+			for x, f := range b.Data { // the spline's ringing in what was stripped
+				if f < 0.05 {
+					b.Data[x] = 0
+				}
+			}
+			if kind.change != nil {
+				a, b = kind.change(a, b)
+			}
+			got, err := Run(context.Background(), Input{Times: []*volume.Volume{a, b}}, inPlace())
+			require.NoError(t, err)
+			require.Less(t, apart(truth, got.ToScan[1].Mul(got.ToScan[0].Inverse()), brainPoints(p.BrainMask)), 0.5)
+			if n != 2 {
+				return
+			}
+			// The lesions are as bright against the tissue around them as they were, within 3 %.
+			there := lesion.ResampleThrough(got.Times[0].Grid, got.ToScan[0])
+			was := volume.ResampleThrough(second, got.Times[0].Grid, got.ToScan[0], volume.Linear, 0)
+			brain := p.BrainMask.ResampleThrough(got.Times[0].Grid, got.ToScan[0])
+			require.InEpsilon(t, lesionContrast(t, was, there, brain), lesionContrast(t, got.Times[1], there, brain), 0.03)
+		})
+	}
+}
+
+// slicesOf is the slices from lo to hi of a scan.
+func slicesOf(v *volume.Volume, lo, hi int) *volume.Volume {
+	g := v.Grid
+	at := v.World(0, 0, float64(lo))
+	for d := range 3 {
+		g.Affine[d][3] = at[d]
+	}
+	g.Size[2] = hi - lo
+	return &volume.Volume{Grid: g, Data: v.Data[lo*v.Size[0]*v.Size[1] : hi*v.Size[0]*v.Size[1]], Path: v.Path}
+}
+
+// The atlas itself, moved and stretched: its likelihood of white matter comes back where the scan has it.
+func TestWhiteMatterOfTheAtlas(t *testing.T) {
+	if testing.Short() {
+		t.Skip("registers a whole head twice")
+	}
+	truth := volume.Transform{{1.04, 0.1, 0, 6}, {-0.1, 1.02, 0.05, -9}, {0, -0.05, 0.97, 12}} // from the atlas to the scan
+	g := atlas.FLAIR().Grid
+	scan := volume.ResampleThrough(atlas.FLAIR(), g, truth.Inverse(), volume.Linear, 0)
+	brain := atlas.Brain().Above(0.5).ResampleThrough(g, truth.Inverse())
+	want := func(p *volume.Mask, t volume.Transform) *volume.Volume {
+		out := volume.ResampleThrough(atlas.Likelihood(atlas.WhiteMatter), p.Grid, t, volume.Linear, 0)
+		for x, in := range p.Data {
+			if !in {
+				out.Data[x] = 0
+			}
+		}
+		return out
+	}
+	white, err := WhiteMatter(scan, brain)
+	require.NoError(t, err)
+	require.Less(t, rms(white, want(brain, truth.Inverse())), 0.05)
+	s := Defaults()
+	s.Atlas, s.Bias = Rigid, false
+	got, err := Run(context.Background(), Input{Times: []*volume.Volume{scan}, Brain: brain}, s)
+	require.NoError(t, err)
+	require.Less(t, rms(got.White, want(got.Brain, truth.Inverse().Mul(got.ToScan[0]))), 0.05)
+	require.Empty(t, got.Record.Warnings)
+}
+
+// A scan whose header does not say where its axes point, and which does not fit the atlas as they are taken.
+func TestAnUnorientedScanThatDoesNotFitIsNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "bare.nii")
+	require.NoError(t, volume.Write(path, volume.New(volume.Grid{Size: [3]int{4, 4, 4}, Affine: volume.Identity}), volume.Float32))
+	said, err := volume.Read(path)
+	require.NoError(t, err)
+	require.True(t, said.Oriented())
+	b, err := os.ReadFile(path)
+	require.NoError(t, err)
+	copy(b[252:256], bytes.Repeat([]byte{0}, 4)) // qform_code and sform_code
+	require.Equal(t, uint32(348), binary.LittleEndian.Uint32(b))
+	require.NoError(t, os.WriteFile(path, b, 0o600))
+	bare, err := volume.Read(path)
+	require.NoError(t, err)
+	require.False(t, bare.Oriented())
+
+	poor := AtlasRegistered{Correlation: 0.13}
+	_, err = poor.doubt([]*volume.Volume{said, bare})
+	require.ErrorContains(t, err, "bare.nii: its header has neither qform nor sform")
+	require.ErrorAs(t, err, new(*AtlasError))
+	warning, err := poor.doubt([]*volume.Volume{said})
+	require.NoError(t, err)
+	require.Contains(t, warning, "less well")
+	good := AtlasRegistered{Correlation: 0.32}
+	warning, err = good.doubt([]*volume.Volume{bare})
+	require.NoError(t, err)
+	require.Empty(t, warning)
+}
