@@ -39,7 +39,7 @@ func Denoise(v *volume.Volume, sigma float64) (*volume.Volume, error) {
 const (
 	denoiseReach = 3 // voxels to each side that are searched
 	denoisePatch = 1 // voxels to each side of a patch
-	denoiseWidth = 1 // of the weights, in units of the noise
+	denoiseWidth = 0.5 // of the weights, in units of the noise
 
 	slabDepth = 4 // slices worked on at a time
 )

@@ -81,7 +81,7 @@ func RegisterAtlas(v *volume.Volume, brain *volume.Mask) (*AtlasRegistered, erro
 }
 
 // WhiteMatter is the likelihood of white matter at each voxel of a scan, from the atlas, registered to it; 0 outside the
-// brain. The error is for a scan that does not match the atlas (AtlasError), or whose brain cannot be registered.
+// brain. The error is for a scan that does not clearly match the atlas (AtlasError), or whose brain cannot be registered.
 func WhiteMatter(v *volume.Volume, brain *volume.Mask) (*volume.Volume, error) {
 	r, err := RegisterAtlas(v, brain)
 	if err != nil {
@@ -89,6 +89,9 @@ func WhiteMatter(v *volume.Volume, brain *volume.Mask) (*volume.Volume, error) {
 	}
 	if err := r.judge(v.Name(), true); err != nil {
 		return nil, err
+	}
+	if doubt, err := r.doubt([]*volume.Volume{v}); err != nil || doubt != "" {
+		return nil, cmp.Or(err, error(&AtlasError{doubt}))
 	}
 	return whiteMatter(brain, r.ToScan.Inverse()), nil
 }

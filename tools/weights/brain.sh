@@ -1,14 +1,20 @@
 #!/usr/bin/env bash
-# Makes weights/files/brain.safetensors again: tools/weights/brain.sh LABELS RUNS, LABELS being a folder of label maps of whole
-# heads (docs/models.md) and RUNS a folder for the training runs, which are resumed if they are there. Two idle cores take about an hour.
+# Makes weights/files/brain.safetensors again: tools/weights/brain.sh LABELS RUNS [OUT [OPTIONS]], LABELS being a folder of label maps
+# of whole heads (docs/models.md) and RUNS a folder for the training runs, which are resumed if they are there. Two idle cores take
+# about an hour. OUT is the file to write instead; options go to each training:
+# --epochs 1 --steps 2 --valid-patches 2 tries the whole way in a minute or two.
 set -euo pipefail
-labels=$1 runs=$2
+labels=$(realpath "$1")
+mkdir -p "$2" && runs=$(realpath "$2")
+out=$(realpath -m "${3:-$(dirname "$0")/../../weights/files/brain.safetensors}")
+options=("${@:4}")
 cd "$(dirname "$0")/../.."
 stage() { # name, options
-	bin/voxgrad train segmenter --config tools/weights/brain.toml --labels "$labels" --out "$runs/$1" --resume "${@:2}"
+	bin/voxgrad train segmenter --config tools/weights/brain.toml --labels "$labels" --out "$runs/$1" --resume "${@:2}" "${options[@]}"
 }
-# Batch norm with the statistics of each scan, then with the running ones, which prediction uses, twice.
+# Batch norm with the statistics of each scan, then with the running ones, which prediction uses, in three stages.
 stage first --seed 1 --learning-rate 1e-3 --epochs 11
 stage second --seed 2 --start "$runs/first/fold_0/checkpoint_final.safetensors" --freeze-norm --learning-rate 1e-3 --schedule polynomial --average 0.99 --epochs 6
 stage third --seed 3 --start "$runs/second/fold_0/checkpoint_best.safetensors" --freeze-norm --learning-rate 7e-4 --schedule polynomial --average 0.99 --epochs 11
-go run ./tools/weights half --in "$runs/third/fold_0/checkpoint_best.safetensors" --out weights/files/brain.safetensors
+stage fourth --seed 4 --start "$runs/third/fold_0/checkpoint_best.safetensors" --freeze-norm --learning-rate 1e-3 --schedule polynomial --average 0.99 --epochs 14
+go run ./tools/weights half --in "$runs/fourth/fold_0/checkpoint_best.safetensors" --out "$out"

@@ -1,6 +1,7 @@
 package synth
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"voxgrad/prepare"
 	"voxgrad/synth"
 	"voxgrad/train/prep"
 	"voxgrad/volume"
@@ -92,6 +94,9 @@ func (j *synthJob) scale(s *synth.Scan) (float64, error) {
 	return float64(same.Images[0].Data[best]) / float64(s.Image.Data[best]), nil
 }
 
+// ofAtlas is the name of the atlas in records.
+const ofAtlas = "atlas"
+
 // places reads the maps of where lesions may be put.
 func (j *synthJob) places(in *synthInput) error {
 	var maps []*volume.Volume
@@ -104,6 +109,19 @@ func (j *synthJob) places(in *synthInput) error {
 			return err
 		}
 		maps = append(maps, m)
+	}
+	if j.white == "" && j.atlas {
+		m, err := prepare.WhiteMatter(in.scan.Input, in.scan.InputBrain)
+		switch none := (*prepare.AtlasError)(nil); {
+		case errors.As(err, &none):
+			slog.Warn(fmt.Sprintf("%v; lesions are put anywhere in the brain", err))
+		case err != nil:
+			return err
+		default:
+			j.white = ofAtlas
+			maps = append(maps, m)
+			slog.Info("lesions are put where the atlas has white matter")
+		}
 	}
 	var err error
 	in.scan.Likelihood, err = synth.Likely(in.scan.Brain, maps...)

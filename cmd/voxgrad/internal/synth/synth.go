@@ -32,6 +32,7 @@ type synthJob struct {
 	inpainter      string
 	generator      string
 	prior, white   string
+	atlas          bool
 	shapes         []string
 	out            string
 	count          int
@@ -78,7 +79,9 @@ scans as training does (then they lose skull and background). Integer scans of u
 to 16 bits stay what they are, others are written as float32.
 
 Lesions are put where --white-matter times --prior allows: maps in the space of the scan, on any
-grid. Without them, at least 5 mm inside the brain (--erode-mm). Their shapes are those
+grid; white matter is that of the built-in atlas, registered to the scan, if no map is given.
+Without a map, and where the scan does not match the atlas (as a phantom) or --atlas=false, at least
+5 mm inside the brain (--erode-mm). Their shapes are those
 of the masks given with --shapes, or of the scan's own lesions.
 
 With --labels DIR whole scans are drawn from label maps of heads, as 'voxgrad train
@@ -109,7 +112,8 @@ func New() *cobra.Command {
 	f.IntVar(&j.count, "count", 1, "number of pairs")
 	f.Uint64Var(&j.seed, "seed", 1, "seed of everything random; the same seed and options give the same files")
 	f.StringVar(&j.prior, "prior", "", "map of where lesions occur, in the space of the scan")
-	f.StringVar(&j.white, "white-matter", "", "map of the likelihood of white matter, in the space of the scan")
+	f.StringVar(&j.white, "white-matter", "", "map of the likelihood of white matter, in the space of the scan (default: that of the built-in atlas, see --atlas)")
+	f.BoolVar(&j.atlas, "atlas", true, "without --white-matter, register the built-in atlas to the scan and put lesions where it has white matter")
 	f.StringArrayVar(&j.shapes, "shapes", nil, "lesion mask, or folder of them, whose lesions have their shapes used; may be given several times (default: the scan's own)")
 	f.StringVar(&j.augment, "augment", "none", "degrade each time point by a preset: "+strings.Join(augment.Names(), ", "))
 	f.StringVar(&j.brain, "brainmask", "", "brain mask on the scan's grid (default: where a skull-stripped scan is not zero)")

@@ -16,6 +16,7 @@ import (
 	"voxgrad/cmd/voxgrad/internal/root"
 	"voxgrad/device/cpu"
 	"voxgrad/models"
+	"voxgrad/prepare/atlas"
 	"voxgrad/volume"
 )
 
@@ -182,6 +183,55 @@ func countVoxels(m *volume.Volume) (n int) {
 
 // With a preset both time points are degraded, each in its own way, and the record
 // says how.
+// Without a map of its own, a scan that matches the atlas has its white matter from there.
+func TestSynthKnowsWhiteMatterFromTheAtlas(t *testing.T) {
+	if testing.Short() {
+		t.Skip("registers a whole brain to the atlas")
+	}
+	dir := t.TempDir()
+	at := func(name string) string { return filepath.Join(dir, name+".nii.gz") }
+	flair, brain := atlas.FLAIR(), atlas.Brain().Above(0.5)
+	scan := flair.Like()
+	lesion := volume.NewMask(brain.Grid)
+	c := scan.Affine.Inverse().Apply([3]float64{25, -20, 25}) // deep white matter
+	for x, in := range brain.Data {
+		i, j, k := x%scan.Size[0], x/scan.Size[0]%scan.Size[1], x/scan.Size[0]/scan.Size[1]
+		if r := math.Hypot(float64(i)-c[0], math.Hypot(float64(j)-c[1], float64(k)-c[2])); r < 3 {
+			lesion.Data[x] = true
+		}
+		if in {
+			scan.Data[x] = 500 * flair.Data[x]
+		}
+	}
+	require.NoError(t, volume.Write(at("flair"), scan, volume.Float32))
+	require.NoError(t, volume.WriteMask(at("lesions"), lesion))
+	require.NoError(t, volume.WriteMask(at("brain"), brain))
+	args := append([]string{"synth", "--kept", "1", "--removed-time1", "0", "--removed-time2", "0", "--removed-both", "0", "--generated-min", "2", "--out", filepath.Join(dir, "pair"), "--seed", "3"},
+		append(networks(t, dir), "--flair", at("flair"), "--lesions", at("lesions"), "--brainmask", at("brain"), "--window", "32", "--device", "cpu")...)
+	clitest.Succeeds(t, args...)
+	var record struct {
+		White   string `json:"white_matter"`
+		Lesions []struct {
+			Origin     string
+			CentroidMM [3]float64 `json:"centroid_mm"`
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "pair/record.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(b, &record))
+	require.Equal(t, "atlas", record.White)
+	white := atlas.Likelihood(atlas.WhiteMatter)
+	generated := 0
+	for _, l := range record.Lesions {
+		if l.Origin == "generated" {
+			generated++
+			p := white.Voxel(l.CentroidMM)
+			require.Positive(t, white.Data[white.Index(int(math.Round(p[0])), int(math.Round(p[1])), int(math.Round(p[2])))], "at %v", l.CentroidMM)
+		}
+	}
+	require.Positive(t, generated)
+}
+
 func TestSynthAugments(t *testing.T) {
 	dir := t.TempDir()
 	flags := synthSource(t, dir)
