@@ -37,8 +37,8 @@ func Denoise(v *volume.Volume, sigma float64) (*volume.Volume, error) {
 }
 
 const (
-	denoiseReach = 3 // voxels to each side that are searched
-	denoisePatch = 1 // voxels to each side of a patch
+	denoiseReach = 3   // voxels to each side that are searched
+	denoisePatch = 1   // voxels to each side of a patch
 	denoiseWidth = 0.5 // of the weights, in units of the noise
 
 	slabDepth = 4 // slices worked on at a time

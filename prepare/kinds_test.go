@@ -149,3 +149,29 @@ func TestAnUnorientedScanThatDoesNotFitIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, warning)
 }
+
+// Scans made of the atlas' tissues in the contrasts of FLAIR, T2 and T1.
+func TestOtherContrastsAreToldOf(t *testing.T) {
+	made := func(white, cortex, deep, fluid float32) *volume.Volume {
+		v := atlas.FLAIR().Like()
+		for tissue, value := range map[atlas.Tissue]float32{atlas.WhiteMatter: white, atlas.Cortex: cortex, atlas.DeepGrey: deep, atlas.Ventricles: fluid, atlas.CSF: fluid} {
+			for x, p := range atlas.Likelihood(tissue).Data {
+				v.Data[x] += value * p
+			}
+		}
+		return v
+	}
+	for _, kind := range []struct {
+		white, cortex, deep, fluid float32
+		said                       string
+	}{{300, 380, 330, 90, ""}, {300, 420, 380, 900, "fluid in the ventricles is 3.00 times"}, {500, 340, 400, 120, "cortex is 0.68 times"}} {
+		c := contrast(made(kind.white, kind.cortex, kind.deep, kind.fluid), volume.Identity)
+		require.NotNil(t, c)
+		require.InDelta(t, kind.cortex/kind.white, c.Cortex, 0.01)
+		if said := c.judge("scan.nii.gz"); kind.said == "" {
+			require.Empty(t, said)
+		} else {
+			require.Contains(t, said, kind.said)
+		}
+	}
+}

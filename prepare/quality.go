@@ -19,7 +19,7 @@ const (
 
 	// Local correlation with the atlas, of brains where masks are known and of whole heads.
 	atlasBrain = 0.12
-	sureBrain  = 0.20 // below, a warning; an error for scans whose header names no axes
+	sureBrain  = 0.18 // below, a warning; an error for scans whose header names no axes
 	atlasHead  = 0.30
 
 	leastBrain = 0.5 // share of the atlas' brain that scans must show
