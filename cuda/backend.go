@@ -36,7 +36,7 @@ type options struct {
 	limit     int64
 	exact     bool
 	stepwise  bool
-	taps      int // bytes; see catConv.samples
+	taps      int // bytes; see tapBytes
 	noGraphs  bool
 	precision Precision
 	few       int // blocks of a product in fp32 from which its sum is not split
@@ -64,7 +64,7 @@ func WithSyncEach() Option { return func(o *options) { o.stepwise = true } }
 // An error means that the device cannot run the kernels; d is then still open.
 func New(d driver.Driver, opts ...Option) (*Backend, error) {
 	b := &Backend{drv: d, info: d.Info(), modules: map[string]*Module{}, noted: map[string]bool{}, source: kernels.Source, tables: map[string]*slotTable{}}
-	b.opt.taps, b.opt.few, b.opt.blocks, b.opt.spread = 512<<20, fewBlocks, mmaBlocks, mmaSpread
+	b.opt.taps, b.opt.few, b.opt.blocks, b.opt.spread = tapBytes, fewBlocks, mmaBlocks, mmaSpread
 	b.opt.stepwise = os.Getenv("CUDA_LAUNCH_BLOCKING") == "1"
 	b.Ops = b.run
 	for _, o := range opts {

@@ -59,11 +59,14 @@ func (u *wayUp) both() {
 	u.run(u.ref, func(p pair) device.Tensor { return p.ref })
 }
 
-// More than one tile of voxels, channels and composite weights; several groups of samples, of which the last one has fewer.
+// More than one tile of voxels, channels and composite weights; slabs of planes of three samples, one or several at a time, of which the last has fewer.
 func TestCatConvTiles(t *testing.T) {
-	for _, kind := range []device.Upsampling{device.Trilinear, device.Transposed} {
-		w := newTwin(t)
-		w.b.opt.taps = 2 * 4 * 3 * 4 * 7 * 27 * 5 // two of three samples
+	for _, call := range []struct {
+		kind   device.Upsampling
+		planes int // of nine, whose tap products are there at once
+	}{{device.Trilinear, 9}, {device.Trilinear, 5}, {device.Trilinear, 1}, {device.Transposed, 9}} {
+		kind, w := call.kind, newTwin(t)
+		w.b.opt.taps = call.planes * 4 * 4 * 7 * 27 * 5
 		u := w.wayUp(kind, device.Shape{N: 3, D: 3, H: 4, W: 7, C: 4}, 4, 3, 5, w.draw.Normal)
 		u.both()
 		for name, p := range map[string]pair{"y": u.y, "dx": u.dx, "dskip": u.dskip, "mean": u.mean, "invstd": u.invstd, "dgamma": u.dgamma, "dbeta": u.dbeta, "dw": u.dw, "db": u.db,

@@ -205,6 +205,14 @@ func (o *op) multiply(p product) {
 		p.bias, p.table, p.z, p.zscale, p.mask, p.relu, p.add)
 }
 
+// packing is what packed weights depend on.
+type packing struct {
+	w                       driver.Ptr
+	part                    part
+	n, rows, pitch, in, out int
+	swapped                 bool
+}
+
 // packed is the weights with rows input and pitch output channels a kernel
 // position, zero beyond their own: w itself if it has them.
 func (o *op) packed(p product, rows, pitch int) driver.Ptr {
@@ -219,7 +227,15 @@ func (o *op) packed(p product, rows, pitch int) driver.Ptr {
 		q = part{all: p.in.C, cut: p.out.C}
 	}
 	n := p.win.K * p.win.K * p.win.K * rows * pitch
+	key := packing{p.w, q, n, rows, pitch, p.in.C, p.out.C, p.swapped}
+	if packed, ok := o.packs[key]; ok { // no operation changes weights that it has used
+		return packed
+	}
 	packed := o.workspace(n)
+	if o.packs == nil {
+		o.packs = map[packing]driver.Ptr{}
+	}
+	o.packs[key] = packed
 	o.launch("conv_pack", "pack_weights", PerElement(n, 1), packed, p.w, q.gamma, q.invstd, n, rows, pitch, p.in.C, p.out.C, p.swapped,
 		q.all, q.from, q.cut)
 	return packed

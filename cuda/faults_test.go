@@ -66,10 +66,11 @@ func TestPlantedFaults(t *testing.T) {
 		{"composite", "up_row", tr, "barrier left out", barrier, "", 2, 1, 0, 0}, // block_sum's first
 		{"composite", "up_grad_w", tr, "a sum turned round", add64, "sub.f64", 2, 0, 0, 0},
 		{"composite", "up_grad_b", tr, "barrier left out", barrier, "", 2, 1, 0, 0}, // block_sum's first
-		{"trilinear", "tri_combine_v1", tri, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0, 0, 0},
+		{"trilinear", "tri_combine_v1", []string{"CatConv/2x4x6x8/3tri+2→3"}, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0, 0, 0},
 		{"trilinear", "tri_combine_v4", tri4, "half a voxel away", half, "0f3F000000", 3, 0, 0, 0},
 		{"trilinear", "tri_gather_v1", tri, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0, 0, 0},
 		{"trilinear", "tri_gather_v4", tri4, "half a voxel away", half, "0f3F000000", 3, 0, 0, 0},
+		{"trilinear", "tri_combine_v4", []string{"CatConv/1x4x10x6/8tri+24→24"}, "another place of the ring", regexp.MustCompile(`rem\.u32`), "div.u32", 1, 0, 0, 0},
 		{"trilinear", "tri_square_v1", tri, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0, 0, 0},
 		{"batchnorm", "batchnorm_squares_finish", tri, "a quotient turned round", div64, "mul.rn.f64", 2, 0, 0, 0},
 		{"conv_flat", "conv_flat_thin", tr, "barrier of the moments left out", barrier, "", 8, 4, 3, 11}, // three follow the last sums, one is before a thread overwrites what it alone has read

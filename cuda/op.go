@@ -13,6 +13,7 @@ type op struct {
 	b      *Backend
 	name   string
 	spaces []driver.Ptr
+	packs  map[packing]driver.Ptr // weights that were packed
 }
 
 // run is the backend's device.Ops: every operation goes through it.

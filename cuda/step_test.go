@@ -79,9 +79,9 @@ var noted = map[string][]launches.Launch{}
 
 var steps = []struct {
 	kind, up string
-	most     float64 // GB outside the products
+	most     float64 // GB outside the products, tap products, which stay in a cache, left out
 }{
-	{models.Segmenter, layers.Transposed, 2.4}, {models.Segmenter, layers.Trilinear, 4.1}, {models.Detector, layers.Transposed, 4.7}, {models.Detector, layers.Trilinear, 6.4},
+	{models.Segmenter, layers.Transposed, 2.4}, {models.Segmenter, layers.Trilinear, 2.7}, {models.Detector, layers.Transposed, 4.7}, {models.Detector, layers.Trilinear, 5},
 }
 
 // Of the 132 multiprocessors of an H100 or H200 no convolution of the published networks leaves more than a tenth without
@@ -101,11 +101,12 @@ func TestEveryConvolutionFillsALargeCard(t *testing.T) {
 }
 
 // Bytes that a step moves outside the products: tensors and workspaces of all other kernels, and what products
-// leave in workspaces or take from them. `go test -v` lists them, and the arithmetic, by kernel.
+// leave in workspaces or take from them. The tap products of trilinear sources, in a workspace of at most tapBytes that is written and read at once, are counted by
+// themselves. `go test -v` lists them, and the arithmetic, by kernel.
 func TestBytesOutsideConvolutions(t *testing.T) {
 	for _, s := range steps {
 		count, bytes := map[string]int{}, map[string]int64{}
-		total, flops := int64(0), 0.0
+		total, cached, flops := int64(0), int64(0), 0.0
 		list := launchesOfStep(t, s.kind, s.up)
 		for _, l := range list {
 			n := l.Bytes
@@ -113,15 +114,16 @@ func TestBytesOutsideConvolutions(t *testing.T) {
 				n = l.Workspaces
 			}
 			flops += l.Flops
+			cached += l.Taps
 			count[l.Kernel]++
 			bytes[l.Kernel] += n
 			total += n
 		}
-		t.Logf("%s, %s: %d launches, %.2f GB, %.0f GFLOP", s.kind, s.up, len(list), float64(total)/1e9, flops/1e9)
+		t.Logf("%s, %s: %d launches, %.2f GB and %.2f GB of tap products, %.0f GFLOP", s.kind, s.up, len(list), float64(total-cached)/1e9, float64(cached)/1e9, flops/1e9)
 		for _, k := range slices.SortedFunc(maps.Keys(bytes), func(a, b string) int { return int(bytes[b] - bytes[a]) }) {
 			t.Logf("%6d launches %8.1f MB  %s", count[k], float64(bytes[k])/1e6, k)
 		}
 		require.NotContains(t, count, "relu_grad", "%s, %s", s.kind, s.up)
-		require.LessOrEqual(t, float64(total)/1e9, s.most, "%s, %s", s.kind, s.up)
+		require.LessOrEqual(t, float64(total-cached)/1e9, s.most, "%s, %s", s.kind, s.up)
 	}
 }

@@ -5,21 +5,21 @@ import (
 	"voxgrad/device"
 )
 
-// samples calls f for groups of samples of source i, with the offsets of the first in floats of the source and of the fine tensor, the source's
-// shape, and a workspace for the products of all taps, [voxel][27][cout], which is bounded but for one sample. It returns how many
-// groups there were.
-func (c *catConv) samples(i int, f func(k, coarse, fine int, s device.Shape, z driver.Ptr)) int {
-	s := c.in[i].X.Shape
-	one := s.Voxels() * taps3 * c.cout
-	most := min(s.N, max(1, c.b.opt.taps/(4*one)))
-	z := c.workspace(most * one)
-	groups := ceil(s.N, most)
-	for k := range groups {
-		part := s
-		part.N = min(most, s.N-k*most)
-		f(k, k*most*s.Voxels()*s.C, k*most*8*s.Voxels()*c.cout, part, z)
-	}
-	return groups
+// tapBytes bounds the products of all taps that are there at once: what the L2 cache of a large card holds, so that they
+// need not go to memory.
+const tapBytes = 44 << 20
+
+// planes is how many planes of a source of shape s, counted through all samples, have their taps, [voxel][27][cout], in so many
+// bytes; at least one.
+func (c *catConv) planes(s device.Shape, bytes int) int {
+	return min(s.N*s.D, max(1, bytes/(4*s.H*s.W*taps3*c.cout)))
+}
+
+// planesOf is n planes of a source from plane k on: as a shape, and the offset in floats.
+func planesOf(s device.Shape, k, n int) (of device.Shape, at driver.Ptr) {
+	of = s
+	of.N, of.D = 1, n
+	return of, driver.Ptr(4 * k * s.H * s.W * s.C)
 }
 
 // vectors is how many of width channels a source of shape s has for so many channels, and the width.
@@ -28,13 +28,34 @@ func (o *op) vectors(s device.Shape, c int) (n uint32, width int) {
 	return o.numbered(s.Rows() * (c / width)), width
 }
 
-// trilinear is the product p of source i.
+// trilinear is the product p of source i: slab by slab of planes, into a ring, of which a plane is combined as soon as the one behind it is there.
 func (c *catConv) trilinear(i int, p product) {
-	c.samples(i, func(_, coarse, fine int, s device.Shape, z driver.Ptr) {
-		c.multiply(product{y: z, x: p.x + driver.Ptr(4*coarse), w: p.w, part: p.part, in: s, out: s.WithC(taps3 * c.cout), win: window1})
-		n, width := c.vectors(s, c.cout)
-		c.launch("trilinear", entry("tri_combine", width), PerElement(int(n), 1), p.y+driver.Ptr(4*fine), z, p.bias, n, s.D, s.H, s.W, c.cout, p.relu, p.add)
-	})
+	s := c.in[i].X.Shape
+	all, step := s.N*s.D, c.planes(s, c.b.opt.taps)
+	ring := all
+	if step < all {
+		step = c.planes(s, c.b.opt.taps/2)
+		ring = max(2, ceil(step+2, step)) * step
+	}
+	z := c.workspace(ring * s.H * s.W * taps3 * c.cout)
+	for have, done := 0, 0; have < all; {
+		in, at := planesOf(s, have, min(step, all-have))
+		out, to := planesOf(s.WithC(taps3*c.cout), have%ring, in.D)
+		c.multiply(product{y: z + to, x: p.x + at, w: p.w, part: p.part, in: in, out: out, win: window1})
+		have += in.D
+		ready := have - 1
+		if have == all {
+			ready = all
+		}
+		if ready == done {
+			continue
+		}
+		of, _ := planesOf(s, done, ready-done)
+		n, width := c.vectors(of, c.cout)
+		c.vectors(s, c.cout) // all of them must be counted
+		c.launch("trilinear", entry("tri_combine", width), PerElement(int(n), 1), p.y, z, p.bias, n, done, ring, s.D, s.H, s.W, c.cout, p.relu, p.add)
+		done = ready
+	}
 }
 
 // square is UᵀU(x − mean) of source x. mean may be null.
@@ -54,56 +75,44 @@ func (o *op) trilinearStats(to statistics, x driver.Ptr, s device.Shape) {
 	o.launch("batchnorm", "batchnorm_squares_finish", blocks(s.C, threads), to.mean, to.invstd, to.runMean, to.runVar, part, parts, 8*s.Rows(), to.eps, to.momentum)
 }
 
-// gradTrilinear gathers dy to the taps of each coarse voxel, which products go on from.
+// gradTrilinear gathers dy to the taps of each coarse voxel, slab by slab of planes; both products read them at once. What the statistics pass
+// on is added behind that: it comes of the sums of all slabs.
 func (c *catGrad) gradTrilinear(i int) {
-	s, g := c.in[i], c.g.In[i]
-	x, cols := ptr(s.X), taps3*c.cout
-	gather := func(fine int, s device.Shape, z driver.Ptr) {
-		n, width := c.vectors(s, c.cout)
+	s, g := c.in[i].X.Shape, c.g.In[i]
+	x, cols := ptr(c.in[i].X), taps3*c.cout
+	sums := sourceSums{rt: c.cout, rc: cols}
+	if c.needR {
+		sums.r = c.workspace(s.C * cols)
+	}
+	var dx driver.Ptr
+	if g.X.Mode != device.Skip {
+		dx = c.workspace(s.Len())
+	}
+	c.vectors(s, c.cout) // all of them must be counted
+	step := c.planes(s, c.b.opt.taps)
+	z := c.workspace(step * s.H * s.W * cols)
+	for k := 0; k < s.N*s.D && (c.needR || dx != 0); k += step {
+		of, at := planesOf(s, k, min(step, s.N*s.D-k))
+		n, width := c.vectors(of, c.cout)
 		l := PerElement(int(n), 1)
 		l.Grid.Y = 3
-		c.launch("trilinear", entry("tri_gather", width), l, z, c.dy+driver.Ptr(4*fine), n, s.D, s.H, s.W, c.cout)
-	}
-	sums := sourceSums{rt: c.cout, rc: cols}
-	var kept driver.Ptr // the taps of all samples
-	if c.needR {
-		sums.r = c.workspace(s.X.C * cols)
-		groups := c.samples(i, func(k, coarse, fine int, s device.Shape, z driver.Ptr) {
-			gather(fine, s, z)
-			c.outer(outer{dw: sums.r, gathered: x + driver.Ptr(4*coarse), plain: z, g: s, p: s.WithC(cols), win: window1, add: k > 0})
-			kept = z
-		})
-		if groups > 1 {
-			kept = 0
+		c.launch("trilinear", entry("tri_gather", width), l, z, c.dy, n, k, s.D, s.H, s.W, c.cout)
+		if c.needR {
+			c.outer(outer{dw: sums.r, gathered: x + at, plain: z, g: of, p: of.WithC(cols), win: window1, add: k > 0})
+		}
+		if dx != 0 {
+			c.multiply(product{y: dx + at, x: z, w: c.w, part: c.scaled(i), in: of.WithC(cols), out: of, win: window1, swapped: true})
 		}
 	}
 	c.parameters(i, &sums)
-	if g.X.Mode == device.Skip {
+	if dx == 0 {
 		return
 	}
-	p := product{w: c.w, part: c.scaled(i), win: window1, swapped: true, add: g.X.Mode == device.Add}
 	var q, shift driver.Ptr
 	if c.passes { // Uᵀ(shift + scale·Ux), a voxel standing for eight
-		q, shift = c.square(x, s.X.Shape, 0), c.workspace(s.X.C)
-		c.launch("memory", "blend", PerElement(s.X.C, 4), shift, sums.shift, sums.shift, s.X.C, float32(4), float32(4))
-		p.bias, p.zscale = shift, sums.scale
+		q, shift = c.square(x, s, 0), c.workspace(s.C)
+		c.launch("memory", "blend", PerElement(s.C, 4), shift, sums.shift, sums.shift, s.C, float32(4), float32(4))
 	}
-	product := func(coarse int, s device.Shape, z driver.Ptr) {
-		p.x, p.y, p.in, p.out = z, into(g.X)+driver.Ptr(4*coarse), s.WithC(cols), s
-		if m := ptr(g.X.Mask); m != 0 {
-			p.mask = m + driver.Ptr(4*coarse)
-		}
-		if c.passes {
-			p.z = q + driver.Ptr(4*coarse)
-		}
-		c.multiply(p)
-	}
-	if kept != 0 {
-		product(0, s.X.Shape, kept)
-		return
-	}
-	c.samples(i, func(_, coarse, fine int, s device.Shape, z driver.Ptr) {
-		gather(fine, s, z)
-		product(coarse, s, z)
-	})
+	c.launch("conv_parts", "conv_parts", PerElement(s.Len(), 1), into(g.X), dx, 1, s.Len(), s.C, s.D, s.H, s.W,
+		shift, false, q, sums.scale, ptr(g.X.Mask), false, g.X.Mode == device.Add)
 }

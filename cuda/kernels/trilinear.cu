@@ -26,13 +26,14 @@ struct Shares {
 	}
 };
 
-// n < 2³² vectors, of d·h·w coarse voxels a sample. y takes bias, a row for each presence of a voxel's neighbours, or null; or is added to.
+// n vectors of planes of coarse voxels, of which plane from is the first, d·h·w voxels a sample; all vectors are fewer than 2³². Of z plane i is
+// at place i modulo ring. y takes bias, a row for each presence of a voxel's neighbours, or null; or is added to.
 template <int V>
-static __device__ __forceinline__ void tri_combine(float *y, const float *z, const float *table, i64 n, int d, int h, int w, int c, int relu, int add) {
+static __device__ __forceinline__ void tri_combine(float *y, const float *z, const float *table, i64 n, int from, int ring, int d, int h, int w, int c, int relu, int add) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
-	Place p = place((u32)at, d, h, w, c / V);
+	Place p = place((u32)(at + (i64)from * h * w * (c / V)), d, h, w, c / V);
 	const int pd = p.d, ph = p.h, pw = p.w;
 	z += p.c * V;
 	vec<V> out[2][2][2];
@@ -45,7 +46,7 @@ static __device__ __forceinline__ void tri_combine(float *y, const float *z, con
 		if ((td - 1) * ed == -1)
 			continue; // too far away
 		const Shares sd(td, ed, pd, d);
-		const float *zd = z + ((i64)p.n * d + clamped(pd + ed, d)) * h * w * 27 * c;
+		const float *zd = z + (i64)((p.n * d + clamped(pd + ed, d)) % ring) * h * w * 27 * c;
 		vec<V> flat[2][2];
 #pragma unroll
 		for (int i = 0; i < 4; i++)
@@ -93,7 +94,8 @@ static __device__ __forceinline__ void tri_combine(float *y, const float *z, con
 	}
 }
 
-BOTH_WIDTHS(tri_combine, (float *y, const float *z, const float *table, i64 n, int d, int h, int w, int c, int relu, int add), (y, z, table, n, d, h, w, c, relu, add))
+BOTH_WIDTHS(tri_combine, (float *y, const float *z, const float *table, i64 n, int from, int ring, int d, int h, int w, int c, int relu, int add),
+			(y, z, table, n, from, ring, d, h, w, c, relu, add))
 
 // gathered is what dy of fine voxel f is worth to tap t − 1 of coarse voxel i of n.
 static __device__ __forceinline__ float gathered(int f, int t, int i, int n) {
@@ -107,12 +109,13 @@ static __device__ __forceinline__ float gathered(int f, int t, int i, int n) {
 	return i == n - 1 && r == 2 * n - 1 ? share + 0.25f : share;
 }
 
-// z[i][t][c] of n < 2³² vectors, of d·h·w coarse voxels a sample; blockIdx.y is the tap along d.
-template <int V> static __device__ __forceinline__ void tri_gather(float *z, const float *dy, i64 n, int d, int h, int w, int c) {
+// z[i][t][c] of n vectors of planes of coarse voxels, of which plane from is the first, d·h·w voxels a sample; all vectors are fewer than 2³².
+// blockIdx.y is the tap along d.
+template <int V> static __device__ __forceinline__ void tri_gather(float *z, const float *dy, i64 n, int from, int d, int h, int w, int c) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
-	Place p = place((u32)at, d, h, w, c / V);
+	Place p = place((u32)(at + (i64)from * h * w * (c / V)), d, h, w, c / V);
 	const int pd = p.d, ph = p.h, pw = p.w, td = blockIdx.y;
 	float share[3][6];
 #pragma unroll
@@ -153,13 +156,13 @@ template <int V> static __device__ __forceinline__ void tri_gather(float *z, con
 			}
 		}
 	}
-	z += ((((i64)p.n * d + pd) * h + ph) * w + pw) * 27 * c + td * 9 * c + p.c * V;
+	z += ((((i64)p.n * d + pd - from) * h + ph) * w + pw) * 27 * c + td * 9 * c + p.c * V;
 #pragma unroll
 	for (int i = 0; i < 9; i++)
 		store(z + i * c, acc[i / 3][i % 3]);
 }
 
-BOTH_WIDTHS(tri_gather, (float *z, const float *dy, i64 n, int d, int h, int w, int c), (z, dy, n, d, h, w, c))
+BOTH_WIDTHS(tri_gather, (float *z, const float *dy, i64 n, int from, int d, int h, int w, int c), (z, dy, n, from, d, h, w, c))
 
 // q = UᵀU(x − shift): along an axis 3/8, 5/4, 3/8, beyond an edge stands the voxel at the edge. shift may be null.
 template <int V> static __device__ __forceinline__ void tri_square(float *q, const float *x, const float *shift, i64 n, int d, int h, int w, int c) {

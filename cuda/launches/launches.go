@@ -14,12 +14,15 @@ import (
 type Launch struct {
 	Kernel string
 	driver.Launch
-	Flops      float64 // of a product by its definition, 2 for each term
-	Outputs    float64 // sums that a product makes; of one class of positions, where a tensor is scattered
-	Rounds     float64 // tiles that a product on tensor cores copies to shared memory, counted for each warp
-	Copied     int64   // bytes of them
-	Bytes      int64   // of all tensors and workspaces it has, each once
-	Workspaces int64   // of the workspaces among them, and of what a product's last step reads in passing: a mask, the source of a norm
+	Flops   float64 // of a product by its definition, 2 for each term
+	Outputs float64 // sums that a product makes; of one class of positions, where a tensor is scattered
+	Rounds  float64 // tiles that a product on tensor cores copies to shared memory, counted for each warp
+	Copied  int64   // bytes of them
+	Bytes   int64   // of all tensors and workspaces it has, each once, as far as it touches them
+	Taps    int64   // of these the tap products of trilinear sources: slabs written and read again at once, that fit the L2 cache of a large card
+
+	touched    map[driver.Ptr]int64 // of allocations
+	Workspaces int64                // of the workspaces among them, and of what a product's last step reads in passing: a mask, the source of a norm
 }
 
 // Product reports whether the kernel is the arithmetic of a convolution.
@@ -148,6 +151,38 @@ func (l Launch) share(i int, args []any) float64 {
 	return 1
 }
 
+// extent is what a launch touches of tensor i among its arguments, of which it may have a slab alone, or no more than size.
+func (l Launch) extent(i int, args []any, size int64) int64 {
+	of := func(at ...int) int64 {
+		n := int64(4)
+		for _, k := range at {
+			n *= int64(args[k].(int))
+		}
+		return min(n, size)
+	}
+	vectors := func(at int) int64 {
+		n := 4 * int64(args[at].(uint32))
+		if strings.HasSuffix(l.Kernel, "_v4") {
+			n *= 4
+		}
+		return n
+	}
+	fp32 := l.Product() && !l.onTensorCores()
+	switch {
+	case fp32 && strings.HasPrefix(l.Kernel, "conv_") && i == 0 && args[25] == driver.Ptr(0):
+		return of(4, 9, 10, 11, 12, 26) // of every share of the sum
+	case fp32 && strings.HasPrefix(l.Kernel, "conv_") && i == 1:
+		return of(4, 5, 6, 7, 8)
+	case fp32 && strings.HasPrefix(l.Kernel, "grad_") && i == 3:
+		return of(8, 12)
+	case strings.HasPrefix(l.Kernel, "tri_combine") && i == 0, strings.HasPrefix(l.Kernel, "tri_gather") && i == 1:
+		return min(size, 8*vectors(3-i))
+	case strings.HasPrefix(l.Kernel, "tri_combine") && i == 1, strings.HasPrefix(l.Kernel, "tri_gather") && i == 0:
+		return min(size, 27*vectors(2+i))
+	}
+	return int64(l.share(i, args) * float64(size))
+}
+
 // Recorder is a driver that launches nothing and notes every launch. A backend on it must be made with
 // cuda.WithoutPool, so that an allocation has the size of its tensor.
 type Recorder struct {
@@ -155,12 +190,36 @@ type Recorder struct {
 	sizes   map[driver.Ptr]int64
 	tensors map[driver.Ptr]bool
 
+	tapProducts driver.Ptr // the workspace that has them, while it is there
+
 	Launches []Launch
 }
 
 // NewRecorder makes a Recorder of a device that calls itself info.
 func NewRecorder(info driver.Info) *Recorder {
 	return &Recorder{Device: memplan.New(info), sizes: map[driver.Ptr]int64{}, tensors: map[driver.Ptr]bool{}}
+}
+
+// holding is the allocation that an address is in, and what is left of it from there on.
+func (r *Recorder) holding(p driver.Ptr) (base driver.Ptr, size int64) {
+	if n, ok := r.sizes[p]; ok {
+		return p, n
+	}
+	for base, n := range r.sizes {
+		if p > base && p < base+driver.Ptr(n) {
+			return base, n - int64(p-base)
+		}
+	}
+	return p, 0
+}
+
+// taps notes that an allocation has tap products.
+func (r *Recorder) taps(base driver.Ptr) {
+	for i := len(r.Launches) - 1; i >= 0; i-- {
+		l := &r.Launches[i]
+		l.Taps += l.touched[base]
+		delete(l.touched, base)
+	}
 }
 
 // Tensor says that an allocation is no workspace.
@@ -177,25 +236,39 @@ func (r *Recorder) Alloc(n int64) (driver.Ptr, error) {
 func (r *Recorder) Free(p driver.Ptr) error {
 	delete(r.sizes, p)
 	delete(r.tensors, p)
+	if p == r.tapProducts {
+		r.tapProducts = 0
+	}
 	return r.Device.Free(p)
 }
 
 // Launch notes a launch.
 func (r *Recorder) Launch(k driver.Kernel, l driver.Launch, args ...any) error {
-	at := Launch{Kernel: k.Name(), Launch: l}
+	at := Launch{Kernel: k.Name(), Launch: l, touched: map[driver.Ptr]int64{}}
 	if err := k.Check(l, args...); err != nil {
 		return err
 	}
 	at.arithmetic(args)
 	for i, a := range args {
 		if p, ok := a.(driver.Ptr); ok && p != 0 {
-			n := int64(at.share(i, args) * float64(r.sizes[p]))
+			base, size := r.holding(p)
+			n := at.extent(i, args, size)
 			at.Bytes += n
-			if !r.tensors[p] || i == at.passing(args) {
+			at.touched[base] += n
+			if !r.tensors[base] || i == at.passing(args) {
 				at.Workspaces += n
 			}
 		}
 	}
 	r.Launches = append(r.Launches, at)
+	switch {
+	case strings.HasPrefix(at.Kernel, "tri_combine"):
+		r.tapProducts, _ = r.holding(args[1].(driver.Ptr))
+	case strings.HasPrefix(at.Kernel, "tri_gather"):
+		r.tapProducts, _ = r.holding(args[0].(driver.Ptr))
+	}
+	if r.tapProducts != 0 {
+		r.taps(r.tapProducts)
+	}
 	return r.Device.Launch(k, l, args...)
 }
