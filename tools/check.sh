@@ -58,6 +58,14 @@ go test -timeout 40m ./...
 step "tests of the pure-Go kernels"
 go test -tags purego -timeout 20m ./device/cpu
 
+if have qemu-aarch64-static; then
+	step "a part of them on arm64, emulated"
+	GOARCH=arm64 CGO_ENABLED=0 go test -exec qemu-aarch64-static -timeout 20m ./device/cpu \
+		-run 'Planted|CompositeStatistics|NaN|Name|Normals|Exponential|TestConformance/default/(Conv|CatConv|BatchNorm|MaxPool|Upsample|ReLU|Dice|Softmax|Adam)[A-Za-z]*/[12]x[1-6]x[1-6]x[1-6]/'
+else
+	skip "qemu-aarch64-static is not installed: nothing runs as on arm64"
+fi
+
 step "examples, as a user runs them"
 for example in "unet3d" "unet3d -emu -steps 2" customop nnunet "nnunet -emu"; do
 	# shellcheck disable=SC2086

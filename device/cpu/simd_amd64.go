@@ -80,7 +80,7 @@ func winoPairAVX512(a *pairArgs)
 func winoPairAVX2(a *pairArgs)
 
 //go:noescape
-func finishAVX2(y, sum, base *float32, n int, floor float32)
+func finishAVX2(a *finishArgs)
 
 //go:noescape
 func gramAVX2(a *gramArgs)

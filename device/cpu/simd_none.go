@@ -28,7 +28,7 @@ func winoInTailAVX512(*passArgs)                                       { panic(n
 func winoBackAVX512(*passArgs)                                         { panic(noKernel) }
 func winoPairAVX512(*pairArgs)                                         { panic(noKernel) }
 func winoPairAVX2(*pairArgs)                                           { panic(noKernel) }
-func finishAVX2(_, _, _ *float32, _ int, _ float32)                    { panic(noKernel) }
+func finishAVX2(*finishArgs)                                           { panic(noKernel) }
 func dotAVX2(*dotArgs)                                                 { panic(noKernel) }
 func gramAVX2(*gramArgs)                                               { panic(noKernel) }
 func dotAVX512(*dotArgs)                                               { panic(noKernel) }

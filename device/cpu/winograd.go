@@ -386,19 +386,29 @@ func (w *winograd) store(b *engine, s *scratch, blk *block, sums []float32, clas
 				y := sums[8*blk.voxels()*k0+(tile*4+i)*line:][:line]
 				out := l.at(w.os, blk.n, at[0], at[1], at[2]) + o0 + k0
 				voxels := min(2*t[2], l.n[2]-at[2])
-				for v := range voxels {
-					to := w.out[out+v*l.stride*w.os.C:][:k]
-					base := zeros[:]
+				f := finishArgs{n: k, yNext: l.stride * w.os.C, floor: floor}
+				for from, to := 0, 0; from < voxels; from = to {
+					to = voxels
+					f.y = w.out[out+from*f.yNext:]
 					switch {
-					case w.table != nil:
-						p := presence([3]int{l.first[0] + l.stride*at[0], l.first[1] + l.stride*at[1], l.first[2] + l.stride*(at[2]+v)}, grid)
-						base = w.table[p*w.os.C+o0+k0:]
+					case w.table != nil: // it changes behind the first and in front of the last voxel of the grid
+						x := l.first[2] + l.stride*(at[2]+from)
+						if last := l.first[2] + l.stride*(at[2]+voxels-1); x == 0 {
+							to = from + 1
+						} else if last == grid[2]-1 && from < voxels-1 {
+							to = voxels - 1
+						}
+						p := presence([3]int{l.first[0] + l.stride*at[0], l.first[1] + l.stride*at[1], x}, grid)
+						f.base = w.table[p*w.os.C+o0+k0:]
 					case w.add:
-						base = to
+						f.base, f.baseNext = f.y, f.yNext
 					case w.bias != nil:
-						base = w.bias[o0+k0:]
+						f.base = w.bias[o0+k0:]
+					default:
+						f.base = zeros[:]
 					}
-					b.finish(to, y[v*k:][:k], base, floor)
+					f.sum, f.count = y[from*k:], to-from
+					b.finish(&f)
 				}
 			}
 		}

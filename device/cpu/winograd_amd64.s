@@ -432,24 +432,39 @@ vector:
 	VMOVUPS Z6, (R13)
 	END16(vector, count, row)
 
-// func finishAVX2(y, sum, base *float32, n int, floor float32)
-//	y = max(floor, sum + base), n > 0 a multiple of 8   DI y, SI sum, R8 base
-TEXT ·finishAVX2(SB), NOSPLIT, $0-36
-	MOVQ y+0(FP), DI
-	MOVQ sum+8(FP), SI
-	MOVQ base+16(FP), R8
-	MOVQ n+24(FP), CX
-	VBROADCASTSS floor+32(FP), Y15
-	SHLQ $2, CX
-	XORL AX, AX
+// func finishAVX2(a *finishArgs)
+//
+// AX args; SI sum; DI and R8 the voxel's y and base, R10 and R11 the bytes to the next one's; CX voxels left, R14 the byte offset
+// in a voxel's BX.
+TEXT ·finishAVX2(SB), NOSPLIT, $0-8
+	MOVQ a+0(FP), AX
+	MOVQ finishArgs_y(AX), DI
+	MOVQ finishArgs_sum(AX), SI
+	MOVQ finishArgs_base(AX), R8
+	MOVQ finishArgs_yNext(AX), R10
+	MOVQ finishArgs_baseNext(AX), R11
+	MOVQ finishArgs_n(AX), BX
+	MOVQ finishArgs_count(AX), CX
+	VBROADCASTSS finishArgs_floor(AX), Y15
+	SHLQ $2, R10
+	SHLQ $2, R11
+	SHLQ $2, BX
+
+voxel:
+	XORL R14, R14
 
 eight:
-	VMOVUPS (SI)(AX*1), Y0
-	VADDPS  (R8)(AX*1), Y0, Y0
+	VMOVUPS (SI)(R14*1), Y0
+	VADDPS  (R8)(R14*1), Y0, Y0
 	VMAXPS  Y0, Y15, Y0 // NaN stays
-	VMOVUPS Y0, (DI)(AX*1)
-	ADDQ    $32, AX
-	CMPQ    AX, CX
+	VMOVUPS Y0, (DI)(R14*1)
+	ADDQ    $32, R14
+	CMPQ    R14, BX
 	JLT     eight
+	ADDQ    BX, SI
+	ADDQ    R10, DI
+	ADDQ    R11, R8
+	DECQ    CX
+	JNZ     voxel
 	VZEROUPPER
 	RET

@@ -118,18 +118,29 @@ func (b *engine) pass(kind pass, u used, a *passArgs) {
 	}
 }
 
-// finish: y = sum + base, but not below floor.
-func (b *engine) finish(y, sum, base []float32, floor float32) {
-	n := b.vectors(len(sum), vector)
-	if n > 0 {
-		finishAVX2(&y[0], &sum[0], &base[0], n, floor)
+// finishArgs describes one call of the end of a convolution: for i in [0, count) and l in [0, n), n a multiple of 8
+//
+//	y[i·yNext + l] = max(floor, sum[i·n + l] + base[i·baseNext + l])
+type finishArgs struct {
+	y, sum, base    []float32
+	n, count        int
+	yNext, baseNext int
+	floor           float32
+}
+
+func (b *engine) finish(a *finishArgs) {
+	if b.simd {
+		finishAVX2(a)
+		return
 	}
-	for ; n < len(sum); n++ {
-		v := sum[n] + base[n]
-		if v < floor { // false for NaN, which stays
-			v = floor
+	for i := range a.count {
+		for l, v := range a.sum[i*a.n:][:a.n] {
+			v += a.base[i*a.baseNext+l]
+			if v < a.floor { // false for NaN, which stays
+				v = a.floor
+			}
+			a.y[i*a.yNext+l] = v
 		}
-		y[n] = v
 	}
 }
 
