@@ -175,3 +175,24 @@ func TestOtherContrastsAreToldOf(t *testing.T) {
 		}
 	}
 }
+
+// Half of a head cannot be placed; what the atlas' registration found is held against each bound.
+func TestTooLittleOfAHeadIsToldOf(t *testing.T) {
+	flair := atlas.FLAIR()
+	part := slicesOf(flair, flair.Size[2]*6/10, flair.Size[2])
+	part.Path = "part.nii.gz"
+	brain := &volume.Mask{Grid: part.Grid, Data: atlas.Brain().Above(0.5).Data[len(flair.Data)-len(part.Data):]}
+	_, err := Run(context.Background(), Input{Times: []*volume.Volume{part}, Brain: brain}, Defaults())
+	require.ErrorAs(t, err, new(*AtlasError))
+	require.ErrorContains(t, err, "part.nii.gz")
+	require.ErrorContains(t, err, "--atlas none")
+	good := AtlasRegistered{ToScan: volume.Identity, Correlation: 0.35, Overlap: 0.9}
+	require.NoError(t, good.judge("a scan", true))
+	for said, bad := range map[string]AtlasRegistered{
+		"30 % of the head in both":                {ToScan: volume.Identity, Correlation: 0.35, Overlap: 0.3},
+		"local correlation 0.11":                  {ToScan: volume.Identity, Correlation: 0.11, Overlap: 0.9},
+		"its volume changes by a factor of 0.25,": {ToScan: volume.Transform{{4}, {0, 1}, {0, 0, 1}}, Correlation: 0.35, Overlap: 0.9},
+	} {
+		require.ErrorContains(t, bad.judge("a scan", true), said)
+	}
+}

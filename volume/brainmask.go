@@ -56,7 +56,7 @@ func BrainMask(v *Volume) (*Mask, error) {
 		if value, of := v.mostFrequent(); value != 0 && of > oneValue {
 			return nil, fmt.Errorf("%s: %.0f %% of the voxels are %g: the background is not 0, so the brain cannot be told from it; set the background to 0 or give a brain mask (--brainmask)", v.Name(), 100*of, value)
 		}
-		return nil, fmt.Errorf("%s: %.1f %% of the voxels are non-zero: the image is not skull-stripped; strip it or give a brain mask (--brainmask)", v.Name(), 100*share)
+		return nil, fmt.Errorf("%s: %.1f %% of the voxels are non-zero: the image is not skull-stripped; find its brain with voxgrad prepare, or give a brain mask (--brainmask)", v.Name(), 100*share)
 	}
 	if mask.Data, err = FillHoles(mask.Data, v.Size); err != nil {
 		return nil, fmt.Errorf("%s: brain mask: %w", v.Name(), err)
