@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"voxgrad/device/cpu"
@@ -91,7 +92,23 @@ func half(args []string) error {
 	return weights.Write(*out, list, meta)
 }
 
-// brain scores brain extraction on all scans that have a brain mask on their own grid.
+// commonSpace is the folder of scans whose brain masks are in a space that a published transform leads to.
+const commonSpace = "single_visits"
+
+// maskOf is the brain mask of a scan on its grid.
+func maskOf(mask, scan string, v *volume.Volume, common bool) (*volume.Mask, error) {
+	m, err := volume.ReadMask(mask)
+	if err != nil || !common {
+		return m, err
+	}
+	t, err := volume.ReadITK(strings.TrimSuffix(scan, ".nii.gz") + "_to_common_space.txt") // points of the common space to points of the scan
+	if err != nil {
+		return nil, err
+	}
+	return m.ResampleThrough(v.Grid, t.Inverse()), nil
+}
+
+// brain scores brain extraction on all scans that have a brain mask.
 func brain(args []string) error {
 	f := flag.NewFlagSet("brain", flag.ExitOnError)
 	data, file := f.String("data", "", "folder of the shared data"), f.String("weights", "", "weights file; the built-in network if not given")
@@ -110,6 +127,11 @@ func brain(args []string) error {
 	if err != nil {
 		return err
 	}
+	common, err := filepath.Glob(filepath.Join(*data, commonSpace, "*", "common_brainmask.nii.gz"))
+	if err != nil {
+		return err
+	}
+	masks = append(masks, common...)
 	slices.Sort(masks)
 	fmt.Printf("%-44s %6s %7s %7s %7s %6s %6s\n", "scan", "Dice", "95% mm", "ml", "true", "sure", "s")
 	groups, sums := []string{}, map[string][3]float64{}
@@ -122,12 +144,17 @@ func brain(args []string) error {
 		if err != nil {
 			return err
 		}
-		truth, err := volume.ReadMask(m)
-		if err != nil {
-			return err
+		if group == commonSpace {
+			if scans, err = filepath.Glob(filepath.Join(filepath.Dir(m), "*_FLAIR.nii.gz")); err != nil {
+				return err
+			}
 		}
 		for _, s := range scans {
 			v, err := volume.Read(s)
+			if err != nil {
+				return err
+			}
+			truth, err := maskOf(m, s, v, group == commonSpace)
 			if err != nil {
 				return err
 			}
