@@ -1,8 +1,10 @@
 package predict
 
 import (
+	"crypto/sha256"
 	_ "embed"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -55,10 +57,14 @@ const tableHead = "# Counted in the machine code of every kernel, by make predic
 	"# passes: of shared memory, without bank conflicts\n" +
 	"# arch kernel registers shared part instructions mma mma_flops ffma fp64 mufu ldg stg lds sts ldgsts loaded stored passes\n"
 
-// Format is the table's text. compiler is the version whose machine code it is of.
-func Format(compiler string, all []Kernel) []byte {
+// Format is the table's text. compiler is the version whose machine code it is of, sources are the hashes of the PTX by file.
+func Format(compiler string, sources map[string]string, all []Kernel) []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "compiler %s\n%s", compiler, tableHead)
+	fmt.Fprintf(&b, "compiler %s\n", compiler)
+	for _, file := range slices.Sorted(maps.Keys(sources)) {
+		fmt.Fprintf(&b, "ptx %s %s\n", file, sources[file])
+	}
+	b.WriteString(tableHead)
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b Kernel) int {
 		if a.Arch != b.Arch {
@@ -81,15 +87,34 @@ func Format(compiler string, all []Kernel) []byte {
 	return []byte(b.String())
 }
 
-// parseTable reads what Format wrote.
-func parseTable(text string) (compiler string, all map[machine]*Kernel, err error) {
-	all = map[machine]*Kernel{}
+// Hash is that of PTX in a table.
+func Hash(ptx []byte) string { return fmt.Sprintf("%x", sha256.Sum256(ptx))[:16] }
+
+// Table is counts of machine code.
+type Table struct {
+	Compiler string
+	Sources  map[string]string // hashes of the PTX, by file
+	kernels  map[machine]*Kernel
+}
+
+// Kernel is nil if the table does not have it for an architecture.
+func (t *Table) Kernel(arch int, name string) *Kernel { return t.kernels[machine{arch, name}] }
+
+// ParseTable reads what Format wrote.
+func ParseTable(text string) (*Table, error) {
+	t := &Table{Sources: map[string]string{}, kernels: map[machine]*Kernel{}}
+	all := t.kernels
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
 		line = strings.TrimSuffix(line, "\n")
 		if rest, ok := strings.CutPrefix(line, "compiler "); ok {
-			compiler = rest
+			t.Compiler = rest
+			continue
+		}
+		if rest, ok := strings.CutPrefix(line, "ptx "); ok {
+			file, hash, _ := strings.Cut(rest, " ")
+			t.Sources[file] = hash
 			continue
 		}
 		if strings.HasPrefix(line, "#") {
@@ -101,7 +126,7 @@ func parseTable(text string) (compiler string, all map[machine]*Kernel, err erro
 			at = append(at, n)
 		}
 		if n, err := fmt.Sscan(line, at...); err != nil || n != len(at) {
-			return "", nil, fmt.Errorf("machine table, line %d: %d of %d fields: %w", number, n, len(at), err)
+			return nil, fmt.Errorf("machine table, line %d: %d of %d fields: %w", number, n, len(at), err)
 		}
 		key := machine{k.Arch, k.Name}
 		if all[key] == nil {
@@ -114,13 +139,13 @@ func parseTable(text string) (compiler string, all map[machine]*Kernel, err erro
 			}
 		}
 		if !found {
-			return "", nil, fmt.Errorf("machine table, line %d: there is no part %q", number, part)
+			return nil, fmt.Errorf("machine table, line %d: there is no part %q", number, part)
 		}
 	}
-	if compiler == "" {
-		return "", nil, fmt.Errorf("machine table: it names no compiler")
+	if t.Compiler == "" {
+		return nil, fmt.Errorf("machine table: it names no compiler")
 	}
-	return compiler, all, nil
+	return t, nil
 }
 
 type machine struct {
@@ -131,19 +156,16 @@ type machine struct {
 //go:embed machine.txt
 var committed string
 
-var table = sync.OnceValue(func() map[machine]*Kernel {
-	_, all, err := parseTable(committed)
+var table = sync.OnceValue(func() *Table {
+	t, err := ParseTable(committed)
 	if err != nil {
 		panic(err)
 	}
-	return all
+	return t
 })
 
 // Compiler is the version whose machine code the committed table is of.
-func Compiler() string {
-	first, _, _ := strings.Cut(committed, "\n")
-	return strings.TrimPrefix(first, "compiler ")
-}
+func Compiler() string { return table().Compiler }
 
 // Architectures are those that the table must have, of the cards.
 func Architectures() (all []int) {
@@ -158,7 +180,7 @@ func Architectures() (all []int) {
 
 // KernelOn is the counts of a kernel for an architecture, 90 for sm_90.
 func KernelOn(arch int, name string) (*Kernel, error) {
-	if k := table()[machine{arch, name}]; k != nil {
+	if k := table().Kernel(arch, name); k != nil {
 		return k, nil
 	}
 	return nil, fmt.Errorf("the table of machine code has no kernel %s for sm_%d: it is older than the kernels (make predict-table)", name, arch)

@@ -121,16 +121,18 @@ func TestCountsOfAListing(t *testing.T) {
 	require.ErrorContains(t, err, "nvdisasm")
 
 	all[0].Registers, all[0].Shared = 40, 1024
-	compiler, read, err := parseTable(string(Format("ptxas V1", all)))
+	sources := map[string]string{"a.sm_80.ptx": Hash([]byte("x"))}
+	read, err := ParseTable(string(Format("ptxas V1", sources, all)))
 	require.NoError(t, err)
-	require.Equal(t, "ptxas V1", compiler)
-	require.Equal(t, &all[0], read[machine{80, "mma_bf16_24"}])
-	require.Equal(t, &all[1], read[machine{80, "scale"}])
+	require.Equal(t, "ptxas V1", read.Compiler)
+	require.Equal(t, sources, read.Sources)
+	require.Equal(t, &all[0], read.Kernel(80, "mma_bf16_24"))
+	require.Equal(t, &all[1], read.Kernel(80, "scale"))
 	for text, says := range map[string]string{
 		"compiler x\n80 k 1": "line 2", "80 k 1 2 loop 1 2 3 4 5 6 7 8 9 10 11 12 13 14": "names no compiler",
 		"compiler x\n80 k 1 2 hole 1 2 3 4 5 6 7 8 9 10 11 12 13 14": `no part "hole"`,
 	} {
-		_, _, err := parseTable(text)
+		_, err := ParseTable(text)
 		require.ErrorContains(t, err, says)
 	}
 }
@@ -140,8 +142,10 @@ func TestTableHasTheKernels(t *testing.T) {
 	want := map[machine]bool{}
 	for _, arch := range Architectures() {
 		for _, name := range kernels.Names() {
-			text, _, err := kernels.Source(name, arch)
+			text, variant, err := kernels.Source(name, arch)
 			require.NoError(t, err)
+			file := name + "." + variant + ".ptx"
+			require.Equal(t, Hash([]byte(text)), table().Sources[file], "the table is of another %s: run make predict-table", file)
 			m, err := ptx.Parse(text)
 			require.NoError(t, err)
 			for _, e := range m.Entries() {
@@ -156,7 +160,7 @@ func TestTableHasTheKernels(t *testing.T) {
 			}
 		}
 	}
-	for k := range table() {
+	for k := range table().kernels {
 		require.True(t, want[k], "%v is in the table and no kernel", k)
 	}
 	require.True(t, strings.HasPrefix(Compiler(), "ptxas V"), Compiler())

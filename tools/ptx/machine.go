@@ -6,6 +6,7 @@ import (
 	"log"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 
@@ -19,6 +20,8 @@ type counter struct {
 	check    bool
 	compiler string
 	code     string // where ptxas is to write
+	old      *predict.Table
+	sources  map[string]string
 	all      []predict.Kernel
 }
 
@@ -41,7 +44,13 @@ func newCounter(file string, check bool) (*counter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ptxas --version: %w", err)
 	}
-	c := &counter{file: file, check: check, compiler: "ptxas " + versionLine.FindString(string(out))}
+	c := &counter{file: file, check: check, compiler: "ptxas " + versionLine.FindString(string(out)), sources: map[string]string{}}
+	if text, err := os.ReadFile(file); err == nil && !check {
+		// What is unchanged need not be assembled again. A table that cannot be read is made anew.
+		if old, err := predict.ParseTable(string(text)); err == nil && old.Compiler == c.compiler {
+			c.old = old
+		}
+	}
 	if check && c.compiler != predict.Compiler() {
 		log.Printf("%s is of %s, here is %s: it is taken as it is", file, predict.Compiler(), c.compiler)
 		return nil, nil
@@ -66,6 +75,31 @@ func (c *counter) wants(card, variant string, variants []string) bool {
 		}
 	}
 	return variant == newest
+}
+
+var entryName = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
+
+// known notes the PTX of a file, and takes over what the table has of it for a card, if it is unchanged.
+func (c *counter) known(path, card string) (bool, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return false, err
+	}
+	file, hash := filepath.Base(path), predict.Hash(text)
+	c.sources[file] = hash
+	if c.old == nil || c.old.Sources[file] != hash {
+		return false, nil
+	}
+	var all []predict.Kernel
+	for _, m := range entryName.FindAllSubmatch(text, -1) {
+		k := c.old.Kernel(number(card[len("sm_"):]), string(m[1]))
+		if k == nil {
+			return false, nil
+		}
+		all = append(all, *k)
+	}
+	c.all = append(c.all, all...)
+	return len(all) > 0, nil
 }
 
 // add counts what ptxas wrote, of which it reported rows.
@@ -94,7 +128,7 @@ func (c *counter) write() error {
 		return nil
 	}
 	defer os.Remove(c.code)
-	return outfile.WriteBytes(c.file, predict.Format(c.compiler, c.all))
+	return outfile.WriteBytes(c.file, predict.Format(c.compiler, c.sources, c.all))
 }
 
 // current reports whether the file is what was counted.
@@ -104,5 +138,5 @@ func (c *counter) current() bool {
 	}
 	defer os.Remove(c.code)
 	have, err := os.ReadFile(c.file)
-	return err == nil && bytes.Equal(have, predict.Format(c.compiler, c.all))
+	return err == nil && bytes.Equal(have, predict.Format(c.compiler, c.sources, c.all))
 }

@@ -41,6 +41,11 @@ func assemble(path, variant string, variants []string, counts *counter) ([]usage
 		wanted := counts.wants(card, variant, variants)
 		if wanted {
 			code = counts.code
+			if known, err := counts.known(path, card); err != nil {
+				return nil, err
+			} else if known {
+				continue
+			}
 		} else if counts != nil && !counts.check {
 			continue
 		}
