@@ -38,6 +38,8 @@ const (
 	fp32Lanes  = 128 // sheet
 	mufuLanes  = 16  // sheet
 
+	slabs = 40 << 20 // bytes of L2 from which on slabs of tap products stay in it
+
 	launchSeconds = 4e-6 // of a kernel in a graph: start, first loads, last block; estimate
 	hbmShare      = 0.9  // of the sheet's bandwidth that a copy reaches; estimate
 	issueShare    = 0.8  // of the issue slots that enough warps fill; estimate

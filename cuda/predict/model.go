@@ -88,7 +88,11 @@ func (c Card) launch(k *Kernel, l launches.Launch) Launch {
 	}
 	p.SMem = share * of(rest, s.Passes, o.Passes, a.Passes, b.Passes)
 	p.L2 = 32 * of(rest, s.Loaded, o.Loaded, a.Loaded, b.Loaded) / (c.L2 * 1e9)
-	p.HBM = float64(l.Bytes) / (c.HBM * 1e9 * hbmShare)
+	bytes := l.Bytes
+	if c.L2Bytes >= slabs {
+		bytes -= l.Taps
+	}
+	p.HBM = float64(bytes) / (c.HBM * 1e9 * hbmShare)
 	for _, t := range []struct {
 		name string
 		time float64

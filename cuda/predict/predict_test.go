@@ -44,6 +44,13 @@ func TestTimesOfALaunch(t *testing.T) {
 	require.Equal(t, "HBM", p.Bound)
 	require.InDelta(t, ns*p.HBM+start, ns*p.Seconds, 1e-6)
 
+	// What a large L2 keeps is not of HBM.
+	l.Taps = l.Bytes / 2
+	require.InDelta(t, p.HBM, round.launch(k, l).HBM, 1e-15)
+	large := round
+	large.L2Bytes = slabs
+	require.InDelta(t, p.HBM/2, large.launch(k, l).HBM, 1e-15)
+
 	// One block of one warp: 0.3 of a quarter of a scheduler's slots. 50 instructions, of which 0.3 are executed.
 	p = round.launch(&Kernel{Straight: Code{Instructions: 50, FP64: 30}}, launchOf("finish", 1, 32, 0))
 	require.InDelta(t, 30*0.3*32/4, ns*p.Issue, 1e-6, "fp64 takes longer than 15 / (4 · 0.3 / 4)")
