@@ -14,6 +14,48 @@ type Lesion struct {
 	World     [3]float64 // mean position in NIfTI's world, in mm: x to the right, y to the front, z up
 	MeanProb  float64    // mean probability over its voxels; NaN without a map
 	MaxProb   float64    // the highest of them; NaN without a map
+	Members   []float64  // mean probability by each member of an ensemble; nil where that is not known
+}
+
+// Spread is the standard deviation of what the members say of a lesion; NaN for fewer than two.
+func (l Lesion) Spread() float64 {
+	n := float64(len(l.Members))
+	if n < 2 {
+		return math.NaN()
+	}
+	mean, squares := 0.0, 0.0
+	for _, p := range l.Members {
+		mean += p / n
+	}
+	for _, p := range l.Members {
+		squares += (p - mean) * (p - mean)
+	}
+	return math.Sqrt(squares / (n - 1))
+}
+
+// Agree is the number of members whose mean probability of a lesion is above a threshold.
+func (l Lesion) Agree(threshold float64) (n int) {
+	for _, p := range l.Members {
+		if p > threshold {
+			n++
+		}
+	}
+	return n
+}
+
+// AddMembers tells of each lesion what the members of an ensemble say of it, by their maps on the mask's grid.
+func (f *Found) AddMembers(members []*volume.Volume) {
+	for n := range f.Lesions {
+		f.Lesions[n].Members = make([]float64, len(members))
+	}
+	for m, prob := range members {
+		for i, l := range f.Labels {
+			if l > 0 {
+				x := &f.Lesions[l-1]
+				x.Members[m] += float64(prob.Data[i]) / float64(x.Voxels)
+			}
+		}
+	}
 }
 
 // Found is the lesions of a mask.
@@ -105,11 +147,18 @@ func LesionTable(title string, list []Lesion) *Table {
 	if probs {
 		t.Columns = append(t.Columns, Column{Name: "mean prob.", Unit: Probability}, Column{Name: "max prob.", Unit: Probability})
 	}
+	members := len(list) > 0 && len(list[0].Members) > 1
+	if members {
+		t.Columns = append(t.Columns, Column{Name: "members' SD", Unit: Probability})
+	}
 	volume, voxels := 0.0, 0
 	for _, l := range list {
 		cells := []any{l.Number, l.World[0], l.World[1], l.World[2], l.VolumeMM3, l.Voxels}
 		if probs {
 			cells = append(cells, l.MeanProb, l.MaxProb)
+		}
+		if members {
+			cells = append(cells, l.Spread())
 		}
 		t.Add(cells...)
 		volume += l.VolumeMM3
@@ -122,6 +171,9 @@ func LesionTable(title string, list []Lesion) *Table {
 	total := []any{len(list), "", "", "", volume, voxels}
 	if probs {
 		total = append(total, "", "")
+	}
+	if members {
+		total = append(total, "")
 	}
 	t.AddSummary(total...)
 	t.Note = "Positions are centroids in mm: x to the patient's right, y to the front, z up. Last line: number of lesions, total."

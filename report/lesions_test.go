@@ -83,3 +83,19 @@ lesions, total.
 	require.Contains(t, LesionTable("", probs.Lesions).String(), "      9        1.00       1.00\n")
 	require.Contains(t, LesionTable("", nil).String(), "No lesions.\n")
 }
+
+func TestMembersSayHowSureTheyAre(t *testing.T) {
+	g := volume.Grid{Size: [3]int{4, 1, 1}, Affine: volume.Identity}
+	mask := &volume.Mask{Grid: g, Data: []bool{true, true, false, true}}
+	maps := []*volume.Volume{{Grid: g, Data: []float32{0.8, 0.6, 1, 0.2}}, {Grid: g, Data: []float32{0.9, 0.9, 1, 0.6}}}
+	f, err := Lesions(mask, maps[0], 6, 1)
+	require.NoError(t, err)
+	require.True(t, math.IsNaN(f.Lesions[0].Spread()))
+	f.AddMembers(maps)
+	require.InDeltaSlice(t, []float64{0.7, 0.9}, f.Lesions[0].Members, 1e-6)
+	require.InDeltaSlice(t, []float64{0.2, 0.6}, f.Lesions[1].Members, 1e-6)
+	require.InDelta(t, 0.2/math.Sqrt2, f.Lesions[0].Spread(), 1e-6)
+	require.Equal(t, 2, f.Lesions[0].Agree(0.5))
+	require.Equal(t, 1, f.Lesions[1].Agree(0.5))
+	require.Equal(t, "members' SD", LesionTable("", f.Lesions).Columns[8].Name)
+}

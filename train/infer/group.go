@@ -25,11 +25,12 @@ func Open(open func() (net models.Network, release func(), err error)) Member {
 type group struct {
 	kept []models.Network
 	Member
+	number []int // of the members, among all
 }
 
 // grouped puts kept members whose encoders have the same numbers together, in the order of the first of each.
 func grouped(members []Member) (groups []*group) {
-	for _, m := range members {
+	for n, m := range members {
 		home := -1
 		if m.kept != nil {
 			for i, g := range groups {
@@ -41,11 +42,11 @@ func grouped(members []Member) (groups []*group) {
 		}
 		switch {
 		case home >= 0:
-			groups[home].kept = append(groups[home].kept, m.kept)
+			groups[home].kept, groups[home].number = append(groups[home].kept, m.kept), append(groups[home].number, n)
 		case m.kept != nil:
-			groups = append(groups, &group{kept: []models.Network{m.kept}})
+			groups = append(groups, &group{kept: []models.Network{m.kept}, number: []int{n}})
 		default:
-			groups = append(groups, &group{Member: m})
+			groups = append(groups, &group{Member: m, number: []int{n}})
 		}
 	}
 	return groups

@@ -99,6 +99,17 @@ func TestSharedEncoderIsComputedOnce(t *testing.T) {
 			require.InDelta(t, p, together.Prob.Data[i], 1e-7) // the order of sums in float64
 		}
 
+		// Each member's own map, in the order of the members, whose mean is the ensemble's.
+		opt.Members = true
+		all, _ := predict(kept)
+		opt.Members = false
+		require.Len(t, all.Members, 4)
+		require.Nil(t, together.Members)
+		for m, k := range kept {
+			alone, _ := predict([]Member{k})
+			require.Equal(t, alone.Prob.Data, all.Members[m].Data)
+		}
+
 		// A group has each member's own answer, to the bit.
 		pair, _ := predict(kept[2:])
 		a, _ := predict(single[2:3])

@@ -27,6 +27,12 @@ type Options struct {
 	Threshold float64 // a voxel is lesion above this probability
 	Least     float64 // pieces of the mask (6 neighbours) of this volume in mm³ or less are taken out; 0: none are
 
+	// Members keeps the probabilities of each member too.
+	Members bool
+
+	// Look compares the case with what networks are trained on: Result.Unusual.
+	Look bool
+
 	// WithoutImages leaves the aligned images out of the result, to free their memory before
 	// the windows are computed.
 	WithoutImages bool
@@ -73,6 +79,11 @@ type Result struct {
 	Mask *volume.Mask   // where the mean probability is above the threshold, inside the brain
 	Prob *volume.Volume // mean lesion probability, 0 outside the brain
 
+	Members []*volume.Volume // those of each member, in their order, with Options.Members
+
+	// Unusual says in words where the case is unlike what networks are trained on, with Options.Look.
+	Unusual []string
+
 	Aligned []*volume.Volume // the time points on that grid; nil with Options.WithoutImages
 	Brain   *volume.Mask     // nil where none was used
 }
@@ -95,16 +106,25 @@ func Predict(ctx context.Context, members []Member, c prep.Case, opt Options) (*
 		return nil, err
 	}
 	on := &volume.Volume{Grid: p.Aligned[0].Grid, Source: p.Aligned[0].Source}
+	var unusual []string
+	if opt.Look {
+		if unusual, err = p.Unusual(); err != nil {
+			return nil, err
+		}
+	}
 	if opt.WithoutImages {
 		p.Aligned = nil
 	}
-	prob, err := Canonical(ctx, members, p, opt)
+	prob, each, err := canonical(ctx, members, p, opt)
 	if err != nil {
 		return nil, err
 	}
 	p.Images, p.Brain = nil, nil // free them before the result is made
-	r := &Result{Aligned: p.Aligned, Brain: p.Masked}
+	r := &Result{Aligned: p.Aligned, Brain: p.Masked, Unusual: unusual}
 	r.Prob = onGrid(prob, on)
+	for _, m := range each {
+		r.Members = append(r.Members, onGrid(m, on))
+	}
 	r.Mask = &volume.Mask{Grid: r.Prob.Grid, Data: make([]bool, len(r.Prob.Data)), Source: r.Prob.Source}
 	for i, x := range r.Prob.Data {
 		if p.Masked != nil && !p.Masked.Data[i] {
@@ -143,22 +163,36 @@ func onGrid(prob, to *volume.Volume) *volume.Volume {
 // Canonical is the ensemble's mean lesion probability on the canonical grid, 0
 // outside the brain.
 func Canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Options) (*volume.Volume, error) {
+	opt.Members = false
+	prob, _, err := canonical(ctx, members, p, opt)
+	return prob, err
+}
+
+// canonical is Canonical, with what each member says where that is asked for.
+func canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Options) (mean *volume.Volume, each []*volume.Volume, err error) {
 	if err := opt.Check(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	windows, err := brainWindows(p.Grid(), opt, p.Brain)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	groups := grouped(members)
 	acc := newAccumulator(p.Grid(), p.Brain, len(groups), opt)
+	each = make([]*volume.Volume, len(members))
 	done := 0
 	for _, g := range groups {
 		nets, release, err := g.open()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		err = runGroup(ctx, nets, p.Images, windows, acc, opt, func() {
+		own := make([]*accumulator, len(nets))
+		if opt.Members {
+			for m := range own {
+				own[m] = newAccumulator(p.Grid(), p.Brain, 1, opt)
+			}
+		}
+		err = runGroup(ctx, nets, p.Images, windows, acc, own, opt, func() {
 			done += len(nets)
 			if opt.Progress != nil {
 				opt.Progress(done, len(members)*len(windows))
@@ -166,10 +200,18 @@ func Canonical(ctx context.Context, members []Member, p *prep.Prepared, opt Opti
 		})
 		release()
 		if err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+		for m, a := range own {
+			if a != nil {
+				each[g.number[m]] = a.mean()
+			}
 		}
 	}
-	return acc.mean(), nil
+	if !opt.Members {
+		each = nil
+	}
+	return acc.mean(), each, nil
 }
 
 // fits reports what is wrong with a network for these images and windows.
@@ -190,7 +232,7 @@ func fits(net models.Network, images int, patch [3]int) error {
 }
 
 // runGroup adds the probabilities of all windows by networks that share their encoder, or by one.
-func runGroup(ctx context.Context, nets []models.Network, images []*volume.Volume, windows []Window, acc *accumulator, opt Options, progress func()) error {
+func runGroup(ctx context.Context, nets []models.Network, images []*volume.Volume, windows []Window, acc *accumulator, own []*accumulator, opt Options, progress func()) error {
 	n := opt.Patch[0] * opt.Patch[1] * opt.Patch[2]
 	prob := make([][]float32, len(nets))
 	for m, net := range nets {
@@ -224,6 +266,9 @@ func runGroup(ctx context.Context, nets []models.Network, images []*volume.Volum
 		}
 		for m := range prob {
 			acc.add(prob[m], w)
+			if own[m] != nil {
+				own[m].add(prob[m], w)
+			}
 		}
 		progress()
 	}

@@ -33,6 +33,7 @@ type demo struct {
 	resume, overwrite   bool
 	trainPairs, heldOut int
 	device              string
+	detector            string // weights, or "" to train
 }
 
 // Folders of the demo beside the pipeline's.
@@ -57,11 +58,18 @@ inpainter and a generator on single scans; two detectors on synthetic pairs, the
 real ones; their ensemble on held-out pairs, scored beside a difference threshold that
 was tuned on the training pairs. Everything ends up in one folder; open its index.html.
 
+With --detector nothing is trained: heads are drawn from the atlas that the program has, with skull,
+thick slices and new lesions at the second visit, and that detector (builtin:detector, or a
+weights file) finds them from the raw files, as 'voxgrad predict' does.
+
 DIR/demo.toml is the configuration that it writes and runs; 'voxgrad pipeline --config
 DIR/demo.toml --out DIR' is the same run by hand.`,
-		Example: "  voxgrad demo --out demo\n  voxgrad demo --quick",
+		Example: "  voxgrad demo --detector builtin:detector\n  voxgrad demo --out demo\n  voxgrad demo --quick",
 		Args:    cli.ExactArgs(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if d.detector != "" {
+				return d.showHeads(cmd)
+			}
 			d.defaults()
 			if d.trainPairs < demoFolds || d.heldOut < 1 {
 				return cli.Usagef(cmd, "--pairs must be at least %d (there are so many folds) and --held-out at least 1", demoFolds)
@@ -81,10 +89,31 @@ DIR/demo.toml --out DIR' is the same run by hand.`,
 	cmd.MarkFlagsMutuallyExclusive("resume", "overwrite")
 	f.IntVar(&d.trainPairs, "pairs", 0, "pairs to train on; 0 means 20, with --quick 8")
 	f.IntVar(&d.heldOut, "held-out", 0, "pairs to score; 0 means 8, with --quick 4")
+	f.StringVar(&d.detector, "detector", "", "show a detector on made-up heads instead of training one: a weights file, or builtin:NAME; --held-out is the number of heads, 0 means 1")
+	cli.Reads(cmd, "detector")
 	cli.Fills(cmd, "out", append(d.places(), demoConfig)...)
 	cli.EndItself(cmd)
 	cli.DeviceFlag(cmd, &d.device)
 	return cmd
+}
+
+// showHeads checks the command line for heads.
+func (d *demo) showHeads(cmd *cobra.Command) error {
+	for _, name := range []string{"quick", "resume", "pairs"} {
+		if cmd.Flags().Changed(name) {
+			return cli.Usagef(cmd, "--%s is for the training demo, without --detector", name)
+		}
+	}
+	if d.heldOut == 0 {
+		d.heldOut = 1
+	}
+	if d.heldOut < 1 || d.heldOut > 1000 {
+		return cli.Usagef(cmd, "--held-out %d: from 1 to 1000 heads", d.heldOut)
+	}
+	if d.out == "" {
+		return cli.Usagef(cmd, "--out is empty: name the demo's folder")
+	}
+	return d.heads(cmd)
 }
 
 // defaults fills in what was not said.

@@ -24,6 +24,10 @@ func (j *predictJob) write(masked bool, r *infer.Result) error {
 	if err != nil {
 		return err
 	}
+	if len(r.Members) > 1 {
+		found.AddMembers(r.Members)
+		r.Members = nil
+	}
 	j.plausible(found)
 	var files outfile.Set
 	defer files.Discard()
@@ -55,7 +59,7 @@ func (j *predictJob) write(masked bool, r *infer.Result) error {
 		}
 	}
 	if j.table != "" {
-		if err := writeLesionCSV(&files, j.table, found.Lesions); err != nil {
+		if err := j.writeLesionCSV(&files, j.table, found.Lesions); err != nil {
 			return err
 		}
 	}
@@ -66,7 +70,7 @@ func (j *predictJob) write(masked bool, r *infer.Result) error {
 		return err
 	}
 	if j.asJSON {
-		return cli.PrintJSON(map[string]any{"mask": j.out, "lesions": lesionRows(found.Lesions),
+		return cli.PrintJSON(map[string]any{"mask": j.out, "lesions": j.lesionRows(found.Lesions), "unlike_training": r.Unusual,
 			"threshold": j.opt.Threshold, "min_lesion_mm3": j.minMM3, "connectivity": j.connectivity,
 			"smaller_pieces": found.Small, "smaller_pieces_voxels": found.SmallVoxels})
 	}
@@ -146,12 +150,21 @@ type lesionRow struct {
 	Volume   float64    `json:"volume_mm3"`
 	Voxels   int        `json:"voxels"`
 	Mean     *float64   `json:"mean_probability"`
+
+	// Of an ensemble: each member's mean probability, their standard deviation, and how many are above the threshold.
+	Members []float64 `json:"member_probabilities,omitempty"`
+	Spread  *float64  `json:"members_sd,omitempty"`
+	Agree   *int      `json:"members_above_threshold,omitempty"`
 }
 
-func lesionRows(list []report.Lesion) []lesionRow {
+func (j *predictJob) lesionRows(list []report.Lesion) []lesionRow {
 	rows := make([]lesionRow, len(list))
 	for i, l := range list {
-		rows[i] = lesionRow{l.Number, l.World, l.VolumeMM3, l.Voxels, number(l.MeanProb)}
+		rows[i] = lesionRow{Number: l.Number, Centroid: l.World, Volume: l.VolumeMM3, Voxels: l.Voxels, Mean: number(l.MeanProb), Members: l.Members, Spread: number(l.Spread())}
+		if l.Members != nil {
+			agree := l.Agree(j.opt.Threshold)
+			rows[i].Agree = &agree
+		}
 	}
 	return rows
 }
@@ -164,12 +177,20 @@ func number(x float64) *float64 {
 	return &x
 }
 
-func writeLesionCSV(set *outfile.Set, path string, list []report.Lesion) error {
+func (j *predictJob) writeLesionCSV(set *outfile.Set, path string, list []report.Lesion) error {
 	text := func(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
 	rows := [][]string{{"number", "x_mm", "y_mm", "z_mm", "volume_mm3", "voxels", "mean_probability"}}
+	members := len(list) > 0 && list[0].Members != nil
+	if members {
+		rows[0] = append(rows[0], "members", "members_above_threshold", "members_sd")
+	}
 	for _, l := range list {
-		rows = append(rows, []string{strconv.Itoa(l.Number), text(l.World[0]), text(l.World[1]), text(l.World[2]),
-			text(l.VolumeMM3), strconv.Itoa(l.Voxels), text(l.MeanProb)})
+		row := []string{strconv.Itoa(l.Number), text(l.World[0]), text(l.World[1]), text(l.World[2]),
+			text(l.VolumeMM3), strconv.Itoa(l.Voxels), text(l.MeanProb)}
+		if members {
+			row = append(row, strconv.Itoa(len(l.Members)), strconv.Itoa(l.Agree(j.opt.Threshold)), text(l.Spread()))
+		}
+		rows = append(rows, row)
 	}
 	return set.Write(path, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
 }

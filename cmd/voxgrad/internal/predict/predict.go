@@ -262,6 +262,13 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	}); err != nil {
 		return err
 	}
+	var coarse []string // before they are brought to 1 mm
+	for _, v := range in.Times {
+		if what := prep.Coarse(v); what != "" {
+			slog.Warn(what)
+			coarse = append(coarse, what)
+		}
+	}
 	in, to, err := j.prepared(cmd.Context(), dev, in)
 	if err != nil {
 		return err
@@ -271,6 +278,7 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	result.Unusual = append(coarse, result.Unusual...)
 	if to != nil {
 		if err := to.back(result, j.opt); err != nil {
 			return err
@@ -334,6 +342,7 @@ func (j *predictJob) predict(ctx context.Context, members []infer.Member, in pre
 	var bar *cli.Progress
 	opt := j.opt
 	opt.WithoutImages = j.picture == ""
+	opt.Members, opt.Look = len(members) > 1, true
 	opt.Progress = func(done, total int) {
 		if bar == nil {
 			bar = cli.NewProgress("predicting", total)
@@ -341,5 +350,12 @@ func (j *predictJob) predict(ctx context.Context, members []infer.Member, in pre
 		bar.Set(done, "")
 	}
 	defer func() { bar.Shut() }()
-	return infer.Predict(ctx, members, in, opt)
+	r, err := infer.Predict(ctx, members, in, opt)
+	if err != nil {
+		return nil, err
+	}
+	for _, what := range r.Unusual {
+		slog.Warn(what)
+	}
+	return r, nil
 }

@@ -117,8 +117,15 @@ func (j *predictJob) native(c prep.Case) *nativeScan {
 // back moves a result from the space of the prediction to the grid of a scan as it was
 // given: the map is interpolated linearly, then thresholded.
 func (n *nativeScan) back(r *infer.Result, opt infer.Options) error {
-	prob := volume.ResampleThrough(r.Prob, n.grid.Grid, n.inverse, volume.Linear, 0)
-	prob.Path, prob.Source = "", n.grid.Source
+	back := func(v *volume.Volume) *volume.Volume {
+		v = volume.ResampleThrough(v, n.grid.Grid, n.inverse, volume.Linear, 0)
+		v.Path, v.Source = "", n.grid.Source
+		return v
+	}
+	prob := back(r.Prob)
+	for m, v := range r.Members {
+		r.Members[m] = back(v)
+	}
 	r.Prob, r.Mask = prob, prob.Above(opt.Threshold)
 	if err := infer.RemoveSmall(r.Mask, opt.Least); err != nil {
 		return err
