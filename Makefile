@@ -13,7 +13,7 @@ HAS_CUDA := $(shell printf '\043include <cuda.h>\n\043if CUDA_VERSION < 11080\n\
 	$(CC) $(CGO_CFLAGS) $(CUDA_INC) -E -x c - >/dev/null 2>&1 && [ "$$($(GO) env GOOS)/$$($(GO) env GOARCH)" = linux/amd64 ] && echo yes)
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo demo-quick test check lint fuzz bench bench-peers gpu gpu-bundle ptx ptx-check predict-table cover notices release has-cuda clean
+.PHONY: help build demo demo-train demo-quick test check lint fuzz bench bench-peers gpu gpu-bundle ptx ptx-check predict-table cover notices release has-cuda clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,10 +22,14 @@ build: ## build bin/voxgrad, with CUDA where cuda.h is
 	CGO_ENABLED=$(if $(HAS_CUDA),1,0) $(GO) build -trimpath -buildvcs=false $(if $(HAS_CUDA),-tags cuda) -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/voxgrad
 	@echo "built $(BIN) $(if $(HAS_CUDA),with CUDA,without CUDA: no C compiler or no cuda.h from 11.8 on)"
 
-demo: build ## every stage end to end on phantom brains, in under ten minutes, into demo/ (open demo/index.html)
+# Where no detector is built in, the demo has to train one.
+demo: build ## the built-in detector on raw scans of a head made on the spot, into demo/, in under two minutes; without one: demo-train
+	$(BIN) demo $(if $(wildcard weights/files/detector*.safetensors),--detector builtin:detector,--overwrite) --out $(DEMO)
+
+demo-train: build ## every stage of training end to end on phantom brains, in under ten minutes, into demo/ (open demo/index.html)
 	$(BIN) demo --overwrite --out $(DEMO)
 
-demo-quick: build ## the same, smaller, in under three minutes: shows that everything works, not how well
+demo-quick: build ## demo-train, smaller, in under three minutes: shows that everything works, not how well
 	$(BIN) demo --quick --overwrite --out $(DEMO)
 
 test: ## all tests

@@ -31,6 +31,20 @@ func TestDemoKeepsWhatIsNotItsOwn(t *testing.T) {
 	}
 }
 
+func TestDemoOfADetectorTrainsNothing(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "demo")
+	for want, more := range map[string][]string{
+		"--quick is for the training demo":        {"--quick"},
+		"--held-out -1":                           {"--held-out", "-1"},
+		`there is no built-in network "detektor"`: {"--detector", "builtin:detektor"},
+	} {
+		status, _, errs := clitest.Run(t, append([]string{"demo", "--out", out, "--detector", "builtin:brain"}, more...)...)
+		require.NotZero(t, status)
+		require.Contains(t, errs, want)
+		require.NoDirExists(t, out)
+	}
+}
+
 func TestDemoIsBounded(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "demo")
 	for _, flag := range []string{"--pairs", "--held-out"} {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
+	"voxgrad/device/cpu"
 	"voxgrad/internal/outfile"
 	"voxgrad/internal/rng"
 	"voxgrad/internal/settings"
@@ -23,6 +24,7 @@ import (
 	"voxgrad/synth"
 	"voxgrad/train"
 	"voxgrad/volume"
+	"voxgrad/weights"
 )
 
 // The files of a made-up head, as scanners write them, and what was found.
@@ -44,6 +46,9 @@ func (d *demo) heads(cmd *cobra.Command) error {
 	start := time.Now()
 	if err := settings.CheckSeed(d.seed); err != nil {
 		return cli.Usagef(cmd, "--seed: %v", err)
+	}
+	if err := d.checkDetector(); err != nil { // before heads are drawn
+		return err
 	}
 	program, err := os.Executable()
 	if err != nil {
@@ -99,6 +104,19 @@ func (d *demo) heads(cmd *cobra.Command) error {
 	return nil
 }
 
+// checkDetector opens the detector once.
+func (d *demo) checkDetector() error {
+	dev := cpu.New()
+	defer dev.Close()
+	nets, _, err := weights.Load(dev, d.detector, models.Detector)
+	for _, n := range nets {
+		if n != nil {
+			n.Free()
+		}
+	}
+	return err
+}
+
 // find runs the program on the files, as a user would.
 func (d *demo) find(ctx context.Context, program, dir string) error {
 	file := func(name string) string { return filepath.Join(dir, name) }
@@ -136,7 +154,7 @@ func (d *demo) head(dir string, n int) error {
 		return err
 	}
 	c := train.Defaults(models.Detector).Labels
-	c.TurnDegrees, c.ShiftMM, c.MoveMM, c.MoveTurn, c.MoveBend, c.NewMax, c.Flow = 4, 5, 0, 0, 0, 5, 0
+	c.TurnDegrees, c.ShiftMM, c.MoveMM, c.MoveTurn, c.MoveBend, c.NewMax, c.Flow, c.AirMax = 4, 5, 0, 0, 0, 5, 0, 0
 	lib := synth.NewLibrary(synth.Options{ShapeMin: 20, ShapeMax: 1500})
 	if err := lib.AddBlobs(s, 60); err != nil {
 		return err
