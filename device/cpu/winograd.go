@@ -327,22 +327,22 @@ func (b *engine) planes(dst, src []float32, blk *block, s device.Shape, l lattic
 
 // fold adds Aᵀ of the products at place d along the first axis, [place][tile][wide], to the sums of a block's plane i of tiles:
 // [48 channels][d, h of tiles][d, h of a tile][w][channel].
-func (class *winoClass) fold(b *engine, s *scratch, sums, products []float32, t [3]int, i, d, o, wide int) {
+func (c *winoClass) fold(b *engine, s *scratch, sums, products []float32, t [3]int, i, d, o, wide int) {
 	tiles := t[1] * t[2]
-	first, _ := class.used(0).span()
-	h0, h1 := class.used(1).span()
+	first, _ := c.used(0).span()
+	h0, h1 := c.used(1).span()
 	for k0 := 0; k0 < o; k0 += winoChunk {
 		k := min(winoChunk, o-k0)
 		line := 2 * t[2] * k
 		high := s.floats(2, 4*line) // [place h][w][k]
 		part := s.floats(3, 2*line) // [h][w][k]
 		for h := range t[1] {
-			b.pass(winoOut, class.used(2), &passArgs{dst: high[h0*line:], src: products[h0*4*tiles*wide+h*t[2]*wide+k0:],
+			b.pass(winoOut, c.used(2), &passArgs{dst: high[h0*line:], src: products[h0*4*tiles*wide+h*t[2]*wide+k0:],
 				n: k, count: t[2], rows: h1 - h0, srcStep: tiles * wide, dstStep: k, srcNext: wide, dstNext: 2 * k, srcRow: 4 * tiles * wide, dstRow: line})
 			to := sums[8*t[0]*tiles*k0+(i*t[1]+h)*4*line:][:4*line]
 			near, far := to[:2*line], to[2*line:]
 			height := func(dst []float32) {
-				b.pass(winoOut, class.used(1), &passArgs{dst: dst, src: high, n: line, count: 1, rows: 1, srcStep: line, dstStep: line})
+				b.pass(winoOut, c.used(1), &passArgs{dst: dst, src: high, n: line, count: 1, rows: 1, srcStep: line, dstStep: line})
 			}
 			switch {
 			case d == 0:
