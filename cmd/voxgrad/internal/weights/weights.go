@@ -23,7 +23,7 @@ import (
 // New returns the command.
 func New() *cobra.Command {
 	return cli.Group("weights", "Show, check and convert weights files",
-		newWeightsList(), newWeightsShow(), newWeightsCheck(), newWeightsStrip(), newWeightsFromAuthors(), newWeightsToAuthors())
+		newWeightsList(), newWeightsShow(), newWeightsChoose(), newWeightsCheck(), newWeightsStrip(), newWeightsFromAuthors(), newWeightsToAuthors())
 }
 
 func newWeightsList() *cobra.Command {
