@@ -2,7 +2,7 @@
 //
 //	weights half --in checkpoint.safetensors --out weights/files/brain.safetensors   half precision, the network alone
 //	weights brain --data ../shared/data [--weights checkpoint.safetensors]           brain extraction against masks of real scans
-//	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] --json scores.json   detectors on the real pairs, segmenters on the real scans
+//	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] [--robust] --json scores.json   detectors on the real pairs, segmenters on the real scans
 //
 // brain.sh and its like beside it are the commands that made each network.
 package main

@@ -83,11 +83,15 @@ var sizes = []float64{10, 30, 100, 1000}
 type scored struct {
 	Set     string  `json:"set"`
 	Name    string  `json:"name"`
-	Seconds float64 `json:"seconds"` // of the command, from files to files
+	Change  string  `json:"change,omitempty"` // of the scans, for robustness; "nothing new": one scan twice
+	Seconds float64 `json:"seconds"`          // of the command, from files to files
 	Points  []point `json:"points"`
 	// Difference is the best of difference thresholds on this very pair: what they can reach at most.
 	Difference *point `json:"difference_threshold_tuned_on_this_pair,omitempty"`
 }
+
+// sameScan is the change after which nothing is new.
+const sameScan = "nothing new"
 
 // score runs the program on every marked scan or pair and scores its probabilities.
 func score(args []string) error {
@@ -96,6 +100,7 @@ func score(args []string) error {
 	models := f.String("models", "", "weights files, separated by commas, one ensemble")
 	single := f.Bool("single", false, "all lesions of single scans by segmenters; else new lesions of pairs by detectors")
 	only, more := f.String("only", "", "subjects whose set/name holds this"), f.String("more", "", "further options of the command, separated by blanks")
+	robust := f.Bool("robust", false, "with thicker slices, noise, bias fields and misregistration too, and of detectors one scan twice: "+sameScan)
 	out := f.String("json", "", "file to write all scores to")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -107,22 +112,38 @@ func score(args []string) error {
 	if err != nil {
 		return err
 	}
+	tries := []change{{}}
+	if *robust {
+		if tries = changes(!*single); !*single {
+			tries = append(tries, change{sameScan, nothingNew})
+		}
+	}
 	var all []scored
 	for _, s := range list {
 		if !strings.Contains(s.Set+"/"+s.Name, *only) {
 			continue
 		}
-		r, err := s.score(*program, strings.Split(*models, ","), strings.Fields(*more))
-		if err != nil {
-			return fmt.Errorf("%s/%s: %w", s.Set, s.Name, err)
-		}
-		all = append(all, r)
-		if err := scoreTable(all[len(all)-1:]).WriteText(os.Stdout); err != nil {
-			return err
+		for _, c := range tries {
+			var r scored
+			if c.apply == nil {
+				r, err = s.score(*program, strings.Split(*models, ","), strings.Fields(*more))
+			} else {
+				r, err = s.scoreChanged(c, c.name != sameScan, *program, strings.Split(*models, ","), strings.Fields(*more))
+			}
+			if err != nil {
+				return fmt.Errorf("%s/%s %s: %w", s.Set, s.Name, c.name, err)
+			}
+			all = append(all, r)
+			if err := scoreTable(all[len(all)-1:]).WriteText(os.Stdout); err != nil {
+				return err
+			}
 		}
 	}
-	if len(all) > 1 {
-		if err := meanTable(all).WriteText(os.Stdout); err != nil {
+	if len(all) == 0 {
+		return fmt.Errorf("--only %s: no subject is called so", *only)
+	}
+	for _, c := range tries {
+		if err := meanTable(all, c.name).WriteText(os.Stdout); err != nil {
 			return err
 		}
 	}
@@ -186,7 +207,7 @@ func (s subject) score(program string, models, more []string) (r scored, err err
 			r.Points = append(r.Points, x)
 		}
 	}
-	if len(s.times) > 1 {
+	if len(s.times) > 1 && truth.Count() > 0 {
 		err = s.difference(&r, truth, kinds)
 	}
 	return r, err
@@ -308,7 +329,7 @@ func scoreTable(all []scored) *report.Table {
 	for _, s := range all {
 		for _, p := range s.Points {
 			if p.LeastMM3 == tabled {
-				add(s.Set+"/"+s.Name, p, s.Seconds)
+				add(strings.TrimSpace(s.Set+"/"+s.Name+" "+s.Change), p, s.Seconds)
 			}
 		}
 		if s.Difference != nil {
@@ -319,15 +340,15 @@ func scoreTable(all []scored) *report.Table {
 }
 
 // meanTable has the means over the scans of each set, at each threshold and least size.
-func meanTable(all []scored) *report.Table {
-	t := &report.Table{Title: "means", Columns: []report.Column{{Name: "set"}, {Name: "threshold", Unit: report.Probability}, {Name: "pieces above, mm³"}, {Name: "scans"}, {Name: "Dice", Unit: report.Score}, {Name: "lesion F1", Unit: report.Score},
+func meanTable(all []scored, of string) *report.Table {
+	t := &report.Table{Title: strings.TrimSpace("means " + of), Columns: []report.Column{{Name: "set"}, {Name: "threshold", Unit: report.Probability}, {Name: "pieces above, mm³"}, {Name: "scans"}, {Name: "Dice", Unit: report.Score}, {Name: "lesion F1", Unit: report.Score},
 		{Name: "F1 without other changes", Unit: report.Score}, {Name: "false lesions", Unit: report.Unit{Digits: 1}}}}
 	for _, set := range []string{"longitudinal", "cross_sectional", "thick_slices"} {
 		for i := range all[0].Points {
 			var dice, f1, fair, wrong, n float64
 			var p point
 			for _, s := range all {
-				if s.Set != set {
+				if s.Set != set || s.Change != of {
 					continue
 				}
 				p = s.Points[i]
