@@ -39,14 +39,14 @@ func TestCutOffsets(t *testing.T) {
 			b.AlongAxis(set(y), x, m, 2)
 		}},
 	} {
-		text, _, err := kernels.Source(p.module, 61)
+		text, _, err := kernels.Source(p.module, 80)
 		require.NoError(t, err)
 		begin := strings.Index(text, ".entry "+p.kernel+"(")
 		require.Positive(t, begin, p.kernel)
 		end := begin + strings.Index(text[begin:], "\n}\n")
 		cut := text[:begin] + product.ReplaceAllString(text[begin:end], "$0 { .reg .b32 low; cvt.u32.u64 low, $1; cvt.s64.s32 $1, low; }") + text[end:]
 		require.NotEqual(t, text, cut)
-		h, s := newHuge(t, 1<<32)
+		h, s := newHuge(t, 1<<32, FP32)
 		for _, b := range []*Backend{h.big, h.all} {
 			sound := b.source
 			b.source = func(name string, compute int) (string, string, error) {

@@ -36,12 +36,15 @@ const untouched = float32(-1e30)
 type ends struct{ big, all device.Tensor }
 
 // newHuge gives a shape of a few more than so many elements.
-func newHuge(t *testing.T, elements int) (*huge, device.Shape) {
+func newHuge(t *testing.T, elements int, precision Precision) (*huge, device.Shape) {
 	s := device.Shape{D: 4, H: 8, W: 8, C: 8}
 	s.N = elements/(s.Voxels()*s.C) + 3
-	_, big := onEmulator(t, []emu.Option{emu.EndsOnly(1<<20, endBlocks), emu.Memory(1 << 42)}, WithoutPool())
-	_, all := onEmulator(t, nil, WithoutPool())
-	big.opt.few, all.opt.few = 0, 0 // the same order of sums in both, however few blocks the second has
+	_, big := onEmulator(t, []emu.Option{emu.EndsOnly(1<<20, endBlocks), emu.Memory(1 << 42), emu.ComputeCapability(80)}, WithoutPool(), WithPrecision(precision))
+	_, all := onEmulator(t, []emu.Option{emu.ComputeCapability(80)}, WithoutPool(), WithPrecision(precision))
+	for _, b := range []*Backend{big, all} {
+		b.opt.few, b.opt.blocks = 0, 1 // the same order of sums in both, however few blocks the second has
+		b.opt.taps = 1 << 60           // no slabs, of which all but the last would not be there
+	}
 	return &huge{t, "", big, all, s.N, rng.New(1, t.Name())}, s
 }
 
@@ -90,17 +93,22 @@ func (h *huge) end(e ends) (big, all []float32) {
 	return big, all
 }
 
-// same wants the same bits wherever a block wrote, and the last element written.
-func (h *huge) same(e ends) {
+// same wants the same bits wherever a block wrote, of what others that were executed have written, and the last element written.
+func (h *huge) same(e ends) { h.sameLast(e, e.all.Len()) }
+
+// sameLast compares so many elements at the end: those to which every launch has contributed that should.
+func (h *huge) sameLast(e ends, last int) {
 	big, all := h.end(e)
+	big, all = big[len(big)-last:], all[len(all)-last:]
 	n := 0
 	for i, v := range big {
-		if v != untouched {
+		if v != untouched && v == v {
 			require.Equal(h.t, all[i], v, "%s: %d elements before the end of %v", h.name, len(big)-i, e.big.Shape)
 			n++
 		}
 	}
 	require.NotEqual(h.t, untouched, big[len(big)-1], h.name)
+	require.Equal(h.t, all[len(all)-1], big[len(big)-1], "%s: the last element", h.name)
 	require.GreaterOrEqual(h.t, n, 64, h.name)
 	h.big.Free(e.big)
 	h.all.Free(e.all)
@@ -120,8 +128,10 @@ func TestOffsetsBeyond32Bits(t *testing.T) {
 	for name, elements := range map[string]int{"beyond 2³¹ elements": 1 << 31, "beyond 2³² elements": 1 << 32} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h, s := newHuge(t, elements)
+			h, s := newHuge(t, elements, FP32)
 			h.convolutions(s)
+			h.waysUp(s, device.Transposed)
+			h.waysUp(s, device.Trilinear)
 			h.streaming(s)
 			h.drawing(s)
 			h.images(s)
@@ -130,6 +140,54 @@ func TestOffsetsBeyond32Bits(t *testing.T) {
 			require.NoError(t, h.all.Close())
 		})
 	}
+}
+
+// The same on tensor cores.
+func TestOffsetsBeyond32BitsOnTensorCores(t *testing.T) {
+	for _, precision := range []Precision{TF32, BF16} {
+		t.Run(precision.String(), func(t *testing.T) {
+			h, s := newHuge(t, 1<<32, precision)
+			h.convolutions(s)
+			require.Positive(t, h.big.drv.(*emu.Device).Stats()["mma_"+precision.String()+"_24"].Blocks)
+			require.NoError(t, h.big.Close())
+			require.NoError(t, h.all.Close())
+		})
+	}
+}
+
+// waysUp are CatConv of an upsampled source and one as it is, and the gradients of both.
+func (h *huge) waysUp(s device.Shape, up device.Upsampling) {
+	const c = 8
+	v := device.Vec(2 * c)
+	half := device.Pooled(s)
+	coarse, skip, dy, w := h.normal(half), h.normal(s), h.normal(s), h.normal(device.Weights(3, 2*c, c))
+	gamma, beta, mean, invstd := h.normal(v), h.normal(v), h.normal(v), h.normal(v)
+	used := []ends{coarse, skip, dy, w, gamma, beta, mean, invstd}
+	var upW ends
+	if up == device.Transposed {
+		upW = h.normal(device.Weights(2, c, c))
+		used = append(used, upW)
+	}
+	args := func(of func(ends) device.Tensor) ([]device.Source, device.Normalization) {
+		return []device.Source{{X: of(coarse), Up: up, W: of(upW)}, {X: of(skip)}},
+			device.Normalization{Gamma: of(gamma), Beta: of(beta), Mean: of(mean), InvStd: of(invstd)}
+	}
+	name := [...]string{device.Trilinear: "trilinear", device.Transposed: "transposed"}[up]
+	y := h.result(s)
+	h.both("CatConv, "+name, func(b *Backend, of func(ends) device.Tensor) {
+		in, n := args(of)
+		b.CatConv(of(y), in, n, of(w), device.Tensor{}, device.Linear)
+	})
+	h.sameLast(y, endBlocks*s.Voxels()*c)
+	dx, dskip := h.result(half), h.result(s)
+	h.both("CatConvGrad, "+name, func(b *Backend, of func(ends) device.Tensor) {
+		in, n := args(of)
+		g := device.CatConvGrads{In: []device.SourceGrad{{X: set(of(dx))}, {X: set(of(dskip))}}}
+		b.CatConvGrad(g, of(dy), in, n, of(w), true)
+	})
+	h.same(dx)
+	h.same(dskip)
+	h.free(used...)
 }
 
 func (h *huge) convolutions(s device.Shape) {

@@ -98,8 +98,8 @@ func Budget(warpInstructions int64) Option { return func(o *options) { o.budget 
 func BlockRaces() Option { return func(o *options) { o.blockRaces = true } }
 
 // EndsOnly is for work too large for the host: of every allocation only the last bytes, about so many, are
-// there, and of every launch of more than 1024 blocks only the last ones, so many, are executed. An access to the
-// other bytes is out of range.
+// there, and of every launch of more than 1024 blocks only the last ones along x, so many for each y and z, are executed. An access to the
+// other bytes is out of range; what nobody wrote, as the blocks left out might have, is NaN.
 func EndsOnly(bytes int64, blocks int) Option {
 	return func(o *options) { o.endBytes, o.endBlocks = bytes, blocks }
 }

@@ -53,14 +53,17 @@ func (d *Device) Launch(kernelOf driver.Kernel, l driver.Launch, args ...any) er
 // execute runs all blocks and returns the fault of the one with the lowest
 // place in the order, which does not depend on the goroutines.
 func (d *Device) execute(l *launch) *Fault {
-	grid, first := l.launch.Grid.Count(), 0
+	grid, row := l.launch.Grid.Count(), l.launch.Grid.X
+	ends := row // blocks that are executed of each row
 	if n := d.opt.endBlocks; n > 0 && grid > 1024 {
-		grid, first = n, grid-n
+		ends = min(n, row)
+		grid = grid / row * ends
 	}
-	at := func(i int) int { return first + i }
+	end := func(i int) int { return i/ends*row + row - ends + i%ends }
+	at := end
 	if d.opt.shuffle {
 		order := rand.New(rand.NewPCG(d.opt.seed, uint64(grid))).Perm(grid)
-		at = func(i int) int { return first + order[i] }
+		at = func(i int) int { return end(order[i]) }
 	}
 	threads := d.opt.threads
 	if threads < 1 {

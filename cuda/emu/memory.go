@@ -50,6 +50,9 @@ func (d *Device) allocate(n uint64) *allocation {
 	a.base = uint64(len(d.slots))<<slotBits + slotStart + a.absent
 	for i := range a.data {
 		a.data[i] = poison
+		if d.opt.endBytes > 0 {
+			a.shadow[i] = 1
+		}
 	}
 	if d.opt.blockRaces {
 		a.owners = newOwners(a.size)
