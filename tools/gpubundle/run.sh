@@ -10,7 +10,7 @@
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 parts=(device warm conformance steps launches probe losses gradcheck bits recorded inference sanitizer)
-declare -A limit=([device]=20 [warm]=45 [conformance]=80 [steps]=130 [launches]=40 [probe]=30 [losses]=30 [gradcheck]=25 [bits]=25 [recorded]=20 [inference]=35 [sanitizer]=60)
+declare -A limit=([device]=20 [warm]=45 [conformance]=80 [steps]=130 [launches]=40 [probe]=30 [losses]=30 [gradcheck]=25 [bits]=25 [recorded]=20 [inference]=50 [sanitizer]=60)
 total=465 # seconds, for all parts
 out=results only= most=$total
 while [ $# -gt 0 ]; do
@@ -37,6 +37,7 @@ trap 'rm -rf "$work"' EXIT
 begin=$(date +%s)
 tar -xzf "$here/programs.tar.gz" -C "$work" || exit 1
 export CUDA_CACHE_PATH=$work/cache CUDA_CACHE_MAXSIZE=1073741824 # what the driver assembles
+export PATH=$PATH:/usr/local/cuda/bin # compute-sanitizer
 python=${PYTHON:-python3}
 program=$work/voxgrad/gpubundle
 failed=0
@@ -94,7 +95,7 @@ part_inference() {
 	for precision in bf16 fp32; do
 		start=$(date +%s.%N)
 		"$v" predict$models --time1 "${scans[0]}" --time2 "${scans[1]}" --brainmask "$(dirname "${scans[0]}")/brain_mask.nii.gz" \
-			--out new-$precision.nii.gz --device cuda --precision $precision >&2 || return
+			--threshold 0.999 --out new-$precision.nii.gz --device cuda --precision $precision >&2 || return
 		printf '{"part":"inference","what":"a pair of 181×217×181 voxels by five detectors of width 24, %s, files to files","value":%s,"unit":"s"}\n' \
 			$precision "$(awk "BEGIN { print $(date +%s.%N) - $start }")"
 	done
