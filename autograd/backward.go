@@ -75,7 +75,7 @@ func (t *Tape) gradients(s *step, number int) (dy []device.Tensor, dx []device.I
 	for i, x := range s.in {
 		switch {
 		case s.repeated(i):
-			dx = append(dx, device.Into{Tensor: t.dev.Alloc(x.Shape), Mode: device.Set})
+			dx = append(dx, device.Into{Tensor: t.alloc(x.Shape, !x.leaf), Mode: device.Set})
 		case i == 0 && s.inPlace && !slices.Contains(s.in[1:], x):
 			dx = append(dx, t.handOver(x, s.out[0]))
 		case s.masks(i) && x.first == number:
@@ -121,7 +121,7 @@ func (t *Tape) into(v *Var) device.Into {
 	if !v.has {
 		mode, v.has = device.Set, true
 		if v.grad.None() {
-			v.grad = t.dev.Alloc(v.Shape)
+			v.grad = t.alloc(v.Shape, !v.leaf)
 		}
 	}
 	return device.Into{Tensor: v.grad, Mode: mode}

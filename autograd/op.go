@@ -74,7 +74,7 @@ func (t *Tape) Apply(op Op) []*Var {
 		if i == 0 && op.InPlace && t.mayTakeOver(&op, record) {
 			out = append(out, t.takeOver(op.In[0]))
 		} else {
-			out = append(out, t.own(t.dev.Alloc(s)))
+			out = append(out, t.own(t.alloc(s, i < len(op.Out))))
 		}
 		out[i].op = op.Name
 	}

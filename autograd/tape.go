@@ -117,6 +117,14 @@ func (t *Tape) Close() {
 	t.owned, t.steps = nil, nil
 }
 
+// alloc is a tensor for a result or a gradient: activations are those that carry a gradient from op to op.
+func (t *Tape) alloc(s device.Shape, activation bool) device.Tensor {
+	if activation {
+		return device.AllocActivation(t.dev, s)
+	}
+	return t.dev.Alloc(s)
+}
+
 func (t *Tape) own(x device.Tensor) *Var {
 	v := &Var{Tensor: x, uses: 1}
 	t.owned = append(t.owned, v)

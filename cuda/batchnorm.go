@@ -14,13 +14,13 @@ type statistics struct {
 // BatchNormStats takes the sums of each block about the block's first row, and puts the
 // blocks' means and squares together in float64.
 func (o *op) BatchNormStats(mean, invstd, x, runMean, runVar device.Tensor, eps, momentum float64) {
-	o.stats(statistics{ptr(mean), ptr(invstd), ptr(runMean), ptr(runVar), eps, momentum}, ptr(x), x.Shape)
+	o.stats(statistics{ptr(mean), ptr(invstd), ptr(runMean), ptr(runVar), eps, momentum}, ptr(x), x.Shape, elementOf(x))
 }
 
-func (o *op) stats(to statistics, x driver.Ptr, s device.Shape) {
+func (o *op) stats(to statistics, x driver.Ptr, s device.Shape, e element) {
 	l := summed(s, widthOf(s.C))
 	part := o.doubles(2*s.C, l)
-	o.launch("batchnorm", entry("batchnorm_stats", l.width), l.launch(), part, x, s.Rows(), l.per, s.C, l.tx, l.ty)
+	o.stored(e, "batchnorm", entry("batchnorm_stats", l.width), l.launch(), part, x, s.Rows(), l.per, s.C, l.tx, l.ty)
 	o.finishStats(to, s.C, part, l.parts, s.Rows(), l.per, l.parts)
 }
 
@@ -37,7 +37,7 @@ func (o *op) BatchNormInvStd(invstd, variance device.Tensor, eps float64) {
 // BatchNormApply multiplies invstd and gamma first.
 func (o *op) BatchNormApply(y, x, gamma, beta, mean, invstd device.Tensor) {
 	l := streamed(x.Shape, widthOf(x.C))
-	o.launch("batchnorm", entry("batchnorm_apply", l.width), l.launch(), y, x, gamma, beta, mean, invstd, x.Rows(), l.per, x.C, l.tx, l.ty)
+	o.stored(elementOf(x), "batchnorm", entry("batchnorm_apply", l.width), l.launch(), y, x, gamma, beta, mean, invstd, x.Rows(), l.per, x.C, l.tx, l.ty)
 }
 
 // BatchNormGrad takes both sums in one pass and applies them in another; see
@@ -46,7 +46,7 @@ func (o *op) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, in
 	var part driver.Ptr
 	parts := 0
 	if !fixed || dgamma.Mode != device.Skip || dbeta.Mode != device.Skip {
-		part, parts = o.gradSums(ptr(dy), ptr(x), ptr(mean), x.Shape)
+		part, parts = o.gradSums(ptr(dy), ptr(x), ptr(mean), x.Shape, elementOf(x))
 	}
 	factors := o.workspace(3 * x.C)
 	o.launch("batchnorm_grad", "batchnorm_grad_finish", blocks(x.C, threads),
@@ -55,14 +55,14 @@ func (o *op) BatchNormGrad(dx, dgamma, dbeta device.Into, dy, x, gamma, mean, in
 		return
 	}
 	l := streamed(x.Shape, widthOf(x.C))
-	o.launch("batchnorm_grad", entry("batchnorm_grad_apply", l.width), l.launch(),
+	o.stored(elementOf(x), "batchnorm_grad", entry("batchnorm_grad_apply", l.width), l.launch(),
 		dx, dy, x, mean, factors, x.Rows(), l.per, x.C, l.tx, l.ty, dx.Mode == device.Add)
 }
 
 // gradSums are parts of Σ dy and, behind them, of Σ dy·(x − mean).
-func (o *op) gradSums(dy, x, mean driver.Ptr, s device.Shape) (part driver.Ptr, parts int) {
+func (o *op) gradSums(dy, x, mean driver.Ptr, s device.Shape, e element) (part driver.Ptr, parts int) {
 	l := summed(s, widthOf(s.C))
 	part = o.doubles(2*s.C, l)
-	o.launch("batchnorm_grad", entry("batchnorm_grad_sums", l.width), l.launch(), part, dy, x, mean, s.Rows(), l.per, s.C, l.tx, l.ty)
+	o.stored(e, "batchnorm_grad", entry("batchnorm_grad_sums", l.width), l.launch(), part, dy, x, mean, s.Rows(), l.per, s.C, l.tx, l.ty)
 	return part, l.parts
 }

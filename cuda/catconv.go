@@ -117,7 +117,7 @@ func (o *op) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMea
 		to := statistics{at(mean, from), at(invstd, from), at(runMean, from), at(runVar, from), eps, momentum}
 		switch s.Up {
 		case device.AsIs:
-			o.stats(to, ptr(s.X), u)
+			o.stats(to, ptr(s.X), u, elementOf(s.X))
 		case device.Trilinear:
 			o.trilinearStats(to, ptr(s.X), s.X.Shape)
 		case device.Transposed:
@@ -185,7 +185,7 @@ func (o *op) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.So
 // tapSums also is the bias's gradient.
 func (c *catGrad) tapSums() {
 	if c.columns.n == 0 {
-		c.columns = c.columnParts(c.dy, c.s)
+		c.columns = c.columnParts(c.dy, c.s, fp32)
 	}
 	face := c.s.N * max(c.s.D*c.s.H, c.s.D*c.s.W, c.s.H*c.s.W)
 	parts := ceil(face, minShare)
@@ -259,6 +259,6 @@ func (c *catGrad) gradPlain(i int) {
 		c.outer(outer{dw: into(g.W), gathered: du, plain: ptr(s.X), g: s.Out(), p: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.W.Mode == device.Add})
 	}
 	if g.B.Mode != device.Skip {
-		c.columnSums(into(g.B), du, s.Out(), g.B.Mode == device.Add)
+		c.columnSums(into(g.B), du, s.Out(), fp32, g.B.Mode == device.Add)
 	}
 }

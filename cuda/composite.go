@@ -58,7 +58,7 @@ func (c *catGrad) gradComposite(i int) {
 	var sum, second driver.Ptr
 	if c.passes && (g.W.Mode != device.Skip || g.B.Mode != device.Skip) {
 		sum = c.workspace(cx)
-		c.columnSums(sum, x, s.X.Shape, false)
+		c.columnSums(sum, x, s.X.Shape, fp32, false)
 	}
 	if g.W.Mode != device.Skip {
 		conv := c.workspace(8 * cx * cu)

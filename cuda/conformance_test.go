@@ -32,7 +32,7 @@ func (b *Backend) GuardAlloc(s device.Shape, pad int) (device.Tensor, func() err
 		return b.Alloc(s), b.Sync
 	}
 	pad = roundUp(pad, 64)
-	t := b.alloc(s, pad)
+	t := b.alloc(s, pad, fp32)
 	m := t.Mem.(*buffer)
 	all := make([]float32, s.Len()+2*pad)
 	b.mu.Lock()

@@ -20,14 +20,14 @@ func (o *op) checkSizes(x, y device.Shape, win device.ConvParams) {
 
 // Conv gathers x.
 func (o *op) Conv(y, x, w, bias device.Tensor, win device.ConvParams, act device.Act) {
-	p := product{y: ptr(y), x: ptr(x), w: ptr(w), bias: ptr(bias),
+	p := product{y: ptr(y), x: ptr(x), w: ptr(w), bias: ptr(bias), xIn: elementOf(x), yIn: elementOf(y),
 		in: x.Shape, out: y.Shape, win: win, relu: act == device.ReLU}
 	o.multiply(p)
 }
 
 // ConvGradX scatters dy with the channels of w exchanged.
 func (o *op) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
-	p := product{y: into(dx), x: ptr(dy), w: ptr(w),
+	p := product{y: into(dx), x: ptr(dy), w: ptr(w), xIn: elementOf(dy), yIn: elementOf(dx.Tensor),
 		in: dy.Shape, out: dx.Shape, win: win, scattered: true, swapped: true, add: dx.Mode == device.Add, mask: ptr(dx.Mask)}
 	o.multiply(p)
 }
@@ -37,7 +37,7 @@ func (o *op) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvP
 	xp, dyp, dwp, dbp := ptr(x), ptr(dy), into(dw), into(db)
 	var columns columnParts
 	if dw.Mode != device.Skip {
-		g := outer{dw: dwp, gathered: xp, plain: dyp, g: x.Shape, p: dy.Shape, win: win, add: dw.Mode == device.Add}
+		g := outer{dw: dwp, gathered: xp, plain: dyp, gIn: elementOf(x), pIn: elementOf(dy), g: x.Shape, p: dy.Shape, win: win, add: dw.Mode == device.Add}
 		if db.Mode != device.Skip {
 			g.columns = &columns
 		}
@@ -47,21 +47,21 @@ func (o *op) ConvGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvP
 		return
 	}
 	if columns.n == 0 {
-		columns = o.columnParts(dyp, dy.Shape)
+		columns = o.columnParts(dyp, dy.Shape, elementOf(dy))
 	}
 	o.finishColumns(dbp, columns, dy.C, db.Mode == device.Add)
 }
 
 // ConvT scatters x.
 func (o *op) ConvT(y, x, w, bias device.Tensor, win device.ConvParams) {
-	p := product{y: ptr(y), x: ptr(x), w: ptr(w), bias: ptr(bias),
+	p := product{y: ptr(y), x: ptr(x), w: ptr(w), bias: ptr(bias), xIn: elementOf(x), yIn: elementOf(y),
 		in: x.Shape, out: y.Shape, win: win, scattered: true}
 	o.multiply(p)
 }
 
 // ConvTGradX gathers dy with the channels of w exchanged.
 func (o *op) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
-	p := product{y: into(dx), x: ptr(dy), w: ptr(w),
+	p := product{y: into(dx), x: ptr(dy), w: ptr(w), xIn: elementOf(dy), yIn: elementOf(dx.Tensor),
 		in: dy.Shape, out: dx.Shape, win: win, swapped: true, add: dx.Mode == device.Add}
 	o.multiply(p)
 }
@@ -70,10 +70,10 @@ func (o *op) ConvTGradX(dx device.Into, dy, w device.Tensor, win device.ConvPara
 func (o *op) ConvTGradW(dw, db device.Into, x, dy device.Tensor, win device.ConvParams) {
 	xp, dyp, dwp, dbp := ptr(x), ptr(dy), into(dw), into(db)
 	if dw.Mode != device.Skip {
-		o.outer(outer{dw: dwp, gathered: dyp, plain: xp, g: dy.Shape, p: x.Shape, win: win, swapped: true, add: dw.Mode == device.Add})
+		o.outer(outer{dw: dwp, gathered: dyp, plain: xp, gIn: elementOf(dy), pIn: elementOf(x), g: dy.Shape, p: x.Shape, win: win, swapped: true, add: dw.Mode == device.Add})
 	}
 	if db.Mode != device.Skip {
-		o.columnSums(dbp, dyp, dy.Shape, db.Mode == device.Add)
+		o.columnSums(dbp, dyp, dy.Shape, elementOf(dy), db.Mode == device.Add)
 	}
 }
 
@@ -110,6 +110,7 @@ func tileFor(cols int) tile {
 // voxels, kernel positions and channels.
 type product struct {
 	y, x, w, bias driver.Ptr
+	xIn, yIn      element // what x and y are stored in
 	in, out       device.Shape
 	win           device.ConvParams
 	scattered     bool // input voxel u meets output u·Stride − Pad + k; else output v meets input v·Stride − Pad + k
@@ -185,6 +186,15 @@ func (o *op) multiply(p product) {
 	if o.multiplyOnTensorCores(p) {
 		return
 	}
+	p.x = o.widened(p.x, p.in, p.xIn)
+	if p.yIn == bf16 {
+		stored, wide := o.at(p.y, p.out, bf16), o.temporary(p.out, fp32)
+		if p.add {
+			o.convert(wide, stored)
+		}
+		p.y = ptr(wide)
+		defer o.convert(stored, wide)
+	}
 	g := p.geometry(o.b.opt.few)
 	w := o.packed(p, g.rows, g.pitch)
 	y := p.y
@@ -248,6 +258,7 @@ func roundUp(n, d int) int { return ceil(n, d) * d }
 // tensor's voxels v of gathered[v·Stride − Pad + k, i] · plain[v, o].
 type outer struct {
 	dw, gathered, plain driver.Ptr
+	gIn, pIn            element // what the two tensors are stored in
 	g, p                device.Shape
 	win                 device.ConvParams
 	swapped             bool // the gathered tensor's channels are dw's output channels
@@ -284,6 +295,7 @@ func (o *op) outer(g outer) {
 	if o.outerOnTensorCores(g) {
 		return
 	}
+	g.gathered, g.plain = o.widened(g.gathered, g.g, g.gIn), o.widened(g.plain, g.p, g.pIn)
 	rows, voxels := g.win.K*g.win.K*g.win.K*g.g.C, g.p.Rows()
 	t, kernel := tileFor(g.p.C), "grad_"
 	switch {
@@ -326,8 +338,8 @@ func (o *op) addParts(g outer, work driver.Ptr, parts int) {
 }
 
 // columnSums adds up the rows of x.
-func (o *op) columnSums(sum, x driver.Ptr, s device.Shape, add bool) {
-	o.finishColumns(sum, o.columnParts(x, s), s.C, add)
+func (o *op) columnSums(sum, x driver.Ptr, s device.Shape, e element, add bool) {
+	o.finishColumns(sum, o.columnParts(x, s, e), s.C, add)
 }
 
 // columnParts are sums over shares of a tensor's rows: n of them, of all channels each.
@@ -336,17 +348,17 @@ type columnParts struct {
 	n  int
 }
 
-func (o *op) columnParts(x driver.Ptr, s device.Shape) columnParts {
+func (o *op) columnParts(x driver.Ptr, s device.Shape, e element) columnParts {
 	share := max(minShare, ceil(s.Rows(), maxParts))
 	parts := columnParts{n: ceil(s.Rows(), share)}
 	parts.at = o.workspace(parts.n * s.C)
 	l := driver.Launch{Grid: driver.Dim{X: parts.n, Y: ceil(s.C, threads), Z: 1}, Block: driver.D1(threads)}
-	o.launch("conv_grad", "column_sums", l, parts.at, x, s.Rows(), s.C, share)
+	o.stored(e, "column_sums", "column_sums", l, parts.at, x, s.Rows(), s.C, share)
 	return parts
 }
 
 func (o *op) finishColumns(sum driver.Ptr, p columnParts, c int, add bool) {
-	o.launch("conv_grad", "column_finish", blocks(ceil(c, threads/32), threads), sum, p.at, p.n, c, add)
+	o.launch("column_sums", "column_finish", blocks(ceil(c, threads/32), threads), sum, p.at, p.n, c, add)
 }
 
 // divider divides numbers below 2³¹ by a constant with a multiplication.

@@ -24,11 +24,15 @@ var update = flag.Bool("update", false, "rewrite testdata/counts.txt")
 // counted is a backend and the tensors of the calls whose work is counted.
 type counted struct {
 	*Backend
-	r *rng.Stream
+	r      *rng.Stream
+	stored bool // in bf16, but for vectors
 }
 
 func (c counted) x(s device.Shape) device.Tensor {
 	t := c.Alloc(s)
+	if c.stored {
+		t = storing{c.Backend}.Alloc(s)
+	}
 	v := make([]float32, t.Len())
 	for i := range v {
 		v[i] = float32(c.r.Normal())
@@ -186,6 +190,8 @@ func TestCounts(t *testing.T) {
 		{"bf16 24→24", func(c counted) { c.convolution(24, 24) }},
 		{"bf16 48→96", func(c counted) { c.convolution(48, 96) }},
 		{"bf16 convt", func(c counted) { c.transposed(24) }},
+		{"bf16 stored 24", func(c counted) { c.stored = true; c.streaming(24); c.convolution(24, 24) }},
+		{"bf16 stored 3", func(c counted) { c.stored = true; c.streaming(3); c.convolution(9, 9) }},
 		{"tf32 24→24", func(c counted) { c.convolution(24, 24) }},
 		{"tf32 48→96", func(c counted) { c.convolution(48, 96) }},
 	}
@@ -200,7 +206,7 @@ func TestCounts(t *testing.T) {
 			precision = FP32
 		}
 		d, dev := onEmulator(t, []emu.Option{emu.ComputeCapability(80)}, WithPrecision(precision))
-		call.run(counted{dev, rng.New(1, call.name)})
+		call.run(counted{dev, rng.New(1, call.name), false})
 		require.NoError(t, dev.Sync(), call.name)
 		stats := d.Stats()
 		for _, k := range slices.Sorted(maps.Keys(stats)) {

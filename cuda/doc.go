@@ -5,9 +5,10 @@
 //
 // # Precision and determinism
 //
-// Tensors are fp32. So are the products and sums of convolutions, of their gradients and of everything done element by
+// Tensors are fp32, in and out always. So are the products and sums of convolutions, of their gradients and of everything done element by
 // element, by fused multiply-adds in a fixed order. With another Precision the operands of convolutions are rounded to it and
-// multiplied on tensor cores; their sums are fp32 still, and everything else is as it was. Sums over a whole tensor are double: the statistics and gradients of
+// multiplied on tensor cores; their sums are fp32 still, and everything else is as it was, but that BF16 stores activations and their
+// gradients (AllocActivation) in bf16, rounded once where they are stored. Sums over a whole tensor are double: the statistics and gradients of
 // a normalisation, the losses, the moments of a region; a few threads' partial sums of four or so terms below
 // them are fp32. Positions and phases of images are double too. No floating-point atomics; a sum over many blocks is made of one partial result
 // for each block in a workspace and a second kernel that adds these in order.
@@ -25,7 +26,7 @@
 // ReLUGrad in relu.go with relu.cu is a complete example:
 //
 //	func (o *op) ReLUGrad(dx device.Into, dy, y device.Tensor) {
-//		o.launch("relu", "relu_grad", PerElement(y.Len(), 4), dx, dy, y, y.Len(), dx.Mode == device.Add)
+//		o.stored(elementOf(y), "relu", "relu_grad", PerElement(y.Len(), 4), dx, dy, y, y.Len(), dx.Mode == device.Add)
 //	}
 //
 // The call has been through Backend.run: the backend is locked, no earlier call failed, something is wanted of this

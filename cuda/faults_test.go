@@ -10,6 +10,7 @@ import (
 
 	"voxgrad/cuda/emu"
 	"voxgrad/cuda/kernels"
+	"voxgrad/device"
 	"voxgrad/device/devicetest"
 )
 
@@ -47,7 +48,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_flat", "conv_flat_slim", conv, "border one voxel wider", border, "setp.gt.u32", 4, 0, 0, 0},
 		{"conv_grad", "grad_slim", grad, "barrier left out", barrier, "", 4, 0, 0, 0},
 		{"conv_grad", "grad_flat_slim", grad, "border one voxel wider", border, "setp.gt.u32", 4, 0, 0, 0},
-		{"conv_grad", "column_sums", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
+		{"column_sums", "column_sums", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"conv_grad", "grad_finish", grad, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 9, 0, 0, 0},
 		{"conv", "conv_slim", []string{"ConvGradX/1x5x6x5/c24→48"}, "the mask turned round", regexp.MustCompile(`setp\.leu\.f32`), "setp.gt.f32", 2, 0, 0, 0},
 		{"conv_parts", "conv_parts", conv, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 1, 0, 0, 0},
@@ -133,9 +134,15 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_mma", "mma_bf16_24", conv, "a matrix transposed", regexp.MustCompile(`m8n8\.x4\.shared`), "m8n8.x4.trans.shared", 3, 0, 0, 0},
 		{"conv_mma", "mma_bf16_24", transposing, "a window's end not minded", regexp.MustCompile(`min\.s32`), "max.s32", 2, 0, 1, 3},
 		{"conv_mma", "mma_tf32_24", conv, "a matrix transposed", regexp.MustCompile(`m8n8\.x4\.shared`), "m8n8.x4.trans.shared", 3, 0, 0, 0},
-		{"conv_mma", "mma_finish", []string{"ConvTGradX", "Conv"}, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 6, 0, 0, 0},
-		{"conv_mma", "mma_round_bf16", conv, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 4, 0, 0, 0},
-		{"conv_mma", "mma_weights_bf16", conv, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 1, 0, 0, 0},
+		{"conv_mma_operands", "mma_finish", []string{"ConvTGradX", "Conv"}, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 6, 0, 0, 0},
+		{"conv_mma_operands", "mma_round_bf16", conv, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 4, 0, 0, 0},
+		{"conv_mma_operands", "mma_weights_bf16", conv, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 1, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", conv, "results rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 2, 0, 0, 0},
+		{"conv_mma_operands", "mma_finish_bf16", []string{"Conv"}, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 3, 0, 0, 0},
+		{"bf16", "relu_grad_bf16", []string{"ReLUGrad"}, "results rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 2, 0, 0, 0},
+		{"bf16", "batchnorm_apply_v4_bf16", []string{"BatchNormApply"}, "the other half of a word", regexp.MustCompile(`and\.b32`), "or.b32", 2, 0, 0, 0},
+		{"bf16", "batchnorm_stats_v4_bf16", []string{"BatchNormStats"}, "barrier left out", barrier, "", 1, 0, 0, 0},
+		{"bf16", "round_bf16", []string{"Softmax"}, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 2, 0, 0, 0},
 		{"conv_mma_grad", "mma_grad_bf16_48", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"conv_mma_grad", "mma_grad_bf16_24", grad, "copies not waited for", regexp.MustCompile(`cp\.async\.wait_all;`), "", 1, 0, 0, 0},
 		{"conv_mma_grad", "mma_grad_bf16_24", grad, "border one voxel wider", border, "setp.gt.u32", 4, 0, 0, 0},
@@ -186,8 +193,15 @@ func firstFailure(t *testing.T, p planted, text string) error {
 		}
 		precision, cases = k.precision, onCores(k.opt, p.methods...)
 	}
+	stored := p.module == "bf16" || p.kernel == "mma_finish_bf16" || strings.Contains(p.what, "results")
+	if stored {
+		precision, cases = BF16, casesOf(inStorage(), p.methods...)
+		if p.module != "bf16" {
+			cases = onCores(inStorage(), p.methods...)
+		}
+	}
 	_, b := onEmulator(t, []emu.Option{emu.Budget(1 << 22), emu.ComputeCapability(80)}, WithoutPool(), WithPrecision(precision))
-	if p.kernel != "mma_finish" {
+	if !strings.HasPrefix(p.kernel, "mma_finish") {
 		b.opt.blocks, b.opt.spread = 1, 1 // a block goes through all there is, so that all of the kernel is executed
 	}
 	sound := b.source
@@ -199,8 +213,12 @@ func firstFailure(t *testing.T, p planted, text string) error {
 	}
 	delete(b.modules, p.module) // New has loaded one
 	defer b.Close()
+	var dev device.Backend = b
+	if stored {
+		dev = storing{b}
+	}
 	for _, c := range cases {
-		if _, err := c.Check(b); err != nil {
+		if _, err := c.Check(dev); err != nil {
 			return err
 		}
 	}

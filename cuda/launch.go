@@ -72,6 +72,9 @@ func (b *Backend) module(name string) (*Module, error) {
 // For other parameters it is a number of the parameter's kind that fits in it, as for driver.Driver.Launch: an int or a
 // bool for an integer, a float32 for a float, a float64 for a double.
 //
+// Tensors are in fp32: an activation that the backend stores in bf16 (device.Activations) is refused; Copy it from and to a
+// tensor of Alloc.
+//
 // A kernel that the module does not have, arguments of another number or kind, tensors that are absent, freed or of
 // another backend, and a geometry that the kernel or the device does not allow are a programmer's mistakes and
 // panic. A failure of the device is kept: it is the error of Sync, and every later call does nothing. Which tensors
@@ -85,6 +88,13 @@ func (m *Module) Launch(op, kernel string, l driver.Launch, args ...any) {
 		return
 	}
 	defer o.end()
+	for i, a := range args {
+		t, _ := a.(device.Tensor)
+		if d, ok := a.(device.Into); ok && d.Mode != device.Skip {
+			t = d.Tensor
+		}
+		o.must(elementOf(t) == fp32, "kernel %s, argument %d %v is stored in bf16; Copy it from or to a tensor of Alloc", kernel, i, t.Shape)
+	}
 	o.launchOf(m, kernel, l, args)
 }
 

@@ -19,23 +19,25 @@ type buffer struct {
 	base  driver.Ptr // of the allocation
 	with  *int       // how many tensors share the allocation; nil if it is this one's alone
 	freed bool
+
+	element element
 }
 
 // Bytes is the size of the tensor's elements.
-func (m *buffer) Bytes() int64 { return 4 * int64(m.n) }
+func (m *buffer) Bytes() int64 { return m.element.bytes(m.n) }
 
 // Alloc takes memory from the pool.
 func (b *Backend) Alloc(s device.Shape) device.Tensor {
-	return b.alloc(s, 0)
+	return b.alloc(s, 0, fp32)
 }
 
-// alloc returns a tensor with a margin of elements before and behind it.
-func (b *Backend) alloc(s device.Shape, margin int) device.Tensor {
+// alloc returns a tensor with a margin of words before and behind it.
+func (b *Backend) alloc(s device.Shape, margin int, e element) device.Tensor {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := &op{b: b, name: "Alloc"}
 	device.CheckShape("cuda", s)
-	m := &buffer{owner: b, n: s.Len()}
+	m := &buffer{owner: b, n: s.Len(), element: e}
 	t := device.Tensor{Shape: s, Mem: m}
 	if b.err != nil {
 		return t
@@ -130,7 +132,14 @@ func (o *op) Upload(t device.Tensor, src []float32) {
 	if o.b.err != nil {
 		return
 	}
-	if err := o.b.drv.ToDevice(ptr(t), bytesOf(src)); err != nil {
+	host := bytesOf(src)
+	if elementOf(t) == bf16 {
+		host = make([]byte, bf16.bytes(len(src)))
+		for i, v := range src {
+			binary.LittleEndian.PutUint16(host[2*i:], bitsBF16(v))
+		}
+	}
+	if err := o.b.drv.ToDevice(ptr(t), host); err != nil {
 		o.lost("", driver.Launch{}, err)
 	}
 }
@@ -141,25 +150,54 @@ func (o *op) Download(dst []float32, t device.Tensor) {
 	if o.b.err != nil {
 		return
 	}
-	if err := o.b.drv.ToHost(bytesOf(dst), ptr(t)); err != nil {
+	host := bytesOf(dst)
+	if elementOf(t) == bf16 {
+		host = make([]byte, 2*len(dst))
+	}
+	if err := o.b.drv.ToHost(host, ptr(t)); err != nil {
 		o.b.err = o.b.late(err)
 		return
+	}
+	if elementOf(t) == bf16 {
+		for i := range dst {
+			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(host[2*i:])) << 16)
+		}
 	}
 	o.b.since = 0
 }
 
 // Fill sets every element.
 func (o *op) Fill(t device.Tensor, v float32) {
-	o.call(driver.Call{Dst: ptr(t), Word: math.Float32bits(v), N: int64(t.Len())})
+	word := math.Float32bits(v)
+	if elementOf(t) == bf16 {
+		word = uint32(bitsBF16(v)) * 0x10001
+	}
+	o.call(driver.Call{Dst: ptr(t), Word: word, N: t.Mem.Bytes() / 4})
 }
 
 // Copy copies or adds.
 func (o *op) Copy(dst device.Into, src device.Tensor) {
+	to, from := elementOf(dst.Tensor), elementOf(src)
+	switch {
+	case dst.Mode == device.Set && to != from:
+		o.convert(dst.Tensor, src)
+		return
+	case to == fp32 && from == bf16:
+		wide := o.temporary(src.Shape, fp32)
+		o.convert(wide, src)
+		src = wide
+	case to == bf16 && from == fp32:
+		sum := o.temporary(dst.Shape, fp32)
+		o.convert(sum, dst.Tensor)
+		o.launch("memory", "accumulate", PerElement(src.Len(), 4), sum, src, src.Len())
+		o.convert(dst.Tensor, sum)
+		return
+	}
 	name := "copy"
 	if dst.Mode == device.Add {
 		name = "accumulate"
 	}
-	o.launch("memory", name, PerElement(src.Len(), 4), dst, src, src.Len())
+	o.stored(elementOf(dst.Tensor), "memory", name, PerElement(src.Len(), 4), dst, src, src.Len())
 }
 
 // Blend is one pass.
@@ -194,12 +232,18 @@ func (b *Backend) Fetch(ts ...device.Tensor) device.Fetched {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	o := &op{b: b, name: "Fetch"}
+	defer o.giveBack()
 	f := &fetched{b: b}
 	var from []driver.Span
 	for _, t := range ts {
 		o.must(!t.None(), "a tensor is absent")
 		wrong := b.own(t)
 		o.must(wrong == "", "tensor %v %s", t.Shape, wrong)
+		if elementOf(t) == bf16 {
+			wide := o.temporary(t.Shape, fp32)
+			o.convert(wide, t)
+			t = wide
+		}
 		from = append(from, driver.Span{Ptr: ptr(t), Bytes: 4 * int64(t.Len())})
 	}
 	b.flush()

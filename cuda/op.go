@@ -24,11 +24,7 @@ func (b *Backend) run(c *device.Call) {
 	if o := b.begin(c.Op); o != nil {
 		defer o.end()
 		c.Check("cuda", b.own)
-		if b.opt.precision == FP32 {
-			c.Run(o)
-		} else {
-			c.RunAndMask(o)
-		}
+		o.do(c)
 	}
 }
 
@@ -45,10 +41,15 @@ func (b *Backend) begin(name string) *op {
 // end frees the workspaces; launches that still use them come before
 // any later use.
 func (o *op) end() {
+	o.giveBack()
+	o.b.mu.Unlock()
+}
+
+func (o *op) giveBack() {
 	for _, p := range o.spaces {
 		o.b.pool.put(p)
 	}
-	o.b.mu.Unlock()
+	o.spaces = nil
 }
 
 // must panics with the op's name unless ok.

@@ -7,7 +7,7 @@ import (
 )
 
 // Precision is what the operands of convolutions are rounded to before they are multiplied. Sums, and everything else, are
-// fp32 whatever it is; so is what is stored.
+// fp32 whatever it is; so is what is stored, but for activations under BF16.
 type Precision uint8
 
 const (

@@ -1,21 +1,18 @@
 package cuda
 
-import (
-	"voxgrad/cuda/driver"
-	"voxgrad/device"
-)
+import "voxgrad/device"
 
 // Dropout draws four words a thread.
 func (o *op) Dropout(y, x device.Tensor, p float64, key uint64) {
-	o.drop(ptr(y), ptr(x), x.Len(), p, key, false)
+	o.drop(device.Into{Tensor: y, Mode: device.Set}, x, p, key)
 }
 
 // DropoutGrad draws the same words again.
 func (o *op) DropoutGrad(dx device.Into, dy device.Tensor, p float64, key uint64) {
-	o.drop(into(dx), ptr(dy), dy.Len(), p, key, dx.Mode == device.Add)
+	o.drop(dx, dy, p, key)
 }
 
-func (o *op) drop(y, x driver.Ptr, n int, p float64, key uint64, add bool) {
+func (o *op) drop(y device.Into, x device.Tensor, p float64, key uint64) {
 	limit := uint32(p * (1 << 32))
-	o.launch("random", "dropout", PerElement(n, 4), y, x, n, limit, float32(1/(1-p)), o.numbers(uint32(key), uint32(key>>32)), add)
+	o.stored(elementOf(x), "random", "dropout", PerElement(x.Len(), 4), y, x, x.Len(), limit, float32(1/(1-p)), o.numbers(uint32(key), uint32(key>>32)), y.Mode == device.Add)
 }

@@ -91,7 +91,7 @@ func (o *op) multiplyOnTensorCores(p product) bool {
 	tiles, chunks := ceil(p.out.C, cols), ceil(num.voxel(p.in.C), mmaChunk)
 	// A share is so many units, of a chunk of a phase and a plane of its window.
 	units := phases * chunks * mmaTaps
-	share := ceil(units, min(units, ceil(o.b.opt.blocks, boxes*tiles*classes)))
+	share := units / min(units, ceil(o.b.opt.blocks, boxes*tiles*classes))
 	if p.win.K <= s {
 		share = roundUp(share, mmaTaps) // the windows have one plane
 	}
@@ -108,31 +108,38 @@ func (o *op) multiplyOnTensorCores(p product) bool {
 	taps := p.win.K * p.win.K * p.win.K
 	n := tiles * taps * chunks * cols * (mmaChunk / 4)
 	packed := o.workspace(n)
-	o.launch("conv_mma", "mma_weights_"+num.name, PerElement(n, 1), packed, p.w, n, cols, taps, chunks, p.in.C, p.out.C, p.swapped)
-	y, bias, relu, add := p.y, p.bias, p.relu, p.add
+	o.launch("conv_mma_operands", "mma_weights_"+num.name, PerElement(n, 1), packed, p.w, n, cols, taps, chunks, p.in.C, p.out.C, p.swapped)
+	y, bias, relu, add, half := p.y, p.bias, p.relu, p.add, p.yIn == bf16
 	if shares > 1 {
-		y, bias, relu, add = o.workspace(shares*p.out.Len()), 0, false, false
+		y, bias, relu, add, half = o.workspace(shares*p.out.Len()), 0, false, false, false
 	}
+	x, voxel := o.rounded(p.x, p.in, p.xIn)
 	l := driver.Launch{
 		Grid:  driver.Dim{X: boxes, Y: tiles, Z: classes * shares},
 		Block: driver.D1(max(cols/48, 1) * 128), Shared: (mmaHalo + 2*cols) * mmaPitch,
 	}
-	o.launch("conv_mma", fmt.Sprintf("mma_%s_%d", num.name, cols), l, y, o.rounded(p.x, p.in), packed, bias, p.in.N, p.in.D, p.in.H, p.in.W, num.voxel(p.in.C),
-		p.out.D, p.out.H, p.out.W, p.out.C, p.win.K, s, p.win.Pad, p.scattered, b.lw, b.lh, shares, share, relu, add, shares > 1)
+	o.launch("conv_mma", fmt.Sprintf("mma_%s_%d", num.name, cols), l, y, x, packed, bias, p.in.N, p.in.D, p.in.H, p.in.W, voxel,
+		p.out.D, p.out.H, p.out.W, p.out.C, p.win.K, s, p.win.Pad, p.scattered, b.lw, b.lh, shares, share, relu, add, shares > 1, half)
 	if shares > 1 {
-		o.launch("conv_mma", "mma_finish", PerElement(p.out.Len(), 1), p.y, y, p.bias, shares, p.out.Len(), p.out.C, p.relu, p.add)
+		o.launch("conv_mma_operands", p.yIn.of("mma_finish"), PerElement(p.out.Len(), 1), p.y, y, p.bias, shares, p.out.Len(), p.out.C, p.relu, p.add)
 	}
 	return true
 }
 
-// rounded is a tensor as the kernels on tensor cores read it, in a workspace.
-func (o *op) rounded(x driver.Ptr, s device.Shape) driver.Ptr {
-	num := o.b.operand()
-	pieces := num.voxel(s.C) / 16
-	n := s.Rows() * pieces
-	y := o.workspace(4 * n)
-	o.launch("conv_mma", "mma_round_"+num.name, PerElement(n, 1), y, x, n, s.C, pieces)
-	return y
+// rounded is a tensor as the kernels on tensor cores read it, and the bytes of a voxel: itself if it is stored so, else in a
+// workspace.
+func (o *op) rounded(x driver.Ptr, s device.Shape, e element) (y driver.Ptr, voxel int) {
+	num, pass := o.b.operand(), "mma_round_"
+	if e == bf16 {
+		if pass = "mma_pad_"; s.C%8 == 0 {
+			return x, 2 * s.C
+		}
+	}
+	voxel = num.voxel(s.C)
+	n := s.Rows() * voxel / 16
+	y = o.workspace(4 * n)
+	o.launch("conv_mma_operands", pass+num.name, PerElement(n, 1), y, x, n, s.C, voxel/16)
+	return y, voxel
 }
 
 // slab is a tile of a gradient of weights: log2 of its extents along w and h, its extent along d.
@@ -191,24 +198,16 @@ func (o *op) outerOnTensorCores(g outer) bool {
 	parts := ceil(tiles, share)
 	n := k * k * k * g.g.C * g.p.C
 	work := o.workspace(parts * n)
+	gathered, gVoxel := o.rounded(g.gathered, g.g, g.gIn)
+	plain, pVoxel := o.rounded(g.plain, g.p, g.pIn)
 	l := driver.Launch{Grid: driver.Dim{X: down, Y: across, Z: k * parts}, Block: driver.D1(32 * k * k), Shared: t.shared(g.win, num)}
-	o.launch("conv_mma_grad", fmt.Sprintf("mma_grad_%s_%d", num.name, cols), l, work, o.rounded(g.gathered, g.g), o.rounded(g.plain, g.p),
-		g.g.D, g.g.H, g.g.W, num.voxel(g.g.C), g.g.C, g.p.N, g.p.D, g.p.H, g.p.W, num.voxel(g.p.C), g.p.C, k, g.win.Stride, g.win.Pad,
+	o.launch("conv_mma_grad", fmt.Sprintf("mma_grad_%s_%d", num.name, cols), l, work, gathered, plain,
+		g.g.D, g.g.H, g.g.W, gVoxel, g.g.C, g.p.N, g.p.D, g.p.H, g.p.W, pVoxel, g.p.C, k, g.win.Stride, g.win.Pad,
 		t.lw, t.lh, t.d, tiles, share)
 	o.addParts(g, work, parts)
 	return true
 }
 
-// composer makes the tensors of a composition in workspaces.
-type composer struct{ *op }
-
-func (c composer) Alloc(s device.Shape) device.Tensor {
-	return device.Tensor{Shape: s, Mem: &buffer{owner: c.b, ptr: c.workspace(s.Len()), n: s.Len()}}
-}
-
-// Free does nothing: workspaces end with the call.
-func (c composer) Free(device.Tensor) {}
-
 // composed is CatConv as its definition has it. On tensor cores the concatenation is made: what catConv folds into weights would be rounded with
 // them.
-func (o *op) composed() device.Composed { return device.Composed{On: composer{o}} }
+func (o *op) composed() device.Composed { return device.Composed{On: o.composer()} }

@@ -70,8 +70,8 @@ func (o *op) square(x driver.Ptr, s device.Shape, mean driver.Ptr) driver.Ptr {
 func (o *op) trilinearStats(to statistics, x driver.Ptr, s device.Shape) {
 	first := to
 	first.runMean, first.runVar = 0, 0
-	o.stats(first, x, s)
-	part, parts := o.gradSums(o.square(x, s, to.mean), x, to.mean, s)
+	o.stats(first, x, s, fp32)
+	part, parts := o.gradSums(o.square(x, s, to.mean), x, to.mean, s, fp32)
 	o.launch("batchnorm", "batchnorm_squares_finish", blocks(s.C, threads), to.mean, to.invstd, to.runMean, to.runVar, part, parts, 8*s.Rows(), to.eps, to.momentum)
 }
 

@@ -10,7 +10,7 @@ import (
 func (o *op) Upsample(y, x device.Tensor) {
 	width := widthOf(x.C)
 	n := o.numbered(x.Len() / width)
-	o.launch("up", entry("upsample", width), PerElement(int(n), 1), y, x, n, x.D, x.H, x.W, x.C)
+	o.stored(elementOf(x), "up", entry("upsample", width), PerElement(int(n), 1), y, x, n, x.D, x.H, x.W, x.C)
 }
 
 // UpsampleGrad gathers. Where there is work for all multiprocessors anyway, a
@@ -20,7 +20,7 @@ func (o *op) UpsampleGrad(dx device.Into, dy device.Tensor) {
 	width := widthOf(dx.C)
 	run := upRun(dx.Len() / width)
 	n := o.numbered(dx.N * ceil(dx.D, run) * dx.H * dx.W * (dx.C / width))
-	o.launch("up", entry("upsample_grad", width), PerElement(int(n), 1), dx, dy, n, dx.D, dx.H, dx.W, dx.C, run, dx.Mode == device.Add)
+	o.stored(elementOf(dy), "up", entry("upsample_grad", width), PerElement(int(n), 1), dx, dy, n, dx.D, dx.H, dx.W, dx.C, run, dx.Mode == device.Add)
 }
 
 // upRun is the number of planes a thread goes through, for a number of vectors.

@@ -63,6 +63,21 @@ func Graph(b Allocator, f func()) {
 	}
 }
 
+// Activations is a backend that may keep activations, and gradients of activations, in fewer bits than other tensors. Which
+// tensors these are is for the caller to say, in what they are stored for the backend: in and out go float32 numbers all the same.
+type Activations interface {
+	// AllocActivation is Alloc of an activation or of its gradient.
+	AllocActivation(s Shape) Tensor
+}
+
+// AllocActivation is the backend's AllocActivation if it has Activations, or else Alloc.
+func AllocActivation(b Allocator, s Shape) Tensor {
+	if a, ok := b.(Activations); ok {
+		return a.AllocActivation(s)
+	}
+	return b.Alloc(s)
+}
+
 // Fetched is a copy on its way to the host.
 type Fetched interface {
 	// Ready reports whether Read returns without waiting.

@@ -17,13 +17,13 @@ static __device__ __forceinline__ double inverse_deviation(double variance, doub
 // part[channel][block]: the block's mean; behind all of them, its sum of squared
 // deviations from that mean.
 template <int V>
-static __device__ __forceinline__ void batchnorm_stats(double *part, const float *x, i64 all, int per, int c, int tx, int ty) {
+static __device__ __forceinline__ void batchnorm_stats(double *part, const real *x, i64 all, int per, int c, int tx, int ty) {
 	Columns<V> my(all, per, c, tx, ty);
 	double sum[2 * V] = {};
 	vec<V> shift = zero<V>();
 	if (my.active) {
 		shift = load<V>(x + (i64)blockIdx.x * per * c + my.channel);
-		const float *p = x + my.at;
+		const real *p = x + my.at;
 #pragma unroll 1
 		for (int r = my.line; r < my.rows; r += 4 * ty, p += 4 * my.step) {
 			vec<V> v[4];
@@ -56,8 +56,9 @@ static __device__ __forceinline__ void batchnorm_stats(double *part, const float
 	}
 }
 
-BOTH_WIDTHS(batchnorm_stats, (double *part, const float *x, i64 all, int per, int c, int tx, int ty), (part, x, all, per, c, tx, ty))
+BOTH_WIDTHS(batchnorm_stats, (double *part, const real *x, i64 all, int per, int c, int tx, int ty), (part, x, all, per, c, tx, ty))
 
+#ifndef BF16
 // update moves running statistics, which may be null, towards those of all rows.
 static __device__ __forceinline__ void update(float *run_mean, float *run_var, int c, double mu, double variance, i64 all, double momentum) {
 	if (!run_mean)
@@ -120,10 +121,11 @@ extern "C" __global__ void __launch_bounds__(256) batchnorm_invstd(float *invstd
 	if (i < c)
 		invstd[i] = (float)inverse_deviation(variance[i], eps);
 }
+#endif
 
 // y = (x - mean)*(invstd*gamma) + beta. y may be x.
 template <int V>
-static __device__ __forceinline__ void batchnorm_apply(float *y, const float *x, const float *gamma, const float *beta, const float *mean, const float *invstd, i64 all, int per,
+static __device__ __forceinline__ void batchnorm_apply(real *y, const real *x, const float *gamma, const float *beta, const float *mean, const float *invstd, i64 all, int per,
 												  int c, int tx, int ty) {
 	Columns<V> my(all, per, c, tx, ty);
 	if (!my.active)
@@ -152,5 +154,5 @@ static __device__ __forceinline__ void batchnorm_apply(float *y, const float *x,
 }
 
 BOTH_WIDTHS(batchnorm_apply,
-			(float *y, const float *x, const float *gamma, const float *beta, const float *mean, const float *invstd, i64 all, int per, int c, int tx, int ty),
+			(real *y, const real *x, const float *gamma, const float *beta, const float *mean, const float *invstd, i64 all, int per, int c, int tx, int ty),
 			(y, x, gamma, beta, mean, invstd, all, per, c, tx, ty))

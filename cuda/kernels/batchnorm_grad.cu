@@ -10,7 +10,7 @@
 
 // part[channel][block]: sum of dy; behind all of them, sum of dy*(x - mean).
 template <int V>
-static __device__ __forceinline__ void batchnorm_grad_sums(double *part, const float *dy, const float *x, const float *mean, i64 all, int per, int c, int tx, int ty) {
+static __device__ __forceinline__ void batchnorm_grad_sums(double *part, const real *dy, const real *x, const float *mean, i64 all, int per, int c, int tx, int ty) {
 	Columns<V> my(all, per, c, tx, ty);
 	double sum[2 * V] = {};
 	if (my.active) {
@@ -49,9 +49,10 @@ static __device__ __forceinline__ void batchnorm_grad_sums(double *part, const f
 	}
 }
 
-BOTH_WIDTHS(batchnorm_grad_sums, (double *part, const float *dy, const float *x, const float *mean, i64 all, int per, int c, int tx, int ty),
+BOTH_WIDTHS(batchnorm_grad_sums, (double *part, const real *dy, const real *x, const float *mean, i64 all, int per, int c, int tx, int ty),
 			(part, dy, x, mean, all, per, c, tx, ty))
 
+#ifndef BF16
 // dgamma and dbeta, null where not wanted, and the factors of dx, one vector behind
 // the other. Without parts the sums are 0.
 extern "C" __global__ void __launch_bounds__(256)
@@ -77,10 +78,11 @@ extern "C" __global__ void __launch_bounds__(256)
 	factors[channels + c] = fixed ? 0.f : (float)(k * is * is * q / all);
 	factors[2 * channels + c] = fixed ? 0.f : (float)(k * s / all);
 }
+#endif
 
 // dx may be dy.
 template <int V>
-static __device__ __forceinline__ void batchnorm_grad_apply(float *dx, const float *dy, const float *x, const float *mean, const float *factors, i64 all, int per, int c, int tx,
+static __device__ __forceinline__ void batchnorm_grad_apply(real *dx, const real *dy, const real *x, const float *mean, const float *factors, i64 all, int per, int c, int tx,
 													   int ty, int add) {
 	Columns<V> my(all, per, c, tx, ty);
 	if (!my.active)
@@ -107,5 +109,5 @@ static __device__ __forceinline__ void batchnorm_grad_apply(float *dx, const flo
 }
 
 BOTH_WIDTHS(batchnorm_grad_apply,
-			(float *dx, const float *dy, const float *x, const float *mean, const float *factors, i64 all, int per, int c, int tx, int ty, int add),
+			(real *dx, const real *dy, const real *x, const float *mean, const float *factors, i64 all, int per, int c, int tx, int ty, int add),
 			(dx, dy, x, mean, factors, all, per, c, tx, ty, add))

@@ -6,7 +6,7 @@
 
 // move copies a thread's channels of rows at src to rows at dst, its own rows being
 // so many elements apart.
-template <int V> static __device__ __forceinline__ void move(const Columns<V> &my, float *dst, i64 dst_step, const float *src, i64 src_step, int add) {
+template <int V> static __device__ __forceinline__ void move(const Columns<V> &my, real *dst, i64 dst_step, const real *src, i64 src_step, int add) {
 #pragma unroll 1
 	for (int r = my.line; r < my.rows; r += 4 * my.ty, dst += 4 * dst_step, src += 4 * src_step) {
 		vec<V> v[4];
@@ -33,24 +33,24 @@ struct Half {
 	}
 };
 
-template <int V> static __device__ __forceinline__ void concat(float *y, const float *a, const float *b, int ca, int cb, i64 all, int per, int tx, int ty) {
+template <int V> static __device__ __forceinline__ void concat(real *y, const real *a, const real *b, int ca, int cb, i64 all, int per, int tx, int ty) {
 	Columns<V> my(all, per, ca + cb, tx, ty);
 	Half half(my, ca, cb, per);
 	if (my.active)
 		move<V>(my, y + my.at, my.step, (half.second ? b : a) + half.at, (i64)ty * half.c, 0);
 }
 
-BOTH_WIDTHS(concat, (float *y, const float *a, const float *b, int ca, int cb, i64 all, int per, int tx, int ty), (y, a, b, ca, cb, all, per, tx, ty))
+BOTH_WIDTHS(concat, (real *y, const real *a, const real *b, int ca, int cb, i64 all, int per, int tx, int ty), (y, a, b, ca, cb, all, per, tx, ty))
 
 // da or db is null where it is not wanted.
 template <int V>
-static __device__ __forceinline__ void split(float *da, int add_a, float *db, int add_b, const float *dy, int ca, int cb, i64 all, int per, int tx, int ty) {
+static __device__ __forceinline__ void split(real *da, int add_a, real *db, int add_b, const real *dy, int ca, int cb, i64 all, int per, int tx, int ty) {
 	Columns<V> my(all, per, ca + cb, tx, ty);
 	Half half(my, ca, cb, per);
-	float *to = half.second ? db : da;
+	real *to = half.second ? db : da;
 	if (my.active && to)
 		move<V>(my, to + half.at, (i64)ty * half.c, dy + my.at, my.step, half.second ? add_b : add_a);
 }
 
-BOTH_WIDTHS(split, (float *da, int add_a, float *db, int add_b, const float *dy, int ca, int cb, i64 all, int per, int tx, int ty),
+BOTH_WIDTHS(split, (real *da, int add_a, real *db, int add_b, const real *dy, int ca, int cb, i64 all, int per, int tx, int ty),
 			(da, add_a, db, add_b, dy, ca, cb, all, per, tx, ty))

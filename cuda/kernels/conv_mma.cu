@@ -3,26 +3,24 @@
 //
 // variants: sm_80
 //
-// Products: mma_bf16_96, mma_bf16_48, mma_bf16_24, mma_tf32_96, mma_tf32_48, mma_tf32_24, by their columns. Operands: mma_round_bf16,
-// mma_round_tf32, mma_weights_bf16, mma_weights_tf32.
+// Products: mma_bf16_96, mma_bf16_48, mma_bf16_24, mma_tf32_96, mma_tf32_48, mma_tf32_24, by their columns. Operands come rounded, see conv_mma_operands.cu; y is float or,
+// in products of bf16, bf16.
 //
 // Work: a block has 256 output voxels, a box of 16×4×4, 8×8×4 or 4×8×8, by 96, 48 or 24 channels, a warp 64 by 48 or
 // 24. For a chunk of 96 bytes of the input's channels (48 of bf16, 24 of tf32) the box with its halo is copied to shared
 // memory once and serves all kernel positions; the weights of a position follow, the next ones copied while these are
 // multiplied. Rows are 112 bytes apart there, so that ldmatrix meets no bank twice. blockIdx.z: the classes of output positions
 // modulo the stride where a tensor is scattered, times the shares of the sum where there are too few blocks; each share
-// stores its part, and mma_finish adds them in order. mma_round and mma_weights write the operands rounded, and padded to
-// whole chunks of 32 bytes of channels: a thread has 16 bytes of a voxel, or a word of weights.
+// stores its part, and mma_finish adds them in order.
 //
-// Shared memory: dynamic: 648 × 112 bytes and two stages of 112 for each column, 94080 for 96 columns; the others have no
-// shared memory. Bytes moved: x once and its halo for every 96 channels of y, weights once a block, y once (twice for Add); rounding reads 4
-// and writes 2 or 4 bytes an element.
+// Shared memory: dynamic: 648 × 112 bytes and two stages of 112 for each column, 94080 for 96 columns; no shared memory of a fixed
+// size. Bytes moved: x once and its halo for every 96 channels of y, weights once a block, y once (twice for Add).
 #include "mma.cuh"
 
 constexpr int PITCH = 112, CHUNK = 96, HALO = 648;
 
 struct Product {
-	float *y;
+	void *y;
 	const char *x, *w;
 	const float *bias;
 	int batch, di, hi, wi, voxelBytes;      // x, rounded
@@ -30,7 +28,7 @@ struct Product {
 	int k, stride, pad, scatters;           // window
 	int lw, lh;                             // log2 of the box's extent along w and h
 	int shares, share;                      // of the sum, in units of a chunk of a phase and a plane of its window
-	int relu, add, part;                    // part: y has a place for each share
+	int relu, add, part, half;              // part: y has a place for each share; half: y is bf16
 };
 
 template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(const Product &p) {
@@ -90,7 +88,7 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 		};
 		__syncthreads(); // the halo was read
 		copy_box(halo, PITCH, x + chunk * CHUNK, p.voxelBytes, {p.di, p.hi, p.wi}, {d0 * bd.scale + bd.off, h0 * bh.scale + bh.off, w0 * bw.scale + bw.off},
-			{bd.scale, bh.scale, bw.scale}, ext, bytes / 16, bytes / 16);
+			{bd.scale, bh.scale, bw.scale}, ext, (bytes + 31) / 32 * 2, bytes / 16);
 #pragma unroll
 		for (int f = 0; f < 4; f++) {
 			Grid v = voxel(wm * 64 + f * 16 + lane % 16);
@@ -156,7 +154,7 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 			if (d >= bd.n || h >= bh.n || w >= bw.n)
 				continue;
 			i64 row = (((i64)sample * p.dout + d * bd.ostride + bd.first) * p.ho + h * bh.ostride + bh.first) * p.wo + w * bw.ostride + bw.first;
-			float *y = p.y + (row + (p.part ? shareAt * rowsOfY : 0)) * p.co;
+			const i64 at = (row + (p.part ? shareAt * rowsOfY : 0)) * p.co;
 #pragma unroll
 			for (int g = 0; g < FRAGS; g++) {
 				int c = c0 + g * 8;
@@ -168,25 +166,20 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 					if (p.relu && v[e] < 0.f) // NaN stays
 						v[e] = 0.f;
 				}
-				if (pairs && c < p.co) {
-					float2 o = p.add ? *(const float2 *)(y + c) : make_float2(0.f, 0.f);
-					*(float2 *)(y + c) = p.add ? make_float2(o.x + v[0], o.y + v[1]) : make_float2(v[0], v[1]);
-				} else {
-					if (c < p.co)
-						store(y + c, v[0], p.add);
-					if (c + 1 < p.co)
-						store(y + c + 1, v[1], p.add);
-				}
+				if (!TF32 && p.half)
+					store_two((bf16 *)p.y + at + c, v[0], v[1], p.co - c, pairs, p.add);
+				else
+					store_two((float *)p.y + at + c, v[0], v[1], p.co - c, pairs, p.add);
 			}
 		}
 }
 
 #define PRODUCT(name, tf32, n, warps)                                                                                                    \
-	extern "C" __global__ void __launch_bounds__(warps * 32) name(float *y, const char *x, const char *w, const float *bias, int batch, \
+	extern "C" __global__ void __launch_bounds__(warps * 32) name(void *y, const char *x, const char *w, const float *bias, int batch, \
 		int di, int hi, int wi, int voxelBytes, int dout, int ho, int wo, int co, int k, int stride, int pad, int scatters, int lw, int lh, \
-		int shares, int share, int relu, int add, int part) {                                                                              \
+		int shares, int share, int relu, int add, int part, int half) {                                                                    \
 		product<tf32, n, warps>({y, x, w, bias, batch, di, hi, wi, voxelBytes, dout, ho, wo, co, k, stride, pad, scatters, lw, lh, shares,  \
-			share, relu, add, part});                                                                                                      \
+			share, relu, add, part, half});                                                                                                \
 	}
 PRODUCT(mma_bf16_96, false, 96, 8)
 PRODUCT(mma_bf16_48, false, 48, 4)
@@ -194,79 +187,3 @@ PRODUCT(mma_bf16_24, false, 24, 4)
 PRODUCT(mma_tf32_96, true, 96, 8)
 PRODUCT(mma_tf32_48, true, 48, 4)
 PRODUCT(mma_tf32_24, true, 24, 4)
-
-// y[i] = Σ part[s][i] + bias, activated.
-extern "C" __global__ void __launch_bounds__(256) mma_finish(float *y, const float *part, const float *bias, int parts, i64 n, int co, int relu, int add) {
-	i64 e = thread_index();
-	if (e >= n)
-		return;
-	float s = 0.f;
-#pragma unroll 4
-	for (int k = 0; k < parts; k++)
-		s += __ldg(part + k * n + e);
-	if (bias)
-		s += bias[e % co];
-	if (relu && s < 0.f) // NaN stays
-		s = 0.f;
-	store(y + e, s, add);
-}
-
-// A word of an operand: two numbers as bf16, to the nearest, ties to even; or one as tf32, ties away from zero.
-template <bool TF32> __device__ __forceinline__ u32 rounded(float a, float b) {
-	u32 v;
-	if (TF32)
-		asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(v) : "f"(a));
-	else
-		asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(b), "f"(a));
-	return v;
-}
-
-template <bool TF32> __device__ __forceinline__ void round(uint4 *y, const float *x, i64 n, int c, int pieces) {
-	i64 e = thread_index();
-	if (e >= n)
-		return;
-	constexpr int EACH = TF32 ? 4 : 8; // numbers in 16 bytes
-	i64 row = e / pieces;
-	int c0 = (int)(e - row * pieces) * EACH;
-	const float *q = x + row * c + c0;
-	float v[EACH];
-#pragma unroll
-	for (int i = 0; i < EACH; i += 4) {
-		if (c % 4 == 0) {
-			float4 f = load4_if(q + i, c0 + i < c);
-			v[i] = f.x, v[i + 1] = f.y, v[i + 2] = f.z, v[i + 3] = f.w;
-		} else {
-#pragma unroll
-			for (int j = 0; j < 4; j++)
-				v[i + j] = load_if(q + i + j, c0 + i + j < c);
-		}
-	}
-	constexpr int W = EACH / 4; // numbers in a word
-	y[e] = make_uint4(rounded<TF32>(v[0], v[W - 1]), rounded<TF32>(v[W], v[2 * W - 1]), rounded<TF32>(v[2 * W], v[3 * W - 1]), rounded<TF32>(v[3 * W], v[4 * W - 1]));
-}
-extern "C" __global__ void __launch_bounds__(256) mma_round_bf16(uint4 *y, const float *x, i64 n, int c, int pieces) { round<false>(y, x, n, c, pieces); }
-extern "C" __global__ void __launch_bounds__(256) mma_round_tf32(uint4 *y, const float *x, i64 n, int c, int pieces) { round<true>(y, x, n, c, pieces); }
-
-// weights: packed[column tile][kernel position][chunk][column][96 bytes of input channels], zero beyond the
-// channels. w is [k, ci, co], or [k, co, ci] if swapped.
-template <bool TF32> __device__ __forceinline__ void weights(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
-	i64 e = thread_index();
-	if (e >= n)
-		return;
-	constexpr int W = TF32 ? 1 : 2; // numbers in a word
-	int word = e % 24;
-	i64 r = e / 24;
-	int col = r % cols;
-	r /= cols;
-	int chunk = r % chunks;
-	r /= chunks;
-	int tap = r % taps, o = (int)(r / taps) * cols + col, i = (chunk * 24 + word) * W;
-	auto at = [&](int i) { return load_if(w + (swapped ? ((i64)tap * co + o) * ci + i : ((i64)tap * ci + i) * co + o), i < ci && o < co); };
-	packed[e] = rounded<TF32>(at(i), at(i + W - 1));
-}
-extern "C" __global__ void __launch_bounds__(256) mma_weights_bf16(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
-	weights<false>(packed, w, n, cols, taps, chunks, ci, co, swapped);
-}
-extern "C" __global__ void __launch_bounds__(256) mma_weights_tf32(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
-	weights<true>(packed, w, n, cols, taps, chunks, ci, co, swapped);
-}

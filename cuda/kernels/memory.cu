@@ -10,39 +10,30 @@
 // them. A block of 256 threads counts in 8192 elements of one tensor, into its own word;
 // one block adds the words and looks for the first that is not zero. 4 bytes read per
 // element; 32 bytes of shared memory, and 96 bytes of shared memory in the second.
-#include "common.cuh"
 #include "vec.cuh"
 
-extern "C" __global__ void __launch_bounds__(256) copy(float *dst, const float *src, i64 n) {
+extern "C" __global__ void __launch_bounds__(256) STORED(copy)(real *dst, const real *src, i64 n) {
 	i64 i = 4 * thread_index();
-	if (i + 4 <= n) {
-		*(float4 *)(dst + i) = *(const float4 *)(src + i);
-		return;
-	}
-#pragma unroll 1
-	for (; i < n; i++)
-		dst[i] = src[i];
+	store4(dst, i, n, load4(src, i, n));
 }
 
+// dst += src
+extern "C" __global__ void __launch_bounds__(256) STORED(accumulate)(real *dst, const real *src, i64 n) {
+	i64 i = 4 * thread_index();
+	vec<4> a = load4(dst, i, n), b = load4(src, i, n);
+#pragma unroll
+	for (int j = 0; j < 4; j++)
+		a.v[j] += b.v[j];
+	store4(dst, i, n, a);
+}
+
+#ifndef BF16
 extern "C" __global__ void __launch_bounds__(256) copy_words(float *dst, const float *src, i64 n) {
 	i64 i = (i64)blockIdx.x * 1024 + threadIdx.x;
 #pragma unroll
 	for (int k = 0; k < 4; k++, i += 256)
 		if (i < n)
 			dst[i] = src[i];
-}
-
-// dst += src
-extern "C" __global__ void __launch_bounds__(256) accumulate(float *dst, const float *src, i64 n) {
-	i64 i = 4 * thread_index();
-	if (i + 4 <= n) {
-		float4 a = *(const float4 *)(dst + i), b = *(const float4 *)(src + i);
-		*(float4 *)(dst + i) = make_float4(a.x + b.x, a.y + b.y, a.z + b.z, a.w + b.w);
-		return;
-	}
-#pragma unroll 1
-	for (; i < n; i++)
-		dst[i] += src[i];
 }
 
 // y = a*x + b*z. y may be x or z.
@@ -107,3 +98,4 @@ extern "C" __global__ void __launch_bounds__(256) nonfinite_total(float *found, 
 		found[1] = (float)slot_of(spans, count, first);
 	found[0] += (float)c;
 }
+#endif

@@ -3,7 +3,7 @@
 // Operands are bf16 in products of 16 or tf32, in words of 32 bits, in products of 8: 32 bytes of a matrix's row
 // either way, so that ldmatrix, which moves bytes, serves both.
 #pragma once
-#include "common.cuh"
+#include "storage.cuh"
 
 static __device__ __forceinline__ u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 

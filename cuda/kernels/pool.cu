@@ -19,7 +19,7 @@ struct Cell {
 };
 
 // n < 2^32 pooled vectors of a tensor with d·h·w voxels.
-template <int V> static __device__ __forceinline__ void maxpool(float *y, const float *x, i64 n, int d, int h, int w, int c) {
+template <int V> static __device__ __forceinline__ void maxpool(real *y, const real *x, i64 n, int d, int h, int w, int c) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
@@ -38,10 +38,10 @@ template <int V> static __device__ __forceinline__ void maxpool(float *y, const 
 	store(y + at * V, v[0]);
 }
 
-BOTH_WIDTHS(maxpool, (float *y, const float *x, i64 n, int d, int h, int w, int c), (y, x, n, d, h, w, c))
+BOTH_WIDTHS(maxpool, (real *y, const real *x, i64 n, int d, int h, int w, int c), (y, x, n, d, h, w, c))
 
 // store as the mode says, 0 where mask, which may be null, is not positive.
-template <int V> static __device__ __forceinline__ void store_masked(float *dx, const float *mask, i64 at, vec<V> r, int add) {
+template <int V> static __device__ __forceinline__ void store_masked(real *dx, const real *mask, i64 at, vec<V> r, int add) {
 	if (mask) {
 		vec<V> m = load<V>(mask + at);
 		if (add)
@@ -56,7 +56,7 @@ template <int V> static __device__ __forceinline__ void store_masked(float *dx, 
 
 // n < 2^32 vectors of cells of a tensor with d·h·w voxels.
 template <int V>
-static __device__ __forceinline__ void maxpool_grad(float *dx, const float *dy, const float *x, const float *y, const float *mask, i64 n, int d, int h, int w, int c, int add) {
+static __device__ __forceinline__ void maxpool_grad(real *dx, const real *dy, const real *x, const real *y, const real *mask, i64 n, int d, int h, int w, int c, int add) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
@@ -95,5 +95,5 @@ static __device__ __forceinline__ void maxpool_grad(float *dx, const float *dy, 
 	}
 }
 
-BOTH_WIDTHS(maxpool_grad, (float *dx, const float *dy, const float *x, const float *y, const float *mask, i64 n, int d, int h, int w, int c, int add),
+BOTH_WIDTHS(maxpool_grad, (real *dx, const real *dy, const real *x, const real *y, const real *mask, i64 n, int d, int h, int w, int c, int add),
 			(dx, dy, x, y, mask, n, d, h, w, c, add))

@@ -10,7 +10,7 @@
 #include "vec.cuh"
 
 // n < 2^32 vectors of x, d·h·w voxels of c channels.
-template <int V> static __device__ __forceinline__ void upsample(float *y, const float *x, i64 n, int d, int h, int w, int c) {
+template <int V> static __device__ __forceinline__ void upsample(real *y, const real *x, i64 n, int d, int h, int w, int c) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
@@ -62,14 +62,14 @@ template <int V> static __device__ __forceinline__ void upsample(float *y, const
 		store(y + (i >> 2) * 4 * plane + (i >> 1 & 1) * 2 * line + (i & 1) * c, out[i >> 2][i >> 1 & 1][i & 1]);
 }
 
-BOTH_WIDTHS(upsample, (float *y, const float *x, i64 n, int d, int h, int w, int c), (y, x, n, d, h, w, c))
+BOTH_WIDTHS(upsample, (real *y, const real *x, i64 n, int d, int h, int w, int c), (y, x, n, d, h, w, c))
 
 // Along an axis, dx[i] = 1/4 dy[2i-1] + 3/4 dy[2i] + 3/4 dy[2i+1] + 1/4 dy[2i+2]; beyond
 // an edge stands the element at the edge.
 //
 // n < 2^32 vectors, of ceil(d/run)·h·w voxels a sample.
 template <int V>
-static __device__ __forceinline__ void upsample_grad(float *dx, const float *dy, i64 n, int d, int h, int w, int c, int run, int add) {
+static __device__ __forceinline__ void upsample_grad(real *dx, const real *dy, i64 n, int d, int h, int w, int c, int run, int add) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
@@ -81,10 +81,10 @@ static __device__ __forceinline__ void upsample_grad(float *dx, const float *dy,
 		hs[i] = min(max(2 * (int)p.h - 1 + i, 0), 2 * h - 1);
 		ws[i] = min(max(2 * (int)p.w - 1 + i, 0), 2 * w - 1) * c;
 	}
-	const float *from = dy + (i64)p.n * 2 * d * plane + p.c * V;
+	const real *from = dy + (i64)p.n * 2 * d * plane + p.c * V;
 	auto sum = [&](int z) {
 		vec<V> s = zero<V>();
-		const float *q = from + min(max(z, 0), 2 * d - 1) * plane;
+		const real *q = from + min(max(z, 0), 2 * d - 1) * plane;
 #pragma unroll
 		for (int i = 0; i < 4; i++) {
 			vec<V> t = zero<V>();
@@ -110,4 +110,4 @@ static __device__ __forceinline__ void upsample_grad(float *dx, const float *dy,
 	}
 }
 
-BOTH_WIDTHS(upsample_grad, (float *dx, const float *dy, i64 n, int d, int h, int w, int c, int run, int add), (dx, dy, n, d, h, w, c, run, add))
+BOTH_WIDTHS(upsample_grad, (real *dx, const real *dy, i64 n, int d, int h, int w, int c, int run, int add), (dx, dy, n, d, h, w, c, run, add))

@@ -112,6 +112,10 @@ type Options struct {
 	// those of float32 arithmetic on rounded operands, or of operands as they are where the backend did not round.
 	Operand func(float32) float32
 
+	// Stored is how the backend rounds what it stores in a tensor of a shape, nil where it does not (device.Activations). Results are then
+	// those of what was stored, to within the Tolerance, rounded once.
+	Stored func(s device.Shape) func(float32) float32
+
 	// Large adds cases of a size that fills several tiles, blocks and threads. An
 	// interpreter does without.
 	Large bool

@@ -5,6 +5,33 @@ import (
 	"math"
 )
 
+// compareStored is compare of results that were rounded when they were stored: what is judged is how far they are from the
+// values that are rounded to them, half the distance to their neighbours.
+func compareStored(got []float32, want []float64, terms, scale float64, tol Tolerance, stored func(float32) float32) (Report, error) {
+	if stored == nil {
+		return compare(got, want, terms, scale, tol)
+	}
+	exact := make([]float64, len(want))
+	for i, w := range want {
+		if exact[i] = float64(stored(float32(w))); terms == 0 || float64(got[i]) == exact[i] {
+			continue // the nearest that can be stored
+		}
+		if stored(got[i]) != got[i] && got[i] == got[i] {
+			return Report{}, fmt.Errorf("element %d is %g, which cannot be stored", i, got[i])
+		}
+		near, far := float64(got[i]), w // near is rounded to what was got, far is not
+		for range 40 {
+			if m := (near + far) / 2; stored(float32(m)) == got[i] {
+				near = m
+			} else {
+				far = m
+			}
+		}
+		exact[i] = float64(got[i]) + w - near
+	}
+	return compare(got, exact, terms, scale, tol)
+}
+
 // compare judges got against want. terms is K of Tolerance, 0 where the bits
 // must agree; scale is the size a result has before terms cancel, if larger than
 // the results themselves.

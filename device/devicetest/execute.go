@@ -83,6 +83,10 @@ func (tr *trial) onBackend(b device.Backend, v variation, vals map[string][]floa
 
 func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 	vals, set := tr.draw()
+	if opt.Stored != nil {
+		vals = tr.stored(vals, opt.Stored)
+		set = tr.onRef(tr.variations()[0], vals)
+	}
 	rounded := tr.rounded(vals, opt.Operand)
 	_, rep.Guarded = b.(Guarded)
 	tol := opt.Tolerance
@@ -111,7 +115,11 @@ func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 			if v.mode[a.name] == device.Add {
 				terms++
 			}
-			r, err := compare(x, want[a.name], terms, a.scale, tol)
+			var stored func(float32) float32
+			if opt.Stored != nil {
+				stored = opt.Stored(a.shape)
+			}
+			r, err := compareStored(x, want[a.name], terms, a.scale, tol, stored)
 			r.What = a.name + " (" + v.what + ")"
 			rep.worse(r)
 			if err != nil {
@@ -121,10 +129,10 @@ func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 			if rounded == nil {
 				continue
 			}
-			if _, err := compare(x, want[a.name], terms, a.scale, Float32); err == nil {
+			if _, err := compareStored(x, want[a.name], terms, a.scale, Float32, stored); err == nil {
 				continue
 			}
-			if r, err := compare(x, other[a.name], terms, a.scale, Float32); err != nil {
+			if r, err := compareStored(x, other[a.name], terms, a.scale, Float32, stored); err != nil {
 				return r, fmt.Errorf("%s: %s: from rounded operands: %w", v.what, a.name, err)
 			}
 		}
@@ -142,6 +150,23 @@ func (tr *trial) check(b device.Backend, opt Options) (rep Report, err error) {
 		return rep, tr.checkMisuse(b)
 	}
 	return rep, nil
+}
+
+// stored is vals as a backend stores them.
+func (tr *trial) stored(vals map[string][]float32, how func(device.Shape) func(float32) float32) map[string][]float32 {
+	out := maps.Clone(vals)
+	for _, a := range tr.args {
+		round := how(a.shape)
+		if round == nil || out[a.name] == nil {
+			continue
+		}
+		x := slices.Clone(out[a.name])
+		for i, v := range x {
+			x[i] = round(v)
+		}
+		out[a.name] = x
+	}
+	return out
 }
 
 // rounded is vals with the operands of convolutions rounded; nil if there are none.

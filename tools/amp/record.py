@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Records what PyTorch's automatic mixed precision (bf16 autocast on the CPU) makes of the recorded networks: the losses
-of ten updates by Adam at 1e-3, in two memory formats, whose distance is how far two runs of the same training part.
+of ten updates by Adam at 1e-3, in two memory formats, and from weights nudged in the last bit or two of fp32: their distances
+are how far runs of the same training part.
 
     python3 tools/amp/record.py ../shared/vectors/network > cuda/testdata/amp.json
 
@@ -39,6 +40,13 @@ def losses(weights, x, target, up, dtype=torch.float32, layout=torch.contiguous_
     return seen
 
 
+def nudged(weights, seed):
+    """Floating-point weights with relative changes of at most 2^-23, rounded to fp32."""
+    draw = torch.Generator().manual_seed(seed)
+    return {k: (v.double() * (1 + (torch.rand(v.shape, generator=draw, dtype=torch.float64) - 0.5) * 2.0**-22)).float() if v.is_floating_point() else v
+            for k, v in weights.items()}
+
+
 def main(folder):
     torch.use_deterministic_algorithms(True)
     torch.set_num_threads(1)
@@ -54,6 +62,7 @@ def main(folder):
         out[name] = {
             "contiguous": losses(*run, amp=True),
             "channels_last": losses(*run, amp=True, layout=torch.channels_last_3d),
+            "nudged": [losses(nudged(weights, seed), *run[1:], amp=True) for seed in range(1, 5)],
         }
     json.dump(out, sys.stdout, indent=1)
     print()

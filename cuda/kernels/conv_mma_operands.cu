@@ -1,0 +1,105 @@
+// What the products on tensor cores take and leave: operands, rounded, and the sum of parts.
+//
+// variants: sm_80
+//
+// Work: mma_round_bf16, mma_round_tf32 and, of what is bf16 already, mma_pad_bf16 write a tensor rounded and padded to
+// whole chunks of 32 bytes of channels: a thread has 16 bytes of a voxel. mma_weights_bf16, mma_weights_tf32 write weights as conv_mma.cu
+// copies them, a thread a word. mma_finish, mma_finish_bf16 add the parts of a sum in order, a thread an element of y. No shared memory.
+// Bytes moved: rounding reads 4 (padding 2) and writes 2 or 4 an element; the parts are read once.
+#include "mma.cuh"
+
+template <typename T> __device__ __forceinline__ void finish(T *y, const float *part, const float *bias, int parts, i64 n, int co, int relu, int add) {
+	i64 e = thread_index();
+	if (e >= n)
+		return;
+	float s = 0.f;
+#pragma unroll 4
+	for (int k = 0; k < parts; k++)
+		s += __ldg(part + k * n + e);
+	if (bias)
+		s += bias[e % co];
+	if (relu && s < 0.f) // NaN stays
+		s = 0.f;
+	store(y + e, s, add);
+}
+
+// y[i] = Σ part[s][i] + bias, activated.
+extern "C" __global__ void __launch_bounds__(256) mma_finish(float *y, const float *part, const float *bias, int parts, i64 n, int co, int relu, int add) {
+	finish(y, part, bias, parts, n, co, relu, add);
+}
+extern "C" __global__ void __launch_bounds__(256) mma_finish_bf16(bf16 *y, const float *part, const float *bias, int parts, i64 n, int co, int relu, int add) {
+	finish(y, part, bias, parts, n, co, relu, add);
+}
+
+// A word of an operand: two numbers as bf16, to the nearest, ties to even; or one as tf32, ties away from zero.
+template <bool TF32> __device__ __forceinline__ u32 rounded(float a, float b) {
+	u32 v;
+	if (TF32)
+		asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(v) : "f"(a));
+	else
+		asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(v) : "f"(b), "f"(a));
+	return v;
+}
+
+template <bool TF32> __device__ __forceinline__ void round(uint4 *y, const float *x, i64 n, int c, int pieces) {
+	i64 e = thread_index();
+	if (e >= n)
+		return;
+	constexpr int EACH = TF32 ? 4 : 8; // numbers in 16 bytes
+	i64 row = e / pieces;
+	int c0 = (int)(e - row * pieces) * EACH;
+	const float *q = x + row * c + c0;
+	float v[EACH];
+#pragma unroll
+	for (int i = 0; i < EACH; i += 4) {
+		if (c % 4 == 0) {
+			float4 f = load4_if(q + i, c0 + i < c);
+			v[i] = f.x, v[i + 1] = f.y, v[i + 2] = f.z, v[i + 3] = f.w;
+		} else {
+#pragma unroll
+			for (int j = 0; j < 4; j++)
+				v[i + j] = load_if(q + i + j, c0 + i + j < c);
+		}
+	}
+	constexpr int W = EACH / 4; // numbers in a word
+	y[e] = make_uint4(rounded<TF32>(v[0], v[W - 1]), rounded<TF32>(v[W], v[2 * W - 1]), rounded<TF32>(v[2 * W], v[3 * W - 1]), rounded<TF32>(v[3 * W], v[4 * W - 1]));
+}
+extern "C" __global__ void __launch_bounds__(256) mma_round_bf16(uint4 *y, const float *x, i64 n, int c, int pieces) { round<false>(y, x, n, c, pieces); }
+// The same of bf16, whose voxels are only padded.
+extern "C" __global__ void __launch_bounds__(256) mma_pad_bf16(uint4 *y, const bf16 *x, i64 n, int c, int pieces) {
+	i64 e = thread_index();
+	if (e >= n)
+		return;
+	i64 row = e / pieces;
+	int c0 = (int)(e - row * pieces) * 8;
+	u32 w[8];
+#pragma unroll
+	for (int i = 0; i < 8; i++)
+		w[i] = c0 + i < c ? x[row * c + c0 + i].bits : 0;
+	y[e] = make_uint4(w[0] | w[1] << 16, w[2] | w[3] << 16, w[4] | w[5] << 16, w[6] | w[7] << 16);
+}
+extern "C" __global__ void __launch_bounds__(256) mma_round_tf32(uint4 *y, const float *x, i64 n, int c, int pieces) { round<true>(y, x, n, c, pieces); }
+
+// weights: packed[column tile][kernel position][chunk][column][96 bytes of input channels], zero beyond the
+// channels. w is [k, ci, co], or [k, co, ci] if swapped.
+template <bool TF32> __device__ __forceinline__ void weights(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
+	i64 e = thread_index();
+	if (e >= n)
+		return;
+	constexpr int W = TF32 ? 1 : 2; // numbers in a word
+	int word = e % 24;
+	i64 r = e / 24;
+	int col = r % cols;
+	r /= cols;
+	int chunk = r % chunks;
+	r /= chunks;
+	int tap = r % taps, o = (int)(r / taps) * cols + col, i = (chunk * 24 + word) * W;
+	auto at = [&](int i) { return load_if(w + (swapped ? ((i64)tap * co + o) * ci + i : ((i64)tap * ci + i) * co + o), i < ci && o < co); };
+	packed[e] = rounded<TF32>(at(i), at(i + W - 1));
+}
+extern "C" __global__ void __launch_bounds__(256) mma_weights_bf16(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
+	weights<false>(packed, w, n, cols, taps, chunks, ci, co, swapped);
+}
+extern "C" __global__ void __launch_bounds__(256) mma_weights_tf32(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
+	weights<true>(packed, w, n, cols, taps, chunks, ci, co, swapped);
+}
