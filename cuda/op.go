@@ -49,7 +49,7 @@ func (o *op) giveBack() {
 	for _, p := range o.spaces {
 		o.b.pool.put(p)
 	}
-	o.spaces = nil
+	o.spaces, o.packs = nil, nil
 }
 
 // must panics with the op's name unless ok.
