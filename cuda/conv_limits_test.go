@@ -54,7 +54,7 @@ func TestLastShareBeyond32Bits(t *testing.T) {
 		rows   = share + behind
 		cg     = 1024 * 32 // the blocks of a share, so that only the last ones are executed
 	)
-	_, b := onEmulator(t, []emu.Option{emu.EndsOnly(16<<20, 3), emu.Memory(1 << 50)}, WithoutPool())
+	_, b := onEmulator(t, []emu.Option{emu.EndsOnly(16<<20, 3), emu.LastRow(), emu.Memory(1 << 50)}, WithoutPool())
 	g, p := b.Alloc(device.Shape{N: rows / 8, D: 2, H: 2, W: 2, C: cg}), b.Alloc(device.Shape{N: rows / 8, D: 2, H: 2, W: 2, C: 1})
 	part := b.Alloc(device.Vec(2 * cg))
 	upload := func(x device.Tensor, v []float32) {

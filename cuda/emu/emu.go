@@ -60,6 +60,7 @@ type options struct {
 
 	endBytes  int64
 	endBlocks int
+	lastRow   bool
 }
 
 // Option changes a Device made by New.
@@ -103,6 +104,9 @@ func BlockRaces() Option { return func(o *options) { o.blockRaces = true } }
 func EndsOnly(bytes int64, blocks int) Option {
 	return func(o *options) { o.endBytes, o.endBlocks = bytes, blocks }
 }
+
+// LastRow is for EndsOnly of a launch whose first blocks need what is not there: of all y and z only the last ones are executed.
+func LastRow() Option { return func(o *options) { o.lastRow = true } }
 
 // SkipRaces leaves out the search for shared-memory races, for speed.
 func SkipRaces() Option { return func(o *options) { o.races = false } }

@@ -59,7 +59,11 @@ func (d *Device) execute(l *launch) *Fault {
 		ends = min(n, row)
 		grid = grid / row * ends
 	}
-	end := func(i int) int { return i/ends*row + row - ends + i%ends }
+	skipped := 0 // rows
+	if d.opt.lastRow {
+		skipped, grid = l.launch.Grid.Count()/row-1, ends
+	}
+	end := func(i int) int { return (skipped+i/ends)*row + row - ends + i%ends }
 	at := end
 	if d.opt.shuffle {
 		order := rand.New(rand.NewPCG(d.opt.seed, uint64(grid))).Perm(grid)
