@@ -13,6 +13,7 @@ var Cards = map[string]Card{
 	},
 	Detector: {
 		For:       "new lesions between two FLAIR scans",
-		TrainedOn: "pairs drawn from label maps and lesion shapes",
+		TrainedOn: "pairs drawn from label maps and lesion shapes; no person's scan",
+		Scores:    "two real pairs: Dice 0.40 and 0.52, 6 of 10 lesions found",
 	},
 }

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes weights/files/detector.N.safetensors again, a member of the ensemble: tools/weights/detector.sh LABELS MASKS RUNS N, LABELS being a folder of label
-# maps and MASKS one of lesion masks whose shapes are used (docs/models.md), RUNS a folder for the training runs, which are resumed if they are there.
+# Makes weights/files/detector.safetensors again: tools/weights/detector.sh LABELS MASKS RUNS, LABELS being a folder of label
+# maps and MASKS one of lesion masks whose shapes are used (docs/models.md), RUNS the folder of segmenter.sh, for the training runs, which are resumed if they are there.
 set -euo pipefail
-labels=$1 masks=$2 runs=$3 n=$4
+labels=$1 masks=$2 runs=$3
 cd "$(dirname "$0")/../.."
-stage() { # name, options
-	bin/voxgrad train detector --config tools/weights/detector.toml --labels "$labels" --shapes "$masks" --out "$runs/detector_$n/$1" --resume "${@:2}"
+stage() { # name, config, options
+	bin/voxgrad train detector --config "tools/weights/$2" --labels "$labels" --shapes "$masks" --out "$runs/$1" --resume "${@:3}"
 }
-# Batch norm with the statistics of each batch, then with the running ones, which prediction uses.
-stage first --seed "$n" --epochs 24
-stage second --seed "$((n + 100))" --start "$runs/detector_$n/first/fold_0/checkpoint_best.safetensors" --freeze-norm --epochs 48
-go run ./tools/weights half --in "$runs/detector_$n/second/fold_0/checkpoint_best.safetensors" --out "weights/files/detector.$n.safetensors"
+# Easy pairs with the statistics of each batch, from the segmenter's encoder; then those that scanners make, with the running ones, which prediction uses.
+stage detector_first detector_easy.toml --seed 3 --encoder "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 8
+stage detector_second detector.toml --seed 8 --start "$runs/detector_first/fold_0/checkpoint_best.safetensors" --epochs 48
+go run ./tools/weights half --in "$runs/detector_second/fold_0/checkpoint_best.safetensors" --out weights/files/detector.safetensors --threshold "${THRESHOLD:-0.5}" --least 3
