@@ -5,7 +5,7 @@ are how far runs of the same training part.
 
     python3 tools/amp/record.py ../shared/vectors/network > cuda/testdata/amp.json
 
-Some of PyTorch's runs end in NaN, one in four here; these are left out.
+Some of PyTorch's runs end in NaN, four of twelve when this was last run; these are left out.
 
 The same ten updates in float64 must give the losses that are recorded beside the weights; else it stops.
 """
