@@ -198,7 +198,7 @@ func (c *catGrad) tapSums() {
 
 // parameters makes the gradients of weights and norm, and what the statistics pass on.
 func (c *catGrad) parameters(i int, s *sourceSums) {
-	if !c.needR && c.g.Beta.Mode == device.Skip && c.g.B.Mode == device.Skip {
+	if up := c.g.In[i]; !c.needR && c.g.Beta.Mode == device.Skip && c.g.B.Mode == device.Skip && up.W.Mode == device.Skip && up.B.Mode == device.Skip {
 		return
 	}
 	if c.taps == 0 {

@@ -224,7 +224,7 @@ func TestDocumentedOptionsExist(t *testing.T) {
 }
 
 // foreign are the calls of other programs in the documents.
-var foreign = regexp.MustCompile(`^\$?\s*(python3?|git|sbatch|srun|nvcc|ptxas|pip|ssh|docker|apt-get|npx|cuobjdump|tools/|\./tools/)`)
+var foreign = regexp.MustCompile(`^\$?\s*(python3?|git|sbatch|srun|nvcc|ptxas|pip|ssh|docker|apt-get|npx|cuobjdump|tools/|\./tools/|go run \./tools/)`)
 
 // Every target of make that a document names exists.
 func TestDocumentedTargetsExist(t *testing.T) {
