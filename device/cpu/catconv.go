@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"voxgrad/device"
+	"voxgrad/internal/par"
 )
 
 // catConv is one call of CatConv or CatConvGrad. With α = gamma·invstd and
@@ -68,7 +69,7 @@ func (c *catConv) channels(i int) int { return c.in[i].Out().C }
 func (c *catConv) scaled(i int) []float32 {
 	n := c.channels(i)
 	to := c.floats(taps3 * n * c.cout)
-	for t := range taps3 {
+	par.For(taps3, func(t int) {
 		for k := range n {
 			a := float32(c.scale[c.from[i]+k])
 			from := c.w[(t*c.z.C+c.from[i]+k)*c.cout:][:c.cout]
@@ -77,7 +78,7 @@ func (c *catConv) scaled(i int) []float32 {
 				row[o] = a * v
 			}
 		}
-	}
+	})
 	return to
 }
 
@@ -85,7 +86,7 @@ func (c *catConv) scaled(i int) []float32 {
 // [64][cout].
 func (c *catConv) constants() []float32 {
 	perTap := make([]float64, taps3*c.cout)
-	for t := range taps3 {
+	par.For(taps3, func(t int) {
 		row := perTap[t*c.cout:][:c.cout]
 		for i := range c.in {
 			var tb []float32
@@ -103,7 +104,7 @@ func (c *catConv) constants() []float32 {
 				}
 			}
 		}
-	}
+	})
 	out := make([]float32, 64*c.cout)
 	sum := make([]float64, c.cout)
 	for p := range 64 {

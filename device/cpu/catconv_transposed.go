@@ -43,9 +43,7 @@ func (c *catConv) composite(i int, w []float32) []float32 {
 
 // gather4 puts the composite gradients that meet tap t in the order of k: [8][Cx][Cout].
 func gather4(to, p4 []float32, t, n int) {
-	for k := range 8 {
-		copy(to[k*n:][:n], p4[position4(k, t)*n:])
-	}
+	par.For(8, func(k int) { copy(to[k*n:][:n], p4[position4(k, t)*n:]) })
 }
 
 // tapSums4 is Σ over fine voxels of u[v+t]·dy[v], [27][C][Cout], from the same sums p4 of the coarse
@@ -67,11 +65,11 @@ func (c *catConv) tapSums4(i int, p4 []float32, sums []float64) []float32 {
 		gather4(part, p4, t, cx*o)
 		to := r[t*cu*o:][:cu*o]
 		c.b.gemm(to, rows, part, 1, cu, 8*cx, o, false)
-		for k, tb := range bias { // none: nil
+		par.For(len(bias), func(k int) {
 			for j, s := range sums[t*o:][:o] {
-				to[k*o+j] += float32(float64(tb) * s)
+				to[k*o+j] += float32(float64(bias[k]) * s)
 			}
-		}
+		})
 	}
 	return r
 }

@@ -432,8 +432,13 @@ func (w *winograd) weigh(b *engine, wd []float32, width, cin, cout int, swap boo
 		taps[t] = t
 	}
 	packed := s.floats(3, len(taps)*plane)
+	plain := width == 3 && len(w.classes) == 1 && w.classes[0].whole() // the taps are then packed in the order that they are read in
 	for t := range taps {
-		packWeights(packed[t*plane:], wd, taps[t:t+1], cin, cout, in, swap)
+		from := t
+		if plain {
+			from = w.classes[0].tap(t, width)
+		}
+		packWeights(packed[t*plane:], wd, taps[from:from+1], cin, cout, in, swap)
 	}
 	const chunk = 1 << 10
 	chunks := ceil(plane, chunk)
@@ -441,27 +446,61 @@ func (w *winograd) weigh(b *engine, wd []float32, width, cin, cout int, swap boo
 		class := &w.classes[i/chunks]
 		from := i % chunks * chunk
 		n := min(chunk, plane-from)
-		g, deep, high, u := s.floats(0, taps3*n), s.floats(1, 36*n), s.floats(2, 48*n), s.floats(4, places*n)
-		for t := range taps3 {
-			d, h, v := class.taps[0][t/9], class.taps[1][t/3%3], class.taps[2][t%3]
-			to := g[t*n:][:n]
-			if d < 0 || h < 0 || v < 0 {
-				clear(to)
-				continue
-			}
-			copy(to, packed[((d*width+h)*width+v)*plane+from:])
+		deep, high := s.floats(1, 36*n), s.floats(2, 48*n)
+		first := &passArgs{dst: deep, src: packed[from:], n: n, count: 9, rows: 1, srcStep: 9 * plane, srcNext: plane, dstStep: 9 * n, dstNext: n}
+		last := &passArgs{dst: w.u[class.u+from:], src: high, n: n, count: 16, rows: 1, srcStep: n, srcNext: 3 * n, dstStep: plane, dstNext: 4 * plane}
+		if !plain {
+			first.src, first.srcStep, first.srcNext = class.chosen(s.floats(0, taps3*n), packed[from:], width, n, plane), 9*n, n
+			last.dst, last.dstStep, last.dstNext = s.floats(4, places*n), n, 4*n
 		}
-		b.pass(winoWeights, all4, &passArgs{dst: deep, src: g, n: 9 * n, count: 1, rows: 1, srcStep: 9 * n, dstStep: 9 * n})
+		b.pass(winoWeights, all4, first)
 		b.pass(winoWeights, all4, &passArgs{dst: high, src: deep, n: 3 * n, count: 4, rows: 1, srcStep: 3 * n, dstStep: 3 * n, srcNext: 9 * n, dstNext: 12 * n})
-		b.pass(winoWeights, all4, &passArgs{dst: u, src: high, n: n, count: 16, rows: 1, srcStep: n, dstStep: n, srcNext: 3 * n, dstNext: 4 * n})
+		b.pass(winoWeights, all4, last)
+		if plain {
+			return
+		}
 		at := class.u + from
 		for p := range places {
 			if class.uses(p) {
-				copy(w.u[at:][:n], u[p*n:])
+				copy(w.u[at:][:n], last.dst[p*n:])
 				at += plane
 			}
 		}
 	})
+}
+
+// tap is which tap of a window of width³ is the class's tap t of 27, −1: none.
+func (c *winoClass) tap(t, width int) int {
+	d, h, v := c.taps[0][t/9], c.taps[1][t/3%3], c.taps[2][t%3]
+	if d < 0 || h < 0 || v < 0 {
+		return -1
+	}
+	return (d*width+h)*width + v
+}
+
+// whole reports whether the class has all 27 taps.
+func (c *winoClass) whole() bool {
+	for _, taps := range c.taps {
+		for _, t := range taps {
+			if t < 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// chosen is the class's 27 taps out of those of a window, n weights of each, zeros where it has none.
+func (c *winoClass) chosen(dst, packed []float32, width, n, plane int) []float32 {
+	for t := range taps3 {
+		to := dst[t*n:][:n]
+		if k := c.tap(t, width); k < 0 {
+			clear(to)
+		} else {
+			copy(to, packed[k*plane:])
+		}
+	}
+	return dst
 }
 
 // choice is when Winograd's way is taken.

@@ -128,11 +128,10 @@ func (w *winoSum) finish(b *engine, s *scratch, sh *winoShare, sums []float32, s
 	b.pass(winoWeightsBack, all4, &passArgs{dst: high, src: wide, n: 3 * n, count: 4, rows: 1, srcStep: 3 * n, dstStep: 3 * n, srcNext: 12 * n, dstNext: 9 * n})
 	b.pass(winoWeightsBack, all4, &passArgs{dst: g, src: high, n: 9 * n, count: 1, rows: 1, srcStep: 9 * n, dstStep: 9 * n})
 	for t := range taps3 {
-		d, h, v := sh.class.taps[0][t/9], sh.class.taps[1][t/3%3], sh.class.taps[2][t%3]
-		if d < 0 || h < 0 || v < 0 {
+		k := sh.class.tap(t, w.width)
+		if k < 0 {
 			continue
 		}
-		k := (d*w.width+h)*w.width + v
 		for c := range sh.x {
 			to := dw[(k*w.xs.C+sh.x0+c)*w.dys.C+sh.y0:][:sh.y]
 			for p := 0; p < sh.y; p += panel {

@@ -121,6 +121,19 @@ func (s *Stream) Normal() float64 {
 	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*s.Float64())
 }
 
+// Direction is a vector of length 1, all directions alike.
+func (s *Stream) Direction() (d [3]float64) {
+	length := 0.0
+	for i := range d {
+		d[i] = s.Normal()
+		length += d[i] * d[i]
+	}
+	for i := range d {
+		d[i] /= math.Sqrt(length)
+	}
+	return d
+}
+
 // Perm is a random permutation of 0..n-1.
 func (s *Stream) Perm(n int) []int {
 	p := make([]int, n)

@@ -92,7 +92,7 @@ func inside(m *volume.Mask, t volume.Transform) (points [][3]float64) {
 // draw is a rigid motion of a random turn of up to deg degrees about a random axis through
 // a centre, and a random shift of up to mm.
 func draw(r *rng.Stream, centre [3]float64, deg, mm float64) volume.Transform {
-	axis, shift := direction(r), direction(r)
+	axis, shift := r.Direction(), r.Direction()
 	angle, far := deg*math.Pi/180*r.Float64(), mm*r.Float64()
 	var to volume.Transform
 	// Rodrigues' formula.
@@ -111,18 +111,6 @@ func draw(r *rng.Stream, centre [3]float64, deg, mm float64) volume.Transform {
 		to[i][3] = centre[i] - moved[i] + far*shift[i]
 	}
 	return to
-}
-
-func direction(r *rng.Stream) (d [3]float64) {
-	n := 0.0
-	for i := range d {
-		d[i] = r.Normal()
-		n += d[i] * d[i]
-	}
-	for i := range d {
-		d[i] /= math.Sqrt(n)
-	}
-	return d
 }
 
 func voxelEdge(vs ...*volume.Volume) (edge float64) {
@@ -182,7 +170,7 @@ func rescan(s subject, seed uint64, n int) pair {
 	slice := g.Size[0] * g.Size[1]
 	white := volume.Percentile(s.scan.Data, 98)
 	gamma := math.Exp(0.25 * (2*r.Float64() - 1))
-	way, depth := direction(r), 0.3*r.Float64()
+	way, depth := r.Direction(), 0.3*r.Float64()
 	key := rng.Key(seed, "noise", s.name, n)
 	for x := range out.Data {
 		sum := 0.0

@@ -10,4 +10,5 @@ stage() { # name, config, options
 # Easy pairs with the statistics of each batch, from the segmenter's encoder; then those that scanners make, with the running ones, which prediction uses.
 stage detector_first detector_easy.toml --seed 3 --encoder "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 8
 stage detector_second detector.toml --seed 8 --start "$runs/detector_first/fold_0/checkpoint_best.safetensors" --epochs 48
-go run ./tools/weights half --in "$runs/detector_second/fold_0/checkpoint_best.safetensors" --out weights/files/detector.safetensors --threshold "${THRESHOLD:-0.5}" --least 3
+# Threshold and least size are those that 'voxgrad weights choose' took for the file at hand.
+go run ./tools/weights half --in "$runs/detector_second/fold_0/checkpoint_best.safetensors" --out weights/files/detector.safetensors --threshold 0.4 --least 20

@@ -160,7 +160,7 @@ func noisy(v *volume.Volume, share float64, s *rng.Stream) *volume.Volume {
 
 // biased multiplies by a field that is linear along a random direction, 1 ± share at its ends.
 func biased(v *volume.Volume, share float64, s *rng.Stream) *volume.Volume {
-	d := direction(s)
+	d := s.Direction()
 	out := v.Like()
 	out.Data = make([]float32, len(v.Data))
 	for i, x := range v.Data {
@@ -175,7 +175,7 @@ func biased(v *volume.Volume, share float64, s *rng.Stream) *volume.Volume {
 
 // moved is so many mm off, in a random direction, its header unchanged.
 func moved(v *volume.Volume, mm float64, s *rng.Stream) *volume.Volume {
-	t, d := volume.Identity, direction(s)
+	t, d := volume.Identity, s.Direction()
 	for a := range 3 {
 		t[a][3] = mm * d[a]
 	}
@@ -185,17 +185,4 @@ func moved(v *volume.Volume, mm float64, s *rng.Stream) *volume.Volume {
 		out.Data[i] = max(x, 0)
 	}
 	return out
-}
-
-// direction is a random vector of length 1.
-func direction(s *rng.Stream) (d [3]float64) {
-	length := 0.0
-	for a := range d {
-		d[a] = s.Normal()
-		length += d[a] * d[a]
-	}
-	for a := range d {
-		d[a] /= math.Sqrt(length)
-	}
-	return d
 }

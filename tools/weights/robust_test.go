@@ -41,7 +41,7 @@ func TestChangesDoWhatTheyAreCalled(t *testing.T) {
 		ramp.Data[i] = float32(i % 40)
 	}
 	off := moved(ramp, 2, rng.New(3)).Data[ramp.Index(20, 20, 20)] - 20
-	d := direction(rng.New(3))
+	d := rng.New(3).Direction()
 	require.InDelta(t, 2*d[0], off, 0.01)
 	b := biased(v, 0.4, rng.New(2))
 	least, most := float32(9), float32(0)

@@ -15,6 +15,7 @@ import (
 	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/report"
+	"voxgrad/train"
 	"voxgrad/volume"
 )
 
@@ -63,15 +64,16 @@ func subjects(data string, pairs bool) (out []subject, err error) {
 type point struct {
 	Threshold float64 `json:"threshold"`
 	LeastMM3  float64 `json:"least_mm3"` // smaller pieces are taken out of the mask
-	Dice      float64 `json:"dice"`
-	F1        float64 `json:"lesion_f1"`
-	Sens      float64 `json:"lesion_sensitivity"`
-	PPV       float64 `json:"lesion_ppv"`
+	// NaN, null in the file, where nothing is marked.
+	Dice train.Number `json:"dice"`
+	F1   train.Number `json:"lesion_f1"`
+	Sens train.Number `json:"lesion_sensitivity"`
+	PPV  train.Number `json:"lesion_ppv"`
 	// FairF1 leaves out detections on places where the published change mask holds another change.
-	FairF1 float64 `json:"lesion_f1_without_other_changes"`
-	Found  int     `json:"found"`
-	Truth  int     `json:"lesions"`
-	False  int     `json:"false_lesions"`
+	FairF1 train.Number `json:"lesion_f1_without_other_changes"`
+	Found  int          `json:"found"`
+	Truth  int          `json:"lesions"`
+	False  int          `json:"false_lesions"`
 	// BySize is found and all lesions of the truth of at most sizes[i] mm³, the last of more.
 	BySize [][2]int `json:"found_and_lesions_by_size"`
 }
@@ -150,7 +152,7 @@ func score(args []string) error {
 	if *out == "" {
 		return nil
 	}
-	text, err := json.MarshalIndent(finite(all), "", " ")
+	text, err := json.MarshalIndent(all, "", " ")
 	if err != nil {
 		return err
 	}
@@ -243,9 +245,12 @@ func (s subject) difference(r *scored, truth *volume.Mask, kinds *volume.Volume)
 	return nil
 }
 
+// undefined is null in the file.
+var undefined = train.Number(math.NaN())
+
 // measure scores a mask without its pieces of least mm³ or less.
 func measure(truth, mask *volume.Mask, kinds *volume.Volume, least float64) (p point, err error) {
-	p = point{LeastMM3: least, FairF1: math.NaN()}
+	p = point{LeastMM3: least, FairF1: undefined}
 	if mask, err = without(mask, least, nil); err != nil {
 		return p, err
 	}
@@ -256,10 +261,11 @@ func measure(truth, mask *volume.Mask, kinds *volume.Volume, least float64) (p p
 		return p, err
 	}
 	if r.EmptyTruth() {
-		p.Dice, p.F1, p.Sens, p.PPV, p.False = math.NaN(), math.NaN(), math.NaN(), math.NaN(), r.Tested.Lesions
+		p.Dice, p.F1, p.Sens, p.PPV, p.False = undefined, undefined, undefined, undefined, r.Tested.Lesions
 		return p, nil
 	}
-	p.Dice, p.F1, p.Sens, p.PPV = r.Voxel.Dice, r.Lesion.F1, r.Lesion.Sensitivity, r.Lesion.PPV
+	p.Dice, p.F1 = train.Number(r.Voxel.Dice), train.Number(r.Lesion.F1)
+	p.Sens, p.PPV = train.Number(r.Lesion.Sensitivity), train.Number(r.Lesion.PPV)
 	p.Truth, p.BySize = len(r.TruthLesions), make([][2]int, len(sizes)+1)
 	for _, l := range r.TruthLesions {
 		group := 0
@@ -284,7 +290,7 @@ func measure(truth, mask *volume.Mask, kinds *volume.Volume, least float64) (p p
 		return p, err
 	}
 	if r, err = metrics.Evaluate(truth, mask, o); err == nil {
-		p.FairF1 = r.Lesion.F1
+		p.FairF1 = train.Number(r.Lesion.F1)
 	}
 	return p, err
 }
@@ -324,7 +330,7 @@ const tabled = 3
 func scoreTable(all []scored) *report.Table {
 	t := &report.Table{Columns: scoreColumns(fmt.Sprintf("scan, pieces above %d mm³", tabled))}
 	add := func(name string, p point, seconds any) {
-		t.Add(name, p.Threshold, p.Dice, p.F1, p.Sens, p.PPV, p.FairF1, p.Found, p.Truth, p.False, seconds)
+		t.Add(name, p.Threshold, float64(p.Dice), float64(p.F1), float64(p.Sens), float64(p.PPV), float64(p.FairF1), p.Found, p.Truth, p.False, seconds)
 	}
 	for _, s := range all {
 		for _, p := range s.Points {
@@ -352,7 +358,7 @@ func meanTable(all []scored, of string) *report.Table {
 					continue
 				}
 				p = s.Points[i]
-				dice, f1, fair, wrong, n = dice+p.Dice, f1+p.F1, fair+p.FairF1, wrong+float64(p.False), n+1
+				dice, f1, fair, wrong, n = dice+float64(p.Dice), f1+float64(p.F1), fair+float64(p.FairF1), wrong+float64(p.False), n+1
 			}
 			if n > 0 {
 				t.Add(set, p.Threshold, p.LeastMM3, int(n), dice/n, f1/n, fair/n, wrong/n)
@@ -360,24 +366,4 @@ func meanTable(all []scored, of string) *report.Table {
 		}
 	}
 	return t
-}
-
-// finite has −1 for what is not defined: JSON knows no NaN.
-func finite(all []scored) []scored {
-	fix := func(p *point) {
-		for _, x := range []*float64{&p.Dice, &p.F1, &p.Sens, &p.PPV, &p.FairF1} {
-			if math.IsNaN(*x) {
-				*x = -1
-			}
-		}
-	}
-	for i := range all {
-		for k := range all[i].Points {
-			fix(&all[i].Points[k])
-		}
-		if all[i].Difference != nil {
-			fix(all[i].Difference)
-		}
-	}
-	return all
 }
