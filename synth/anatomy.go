@@ -86,6 +86,11 @@ type Anatomy struct {
 	extent [3]int     // its box, mm
 
 	sites sites
+
+	// scan is a scan of this head, white matter being 1, and taken where it has lesions already; nil: how the head looks is drawn.
+	scan  []float32
+	taken []bool
+	start [3]int // of the box in the map
 }
 
 // What a voxel holds: its class, how many mm of fluid around the closed brain reach it (0: it is none of that, or farther
@@ -172,6 +177,7 @@ func NewAnatomy(name string, size [3]int, class []uint8) (*Anatomy, error) {
 		lo[k], hi[k] = max(lo[k]-ClosingMM-1, 0), min(hi[k]+ClosingMM+1, size[k])
 		a.Size[k] = hi[k] - lo[k]
 	}
+	a.start = lo
 	a.voxels = make([]uint8, a.Size[0]*a.Size[1]*a.Size[2])
 	brain := make([]bool, len(a.voxels))
 	n, first, last := 0, a.Size, [3]int{}

@@ -203,6 +203,7 @@ func times(a, b [3][3]float64) (c [3][3]float64) {
 // tissues is how the classes look in a scan, and the textures of the patch.
 type tissues struct {
 	mean, other [classes]float32 // two tissues that a class is a mixture of
+	change      [classes]float32 // how much brighter than in the first scan, of a head that was scanned
 	from        [classes]float32 // of the mixture's field from which on it is the other one
 	fine, rough [classes]float32 // standard deviations of the textures, as shares
 	stream      *augment.Stream
@@ -221,7 +222,7 @@ func (t *tissues) fields(size [3]int) {
 func (o HeadOptions) tissuesOf(s *augment.Stream, flair bool) *tissues {
 	t := &tissues{stream: s}
 	for c := range classes {
-		t.mean[c] = float32(s.Float64())
+		t.mean[c], t.change[c] = float32(s.Float64()), 1
 	}
 	if flair {
 		o.flair(s, t)
@@ -350,10 +351,15 @@ func (t *tissues) look(c Class, i int) float32 {
 func (w warp) visit(a *Anatomy, t *tissues, size [3]int, bright []float32, rim rim) []float32 {
 	image := make([]float32, size[0]*size[1]*size[2])
 	offset := w.partial()
-	white := t.mean[WhiteMatter]
+	white := t.white(a)
 	w.each(size, func(i int, at [3]float32) {
 		var sum float32
 		patchy := t.field[1][i]
+		lesion := w.sample(bright, size, i) * max(1+0.2*patchy, 0)
+		if a.scan != nil {
+			image[i] = max(a.shows(at, &t.change)+lesion, 0)
+			return
+		}
 		for k := range offset {
 			o := &offset[k]
 			j := a.index(at[0]+o[0], at[1]+o[1], at[2]+o[2])
@@ -366,10 +372,17 @@ func (w warp) visit(a *Anatomy, t *tissues, size [3]int, bright []float32, rim r
 				sum += white * rim.at(a.sites.near[j]&rimBits, patchy)
 			}
 		}
-		lesion := w.sample(bright, size, i) * max(1+0.2*patchy, 0)
 		image[i] = max(sum/float32(len(offset))+white*lesion, 0)
 	})
 	return image
+}
+
+// white is the intensity of white matter.
+func (t *tissues) white(a *Anatomy) float32 {
+	if a.scan != nil {
+		return 1
+	}
+	return t.mean[WhiteMatter]
 }
 
 // rim is the bright lining of the ventricles: how bright at them, and how many mm wide.

@@ -4,12 +4,23 @@ import (
 	"math"
 
 	"voxgrad/augment"
+	"voxgrad/prepare/atlas"
+	"voxgrad/volume"
 )
 
 // TissueMap is how likely a class is at each place, from 0 to 1: voxels of 1 mm, x fastest.
 type TissueMap struct {
 	Class Class
 	At    []float32
+}
+
+// AtlasTissues is how likely each tissue of the embedded atlas is at the voxels of a grid in its space.
+func AtlasTissues(g volume.Grid) (out []TissueMap) {
+	for t, class := range [atlas.Tissues]Class{atlas.WhiteMatter: WhiteMatter, atlas.Cortex: Cortex, atlas.DeepGrey: Thalamus,
+		atlas.Ventricles: Ventricle, atlas.CSF: CSF, atlas.Bone: Bone, atlas.Soft: Scalp} {
+		out = append(out, TissueMap{class, volume.Resample(atlas.Likelihood(atlas.Tissue(t)), g, volume.Linear, 0).Data})
+	}
+	return out
 }
 
 // DrawAnatomy draws a label map from likelihoods, such as an atlas's: at each voxel the class with the largest sum of its likelihood

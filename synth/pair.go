@@ -152,7 +152,7 @@ func (o HeadOptions) DrawVisits(s *augment.Stream, l LesionOptions, a *Anatomy, 
 			t = t.again(s, size)
 			rim.bright *= float32(math.Exp(0.15 * s.Normal()))
 		}
-		white := t.mean[WhiteMatter]
+		white := t.white(a)
 		image := at.visit(a, t, size, p[time], rim)
 		if sd := s.Uniform(0, l.PSFMax); sd > 0.1 {
 			image = blur(image, size, sd)
@@ -249,7 +249,9 @@ func (t *tissues) again(s *augment.Stream, size [3]int) *tissues {
 	u := *t
 	u.field[2] = smooth(s, size, t.cells[2])
 	for c := range classes {
-		u.mean[c] *= float32(math.Exp(0.05 * s.Normal()))
+		f := float32(math.Exp(0.05 * s.Normal()))
+		u.mean[c] *= f
+		u.change[c] *= f
 		u.other[c] *= float32(math.Exp(0.1 * s.Normal()))
 	}
 	return &u

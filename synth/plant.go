@@ -24,6 +24,7 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 	class := make([]Class, n)
 	near := make([]uint8, n) // distance from the ventricles
 	var places [siteCount][]int32
+	taken := make([]bool, n) // by lesions, grown by a voxel
 	brain := 0
 	w.each(v.Size, func(i int, at [3]float32) {
 		j := a.index(at[0]+0.5, at[1]+0.5, at[2]+0.5)
@@ -34,6 +35,10 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 		if a.voxels[j]&brainBit != 0 {
 			brain++
 		}
+		if a.taken != nil && a.taken[j] {
+			taken[i] = true
+			return
+		}
 		if site := a.site(j); site != NoSite {
 			places[site] = append(places[site], int32(i))
 		}
@@ -43,7 +48,6 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 	if times > 1 {
 		fresh = s.Intn(l.NewMax + 1)
 	}
-	taken := make([]bool, n) // by lesions, grown by a voxel
 	put := func(p Planted, soft float64, again float64, full, part []int32) {
 		if p.Kind != Grows && p.Kind != Shrinks {
 			part = full

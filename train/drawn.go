@@ -40,7 +40,19 @@ func OpenLabels(c Config) (*LabelScans, error) {
 	if c.Data.Folds > n {
 		l.cfg.Data.Folds = 1
 	}
-	l.from = drawn{&l.cfg, maps, shapes, l.cfg.splitLabels(n).Train, "sample"}
+	l.from = drawn{cfg: &l.cfg, maps: maps, shapes: shapes, cases: l.cfg.splitLabels(n).Train, name: "sample"}
+	if c.Labels.Scans == "" {
+		return l, nil
+	}
+	set, err := c.scanSet()
+	if err != nil {
+		return nil, err
+	}
+	split, err := c.splitScans(set)
+	if err != nil {
+		return nil, err
+	}
+	l.from.scans, l.from.scanned = c.scanAnatomies(set), split.Train
 	return l, nil
 }
 

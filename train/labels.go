@@ -12,6 +12,7 @@ import (
 	"voxgrad/augment"
 	"voxgrad/device"
 	"voxgrad/internal/rng"
+	"voxgrad/internal/settings"
 	"voxgrad/models"
 	"voxgrad/synth"
 	"voxgrad/train/dataset"
@@ -27,6 +28,9 @@ type Labels struct {
 	Shapes   string `toml:"shapes" comment:"lesion mask, or folder of them, whose lesions have their shapes used; not for brain"`
 	ShapeMin int    `toml:"shape_min_voxels" comment:"smallest lesion whose shape is used, voxels of 1 mm"`
 	ShapeMax int    `toml:"shape_max_voxels" comment:"largest; confluent ones are drawn along the ventricles"`
+
+	Scans     string  `toml:"scans" comment:"data set of scans of one visit in the atlas's space ('voxgrad prepare --data'): new lesions are drawn into them too"`
+	ScanShare float64 `toml:"scan_share" comment:"share of the samples that are made from them instead of label maps"`
 	synth.HeadOptions
 	synth.LesionOptions
 }
@@ -40,7 +44,7 @@ const (
 
 // defaultLabels are those of a task.
 func defaultLabels(task string) Labels {
-	l := Labels{Find: FindLesions, ShapeMin: 4, ShapeMax: 4000, HeadOptions: synth.DefaultHeads(), LesionOptions: synth.DefaultLesions()}
+	l := Labels{Find: FindLesions, ShapeMin: 4, ShapeMax: 4000, ScanShare: 0.5, HeadOptions: synth.DefaultHeads(), LesionOptions: synth.DefaultLesions()}
 	l.SpacingMM, l.ShiftMM = 1, 12
 	l.TextureMax, l.PatchyMax, l.GammaMax = 0.06, 0.07, 1.3 // FLAIR scans, not any contrast
 	if task == models.Detector {
@@ -69,6 +73,12 @@ func (l Labels) check(task string) error {
 			return fmt.Errorf("labels.spacing_mm = %g: lesions are found in voxels of 1 mm", l.SpacingMM)
 		}
 	}
+	if l.Scans != "" && l.Find != FindNew {
+		return fmt.Errorf("labels.scans: new lesions are drawn into scans for a detector; for what else is in them, or %s, there are their masks", l.Find)
+	}
+	if err := settings.Within("labels.scan_share", l.ScanShare, 0, 1); err != nil {
+		return err
+	}
 	if l.ShapeMin < 1 || l.ShapeMax < l.ShapeMin {
 		return fmt.Errorf("labels: shape_min_voxels %d and shape_max_voxels %d: want 1 ≤ min ≤ max", l.ShapeMin, l.ShapeMax)
 	}
@@ -78,12 +88,17 @@ func (l Labels) check(task string) error {
 	return l.LesionOptions.Check()
 }
 
-// anatomies are label maps that are read when they are first drawn from.
+// anatomies are heads that are read when they are first drawn from.
 type anatomies struct {
-	paths []string
+	paths []string // of label maps
+	read  func(i int) (*synth.Anatomy, error)
 	list  []*synth.Anatomy
 	err   []error
 	once  []sync.Once
+}
+
+func newAnatomies(n int, read func(i int) (*synth.Anatomy, error)) *anatomies {
+	return &anatomies{nil, read, make([]*synth.Anatomy, n), make([]error, n), make([]sync.Once, n)}
 }
 
 func openAnatomies(root string) (*anatomies, error) {
@@ -91,12 +106,13 @@ func openAnatomies(root string) (*anatomies, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := len(paths)
-	return &anatomies{paths, make([]*synth.Anatomy, n), make([]error, n), make([]sync.Once, n)}, nil
+	m := newAnatomies(len(paths), func(i int) (*synth.Anatomy, error) { return synth.ReadAnatomy(paths[i]) })
+	m.paths = paths
+	return m, nil
 }
 
 func (m *anatomies) get(i int) (*synth.Anatomy, error) {
-	m.once[i].Do(func() { m.list[i], m.err[i] = synth.ReadAnatomy(m.paths[i]) })
+	m.once[i].Do(func() { m.list[i], m.err[i] = m.read(i) })
 	return m.list[i], m.err[i]
 }
 
@@ -138,8 +154,13 @@ func (t *trainer) openLabels() error {
 	if t.shapes, err = c.Labels.shapesOf(); err != nil {
 		return err
 	}
-	t.train = drawn{c, maps, t.shapes, t.split.Train, "sample"}
-	t.valid = drawn{c, maps, t.shapes, t.split.Valid, "valid"}
+	training, valid := drawn{cfg: c, maps: maps, shapes: t.shapes, cases: t.split.Train, name: "sample"}, drawn{cfg: c, maps: maps, shapes: t.shapes, cases: t.split.Valid, name: "valid"}
+	if c.Labels.Scans != "" {
+		if err := t.openScans(&training, &valid); err != nil {
+			return err
+		}
+	}
+	t.train, t.valid = training, valid
 	return nil
 }
 
@@ -180,6 +201,9 @@ type drawn struct {
 	shapes *synth.Library
 	cases  []int
 	name   string
+
+	scans   *anatomies // that samples are made from too; nil: none
+	scanned []int      // which of them
 }
 
 // Draw implements sample.Source. The scans that validate are drawn as those that train: what
@@ -193,8 +217,11 @@ func (d drawn) Draw(index int) (*sample.Sample, error) {
 func (d drawn) draw(index int) (p *sample.Sample, v *synth.Visits, err error) {
 	c := d.cfg
 	s := rng.New(c.Seed, d.name, index)
-	i := d.cases[s.Intn(len(d.cases))]
-	a, err := d.maps.get(i)
+	from, cases := d.maps, d.cases
+	if d.scans != nil && s.Bool(c.Labels.ScanShare) {
+		from, cases = d.scans, d.scanned
+	}
+	a, err := from.get(cases[s.Intn(len(cases))])
 	if err != nil {
 		return nil, nil, err
 	}
@@ -320,7 +347,12 @@ func (t *trainer) layout() string {
 // hashData is the hash of what is trained on.
 func (t *trainer) hashData(of func(path string) (string, error)) (string, error) {
 	if t.maps != nil {
-		return t.maps.hash(t.cfg.Labels.Root, of)
+		maps, err := t.maps.hash(t.cfg.Labels.Root, of)
+		if err != nil || t.set == nil {
+			return maps, err
+		}
+		scans, err := t.set.Hash(dataset.Images|dataset.Masks, of)
+		return dataset.HashValues(map[string]string{"label maps": maps, "scans": scans}), err
 	}
 	return t.set.Hash(dataset.Images|dataset.Masks|dataset.Maps, of)
 }

@@ -2,9 +2,11 @@ package train
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -12,6 +14,7 @@ import (
 	"voxgrad/device/cpu"
 	"voxgrad/models"
 	"voxgrad/models/weights"
+	"voxgrad/prepare/atlas"
 	"voxgrad/synth"
 	"voxgrad/train/sample"
 	"voxgrad/volume"
@@ -181,6 +184,74 @@ func TestLabelScansAreWhatTrainingDraws(t *testing.T) {
 	}
 	_, err := OpenLabels(Defaults(models.Detector))
 	require.ErrorContains(t, err, "labels.root is missing")
+}
+
+// scannedHeads is a data set of three heads made of balls, where the atlas has a brain, that were scanned once.
+func scannedHeads(t *testing.T) string {
+	t.Helper()
+	root := t.TempDir()
+	like := atlas.Likelihood(atlas.WhiteMatter)
+	grid, err := volume.Iso(like.Grid, 1)
+	require.NoError(t, err)
+	likely := volume.Resample(like, grid, volume.Linear, 0)
+	for n := range 3 {
+		dir := filepath.Join(root, fmt.Sprintf("case%d", n))
+		require.NoError(t, os.MkdirAll(dir, 0o777))
+		v, brain := volume.New(grid), volume.NewMask(grid)
+		for i, p := range likely.Data {
+			if brain.Data[i] = p > 0.1; brain.Data[i] {
+				v.Data[i] = float32(500 + 100*n + i%7)
+			}
+		}
+		require.NoError(t, volume.Write(filepath.Join(dir, "flair.nii.gz"), v, volume.Int16))
+		require.NoError(t, volume.WriteMask(filepath.Join(dir, "brainmask.nii.gz"), brain))
+		none := volume.NewMask(grid)
+		none.Data[grid.Index(90, 120, 90)] = true
+		require.NoError(t, volume.WriteMask(filepath.Join(dir, "lesions.nii.gz"), none))
+	}
+	return root
+}
+
+// A share of the samples is drawn from scans; the others are what they are without scans.
+func TestSamplesFromScans(t *testing.T) {
+	c := onLabels(t, models.Detector, FindNew)
+	c.Labels.Scans, c.Labels.ScanShare = scannedHeads(t), 0.5
+	dev := cpu.New()
+	tr, err := newTrainer(c, dev, nil)
+	require.NoError(t, err)
+	require.NoError(t, tr.openLabels())
+	scanned, fresh := 0, 0
+	for n := range 40 {
+		p, err := tr.train.Draw(n)
+		require.NoError(t, err)
+		again, err := tr.train.Draw(n)
+		require.NoError(t, err)
+		require.Equal(t, p, again)
+		if !strings.HasPrefix(p.Case, "case") {
+			continue
+		}
+		scanned++
+		_, lesions := masks(p)
+		for _, in := range lesions {
+			if in {
+				fresh++
+			}
+		}
+	}
+	require.InDelta(t, 20, scanned, 9)
+	require.Greater(t, fresh, 30)
+	h, err := tr.hashData(func(string) (string, error) { return "x", nil })
+	require.NoError(t, err)
+	c.Labels.Scans = ""
+	without, err := newTrainer(c, dev, nil)
+	require.NoError(t, err)
+	require.NoError(t, without.openLabels())
+	other, err := without.hashData(func(string) (string, error) { return "x", nil })
+	require.NoError(t, err)
+	require.NotEqual(t, h, other, "what was trained on is told by a hash of both")
+	require.NoError(t, dev.Close())
+	c.Labels.Scans, c.Labels.Find, c.Task = "x", FindLesions, models.Segmenter
+	require.ErrorContains(t, c.Labels.check(c.Task), "labels.scans")
 }
 
 func TestLabelsAreChecked(t *testing.T) {

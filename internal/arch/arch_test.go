@@ -60,7 +60,7 @@ var may = map[string][]string{
 	"volume":              {"internal"},
 	"metrics":             {"volume", "internal"},
 	"augment":             {"device", "volume", "internal"},
-	"synth":               {"models", "layers", "autograd", "augment", "device", "volume", "internal"},
+	"synth":               {"models", "layers", "autograd", "augment", "device", "volume", "prepare/atlas", "internal"},
 	"train":               {"models", "layers", "autograd", "augment", "synth", "device", "device/meta", "volume", "metrics", "internal"},
 	"train/pipeline":      {"train", "models", "layers", "autograd", "device", "synth", "report", "metrics", "volume", "internal"},
 	"report":              {"metrics", "volume", "internal"},

@@ -137,19 +137,11 @@ func (d *demo) find(ctx context.Context, program, dir string) error {
 // skull and all, thick slices, the head lying otherwise each time, whatever the headers say.
 func (d *demo) head(dir string, n int) error {
 	s := rng.New(d.seed, "head", n)
-	tissues := map[atlas.Tissue]synth.Class{atlas.WhiteMatter: synth.WhiteMatter, atlas.Cortex: synth.Cortex, atlas.DeepGrey: synth.Thalamus,
-		atlas.Ventricles: synth.Ventricle, atlas.CSF: synth.CSF, atlas.Bone: synth.Bone, atlas.Soft: synth.Scalp}
-	var likely []synth.TissueMap
-	var grid volume.Grid
-	for t := range atlas.Tissue(atlas.Tissues) {
-		v := atlas.Likelihood(t)
-		var err error
-		if grid, err = volume.Iso(v.Grid, 1); err != nil {
-			return err
-		}
-		likely = append(likely, synth.TissueMap{Class: tissues[t], At: volume.Resample(v, grid, volume.Linear, 0).Data})
+	grid, err := volume.Iso(atlas.Brain().Grid, 1)
+	if err != nil {
+		return err
 	}
-	a, err := synth.DrawAnatomy(s, "made up", grid.Size, likely, 0.12, 4)
+	a, err := synth.DrawAnatomy(s, "made up", grid.Size, synth.AtlasTissues(grid), 0.12, 4)
 	if err != nil {
 		return err
 	}
