@@ -87,10 +87,11 @@ type Anatomy struct {
 
 	sites sites
 
-	// scan is a scan of this head, white matter being 1, and taken where it has lesions already; nil: how the head looks is drawn.
-	scan  []float32
-	taken []bool
-	start [3]int // of the box in the map
+	// scan is a scan of this head, white matter being 1, lesions the known ones of it, and taken where nothing new can be told from what is there; nil: how the head
+	// looks is drawn.
+	scan           []float32
+	lesions, taken []bool
+	start          [3]int // of the box in the map
 }
 
 // What a voxel holds: its class, how many mm of fluid around the closed brain reach it (0: it is none of that, or farther

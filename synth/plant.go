@@ -37,6 +37,9 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 		}
 		if a.taken != nil && a.taken[j] {
 			taken[i] = true
+			if a.lesions != nil && a.lesions[j] {
+				v.Lesions[0][i], v.Lesions[1][i] = true, true
+			}
 			return
 		}
 		if site := a.site(j); site != NoSite {

@@ -17,7 +17,7 @@ const (
 )
 
 // AnatomyOfScan is a head that was scanned: what is drawn of it has the scan's own intensities, with lesions drawn into them. The image is a
-// stripped FLAIR scan with voxels of 1 mm, lesions its known ones or nil, tissues how likely its classes are in its space (as of
+// stripped FLAIR scan with voxels of 1 mm, lesions its known ones or nil (they count as lesions of all time points), tissues how likely its classes are in its space (as of
 // DrawAnatomy). Classes decide only where lesions can be: fluid is what is dark, ventricles what of it is deep inside, everything else the most likely one. Nothing new is
 // drawn at known lesions and where the scan is as bright as one.
 func AnatomyOfScan(name string, image *volume.Volume, brain, lesions *volume.Mask, tissues []TissueMap) (*Anatomy, error) {
@@ -86,6 +86,9 @@ func AnatomyOfScan(name string, image *volume.Volume, brain, lesions *volume.Mas
 		return nil, fmt.Errorf("%s: %w", image.Name(), err)
 	}
 	a.scan, a.taken = boxOf(a, scan, image.Size), boxOf(a, bright, image.Size)
+	if lesions != nil {
+		a.lesions = boxOf(a, lesions.Data, image.Size)
+	}
 	return a, nil
 }
 

@@ -110,4 +110,16 @@ func TestDrawnScansShowTheScan(t *testing.T) {
 		}
 	}
 	require.Greater(t, fresh, 60)
+
+	known := volume.NewMask(v.Grid) // lesions that the scan has are lesions of what is drawn
+	for z := range 6 {
+		known.Data[v.Index(28, 30, 12+z)] = true
+	}
+	a, err = AnatomyOfScan("ball", v, brain, known, tissues)
+	require.NoError(t, err)
+	l.CountMean, l.NewMax = 0, 0
+	d, err := o.DrawVisits(rng.New(8), l, a, lib, size, 1)
+	require.NoError(t, err)
+	require.InDelta(t, 6, count(d.Lesions[0]), 3)
+	require.Zero(t, count(d.New))
 }

@@ -29,7 +29,7 @@ type Labels struct {
 	ShapeMin int    `toml:"shape_min_voxels" comment:"smallest lesion whose shape is used, voxels of 1 mm"`
 	ShapeMax int    `toml:"shape_max_voxels" comment:"largest; confluent ones are drawn along the ventricles"`
 
-	Scans     string  `toml:"scans" comment:"data set of scans of one visit in the atlas's space ('voxgrad prepare --data'): new lesions are drawn into them too"`
+	Scans     string  `toml:"scans" comment:"data set of scans of one visit in the atlas's space ('voxgrad prepare --data'): lesions are drawn into them too; not for brain"`
 	ScanShare float64 `toml:"scan_share" comment:"share of the samples that are made from them instead of label maps"`
 	synth.HeadOptions
 	synth.LesionOptions
@@ -73,8 +73,8 @@ func (l Labels) check(task string) error {
 			return fmt.Errorf("labels.spacing_mm = %g: lesions are found in voxels of 1 mm", l.SpacingMM)
 		}
 	}
-	if l.Scans != "" && l.Find != FindNew {
-		return fmt.Errorf("labels.scans: new lesions are drawn into scans for a detector; for what else is in them, or %s, there are their masks", l.Find)
+	if l.Scans != "" && l.Find == FindBrain {
+		return errors.New("labels.scans: lesions are drawn into scans; brain is found in whole heads, from label maps alone")
 	}
 	if err := settings.Within("labels.scan_share", l.ScanShare, 0, 1); err != nil {
 		return err

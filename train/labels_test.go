@@ -250,7 +250,7 @@ func TestSamplesFromScans(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, h, other, "what was trained on is told by a hash of both")
 	require.NoError(t, dev.Close())
-	c.Labels.Scans, c.Labels.Find, c.Task = "x", FindLesions, models.Segmenter
+	c.Labels.Scans, c.Labels.Find, c.Task = "x", FindBrain, models.Segmenter
 	require.ErrorContains(t, c.Labels.check(c.Task), "labels.scans")
 }
 
