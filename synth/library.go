@@ -64,7 +64,17 @@ func (l *Library) Cases() int {
 // likely; ok is false where there is none. If orient is set, one of the 48
 // orientations is drawn too, all equally likely.
 func (l *Library) Draw(s *augment.Stream, except string, orient bool) (shape Shape, ok bool) {
-	n := len(l.shapes) - l.cases[except]
+	return l.draw(s, except, orient, func(Shape) int { return 1 })
+}
+
+// draw is Draw with weights of the shapes.
+func (l *Library) draw(s *augment.Stream, except string, orient bool, weight func(Shape) int) (shape Shape, ok bool) {
+	n := 0
+	for _, c := range l.shapes {
+		if c.Case != except {
+			n += weight(c)
+		}
+	}
 	if n == 0 {
 		return Shape{}, false
 	}
@@ -73,11 +83,10 @@ func (l *Library) Draw(s *augment.Stream, except string, orient bool) (shape Sha
 		if c.Case == except {
 			continue
 		}
-		if k == 0 {
+		if k -= weight(c); k < 0 {
 			shape = c
 			break
 		}
-		k--
 	}
 	if orient {
 		perm := s.Perm(3)
@@ -89,6 +98,9 @@ func (l *Library) Draw(s *augment.Stream, except string, orient bool) (shape Sha
 	}
 	return shape, true
 }
+
+// volume is a shape's number of voxels.
+func (s Shape) volume() int { return len(s.Voxels) }
 
 // crop makes a shape of a component.
 func crop(id string, list []int32, size [3]int) Shape {

@@ -111,3 +111,26 @@ func TestShapeOrientations(t *testing.T) {
 		require.InDelta(t, n/48, k, 5*math.Sqrt(n/48))
 	}
 }
+
+// By volume, a shape is drawn as often as its voxels are of all.
+func TestShapesDrawnByVolume(t *testing.T) {
+	lib := NewLibrary(Options{ShapeMin: 1, ShapeMax: 100})
+	mask := make([]bool, 16*16*16)
+	for i := range mask {
+		p := unindex(i, [3]int{16, 16, 16})
+		mask[i] = p == [3]int{1, 1, 1} || p[0] >= 8 && p[0] < 11 && p[1] >= 8 && p[1] < 11 && p[2] >= 8 && p[2] < 9
+	}
+	n, err := lib.Add("a", mask, [3]int{16, 16, 16})
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	s := rng.New(3)
+	large := 0
+	for range 1000 {
+		shape, ok := lib.draw(s, "", true, Shape.volume)
+		require.True(t, ok)
+		if shape.volume() == 9 {
+			large++
+		}
+	}
+	require.InDelta(t, 900, large, 40)
+}

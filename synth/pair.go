@@ -13,6 +13,7 @@ type LesionOptions struct {
 	CountMean float64 `toml:"count_mean" comment:"lesions of a litre of brain that are in the first scan: the median of a log-normal distribution"`
 	CountSD   float64 `toml:"count_sd" comment:"standard deviation of its logarithm"`
 	NewMax    int     `toml:"new_max" comment:"pairs: most new lesions in a patch; all numbers up to it are equally likely"`
+	NewLarge  float64 `toml:"new_large" comment:"pairs: probability that a new lesion's shape is drawn in proportion to its volume; else all shapes are equally likely, and most are small"`
 
 	Periventricular float64 `toml:"periventricular" comment:"weight of places at most 3 mm from the ventricles"`
 	NearVentricles  float64 `toml:"near_ventricles" comment:"weight of white matter from there to 10 mm"`
@@ -59,6 +60,7 @@ func (l LesionOptions) Check() error {
 		settings.Within("count_mean", l.CountMean, 0, 1e4),
 		settings.Within("count_sd", l.CountSD, 0, 5),
 		settings.Within("new_max", l.NewMax, 0, 1000),
+		settings.Within("new_large", l.NewLarge, 0, 1),
 		settings.Within("periventricular", l.Periventricular, 0, 1),
 		settings.Within("near_ventricles", l.NearVentricles, 0, 1),
 		settings.Within("juxtacortical", l.Juxtacortical, 0, 1),

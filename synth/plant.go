@@ -110,7 +110,11 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 			p.Kind = kind()
 		}
 		p.Site = l.site(s)
-		shape, ok := lib.Draw(s, "", true)
+		weight := func(Shape) int { return 1 }
+		if p.Kind == Appears && l.NewLarge > 0 && s.Bool(l.NewLarge) {
+			weight = Shape.volume
+		}
+		shape, ok := lib.draw(s, "", true, weight)
 		zoom := math.Exp(l.ZoomSD * s.Normal())
 		soft, again := look(&p)
 		smaller, cortex, where := s.Uniform(0.5, 0.8), s.Bool(0.4), s.Float64()
