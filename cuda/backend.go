@@ -26,7 +26,7 @@ type Backend struct {
 	source  func(name string, compute int) (ptx, variant string, err error) // of a module
 	last    launched                                                        // the newest launch, for errors that arrive late
 	since   int                                                             // launches after the last successful Sync
-	tables  map[string]*slotTable                                           // of the last Adam and the last NonFinite
+	tables  map[string]*slotTable                                           // of the last Adam, NonFinite and TotalNorm
 	graphs  graphs
 	noted   map[string]bool // what inFP32 has told of
 	err     error           // the first failure; every later call does nothing

@@ -128,6 +128,11 @@ func (c counted) adam() {
 		c.Fill(slots[len(slots)-1].V, 1)
 	}
 	c.Adam(slots, device.AdamOptions{Step: 1, LR: 1e-3, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8})
+	grads, norm := make([]device.Tensor, len(slots)), c.vec(1)
+	for i, s := range slots {
+		grads[i] = s.Grad
+	}
+	c.TotalNorm(norm, grads)
 }
 
 func (c counted) imaging(ch int) {

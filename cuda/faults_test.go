@@ -96,6 +96,8 @@ func TestPlantedFaults(t *testing.T) {
 		{"random", "dropout", []string{"Dropout", "DropoutGrad"}, "limit turned round", regexp.MustCompile(`setp\.lt\.u32`), "setp.ge.u32", 10, 4, 0, 0}, // ends of 2 and 3: see TestDropoutLimit
 		{"optimizer", "adam", []string{"Adam"}, "bisection off by one", regexp.MustCompile(`setp\.le\.s64`), "setp.lt.s64", 1, 0, 0, 0},
 		{"optimizer", "adam", []string{"Adam"}, "guard turned round", regexp.MustCompile(`setp\.neu\.f32`), "setp.equ.f32", 1, 0, 0, 0},
+		{"optimizer", "norm_squares", []string{"TotalNorm"}, "a sum turned round", regexp.MustCompile(`add\.f64|fma\.rn\.f64`), "sub.f64", 3, 0, 0, 0},
+		{"optimizer", "norm_total", []string{"TotalNorm"}, "a sum turned round", add64, "sub.f64", 3, 0, 0, 0},
 		{"memory", "nonfinite_total", []string{"NonFinite"}, "the last place", regexp.MustCompile(`min\.s32`), "max.s32", 2, 0, 0, 0},
 		{"loss", "softmax", []string{"Softmax"}, "maximum not subtracted", sub32, "add.f32", 4, 0, 0, 0},
 		{"loss", "dice_sums", []string{"DiceLoss"}, "barrier left out", barrier, "", 3, 0, 0, 0},

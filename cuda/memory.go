@@ -205,23 +205,27 @@ func (o *op) Blend(y, x, z device.Tensor, p, q float64) {
 	o.launch("memory", "blend", PerElement(y.Len(), 4), y, x, z, y.Len(), float32(p), float32(q))
 }
 
-// nonFiniteSpan is the number of elements that a block of kernel nonfinite_count looks at.
-const nonFiniteSpan = 8192
+// spanSize is the number of elements that a block looks at where tensors are taken together by a table.
+const spanSize = 8192
+
+// spans is the table of tensors on the device, and the number of blocks that look at all of them.
+func (o *op) spans(xs []device.Tensor) (table driver.Ptr, grid int) {
+	var bytes []byte
+	for _, x := range xs {
+		bytes = binary.LittleEndian.AppendUint64(bytes, uint64(ptr(x)))
+		bytes = binary.LittleEndian.AppendUint64(bytes, uint64(x.Len()))
+		bytes = binary.LittleEndian.AppendUint64(bytes, uint64(grid))
+		grid += ceil(x.Len(), spanSize)
+	}
+	return o.slotTable(bytes), grid
+}
 
 // NonFinite looks into all tensors in one launch, by a table of them on the device.
 func (o *op) NonFinite(found device.Tensor, xs []device.Tensor) {
 	if len(xs) == 0 {
 		return
 	}
-	var table []byte
-	grid := 0
-	for _, x := range xs {
-		table = binary.LittleEndian.AppendUint64(table, uint64(ptr(x)))
-		table = binary.LittleEndian.AppendUint64(table, uint64(x.Len()))
-		table = binary.LittleEndian.AppendUint64(table, uint64(grid))
-		grid += ceil(x.Len(), nonFiniteSpan)
-	}
-	spans := o.slotTable(table)
+	spans, grid := o.spans(xs)
 	parts := o.workspace(grid)
 	o.launch("memory", "nonfinite_count", blocks(grid, threads), parts, spans, len(xs))
 	o.launch("memory", "nonfinite_total", blocks(1, threads), found, parts, grid, spans, len(xs))

@@ -72,5 +72,17 @@ func (o *op) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 	keep := float32(1 - opt.LR*opt.WeightDecay)
 	rates := o.numbers(math.Float32bits(rate), math.Float32bits(root), math.Float32bits(keep))
 	o.launch("optimizer", "adam", blocks(grid, threads), at, len(slots),
-		float32(opt.Beta1), float32(1-opt.Beta1), float32(opt.Beta2), float32(1-opt.Beta2), rates, float32(opt.Eps), ptr(opt.Guard))
+		float32(opt.Beta1), float32(1-opt.Beta1), float32(opt.Beta2), float32(1-opt.Beta2), rates, float32(opt.Eps), ptr(opt.Guard), ptr(opt.Norm), float32(opt.MaxNorm))
+}
+
+// TotalNorm goes through all tensors in one launch, by a table of them on the device.
+func (o *op) TotalNorm(norm device.Tensor, xs []device.Tensor) {
+	if len(xs) == 0 {
+		o.Fill(norm, 0)
+		return
+	}
+	spans, grid := o.spans(xs)
+	parts := o.workspace(2 * grid)
+	o.launch("optimizer", "norm_squares", blocks(grid, threads), parts, spans, len(xs))
+	o.launch("optimizer", "norm_total", blocks(1, threads), norm, parts, grid)
 }

@@ -7,10 +7,12 @@ import "voxgrad/device"
 type Adam struct {
 	LR, Beta1, Beta2, Eps float64
 	WeightDecay           float64 // of all parameters, decoupled from the gradient (AdamW); 0: none
+	MaxNorm               float64 // of all gradients together, scaled down to it where it is larger (clip_grad_norm_); 0: as they are
 	Step                  int     // updates made
 	Moments               []Moments
 
-	dev device.Backend
+	dev  device.Backend
+	norm device.Tensor // of the gradients, where there is MaxNorm
 }
 
 // Moments are the running averages of a parameter's gradient and of its square.
@@ -55,13 +57,22 @@ func (a *Adam) Update() { a.UpdateUnless(device.Tensor{}) }
 // result of NonFinite on the gradients, which the host need not wait for.
 func (a *Adam) UpdateUnless(guard device.Tensor) {
 	a.Step++
+	opt := device.AdamOptions{Step: a.Step, LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, WeightDecay: a.WeightDecay, Guard: guard}
+	if a.MaxNorm > 0 {
+		if a.norm.None() {
+			a.norm = a.dev.Alloc(device.Scalar())
+		}
+		grads, _ := a.Gradients()
+		a.dev.TotalNorm(a.norm, grads)
+		opt.Norm, opt.MaxNorm = a.norm, a.MaxNorm
+	}
 	slots := make([]device.AdamSlot, 0, len(a.Moments))
 	for _, m := range a.Moments {
 		if g := m.Grad(); !g.None() {
 			slots = append(slots, device.AdamSlot{W: m.Tensor, Grad: g, M: m.M, V: m.V})
 		}
 	}
-	a.dev.Adam(slots, device.AdamOptions{Step: a.Step, LR: a.LR, Beta1: a.Beta1, Beta2: a.Beta2, Eps: a.Eps, WeightDecay: a.WeightDecay, Guard: guard})
+	a.dev.Adam(slots, opt)
 }
 
 // Free frees the moments.
@@ -70,7 +81,8 @@ func (a *Adam) Free() {
 		a.dev.Free(m.M)
 		a.dev.Free(m.V)
 	}
-	a.Moments = nil
+	a.dev.Free(a.norm)
+	a.Moments, a.norm = nil, device.Tensor{}
 }
 
 // Device is where the moments live.

@@ -36,6 +36,12 @@ template <typename S> __device__ __forceinline__ int slot_of(const S *slots, int
 	return lo;
 }
 
+// Span is one of several tensors. Its blocks start at number first.
+struct Span {
+	const float *x;
+	i64 n, first;
+};
+
 // load_if reads p if ok, and gives zero otherwise without touching it: a predicated
 // instruction where the compiler would branch.
 static __device__ __forceinline__ float load_if(const float *p, bool ok) {

@@ -50,12 +50,6 @@ static __device__ __forceinline__ u32 nonfinite(float v) {
 	return (__float_as_uint(v) & 0x7f800000u) == 0x7f800000u;
 }
 
-// One tensor. Its blocks start at number first.
-struct Span {
-	const float *x;
-	i64 n, first;
-};
-
 extern "C" __global__ void __launch_bounds__(256) nonfinite_count(u32 *part, const Span *spans, int count) {
 	Span s = spans[slot_of(spans, count, blockIdx.x)];
 	i64 start = (blockIdx.x - s.first) * 8192 + 4 * threadIdx.x;

@@ -67,7 +67,7 @@ func (d *Dry) run(c *device.Call) {
 		}
 	}
 	at.bytes = cmp.Or(at.bytes, all)
-	if c.Op == "Adam" || c.Op == "NonFinite" { // of many layers, through a table
+	if c.Op == "Adam" || c.Op == "NonFinite" || c.Op == "TotalNorm" { // of many layers, through a table
 		at.layer = ""
 		d.rec.Launches[at.to-1].Bytes += at.bytes
 	}

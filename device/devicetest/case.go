@@ -164,6 +164,7 @@ var families = []struct {
 	{diceTrials, lossGradients},
 	{mseTrials, nil},
 	{adamTrials, nil},
+	{totalNormTrials, nil},
 	{dropoutTrials, dropoutGradients},
 	{alongAxisTrials, nil},
 	{orientTrials, nil},

@@ -106,6 +106,43 @@ func (b adamMistake) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
 	b.oracle.Adam(b.change(slots, opt))
 }
 
+// stretched takes any norm to MaxNorm, shorter ones too.
+type stretched struct{ *oracle }
+
+func (b stretched) Adam(slots []device.AdamSlot, opt device.AdamOptions) {
+	if !opt.Norm.None() {
+		f := opt.MaxNorm / float64(b.Data(opt.Norm)[0])
+		for _, s := range slots {
+			for i := range b.Data(s.Grad) {
+				defer func(g []float32, i int, old float32) { g[i] = old }(b.Data(s.Grad), i, b.Data(s.Grad)[i])
+				b.Data(s.Grad)[i] *= float32(f)
+			}
+		}
+		opt.Norm = device.Tensor{}
+	}
+	b.oracle.Adam(slots, opt)
+}
+
+// normMistake has another total norm.
+type normMistake struct {
+	*oracle
+	of func(b *oracle, xs []device.Tensor) float64
+}
+
+func (b normMistake) TotalNorm(norm device.Tensor, xs []device.Tensor) {
+	b.Data(norm)[0] = float32(b.of(b.oracle, xs))
+}
+
+func rootOfSquares(b *oracle, xs []device.Tensor) float64 {
+	sum := 0.0
+	for _, x := range xs {
+		for _, v := range b.Data(x) {
+			sum += float64(v) * float64(v)
+		}
+	}
+	return math.Sqrt(sum)
+}
+
 // dropMistake draws other numbers, or cuts elsewhere.
 type dropMistake struct {
 	*oracle

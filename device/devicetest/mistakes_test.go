@@ -68,6 +68,9 @@ func networkMistakes() []mistake {
 	conv := func(at func(s device.Shape, d, h, w int) (int, bool)) func(*oracle) device.Backend {
 		return func(b *oracle) device.Backend { return convMistake{b, at} }
 	}
+	norm := func(f func(*oracle, []device.Tensor) float64) func(*oracle) device.Backend {
+		return func(b *oracle) device.Backend { return normMistake{b, f} }
+	}
 	adam := func(change func([]device.AdamSlot, device.AdamOptions) ([]device.AdamSlot, device.AdamOptions)) func(*oracle) device.Backend {
 		return func(b *oracle) device.Backend { return adamMistake{b, change} }
 	}
@@ -126,6 +129,29 @@ func networkMistakes() []mistake {
 			o.Guard = device.Tensor{}
 			return s, o
 		}), false},
+		{"Adam", "norm ignored", adam(func(s []device.AdamSlot, o device.AdamOptions) ([]device.AdamSlot, device.AdamOptions) {
+			o.Norm = device.Tensor{}
+			return s, o
+		}), false},
+		{"Adam", "short gradients made longer", func(b *oracle) device.Backend { return stretched{b} }, false},
+		{"TotalNorm", "the last tensor left out", norm(func(b *oracle, xs []device.Tensor) float64 { return rootOfSquares(b, xs[:max(len(xs)-1, 0)]) }), false},
+		{"TotalNorm", "squares in float32", norm(func(b *oracle, xs []device.Tensor) float64 {
+			sum := float32(0)
+			for _, x := range xs {
+				for _, v := range b.Data(x) {
+					sum += v * v
+				}
+			}
+			return math.Sqrt(float64(sum))
+		}), false},
+		{"TotalNorm", "the largest instead", norm(func(b *oracle, xs []device.Tensor) float64 {
+			most := 0.0
+			for _, x := range xs {
+				most = max(most, rootOfSquares(b, []device.Tensor{x}))
+			}
+			return most
+		}), false},
+		{"TotalNorm", "right", norm(rootOfSquares), true},
 		{"NonFinite", "what was found before forgotten", func(b *oracle) device.Backend { return forgetful{b} }, false},
 		{"NonFinite", "place of the newest", func(b *oracle) device.Backend { return newestPlace{b} }, false},
 		{"Fetch", "when it is read", func(b *oracle) device.Backend { return tardy{b} }, false},

@@ -2,6 +2,7 @@ package devicetest
 
 import (
 	"fmt"
+	"slices"
 
 	"voxgrad/device"
 )
@@ -65,10 +66,66 @@ func adamTrials() []*trial {
 			},
 		})
 	}
+	// Longer than MaxNorm, shorter, and so short that the constant beside the norm counts.
+	for _, c := range []struct{ norm, most float64 }{{40, 3}, {2, 3}, {1e-6, 1e-6}} {
+		ts = append(ts, &trial{
+			method: "Adam", name: fmt.Sprintf("norm %g of %g", c.norm, c.most), full: c.norm > c.most,
+			args: []arg{
+				{name: "W", shape: s, role: state, make: normal(0, 1), terms: 8},
+				{name: "Grad", shape: s, make: normal(0, 1)},
+				{name: "M", shape: s, role: state, make: normal(0, 0.1), terms: 4},
+				{name: "V", shape: s, role: state, make: uniform(0, 1e-3), terms: 6},
+				{name: "Norm", shape: device.Scalar(), make: constant(c.norm), group: 1},
+			},
+			call: func(b device.Backend, t tensors) {
+				b.Adam([]device.AdamSlot{{W: t.at["W"], Grad: t.at["Grad"], M: t.at["M"], V: t.at["V"]}},
+					device.AdamOptions{Step: 3, LR: 0.1, Beta1: 0.9, Beta2: 0.99, Eps: 1e-8, Norm: t.at["Norm"], MaxNorm: c.most})
+			},
+		})
+	}
 	return append(ts, &trial{
 		method: "Adam", name: "no slots",
 		call: func(b device.Backend, _ tensors) {
 			b.Adam(nil, device.AdamOptions{Step: 1, LR: 0.1, Beta1: 0.9, Beta2: 0.999, Eps: 1e-8})
 		},
 	})
+}
+
+// totalNormTrials have squares that float32 does not hold, too.
+func totalNormTrials() []*trial {
+	shapes := []device.Shape{device.Weights(3, 3, 5), device.Vec(1), device.Vec(8193), device.Weights(3, 17, 24), device.Vec(8)}
+	var ts []*trial
+	add := func(name string, full bool, shapes []device.Shape, size func(i int) float64) {
+		tr := &trial{
+			method: "TotalNorm", name: name, full: full,
+			args: []arg{{name: "norm", shape: device.Scalar(), role: output, terms: 1}},
+			call: func(b device.Backend, t tensors) {
+				list := make([]device.Tensor, len(shapes))
+				for i := range list {
+					list[i] = t.at[fmt.Sprint("x", i)]
+				}
+				b.TotalNorm(t.at["norm"], list)
+			},
+		}
+		for i, s := range shapes {
+			tr.args = append(tr.args, arg{name: fmt.Sprint("x", i), shape: s, make: normal(size(i), size(i)), free: true})
+		}
+		ts = append(ts, tr)
+	}
+	same := func(v float64) func(int) float64 { return func(int) float64 { return v } }
+	add("several", true, shapes, same(1))
+	for k := range shapes { // each by far the largest
+		add(fmt.Sprint("most in ", k), false, shapes, func(i int) float64 {
+			if i == k {
+				return 1
+			}
+			return 1e-3
+		})
+	}
+	add("large", false, shapes, same(1e25))
+	add("small", false, shapes, same(1e-25))
+	add("one", false, []device.Shape{device.Vec(70001)}, same(1))
+	add("many", false, slices.Repeat([]device.Shape{device.Vec(2)}, 300), same(1)) // more than one block has threads for
+	add("nothing", false, nil, nil)
+	return ts
 }
