@@ -132,6 +132,29 @@ func TestPoolUpConcatDropoutGradients(t *testing.T) {
 	b.check([]*autograd.Var{x}, func(t *autograd.Tape) *autograd.Var { return t.Dropout(x, 0.3, 99) })
 }
 
+// The samples of a batch apart, one of them unused, a gradient added to that of another use, and joined again.
+func TestSampleGradients(t *testing.T) {
+	b := newBench(t)
+	x, z, gamma, beta := b.leaf("x", grid), b.leaf("z", grid.WithC(2)), b.leaf("gamma", device.Vec(3)), b.leaf("beta", device.Vec(3))
+	b.check([]*autograd.Var{x, z, gamma, beta}, func(t *autograd.Tape) *autograd.Var {
+		y := t.EachSample(func(s []*autograd.Var) *autograd.Var {
+			n := t.BatchNormTrain(s[0], gamma, beta, device.Tensor{}, device.Tensor{}, 1e-5, 0)
+			return t.Concat(n, s[1])
+		}, x, z)
+		one := t.Samples(x)
+		twice := t.Batch([]*autograd.Var{t.Hold(one[1]), one[1]})
+		return t.Concat(y, twice)
+	})
+	one := b.leaf("one", device.Shape{N: 1, D: 3, H: 4, W: 5, C: 3})
+	require.Panics(t, func() {
+		autograd.New(b.dev, 0).EachSample(func(s []*autograd.Var) *autograd.Var { return s[0] }, x, one)
+	}, "batches of two and of one")
+	for _, v := range []*autograd.Var{x, z, gamma, beta} {
+		v.FreeGrad(b.dev)
+	}
+	b.noLeaks(x, z, gamma, beta, one)
+}
+
 func TestLossGradients(t *testing.T) {
 	for _, opt := range []device.DiceOptions{
 		{Eps: 0.01}, {Eps: 0.01, ForegroundOnly: true}, {Eps: 1, CrossEntropy: 0.7},

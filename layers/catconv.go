@@ -5,17 +5,17 @@ import (
 	"voxgrad/device"
 )
 
-// CatConv is conv(norm(cat(up(x₁), x₂, …))) in one: a 3³ convolution behind a batch
+// CatConv is conv(norm(cat(up(x₁), x₂, …))) in one: a 3³ convolution behind a
 // normalisation behind a concatenation. Nothing in between exists (device.CatConv), and the
 // parameters are those of the layers that it is made of.
 type CatConv struct {
 	up   *Up // of the first source; nil if it is taken as it is
-	norm *BatchNorm
+	norm Norm
 	conv *Conv
 }
 
 // NewCatConv joins layers that were made before. up may be nil.
-func NewCatConv(up *Up, norm *BatchNorm, conv *Conv) *CatConv {
+func NewCatConv(up *Up, norm Norm, conv *Conv) *CatConv {
 	if conv.p != device.Conv3x3x3 {
 		panic("layers: a CatConv needs a 3³ convolution that keeps the grid: " + conv.s.path)
 	}
@@ -35,10 +35,5 @@ func (c *CatConv) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
 			in[0].Up, in[0].W, in[0].B = device.Transposed, up.w, up.b
 		}
 	}
-	n, v := c.norm, c.conv
-	t.At(v.s.path)
-	if n.s.Mode() == Train {
-		return t.CatConvTrain(in, n.gamma, n.beta, n.runMean, n.runVar, normEps, normMomentum, v.w, v.b, v.act)
-	}
-	return t.CatConvEval(in, n.gamma, n.beta, n.runMean, n.runVar, normEps, v.w, v.b, v.act)
+	return c.norm.convolved(t, c.conv.s.path, in, c.conv.w, c.conv.b, c.conv.act)
 }

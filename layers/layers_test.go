@@ -64,6 +64,43 @@ func TestNormModes(t *testing.T) {
 	}
 }
 
+// An instance norm's output has mean 0 and variance 1 in each sample, in every mode, and a convolution behind it
+// is that of the normalised tensor.
+func TestInstanceNorm(t *testing.T) {
+	dev := ref.New[float64]()
+	net := NewNet(dev)
+	n := NewNorm(Instance, net.Scope().In("norm"), 2)
+	conv := NewConv(net.Scope().In("conv"), 2, 3, same)
+	net.Init(1)
+	require.Empty(t, net.Buffers())
+	require.Len(t, net.Params(), 4)
+	x := image(dev)
+	half := x.Len() / 2
+	for i := range half { // the second sample of another scale
+		dev.Data(x.Tensor)[half+i] = 3*dev.Data(x.Tensor)[i]*float64(i%5) + 10
+	}
+	for _, mode := range []Mode{Train, Eval, Frozen} {
+		net.SetMode(mode)
+		tape := autograd.New(dev, 0)
+		y := n.Forward(tape, x)
+		for sample := range 2 {
+			for c := range 2 {
+				sum, squares := 0.0, 0.0
+				for i := c; i < half; i += 2 {
+					v := dev.Data(y.Tensor)[sample*half+i]
+					sum, squares = sum+v, squares+v*v
+				}
+				require.InDelta(t, 0, sum, 1e-9, mode)
+				require.InDelta(t, 1, squares/float64(half/2), 1e-4, mode)
+			}
+		}
+		want := conv.Forward(tape, y)
+		got := NewCatConv(nil, n, conv).Forward(tape, x)
+		require.InDeltaSlice(t, dev.Data(want.Tensor), dev.Data(got.Tensor), 1e-9, mode)
+		tape.Close()
+	}
+}
+
 func TestDropoutModes(t *testing.T) {
 	dev := ref.New[float64]()
 	net := NewNet(dev)

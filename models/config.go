@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,12 +33,13 @@ type Config struct {
 	Cin     int     // channels of an image (per time point)
 	Cout    int     // channels of the answer
 	Dropout float64 // probability after each pooling, in Train
+	Norm    string  // layers.Batch, which "" is too, or layers.Instance
 }
 
 // Default is the published network of a kind: width 24, dropout ½, and
 // transposed convolutions, which is this project's choice.
 func Default(kind string) Config {
-	c := Config{Kind: kind, Width: 24, Up: layers.Transposed, Cin: 1, Cout: 2, Dropout: 0.5}
+	c := Config{Kind: kind, Width: 24, Up: layers.Transposed, Cin: 1, Cout: 2, Dropout: 0.5, Norm: layers.Batch}
 	switch kind {
 	case Inpainter:
 		c.Cout = 1
@@ -86,17 +88,19 @@ func (c Config) Validate() error {
 		return fmt.Errorf("%s needs at least 2 output channels (background, lesion), not %d", article(c.Kind), c.Cout)
 	case !(c.Dropout >= 0 && c.Dropout < 1):
 		return fmt.Errorf("dropout %v is outside [0, 1)", c.Dropout)
+	case c.Norm != "" && c.Norm != layers.Batch && c.Norm != layers.Instance:
+		return fmt.Errorf("there is no norm %q: choose %s or %s", c.Norm, layers.Batch, layers.Instance)
 	}
 	return nil
 }
 
 // Metadata describes the network in a weights file: model, width, up, cin,
-// cout, head, dropout.
+// cout, head, dropout, norm.
 func (c Config) Metadata() map[string]string {
 	return map[string]string{
 		"model": c.Kind, "width": strconv.Itoa(c.Width), "up": c.Up,
 		"cin": strconv.Itoa(c.Cin), "cout": strconv.Itoa(c.Cout), "head": c.Head(),
-		"dropout": strconv.FormatFloat(c.Dropout, 'g', -1, 64),
+		"dropout": strconv.FormatFloat(c.Dropout, 'g', -1, 64), "norm": cmp.Or(c.Norm, layers.Batch),
 	}
 }
 
@@ -109,7 +113,7 @@ func (n *Net) Metadata() map[string]string {
 }
 
 // ConfigOf returns which network a file holds. Names and shapes of the tensors tell
-// width, up, channels and whether it is a detector; the metadata tell the rest and
+// width, up, channels, the norm (running statistics or none) and whether it is a detector; the metadata tell the rest and
 // must not contradict them. Besides this project's keys it understands nf, nin,
 // nout and siamese. Without metadata a network with one output channel is an
 // inpainter if it has one input channel, else a generator, and one with more output
@@ -127,7 +131,12 @@ func ConfigOf(f *weights.File) (Config, error) {
 		}
 		return Config{}, fmt.Errorf("%s holds none of this program's networks: no convolutions conv1 and conv_out", f.Path)
 	}
-	c := Config{Width: first.Shape[0], Cin: first.Shape[1], Cout: last.Shape[0], Up: layers.Trilinear, Dropout: 0.5}
+	c := Config{Width: first.Shape[0], Cin: first.Shape[1], Cout: last.Shape[0], Up: layers.Trilinear, Dropout: 0.5, Norm: layers.Instance}
+	for _, t := range f.Tensors {
+		if strings.HasSuffix(t.Name, runningMean) && !IsState(t.Name) {
+			c.Norm = layers.Batch
+		}
+	}
 	if _, ok := f.Get("up3.weight"); ok {
 		c.Up = layers.Transposed
 	}
@@ -152,6 +161,9 @@ func ConfigOf(f *weights.File) (Config, error) {
 	return c, nil
 }
 
+// runningMean ends the names of buffers that batch norms have and instance norms do not.
+const runningMean = ".running_mean"
+
 // guess is the kind of a network whose file does not say.
 func guess(c Config, siamese bool, head string) string {
 	switch {
@@ -172,7 +184,7 @@ func agree(f *weights.File, c Config, siamese bool) error {
 		{"width", strconv.Itoa(c.Width)}, {"nf", strconv.Itoa(c.Width)},
 		{"cin", strconv.Itoa(c.Cin)}, {"nin", strconv.Itoa(c.Cin)},
 		{"cout", strconv.Itoa(c.Cout)}, {"nout", strconv.Itoa(c.Cout)},
-		{"up", c.Up}, {"head", c.Head()},
+		{"up", c.Up}, {"head", c.Head()}, {"norm", c.Norm},
 	} {
 		if got, ok := f.Meta[want[0]]; ok && got != want[1] {
 			return fmt.Errorf("%s: metadata say %s = %s, the tensors say %s", f.Path, want[0], got, want[1])

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/device/cpu"
+	"voxgrad/layers"
 	"voxgrad/models/weights"
 )
 
@@ -103,4 +104,48 @@ func TestContradictions(t *testing.T) {
 	b := Preparation{Normalize: "none", Interpolation: "cubic", Spacing: 2, Axes: "LPS", Threshold: 0.25}
 	require.Equal(t, []string{"normalize is kde and none", "interpolation is linear and cubic", "spacing_mm is 1 and 2", "axes is RAS and LPS",
 		"threshold is 0.5 and 0.25"}, a.Contradictions(b))
+}
+
+// The norm is in the metadata and in the tensors, and both must agree; weights of one norm do not fit the other.
+func TestNormInTheFile(t *testing.T) {
+	dev := cpu.New()
+	dir := t.TempDir()
+	file := map[string]*weights.File{}
+	for _, norm := range []string{layers.Batch, layers.Instance} {
+		c := Default(Segmenter)
+		c.Width, c.Norm = 2, norm
+		net, err := New(dev, c, 1)
+		require.NoError(t, err)
+		path := filepath.Join(dir, norm)
+		require.NoError(t, Save(net, path, nil))
+		file[norm], err = weights.Read(path)
+		require.NoError(t, err)
+		require.Equal(t, norm, file[norm].Meta["norm"])
+		got, err := ConfigOf(file[norm])
+		require.NoError(t, err)
+		require.Equal(t, c, got)
+		delete(file[norm].Meta, "norm") // as in files of earlier versions and of other programs
+		got, err = ConfigOf(file[norm])
+		require.NoError(t, err)
+		require.Equal(t, c, got)
+		net, err = FromFile(dev, file[norm])
+		require.NoError(t, err)
+		require.Equal(t, norm == layers.Instance, strings.HasSuffix(net.String(), "and instance norm"))
+	}
+	file[layers.Instance].Meta["norm"] = layers.Batch
+	_, err := ConfigOf(file[layers.Instance])
+	require.ErrorContains(t, err, "metadata say norm = batch, the tensors say instance")
+
+	for norm, other := range map[string]string{layers.Batch: layers.Instance, layers.Instance: layers.Batch} {
+		c := Default(Detector)
+		c.Width, c.Norm = 2, norm
+		net, err := New(dev, c, 1)
+		require.NoError(t, err)
+		require.NoError(t, net.LoadEncoder(filepath.Join(dir, norm)))
+		require.ErrorContains(t, net.LoadEncoder(filepath.Join(dir, other)), "has "+other+" norm")
+	}
+	c := Default(Segmenter)
+	c.Norm = "group"
+	_, err = New(dev, c, 1)
+	require.ErrorContains(t, err, `there is no norm "group": choose batch or instance`)
 }

@@ -1,6 +1,7 @@
 package models
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -63,6 +64,9 @@ func (n *Net) LoadEncoder(path string) error {
 	if c.Width != n.Width || c.Cin != n.Cin {
 		return fmt.Errorf("the encoder in %s has width %d and %d input channels; %s needs width %d and %d",
 			path, c.Width, c.Cin, n, n.Width, n.Cin)
+	}
+	if c.Norm != cmp.Or(n.Norm, layers.Batch) {
+		return fmt.Errorf("the encoder in %s has %s norm, %s has %s norm: its norm must be the encoder's (network.norm)", path, c.Norm, n, cmp.Or(n.Norm, layers.Batch))
 	}
 	if c.Head() != Softmax {
 		return fmt.Errorf("%s holds %s; an encoder is taken from a segmenter or a detector", path, article(c.Kind))

@@ -53,6 +53,9 @@ func build(dev device.Backend, c Config) (*Net, error) {
 // returns [N D H W Cout]: logits (head softmax) or intensities (head linear).
 // Extents must be multiples of Multiple (see CheckGrid).
 func (n *Net) Forward(t *autograd.Tape, x ...*autograd.Var) *autograd.Var {
+	if n.Norm == layers.Instance { // samples do not meet: taken apart once, and not in every layer
+		return t.EachSample(func(x []*autograd.Var) *autograd.Var { return n.Decode(t, n.Encode(t, x...)) }, x...)
+	}
 	return n.Decode(t, n.Encode(t, x...))
 }
 
@@ -150,7 +153,11 @@ func (n *Net) Spec() Spec {
 }
 
 func (n *Net) String() string {
-	return fmt.Sprintf("%s of width %d with %s up", article(n.Kind), n.Width, n.Up)
+	s := fmt.Sprintf("%s of width %d with %s up", article(n.Kind), n.Width, n.Up)
+	if n.Norm == layers.Instance {
+		s += " and instance norm"
+	}
+	return s
 }
 
 // EncoderFrozen reports whether FreezeEncoder was called.

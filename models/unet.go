@@ -33,14 +33,14 @@ func newEncoder(s layers.Scope, c Config) *encoder {
 	for l := range levels {
 		a, b := 2*l+1, 2*l+2
 		mid := w << l
-		norm := layers.NewBatchNorm(s.In(name("bn", a)), mid)
+		norm := layers.NewNorm(c.Norm, s.In(name("bn", a)), mid)
 		e.second[l] = layers.NewCatConv(nil, norm, layers.NewConv(s.In(name("conv", b)), mid, 2*mid, convReLU))
 		e.drop[l] = layers.NewDropout(s.In(name("dropout", b)), c.Dropout)
 		next := 2 * mid
 		if l == levels-1 {
 			next = 4 * mid // conv7
 		}
-		norm = layers.NewBatchNorm(s.In(name("bn", b)), 2*mid)
+		norm = layers.NewNorm(c.Norm, s.In(name("bn", b)), 2*mid)
 		e.below[l] = layers.NewCatConv(nil, norm, layers.NewConv(s.In(name("conv", b+1)), 2*mid, next, convReLU))
 	}
 	return e
@@ -87,7 +87,7 @@ func newDecoder(s layers.Scope, c Config) *decoder {
 		skip := w << (l + 1)
 		out := max(skip, 4*w) // conv10 keeps the 4w channels of conv9
 		up := layers.NewUp(s.In(name("up", l+1)), c.Up, below)
-		norm := layers.NewBatchNorm(s.In(name("bn", 10-l)), below+skip)
+		norm := layers.NewNorm(c.Norm, s.In(name("bn", 10-l)), below+skip)
 		d.up[l] = layers.NewCatConv(up, norm, layers.NewConv(s.In(name("conv", 10-l)), below+skip, out, convReLU))
 		below = out
 	}
@@ -137,7 +137,7 @@ func newDetector(enc, dec layers.Scope, c Config) *detector {
 	d := &detector{enc: newEncoder(enc, c)}
 	for l := range d.fuse {
 		at, ch := name("fuse", l+1), c.Width<<(l+1)
-		norm := layers.NewBatchNorm(dec.In(at+"_bn"), 2*ch)
+		norm := layers.NewNorm(c.Norm, dec.In(at+"_bn"), 2*ch)
 		d.fuse[l] = layers.NewCatConv(nil, norm, layers.NewConv(dec.In(at), 2*ch, ch, convReLU))
 	}
 	d.dec = newDecoder(dec, c)

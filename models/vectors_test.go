@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -20,10 +22,10 @@ import (
 )
 
 // The checkpoints with PyTorch's answers. Computed in float64, stored as float32.
-var vectorNames = []string{"unet_transposed", "unet_trilinear", "siamese_trilinear", "generator_linear"}
+var vectorNames = []string{"unet_transposed", "unet_trilinear", "siamese_trilinear", "generator_linear", "generator_instance"}
 
-// smallest is in testdata, so that there always is one.
-const smallest = "generator_linear"
+// own are in testdata, so that there always are some; tools/torchcheck/instance.py recorded the second.
+var own = []string{"generator_linear", "generator_instance"}
 
 // vector is one of them.
 type vector struct {
@@ -34,7 +36,7 @@ type vector struct {
 func readVector(t *testing.T, name string) vector {
 	t.Helper()
 	dir := "../../shared/vectors/network"
-	if name == smallest {
+	if slices.Contains(own, name) {
 		dir = "testdata"
 	} else if _, err := os.Stat(dir); err != nil {
 		t.Skip("the vectors are not here: ", dir)
@@ -188,6 +190,11 @@ func (r *run) check(b bounds) (before, after *weights.File) {
 	require.NoError(r.t, models.Restore(r.net, r.vec.weights))
 
 	adam := r.net.Adam(1e-3)
+	if most := r.vec.golden.Meta["clip_norm"]; most != "" {
+		var err error
+		adam.MaxNorm, err = strconv.ParseFloat(most, 64)
+		require.NoError(r.t, err)
+	}
 	losses := r.steps(adam, 9)
 	before = r.snapshot()
 	losses = append(losses, r.steps(adam, 1)...)
@@ -253,6 +260,9 @@ func TestVectors(t *testing.T) {
 			dev := cpu.New()
 			defer dev.Close()
 			fast := newRun(t, dev, name)
+			if fast.net.Norm == layers.Instance { // its statistics are computed in evaluation too
+				single.eval = single.train
+			}
 			fast.check(single)
 			require.NoError(t, models.Restore(fast.net, before))
 			fast.steps(fast.net.Adam(0), 1)

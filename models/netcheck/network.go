@@ -37,6 +37,8 @@ func networks() []network {
 		c.Up, c.Width, c.Dropout = up, width, dropout
 		return c
 	}
+	instance := small(models.Detector, layers.Transposed, 2, 0.5)
+	instance.Norm = layers.Instance
 	return []network{
 		{Config: small(models.Segmenter, layers.Transposed, 2, 0.5), mode: layers.Train},
 		{Config: small(models.Segmenter, layers.Trilinear, 3, 0), mode: layers.Train},
@@ -45,6 +47,7 @@ func networks() []network {
 		{Config: small(models.Detector, layers.Transposed, 2, 0.5), mode: layers.Train, frozen: true},
 		{Config: small(models.Inpainter, layers.Trilinear, 2, 0), mode: layers.Train},
 		{Config: small(models.Generator, layers.Transposed, 2, 0), mode: layers.Train},
+		{Config: instance, mode: layers.Train},
 	}
 }
 
@@ -55,6 +58,9 @@ func (n network) String() string {
 	s := fmt.Sprintf("%s, %s, %v", n.Kind, n.Up, n.mode)
 	if n.frozen {
 		s += ", frozen encoder"
+	}
+	if n.Norm == layers.Instance {
+		s += ", instance norm"
 	}
 	return s
 }
