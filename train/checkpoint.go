@@ -272,7 +272,7 @@ func (t *trainer) openNet(resumed bool) (err error) {
 	t.adam = layers.NewAdam(t.dev, t.net.Params(), a.LearningRate)
 	t.found = t.dev.Alloc(device.Vec(2))
 	t.dev.Fill(t.found, 0)
-	t.adam.Beta1, t.adam.Beta2, t.adam.Eps, t.adam.WeightDecay = a.Beta1, a.Beta2, a.Eps, a.WeightDecay
+	t.adam.Beta1, t.adam.Beta2, t.adam.Eps, t.adam.WeightDecay, t.adam.MaxNorm = a.Beta1, a.Beta2, a.Eps, a.WeightDecay, a.ClipNorm
 	if a.Average > 0 {
 		t.mean = layers.NewAverages(t.dev, t.net.Params(), t.net.Buffers(), a.Average)
 	}
@@ -310,7 +310,7 @@ func (t *trainer) buildOwn(resumed bool) (err error) {
 // buildPublished builds the configuration's network.
 func (t *trainer) buildPublished(resumed bool) (err error) {
 	c := models.Default(t.cfg.Task)
-	c.Width, c.Up, c.Dropout = t.cfg.Network.Width, t.cfg.Network.Up, t.cfg.Network.Dropout
+	c.Width, c.Up, c.Dropout, c.Norm = t.cfg.Network.Width, t.cfg.Network.Up, t.cfg.Network.Dropout, t.cfg.Network.Norm
 	if c.Width == 0 {
 		file := t.cfg.widthFile()
 		if resumed {
@@ -369,6 +369,9 @@ func initialWeights(net *models.Net, c Config) error {
 	}
 	if of.Kind != c.Task {
 		return fmt.Errorf("%s is of kind %s; task %s cannot start from it", f.Path, of.Kind, c.Task)
+	}
+	if of.Norm != net.Norm {
+		return fmt.Errorf("%s has %s norm, and network.norm is %s: training goes on with the norm of the weights", f.Path, of.Norm, net.Norm)
 	}
 	return models.Restore(net, f)
 }

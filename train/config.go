@@ -62,6 +62,7 @@ type Network struct {
 	Width   int     `toml:"width" comment:"channels of the first level; detector: 0 takes the encoder's"`
 	Up      string  `toml:"up" comment:"upsampling: transposed or trilinear"`
 	Dropout float64 `toml:"dropout" comment:"probability of dropout after each pooling"`
+	Norm    string  `toml:"norm" comment:"normalisation: batch, or instance: each sample by its own statistics, in training and in prediction (nnU-Net's; choice: batch, the paper's)"`
 
 	// FreezeNorm trains the network as it predicts. Small batches' statistics part from the running ones; a last
 	// part of training with these, from Start, closes the gap.
@@ -102,6 +103,7 @@ type Adam struct {
 	Beta2        float64 `toml:"beta2" comment:"decay of Adam's second moment"`
 	Eps          float64 `toml:"eps" comment:"constant of Adam, added to the root of the second moment"`
 	WeightDecay  float64 `toml:"weight_decay" comment:"decoupled decay of all parameters (AdamW); 0: none (choice)"`
+	ClipNorm     float64 `toml:"clip_norm" comment:"largest norm of all gradients together, which are scaled down to it (gradient clipping; nnU-Net takes 12); 0: none (choice)"`
 	Schedule     string  `toml:"schedule" comment:"learning rate over the run: constant, polynomial (power 0.9 to 0, as nnU-Net's) or cosine (to 0); the last two end with the last of run.epochs (choice)"`
 	Warmup       int     `toml:"warmup" comment:"steps over which the learning rate rises linearly to its full value first; 0: none (choice)"`
 	Average      float64 `toml:"average" comment:"decay of an exponential moving average (EMA) of weights and running statistics, which is then what is validated and saved; 0: none, 0.999 is usual (choice)"`
@@ -127,7 +129,7 @@ func Defaults(task string) Config {
 		Task:      task,
 		Seed:      1,
 		Data:      Data{Options: dataset.Options{Layout: "auto", Truth: "auto"}, Settings: prep.Defaults(), Folds: 5, CacheMB: 4096},
-		Network:   Network{Width: 24, Up: "transposed", Dropout: 0.5},
+		Network:   Network{Width: 24, Up: "transposed", Dropout: 0.5, Norm: layers.Batch},
 		Sampler:   sample.Defaults(),
 		Augment:   "default",
 		Synthesis: Synthesis{Options: synth.Defaults()},
@@ -209,6 +211,7 @@ func (c Config) Check() error {
 		settings.Within("network.width", width, 1, 1024),
 		settings.OneOf("network.up", c.Network.Up, layers.Transposed, layers.Trilinear),
 		settings.Below("network.dropout", c.Network.Dropout, 0, 1),
+		settings.OneOf("network.norm", c.Network.Norm, layers.Batch, layers.Instance),
 		c.Sampler.Check(),
 		settings.OneOf("augment", c.Augment, augment.Names()...),
 		c.Resolved().Augmentation.Check(),
@@ -219,6 +222,7 @@ func (c Config) Check() error {
 		settings.Below("adam.beta2", c.Adam.Beta2, 0, 1),
 		settings.Below("adam.eps", c.Adam.Eps, math.SmallestNonzeroFloat64, 1),
 		settings.Below("adam.weight_decay", c.Adam.WeightDecay, 0, 1e3),
+		settings.Below("adam.clip_norm", c.Adam.ClipNorm, 0, 1e9),
 		settings.OneOf("adam.schedule", c.Adam.Schedule, Constant, Polynomial, Cosine),
 		settings.Within("adam.warmup", c.Adam.Warmup, 0, maxCount),
 		settings.Below("adam.average", c.Adam.Average, 0, 1),
@@ -239,6 +243,9 @@ func (c Config) Check() error {
 			return fmt.Errorf("config: %w", err)
 		}
 	}
+	if p := c.Sampler.Patch; c.Network.Norm == layers.Instance && p[0]*p[1]*p[2] <= models.Multiple*models.Multiple*models.Multiple {
+		return fmt.Errorf("config: sampler.patch = %v: of the deepest level one voxel is left, which instance norm makes 0: take larger patches, or network.norm = batch", p)
+	}
 	if c.Run.FullEvery > 0 && (restores(c.Task) || c.Synthesis.On() || c.Labels.On()) {
 		return errors.New("config: run.full_every: whole images can only be scored by a segmenter, or by a detector trained on real pairs")
 	}
@@ -247,6 +254,9 @@ func (c Config) Check() error {
 
 // checkFiles reports which of the weights files are missing, too many or out of place.
 func (c Config) checkFiles() error {
+	if c.Network.FreezeNorm && c.Network.Norm == layers.Instance {
+		return errors.New("network.freeze_norm keeps running statistics: instance norm has none, and trains as it predicts")
+	}
 	if c.Network.FreezeNorm && c.Start == "" {
 		return errors.New("network.freeze_norm keeps the running statistics of start: without start there are none")
 	}

@@ -31,7 +31,7 @@ type modes struct {
 
 // scoresModes reports whether watchModes scores the batch of an epoch's step, from 1.
 func (t *trainer) scoresModes(step int) bool {
-	return !restores(t.cfg.Task) && t.mode() != layers.Eval && t.cfg.Run.Steps-step < max(min(modeBatches, t.cfg.Run.Steps/modeShare), 1)
+	return !restores(t.cfg.Task) && t.mode() != layers.Eval && t.cfg.Network.Norm != layers.Instance && t.cfg.Run.Steps-step < max(min(modeBatches, t.cfg.Run.Steps/modeShare), 1)
 }
 
 // watchModes scores a batch of an epoch's last ones, r in training, again with running

@@ -42,20 +42,57 @@ func TestRate(t *testing.T) {
 // options is tiny with everything that the paper has not.
 func options() Config {
 	c := tiny()
-	c.Adam.Schedule, c.Adam.Warmup, c.Adam.WeightDecay, c.Adam.Average = Cosine, 3, 0.1, 0.8
+	c.Adam.Schedule, c.Adam.Warmup, c.Adam.WeightDecay, c.Adam.ClipNorm, c.Adam.Average = Cosine, 3, 0.1, 0.05, 0.8
 	return c
 }
 
 func TestResumeWithOptionsGivesTheSameBits(t *testing.T) {
-	whole := t.TempDir()
-	run(t, context.Background(), options(), whole, false, nil)
-	folder := t.TempDir()
-	for i, k := range []int{1, 4, 9} {
-		ctx, watch := stopAt(k)
-		run(t, ctx, options(), folder, i > 0, watch)
+	final := map[string][]float64{}
+	for _, norm := range []string{layers.Batch, layers.Instance} {
+		c := options()
+		c.Network.Norm = norm
+		whole := t.TempDir()
+		run(t, context.Background(), c, whole, false, nil)
+		folder := t.TempDir()
+		for i, k := range []int{1, 4, 9} {
+			ctx, watch := stopAt(k)
+			run(t, ctx, c, folder, i > 0, watch)
+		}
+		run(t, context.Background(), c, folder, true, nil)
+		requireSameFiles(t, files(t, whole), files(t, folder))
+		final[norm] = tensorOf(t, whole, FinalFile, "conv3.weight")
 	}
-	run(t, context.Background(), options(), folder, true, nil)
-	requireSameFiles(t, files(t, whole), files(t, folder))
+	require.NotEqual(t, final[layers.Batch], final[layers.Instance])
+}
+
+// Gradients longer than clip_norm train less far from the start than they are, shorter ones to the same bits as without.
+func TestClipNorm(t *testing.T) {
+	after := func(clip float64) []float64 {
+		c := tiny()
+		c.Adam.ClipNorm = clip
+		folder := t.TempDir()
+		ctx, watch := stopAt(2) // Adam's first step has one length whatever the gradients' is
+		run(t, ctx, c, folder, false, watch)
+		return tensorOf(t, folder, LastFile, "conv3.weight")
+	}
+	whole := after(0)
+	require.Equal(t, whole, after(1e6))
+	require.NotEqual(t, whole, after(1e-6))
+}
+
+// tensorOf is a tensor of a file of the first fold.
+func tensorOf(t *testing.T, folder, file, name string) []float64 {
+	f, err := weights.Read(filepath.Join(FoldFolder(folder, 0), file))
+	require.NoError(t, err)
+	x, ok := f.Get(name)
+	require.True(t, ok)
+	v, err := x.Float32s()
+	require.NoError(t, err)
+	out := make([]float64, len(v))
+	for i := range v {
+		out[i] = float64(v[i])
+	}
+	return out
 }
 
 // A schedule ends with the last epoch: another number of them is another run.
@@ -77,19 +114,7 @@ func TestAveragedWeights(t *testing.T) {
 	const name = "conv3.weight"
 	var after [][]float64
 	folder := t.TempDir()
-	read := func(file string) []float64 {
-		f, err := weights.Read(filepath.Join(FoldFolder(folder, 0), file))
-		require.NoError(t, err)
-		x, ok := f.Get(name)
-		require.True(t, ok)
-		v, err := x.Float32s()
-		require.NoError(t, err)
-		out := make([]float64, len(v))
-		for i := range v {
-			out[i] = float64(v[i])
-		}
-		return out
-	}
+	read := func(file string) []float64 { return tensorOf(t, folder, file, name) }
 	const steps = 12
 	for k := 1; k <= steps; k++ {
 		ctx, watch := stopAt(k)

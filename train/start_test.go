@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/device/cpu"
+	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/models/weights"
 )
@@ -112,6 +113,10 @@ func TestStartRefuses(t *testing.T) {
 	require.ErrorContains(t, try(func(c *Config) { c.Start = weightsFile(models.Segmenter) }), "segmenter")
 	require.ErrorContains(t, try(func(c *Config) { c.Start = filepath.Join(data, "none") }), "none")
 	require.ErrorContains(t, try(func(c *Config) { c.Network.Width = 3 }), "detector.safetensors")
+	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm = layers.Instance }), "detector.safetensors has batch norm, and network.norm is instance")
+	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm, c.Network.FreezeNorm = layers.Instance, true }), "network.freeze_norm keeps running statistics")
+	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm, c.Sampler.Patch = layers.Instance, [3]int{8, 8, 8} }), "one voxel is left")
+	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm = "group" }), "network.norm")
 	require.ErrorContains(t, try(func(c *Config) { c.Encoder = weightsFile(models.Segmenter) }), "not both")
 	require.ErrorContains(t, try(func(c *Config) { c.Start = "" }), "a detector needs encoder")
 	require.ErrorContains(t, try(func(c *Config) { c.Start, c.FreezeEncoder, c.Network.Width = "", false, 0 }), "give a width")

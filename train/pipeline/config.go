@@ -114,6 +114,9 @@ type Predict struct {
 	Gaussian bool   `toml:"gaussian" comment:"windows weigh less towards their border (choice: off)"`
 	Mirror   bool   `toml:"mirror" comment:"mean over the eight mirrored inputs (choice: off)"`
 	Pictures int    `toml:"pictures" comment:"test cases that the report shows"`
+
+	// OutOfFold is of the pipeline alone, not of the ablation's rows.
+	OutOfFold bool `toml:"out_of_fold" comment:"map the probabilities of the training pairs too, each by the member that left it out: for 'voxgrad weights choose'"`
 }
 
 // Ablation describes what 'voxgrad ablate' compares.
@@ -140,7 +143,7 @@ func Defaults() Config {
 		Synthesis: one.Synthesis,
 		Segmenter: stage(models.Segmenter), Inpainter: stage(models.Inpainter), Generator: stage(models.Generator),
 		Detector: stage(models.Detector), Finetune: stage(models.Detector),
-		Predict:  Predict{Patch: options.Patch, Stride: options.Stride, Pictures: 6},
+		Predict:  Predict{Patch: options.Patch, Stride: options.Stride, Pictures: 6, OutOfFold: true},
 		Ablation: Ablation{Rows: []string{"111", "100", "010", "001", "000"}, Seeds: []uint64{}},
 	}
 }
@@ -196,8 +199,8 @@ func (c Config) Check() error {
 			return fmt.Errorf("%s: %w", s.Name, err)
 		}
 	}
-	if c.Segmenter.Network.Width != c.Detector.Network.Width || c.Detector.Network != c.Finetune.Network {
-		return errors.New("segmenter, detector and finetune need the same network.width, detector and finetune the same network: weights go from one to the next; set [network]")
+	if c.Segmenter.Network.Width != c.Detector.Network.Width || c.Segmenter.Network.Norm != c.Detector.Network.Norm || c.Detector.Network != c.Finetune.Network {
+		return errors.New("segmenter, detector and finetune need the same network.width and network.norm, detector and finetune the same network: weights go from one to the next; set [network]")
 	}
 	return nil
 }

@@ -26,6 +26,7 @@
 //	OUT/inpainter/fold_0/, generator/fold_0/
 //	OUT/detector/fold_K/, finetune/fold_K/ the ensemble's members, on synthetic and real pairs
 //	OUT/predictions/CASE_new.nii.gz       masks of the test pairs, with CASE_probability.nii.gz
+//	OUT/out_of_fold/                      probabilities of the training pairs by the members that left them out, and truth
 //	OUT/scores.csv, scores.json           their scores
 //	OUT/baseline/                         the same of a difference threshold
 //	OUT/index.html                        the report, with OUT/pictures/CASE.png

@@ -370,7 +370,7 @@ func (p *Pipeline) finish(s *Step, in *inputs, done *session, took time.Duration
 
 // Places lists what a pipeline makes in its folder.
 func Places() []string {
-	return []string{ConfigFile, stepsFolder, segmenter, inpainter, generator, detector, finetune, "predictions", baselineFolder,
+	return []string{ConfigFile, stepsFolder, segmenter, inpainter, generator, detector, finetune, "predictions", baselineFolder, outOfFold,
 		"scores.csv", "scores.json", PageFile, picturesFolder, "rows", AblationText, AblationCSV, AblationJSON}
 }
 

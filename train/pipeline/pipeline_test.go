@@ -26,7 +26,7 @@ func TestStepsRunOnceAndAgainOnlyForAReason(t *testing.T) {
 	out := t.TempDir()
 	c := tiny()
 	c.Members = 1
-	all := []string{"segmenter", "inpainter", "generator", "detector/fold_0", "finetune/fold_0", "predict", "evaluate", "baseline", "report"}
+	all := []string{"segmenter", "inpainter", "generator", "detector/fold_0", "finetune/fold_0", "predict", "evaluate", "baseline", "out_of_fold", "report"}
 	names, why := ran(t, c, out)
 	require.Equal(t, all, names)
 	require.Equal(t, "has not run", why["segmenter"])
@@ -45,7 +45,7 @@ func TestStepsRunOnceAndAgainOnlyForAReason(t *testing.T) {
 	// A setting of one stage: it and what is made of its weights.
 	c.Finetune.Adam.LearningRate = 2e-4
 	names, why = ran(t, c, out)
-	require.Equal(t, []string{"finetune/fold_0", "predict", "evaluate", "report"}, withReport(names))
+	require.Equal(t, []string{"finetune/fold_0", "predict", "evaluate", "out_of_fold", "report"}, withReport(names))
 	require.Equal(t, "changed: adam.learning_rate was 0.0001, is 0.0002", why["finetune/fold_0"])
 	require.Contains(t, why["predict"], "changed: member 0")
 
@@ -65,7 +65,7 @@ func TestStepsRunOnceAndAgainOnlyForAReason(t *testing.T) {
 // withReport adds the report where masks, and so scores, came out as before.
 func withReport(names []string) []string {
 	out := []string{}
-	for _, want := range []string{"finetune/fold_0", "predict", "evaluate", "report"} {
+	for _, want := range []string{"finetune/fold_0", "predict", "evaluate", "out_of_fold", "report"} {
 		has := want == "evaluate" || want == "report"
 		for _, n := range names {
 			has = has || n == want
@@ -209,7 +209,7 @@ func TestOnlyOneStep(t *testing.T) {
 	apart := results(t, out, false)
 	require.NoDirExists(t, filepath.Join(out, "predictions"))
 	names, _ := ran(t, c, out)
-	require.Equal(t, []string{"predict", "evaluate", "baseline", "report"}, names)
+	require.Equal(t, []string{"predict", "evaluate", "baseline", "out_of_fold", "report"}, names)
 
 	whole := t.TempDir()
 	ran(t, c, whole)

@@ -144,7 +144,23 @@ func (e *estimator) seconds(ctx context.Context, s *Step) (float64, string, erro
 			return st.Seconds, "an earlier run of it", nil
 		}
 		if e.time {
-			x, err := e.p.timePrediction(ctx, w)
+			d, err := e.p.test()
+			if err != nil {
+				return 0, "", err
+			}
+			x, err := e.p.timePrediction(ctx, d.Cases[0], len(w.members)*len(d.Cases))
+			return x, "a window timed now", err
+		}
+	case *leavingOut:
+		if st, ok := e.stamp(s); ok {
+			return st.Seconds, "an earlier run of it", nil
+		}
+		if e.time {
+			cases, err := w.cases(e.p)
+			if err != nil || len(cases) == 0 {
+				return 0, "", err
+			}
+			x, err := e.p.timePrediction(ctx, cases[0].Case, len(cases))
 			return x, "a window timed now", err
 		}
 	default:
@@ -243,6 +259,8 @@ func (e *estimator) bytes(s *Step) (int64, error) {
 		measure = func() (int64, error) { return e.p.trainingMemory(w) }
 	case *predicting:
 		key, measure = predict, func() (int64, error) { return e.p.predictionMemory(len(w.members)) }
+	case *leavingOut:
+		key, measure = outOfFold, func() (int64, error) { return e.p.predictionMemory(1) }
 	default:
 		return 0, nil
 	}
@@ -339,19 +357,15 @@ func (p *Pipeline) standIns(dir string, c *train.Config) error {
 
 func netConfig(kind string, s Stage) models.Config {
 	m := models.Default(kind)
-	m.Width, m.Up, m.Dropout = s.Network.Width, s.Network.Up, s.Network.Dropout
+	m.Width, m.Up, m.Dropout, m.Norm = s.Network.Width, s.Network.Up, s.Network.Dropout, s.Network.Norm
 	return m
 }
 
-// timePrediction times one window of one network and multiplies: windows of the
-// first test pair (those without brain in them will be left out), members, cases.
-func (p *Pipeline) timePrediction(ctx context.Context, w *predicting) (float64, error) {
-	d, err := p.test()
-	if err != nil {
-		return 0, err
-	}
+// timePrediction times one window of one network and multiplies: windows of one
+// pair (those without brain in them will be left out), times as many predictions.
+func (p *Pipeline) timePrediction(ctx context.Context, c dataset.Case, predictions int) (float64, error) {
 	opt := p.job.Config.predictOptions()
-	first, err := volume.Read(d.Cases[0].Times[0])
+	first, err := volume.Read(c.Times[0])
 	if err != nil {
 		return 0, err
 	}
@@ -376,7 +390,7 @@ func (p *Pipeline) timePrediction(ctx context.Context, w *predicting) (float64, 
 		}
 		best = min(best, time.Since(begin).Seconds())
 	}
-	passes := windows * len(w.members) * len(d.Cases)
+	passes := windows * predictions
 	if opt.Mirror {
 		passes *= 8
 	}

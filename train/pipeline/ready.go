@@ -24,6 +24,8 @@ func (p *Pipeline) ready(steps []*Step) error {
 			maps = maps || w.stage == detector
 		case *predicting:
 			test = true
+		case *leavingOut:
+			pairs = true
 		case *evaluating, *pageWork:
 			test, masks = true, true
 		case *thresholding:

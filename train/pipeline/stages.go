@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,10 +48,7 @@ func (c Config) trainConfig(stage string, m Method, member int) train.Config {
 	if stage == finetune {
 		set = c.Data.Pairs
 	}
-	t.Data.Settings, t.Data.CacheMB, t.Data.Root, t.Data.Options, t.Data.Folds = c.Data.Settings, c.Data.CacheMB, set.Root, set.Options, c.Folds
-	if set.Folds > 0 {
-		t.Data.Folds = set.Folds
-	}
+	t.Data.Settings, t.Data.CacheMB, t.Data.Root, t.Data.Options, t.Data.Folds = c.Data.Settings, c.Data.CacheMB, set.Root, set.Options, cmp.Or(set.Folds, c.Folds)
 	t.Data.Fold = member % t.Data.Folds
 	if stage == inpainter || stage == generator {
 		t.Synthesis.Options = c.Synthesis.Options // regions and shapes
@@ -80,6 +78,9 @@ func (c Config) trainConfig(stage string, m Method, member int) train.Config {
 	}
 	return t
 }
+
+// pairParts is in how many parts the pairs are split.
+func (c Config) pairParts() int { return cmp.Or(c.Data.Pairs.Folds, c.Folds) }
 
 // config is the stage's configuration with the files of this folder.
 func (w *training) config(p *Pipeline) train.Config {
@@ -180,7 +181,7 @@ func (w *predicting) folder() string { return path.Join(w.prefix, "predictions")
 
 func (w *predicting) inputs(p *Pipeline) (*inputs, error) {
 	predict := p.job.Config.Predict
-	predict.Pictures = 0
+	predict.Pictures, predict.OutOfFold = 0, false
 	config := flat(struct {
 		Predict Predict       `toml:"predict"`
 		Data    prep.Settings `toml:"data"`

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Stages, in order. The last four are one step for all members.
+// Stages, in order. The last five are one step for all members.
 const (
 	segmenter = "segmenter"
 	inpainter = "inpainter"
@@ -18,6 +18,7 @@ const (
 	predict   = "predict"
 	evaluate  = "evaluate"
 	baseline  = "baseline"
+	outOfFold = "out_of_fold"
 	reporting = "report"
 )
 
@@ -126,6 +127,10 @@ func (b *builder) method(m Method, report bool) {
 	eval := b.add(prefix, evaluate, -1, &evaluating{prefix: prefix, predict: pred}, pred)
 	base := b.add("", baseline, -1, &thresholding{})
 	if report {
+		if parts := b.c.pairParts(); b.c.Predict.OutOfFold && parts > 1 {
+			w := &leavingOut{prefix, members[:min(parts, len(members))]}
+			b.add(prefix, outOfFold, -1, w, w.members...)
+		}
 		all := append([]*Step{}, b.steps...)
 		b.add(prefix, reporting, -1, &pageWork{prefix: prefix, steps: all, evaluate: eval, baseline: base}, all...)
 	}

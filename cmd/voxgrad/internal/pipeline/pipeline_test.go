@@ -83,9 +83,20 @@ func TestPipelineAndAblation(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, with("pipeline", "--json")...)), &result))
 	require.Contains(t, result, "difference_threshold_sds")
 
+	// A threshold and a least size by the pairs that the member was not trained on.
+	chosen := filepath.Join(dir, "chosen.safetensors")
+	var best struct {
+		Cases int
+		Best  struct{ Threshold float64 }
+	}
+	require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, "weights", "choose", "--truth", filepath.Join(out, "out_of_fold/truth"), "--pred", filepath.Join(out, "out_of_fold/probability"),
+		"--in", filepath.Join(out, "finetune/fold_0/checkpoint_best.safetensors"), "--out", chosen, "--json")), &best))
+	require.Equal(t, 1, best.Cases, "one of two parts has a member")
+	require.Contains(t, clitest.Succeeds(t, "weights", "show", chosen), fmt.Sprint(best.Best.Threshold))
+
 	// The resolved configuration is a configuration, of the same run.
 	_, _, errs = clitest.Run(t, "pipeline", "--config", filepath.Join(out, "pipeline.toml"), "--out", out, "--device", "cpu")
-	require.Contains(t, errs, "step 9 of 9 is done: report")
+	require.Contains(t, errs, "step 10 of 10 is done: report")
 	require.NotContains(t, errs, "why=")
 
 	_, text, errs := clitest.Run(t, with("ablate")...)
