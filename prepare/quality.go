@@ -26,7 +26,24 @@ const (
 	mostBrain  = 0.9 // from which on nothing is said
 
 	leastVolume, mostVolume = 0.6, 1.9 // by which the affine transform may change volumes
+
+	leastBrainHere, mostBrainHere = 900, 2000 // ml of an adult's brain with its fluid; published masks of 13 have 1212 to 1852
+	sureCertainty                 = 0.9       // of brain extraction
+	strongField                   = 0.25      // standard deviation of a bias field's logarithm; of two scans at hand 0.05
 )
+
+// doubt is what is doubtful about the brain of a scan and its bias field; "" where nothing is.
+func (r *ScanRecord) doubt(name string) string {
+	switch {
+	case r.BrainML > 0 && (r.BrainML < leastBrainHere || r.BrainML > mostBrainHere):
+		return fmt.Sprintf("%s: the brain mask (%s) has %.0f ml, brains of adults %d to %d: look at it", name, r.Brain, r.BrainML, leastBrainHere, mostBrainHere)
+	case r.Brain == "extracted" && r.Certainty < sureCertainty:
+		return fmt.Sprintf("%s: the brain was found with a certainty of %.2f only, usually above %.2f: look at the mask", name, r.Certainty, sureCertainty)
+	case r.Bias > strongField:
+		return fmt.Sprintf("%s: its bias field varies by %.0f %% (one standard deviation) in the brain, usually by less than %.0f %%: look at the corrected scan", name, 100*r.Bias, 100*strongField)
+	}
+	return ""
+}
 
 // judge is the error of a registration of time points that failed, or a warning where it is
 // doubtful. mirrored registers the scans with left and right of the second one exchanged.

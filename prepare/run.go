@@ -80,6 +80,9 @@ func Run(ctx context.Context, in Input, s Settings) (*Prepared, error) {
 		return nil, err
 	}
 	j.done("ratio")
+	for n, v := range in.Times {
+		j.warn(j.rec.Scans[n].doubt(v.Name()))
+	}
 	p.Record = j.rec
 	return p, nil
 }

@@ -37,7 +37,10 @@ func TestRunPair(t *testing.T) {
 	p, b, truth := raw(t)
 	got, err := Run(context.Background(), Input{Times: []*volume.Volume{p.Time1, b}}, inPlace())
 	require.NoError(t, err)
-	require.Empty(t, got.Record.Warnings)
+	require.Len(t, got.Record.Warnings, 2, "phantoms are small")
+	for n, file := range []string{"one.nii.gz", "two.nii.gz"} {
+		require.Regexp(t, file+`: the brain mask \(stripped\) has \d+ ml, brains of adults 900 to 2000`, got.Record.Warnings[n])
+	}
 	require.Equal(t, "found", got.Record.Times.How)
 	require.Equal(t, "stripped", got.Record.Scans[1].Brain)
 	require.Less(t, apart(truth, got.ToScan[1].Mul(got.ToScan[0].Inverse()), brainPoints(p.BrainMask)), 0.4)
@@ -125,7 +128,7 @@ func TestTheSameImageTwiceIsToldOf(t *testing.T) {
 	require.NoError(t, err)
 	require.NotNil(t, got.Fields[1])
 	require.Equal(t, "copy.nii.gz", got.Times[1].Path, "what is told of a prepared scan names its file")
-	require.Len(t, got.Record.Warnings, 1)
+	require.Len(t, got.Record.Warnings, 3, "and that the phantom is small, twice")
 	require.Contains(t, got.Record.Warnings[0], "copy.nii.gz hold the same image")
 	require.Empty(t, Input{Times: []*volume.Volume{p.Time1, b}}.Twins())
 	require.Empty(t, Input{Times: []*volume.Volume{p.Time1, p.Time2}}.Twins())
@@ -209,4 +212,20 @@ func TestRunDenoises(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, got.Record.Scans[0].Noise)
 	require.Less(t, rms(got.Times[0], p.Time1), 0.8*rms(noisy, p.Time1))
+}
+
+// What is doubtful about a scan's mask and field, and what is not.
+func TestDoubtsAboutAScan(t *testing.T) {
+	for want, r := range map[string]ScanRecord{
+		"has 640 ml, brains of adults 900 to 2000":               {Brain: "given", BrainML: 640},
+		"the brain mask (extracted) has 2300 ml":                 {Brain: "extracted", BrainML: 2300, Certainty: 0.97},
+		"found with a certainty of 0.84 only":                    {Brain: "extracted", BrainML: 1400, Certainty: 0.84},
+		"its bias field varies by 60 % (one standard deviation)": {Brain: "given", BrainML: 1400, Bias: 0.6},
+	} {
+		require.Contains(t, r.doubt("a.nii.gz"), "a.nii.gz: ")
+		require.Contains(t, r.doubt("a.nii.gz"), want)
+	}
+	for _, r := range []ScanRecord{{Brain: None}, {Brain: "given", BrainML: 1400, Bias: 0.2}, {Brain: "extracted", BrainML: 1852, Certainty: 0.95}} {
+		require.Empty(t, r.doubt("a.nii.gz"))
+	}
 }

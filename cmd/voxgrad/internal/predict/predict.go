@@ -48,6 +48,7 @@ type predictJob struct {
 	voxelWeights  string
 	patch, stride string
 	opt           infer.Options
+	doubts        []string // about the preparation, in words
 
 	minMM3       float64 // lesions of this volume or less are not counted
 	connectivity int
@@ -278,7 +279,7 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	result.Unusual = append(coarse, result.Unusual...)
+	result.Unusual = slices.Concat(coarse, j.doubts, result.Unusual)
 	if to != nil {
 		if err := to.back(result, j.opt); err != nil {
 			return err

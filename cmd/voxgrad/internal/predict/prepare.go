@@ -31,7 +31,8 @@ func (j *predictJob) grids() []string {
 }
 
 // prepared is the case to predict from, prepared where that is asked for or needed, and the scan
-// on whose grid the results are wanted; nil where they are on it already.
+// on whose grid the results are wanted; nil where they are on it already. What is doubtful about the preparation is
+// in j.doubts.
 func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Case) (prep.Case, *nativeScan, error) {
 	in := prepare.Input{Times: c.Times, Brain: c.Brain}
 	register, strip := in.Needs()
@@ -58,7 +59,8 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	in.Extract = extract
 	p, err := prepare.Run(ctx, in, s)
 	if failed := (*prepare.AtlasError)(nil); errors.As(err, &failed) { // networks do not need it
-		slog.Warn(failed.Error() + ", as is done now")
+		j.doubts = append(j.doubts, failed.Error()+", as is done now")
+		slog.Warn(j.doubts[0])
 		s.Atlas = prepare.None
 		p, err = prepare.Run(ctx, in, s)
 	}
@@ -68,6 +70,7 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	for _, w := range p.Record.Warnings {
 		warn.Once("%s", w)
 	}
+	j.doubts = append(j.doubts, p.Record.Warnings...)
 	var to *nativeScan
 	if n := j.time(); n >= 0 {
 		to = newNative(c.Times[n], n, p.ToScan[n], j.picture != "")

@@ -1,7 +1,9 @@
 package predict_test
 
 import (
+	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,6 +75,17 @@ func TestScansThatLieApart(t *testing.T) {
 		}
 		require.Greater(t, 2*float64(both)/float64(all), 0.8, "%s: %d voxels of %d and %d", grid, both, want.Count(), got.Count())
 	}
+
+	// What was doubtful about the preparation is in the report, not only in the log.
+	var got struct {
+		Unlike []string `json:"unlike_training"`
+	}
+	require.NoError(t, os.Remove(in("m.nii.gz")))
+	require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, "predict", "--patch", "32", "--stride", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"),
+		"--out", in("m.nii.gz"), "--json")), &got))
+	unlike := strings.Join(got.Unlike, "\n")
+	require.Contains(t, unlike, "without the atlas the scan is prepared where it is (--atlas none), as is done now", "a phantom is no head of the atlas")
+	require.Contains(t, unlike, "one.nii.gz: the brain mask (stripped) has ")
 
 	status, _, errs := clitest.Run(t, "predict", "--patch", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"), "--out", in("m.nii.gz"), "--prepare", "none")
 	require.Equal(t, 1, status)
