@@ -115,7 +115,9 @@ func TestStartRefuses(t *testing.T) {
 	require.ErrorContains(t, try(func(c *Config) { c.Network.Width = 3 }), "detector.safetensors")
 	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm = layers.Instance }), "detector.safetensors has batch norm, and network.norm is instance")
 	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm, c.Network.FreezeNorm = layers.Instance, true }), "network.freeze_norm keeps running statistics")
-	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm, c.Sampler.Patch = layers.Instance, [3]int{8, 8, 8} }), "one voxel is left")
+	require.ErrorContains(t, try(func(c *Config) {
+		c.Network.Norm, c.Sampler.Patch, c.Sampler.Jitter = layers.Instance, [3]int{8, 8, 8}, 2
+	}), "one voxel is left")
 	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm = "group" }), "network.norm")
 	require.ErrorContains(t, try(func(c *Config) { c.Encoder = weightsFile(models.Segmenter) }), "not both")
 	require.ErrorContains(t, try(func(c *Config) { c.Start = "" }), "a detector needs encoder")
