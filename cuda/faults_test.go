@@ -129,6 +129,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"memory", "nonfinite_count", []string{"NonFinite"}, "barrier left out", barrier, "", 2, 1, 0, 0},                                                  // block_sum's first: the block has no earlier sum
 	}
 	transposing := []string{"ConvT", "ConvTGradX"}
+	window4 := []string{"ConvTGradW/2x3x2x5/c8→10/k4s2p1", "ConvGradW/2x5x6x9/c9→8/k4s2p1"}
 	faults = append(faults, []planted{
 		{"conv_mma", "mma_bf16_24", conv, "barrier left out", barrier, "", 2, 0, 0, 0},
 		{"conv_mma", "mma_bf16_24", conv, "copies not waited for", regexp.MustCompile(`cp\.async\.wait_all;`), "", 1, 0, 0, 0},
@@ -148,7 +149,10 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_mma_grad", "mma_grad_bf16_48", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"conv_mma_grad", "mma_grad_bf16_24", grad, "copies not waited for", regexp.MustCompile(`cp\.async\.wait_all;`), "", 1, 0, 0, 0},
 		{"conv_mma_grad", "mma_grad_bf16_24", grad, "border one voxel wider", border, "setp.gt.u32", 4, 0, 0, 0},
-		{"conv_mma_grad", "mma_grad_bf16_48", grad, "a matrix not transposed", regexp.MustCompile(`m8n8\.x4\.trans`), "m8n8.x4", 6, 2, 0, 0}, // of an odd step behind pairs of them, which no tile has
+		{"conv_mma_grad", "mma_grad_bf16_48", grad, "a matrix not transposed", regexp.MustCompile(`m8n8\.x4\.trans`), "m8n8.x4", 6, 0, 0, 0},
+		{"conv_mma_grad", "mma_grad_bf16_24", window4, "another parity", regexp.MustCompile(`rem\.s32`), "div.s32", 1, 0, 0, 1},
+		{"conv_mma_grad", "mma_grad_bf16_24", window4, "another line of the window", regexp.MustCompile(`rem\.s32`), "div.s32", 1, 0, 1, 2},
+		{"conv_mma_grad", "mma_grad_bf16_24", window4, "tiles behind the first dropped", regexp.MustCompile(`min\.s32`), "sub.s32", 2, 0, 3, 5},
 		{"conv_mma_grad", "mma_grad_tf32_24", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
 	}...)
 	for _, name := range kernels.Names() {

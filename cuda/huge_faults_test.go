@@ -18,26 +18,30 @@ func TestCutOffsets(t *testing.T) {
 	for _, p := range []struct {
 		module, kernel string
 		run            func(b *Backend, y, x device.Tensor)
+		in             element
 	}{
-		{"memory", "copy", func(b *Backend, y, x device.Tensor) { b.Copy(set(y), x) }},
-		{"relu", "relu_grad", func(b *Backend, y, x device.Tensor) { b.ReLUGrad(set(y), x, x) }},
-		{"random", "dropout", func(b *Backend, y, x device.Tensor) { b.Dropout(y, x, 0.5, 1) }},
+		{"memory", "copy", func(b *Backend, y, x device.Tensor) { b.Copy(set(y), x) }, fp32},
+		{"relu", "relu_grad", func(b *Backend, y, x device.Tensor) { b.ReLUGrad(set(y), x, x) }, fp32},
+		{"random", "dropout", func(b *Backend, y, x device.Tensor) { b.Dropout(y, x, 0.5, 1) }, fp32},
 		{"batchnorm", "batchnorm_apply_v4", func(b *Backend, y, x device.Tensor) {
 			v := b.Alloc(device.Vec(x.C))
 			b.Fill(v, 1)
 			b.BatchNormApply(y, x, v, v, v, v)
-		}},
+		}, fp32},
 		{"conv", "conv_slim", func(b *Backend, y, x device.Tensor) {
 			w := b.Alloc(device.Weights(3, x.C, x.C))
 			b.Fill(w, 1)
 			b.Conv(y, x, w, device.Tensor{}, device.Conv3x3x3, device.Linear)
-		}},
-		{"channels", "concat_v4", func(b *Backend, y, x device.Tensor) { b.Concat(b.Alloc(x.WithC(2*x.C)), x, x) }},
+		}, fp32},
+		{"channels", "concat_v4", func(b *Backend, y, x device.Tensor) { b.Concat(b.Alloc(x.WithC(2*x.C)), x, x) }, fp32},
 		{"spatial", "along_lines", func(b *Backend, y, x device.Tensor) {
 			m := b.Alloc(device.Matrix(8, 8))
 			b.Fill(m, 1)
 			b.AlongAxis(set(y), x, m, 2)
-		}},
+		}, fp32},
+		{"bf16", "relu_grad_bf16", func(b *Backend, y, x device.Tensor) { b.ReLUGrad(set(y), x, x) }, bf16},
+		{"bf16", "upsample_grad_v4_bf16", func(b *Backend, y, x device.Tensor) { b.UpsampleGrad(set(b.alloc(device.Pooled(x.Shape), 0, bf16)), x) }, bf16},
+		{"bf16", "maxpool_v4_bf16", func(b *Backend, y, x device.Tensor) { b.MaxPool(b.alloc(device.Pooled(x.Shape), 0, bf16), x) }, bf16},
 	} {
 		text, _, err := kernels.Source(p.module, 80)
 		require.NoError(t, err)
@@ -46,7 +50,11 @@ func TestCutOffsets(t *testing.T) {
 		end := begin + strings.Index(text[begin:], "\n}\n")
 		cut := text[:begin] + product.ReplaceAllString(text[begin:end], "$0 { .reg .b32 low; cvt.u32.u64 low, $1; cvt.s64.s32 $1, low; }") + text[end:]
 		require.NotEqual(t, text, cut)
-		h, s := newHuge(t, 1<<32, FP32)
+		precision := FP32
+		if p.in == bf16 {
+			precision = BF16
+		}
+		h, s := newHugeOf(t, 1<<32, 8, precision, p.in)
 		for _, b := range []*Backend{h.big, h.all} {
 			sound := b.source
 			b.source = func(name string, compute int) (string, string, error) {

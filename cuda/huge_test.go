@@ -1,6 +1,7 @@
 package cuda
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -20,6 +21,7 @@ type huge struct {
 	big  *Backend
 	all  *Backend // without pools, of the last samples alone
 	n    int      // samples
+	in   element  // what batches are stored in
 	draw *rng.Stream
 }
 
@@ -29,46 +31,59 @@ const (
 	endBlocks  = 3
 )
 
-// untouched marks results that no block wrote.
-const untouched = float32(-1e30)
+// untouched marks results that no block wrote, in every format.
+const untouched = float32(-0x1p99)
 
 // ends is a tensor and, on the other backend, its end.
 type ends struct{ big, all device.Tensor }
 
 // newHuge gives a shape of a few more than so many elements.
 func newHuge(t *testing.T, elements int, precision Precision) (*huge, device.Shape) {
-	s := device.Shape{D: 4, H: 8, W: 8, C: 8}
-	s.N = elements/(s.Voxels()*s.C) + 3
-	_, big := onEmulator(t, []emu.Option{emu.EndsOnly(1<<20, endBlocks), emu.Memory(1 << 42), emu.ComputeCapability(80)}, WithoutPool(), WithPrecision(precision))
+	return newHugeOf(t, elements, 8, precision, fp32)
+}
+
+// newHugeOf has batches of c channels, stored in an element, of a multiple of endSamples samples.
+func newHugeOf(t *testing.T, elements, c int, precision Precision, in element, opts ...emu.Option) (*huge, device.Shape) {
+	s := device.Shape{D: 4, H: 8, W: 8, C: c}
+	s.N = roundUp(elements/(s.Voxels()*s.C)+3, endSamples)
+	opts = append(opts, emu.EndsOnly(int64(max(1<<20, c<<16)), endBlocks), emu.Memory(1<<42), emu.ComputeCapability(80))
+	_, big := onEmulator(t, opts, WithoutPool(), WithPrecision(precision))
 	_, all := onEmulator(t, []emu.Option{emu.ComputeCapability(80)}, WithoutPool(), WithPrecision(precision))
 	for _, b := range []*Backend{big, all} {
 		b.opt.few, b.opt.blocks = 0, 1 // the same order of sums in both, however few blocks the second has
 		b.opt.taps = 1 << 60           // no slabs, of which all but the last would not be there
 	}
-	return &huge{t, "", big, all, s.N, rng.New(1, t.Name())}, s
+	return &huge{t, "", big, all, s.N, in, rng.New(1, t.Name())}, s
 }
 
 // upload writes the end of a tensor.
 func (h *huge) upload(e ends, v []float32) ends {
 	h.all.Upload(e.all, v)
-	at := e.big.Mem.(*buffer).ptr + driver.Ptr(4*(e.big.Len()-len(v)))
-	require.NoError(h.t, h.big.drv.ToDevice(at, bytesOf(v)))
+	raw := make([]byte, e.all.Mem.Bytes())
+	require.NoError(h.t, h.all.drv.ToHost(raw, ptr(e.all)))
+	require.NoError(h.t, h.big.drv.ToDevice(e.end(), raw))
 	return e
 }
 
+// end is where in the large tensor the other one begins.
+func (e ends) end() driver.Ptr { return ptr(e.big) + driver.Ptr(e.big.Mem.Bytes()-e.all.Mem.Bytes()) }
+
 func (h *huge) tensor(s device.Shape) ends {
-	big := h.big.Alloc(s)
-	if s.N == h.n {
-		s.N = endSamples
+	if s.N != h.n {
+		return ends{h.big.Alloc(s), h.all.Alloc(s)}
 	}
-	return ends{big, h.all.Alloc(s)}
+	big := h.big.alloc(s, 0, h.in)
+	s.N = endSamples
+	return ends{big, h.all.alloc(s, 0, h.in)}
 }
 
-func (h *huge) normal(s device.Shape) ends {
+func (h *huge) normal(s device.Shape) ends { return h.values(s, h.draw.Normal) }
+
+func (h *huge) values(s device.Shape, f func() float64) ends {
 	e := h.tensor(s)
 	v := make([]float32, e.all.Len())
 	for i := range v {
-		v[i] = float32(h.draw.Normal())
+		v[i] = float32(f())
 	}
 	return h.upload(e, v)
 }
@@ -88,8 +103,12 @@ func (h *huge) end(e ends) (big, all []float32) {
 	h.all.Download(all, e.all)
 	require.NoError(h.t, h.all.Sync(), h.name)
 	require.NoError(h.t, h.big.Sync(), h.name)
-	at := e.big.Mem.(*buffer).ptr + driver.Ptr(4*(e.big.Len()-len(big)))
-	require.NoError(h.t, h.big.drv.ToHost(bytesOf(big), at), h.name)
+	raw := make([]byte, e.all.Mem.Bytes())
+	require.NoError(h.t, h.big.drv.ToHost(raw, e.end()), h.name)
+	last := h.all.alloc(e.all.Shape, 0, elementOf(e.all)) // to decode it
+	require.NoError(h.t, h.all.drv.ToDevice(ptr(last), raw))
+	h.all.Download(big, last)
+	h.all.Free(last)
 	return big, all
 }
 
@@ -136,8 +155,7 @@ func TestOffsetsBeyond32Bits(t *testing.T) {
 			h.drawing(s)
 			h.images(s)
 			h.optimiser(elements)
-			require.NoError(t, h.big.Close())
-			require.NoError(t, h.all.Close())
+			h.close()
 		})
 	}
 }
@@ -148,11 +166,91 @@ func TestOffsetsBeyond32BitsOnTensorCores(t *testing.T) {
 		t.Run(precision.String(), func(t *testing.T) {
 			h, s := newHuge(t, 1<<32, precision)
 			h.convolutions(s)
-			require.Positive(t, h.big.drv.(*emu.Device).Stats()["mma_"+precision.String()+"_24"].Blocks)
-			require.NoError(t, h.big.Close())
-			require.NoError(t, h.all.Close())
+			h.executed("mma_" + precision.String() + "_24")
+			h.close()
 		})
 	}
+}
+
+// The same of tensors stored in bf16.
+func TestOffsetsBeyond32BitsInStorage(t *testing.T) {
+	for name, elements := range map[string]int{"beyond 2³¹ elements": 1 << 31, "beyond 2³² elements": 1 << 32} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			h, s := newHugeOf(t, elements, 8, BF16, bf16)
+			h.convolutions(s)
+			h.streaming(s)
+			h.executed("mma_bf16_24", "copy_bf16", "accumulate_bf16", "relu_grad_bf16", "batchnorm_apply_v4_bf16", "batchnorm_grad_apply_v4_bf16", "maxpool_v4_bf16",
+				"maxpool_grad_v4_bf16", "upsample_v4_bf16", "upsample_grad_v4_bf16", "concat_v4_bf16", "split_v4_bf16", "widen_bf16", "round_bf16")
+			h.close()
+		})
+	}
+}
+
+// A gradient of weights sums over all there is: the sums of the last share of it are compared, where the kernel leaves them.
+func TestGradientsOfWeightsBeyond32Bits(t *testing.T) {
+	for _, k := range []struct {
+		precision Precision
+		in        element
+	}{{BF16, bf16}, {TF32, fp32}} { // tf32 as it is: what has no bits to round
+		for _, call := range []struct {
+			win   device.ConvParams
+			tiles int // of a share
+		}{{device.Conv3x3x3, 40}, {device.CompositeWindow, 80}} {
+			t.Run(fmt.Sprint(k.precision, call.win), func(t *testing.T) {
+				const c = 96
+				h, fine := newHugeOf(t, 1<<32, c, k.precision, k.in, emu.LastRow())
+				coarse := call.win.Out(fine, c)
+				g, p := h.values(fine, func() float64 { return float64(toBF16(float32(h.draw.Normal()))) }), h.values(coarse, func() float64 { return float64(toBF16(float32(h.draw.Normal()))) })
+				n := call.win.K * call.win.K * call.win.K * c * c
+				var sums [2][]float32
+				for i, b := range []*Backend{h.big, h.all} {
+					gs, ps := g.big, p.big
+					if b == h.all {
+						gs, ps = g.all, p.all
+					}
+					o := b.begin("outer")
+					of := outer{g: gs.Shape, p: ps.Shape, win: call.win}
+					s, _ := o.spreadOf(of)
+					// As many shares as have so many tiles.
+					b.opt.spread = s.all / call.tiles * s.launch.Grid.X * s.launch.Grid.Y * s.parts(call.win)
+					s, why := o.spreadOf(of)
+					require.Empty(t, why)
+					require.Equal(t, call.tiles, s.share)
+					work, voxel := o.workspace(s.shares*n), c*int(k.in.bytes(2)/2)
+					o.launchOuter(s, of, work, ptr(gs), voxel, ptr(ps), voxel)
+					b.sync()
+					require.NoError(t, b.err)
+					sums[i] = make([]float32, n)
+					require.NoError(t, b.drv.ToHost(bytesOf(sums[i]), work+driver.Ptr(4*n*(s.shares-1))))
+					o.end()
+				}
+				written := 0
+				for i, v := range sums[0] {
+					if v == v {
+						require.Equal(t, sums[1][i], v, "element %d of the last part", i)
+						written++
+					}
+				}
+				require.Equal(t, sums[1][n-1], sums[0][n-1])
+				require.GreaterOrEqual(t, written, c/mmaOuter*8*mmaOuter*mmaOuter) // the last row of blocks
+				h.free(g, p)
+				h.close()
+			})
+		}
+	}
+}
+
+// executed asks that kernels were, on the large tensors.
+func (h *huge) executed(kernels ...string) {
+	for _, k := range kernels {
+		require.Positive(h.t, h.big.drv.(*emu.Device).Stats()[k].Blocks, k)
+	}
+}
+
+func (h *huge) close() {
+	require.NoError(h.t, h.big.Close())
+	require.NoError(h.t, h.all.Close())
 }
 
 // waysUp are CatConv of an upsampled source and one as it is, and the gradients of both.

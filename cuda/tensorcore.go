@@ -9,16 +9,16 @@ import (
 
 // Sizes of the kernels on tensor cores; see kernels/conv_mma.cu.
 const (
-	mmaChunk   = 96  // bytes of the input's channels that are multiplied at once
-	mmaPitch   = 112 // bytes from voxel to voxel in shared memory
-	mmaHalo    = 648 // voxels of the largest halo
-	mmaVoxels  = 256 // output voxels of a block
-	mmaTaps    = 3   // most positions of a window along an axis
-	mmaOuter   = 48  // channels of the gathered tensor in a block of a gradient of weights
-	mmaShared  = 98 << 10
-	mmaLeast   = 8   // channels, below which a convolution is bound by memory and no faster
-	mmaBlocks  = 120 // blocks of a product that need no help by shares of its sum: nine tenths of 132 multiprocessors
-	mmaSpread  = 264 // blocks of a gradient of weights
+	mmaChunk   = 96       // bytes of the input's channels that are multiplied at once
+	mmaPitch   = 112      // bytes from voxel to voxel in shared memory
+	mmaHalo    = 648      // voxels of the largest halo
+	mmaVoxels  = 256      // output voxels of a block
+	mmaTaps    = 3        // most positions of a window along an axis
+	mmaOuter   = 48       // channels of the gathered tensor in a block of a gradient of weights
+	mmaShared  = 99 << 10 // what a block can have on every card
+	mmaLeast   = 8        // channels, below which a convolution is bound by memory and no faster
+	mmaBlocks  = 120      // blocks of a product that need no help by shares of its sum: nine tenths of 132 multiprocessors
+	mmaSpread  = 264      // blocks of a gradient of weights
 	mmaGridMax = 65535
 )
 
@@ -145,29 +145,94 @@ func (o *op) rounded(x driver.Ptr, s device.Shape, e element) (y driver.Ptr, vox
 // slab is a tile of a gradient of weights: log2 of its extents along w and h, its extent along d.
 type slab struct{ lw, lh, d int }
 
-// shared is the bytes of two stages of a tile and of the gathered tensor around it.
-func (t slab) shared(win device.ConvParams, num operand) int {
-	h, w := (1<<t.lh-1)*win.Stride+win.K, (1<<t.lw-1)*win.Stride+win.K
-	return 2 * (t.d*h*w + t.d<<(t.lw+t.lh)) * mmaPitch * num.bytes / 2
+// positions are those of a window that a block of a gradient of weights has, a warp each: side along h and w, deep along d. They read the same voxels
+// of the gathered tensor: of a window of at most mmaTaps those of a plane, of a longer one those of one remainder modulo the stride, of which there are bases along h and w.
+type positions struct{ side, deep, bases int }
+
+func positionsOf(win device.ConvParams) positions {
+	if win.K <= mmaTaps {
+		return positions{win.K, 1, 1}
+	}
+	p := positions{ceil(win.K, win.Stride), 1, min(win.K, win.Stride)}
+	if p.side == 2 {
+		p.deep = 2 // eight warps
+	}
+	return p
 }
 
-// slabFor is the largest one that fits into shared memory; none if even the smallest does not.
-func slabFor(p device.Shape, win device.ConvParams, num operand) (t slab, ok bool) {
-	t = slab{4, 2, 2}
-	if roundUp(p.W, 8) < roundUp(p.W, 16) {
-		t = slab{3, 3, 2}
+// warps is how many positions a block has, parts how many blocks have all.
+func (p positions) warps() int { return p.side * p.side * p.deep }
+
+func (p positions) parts(win device.ConvParams) int {
+	planes := win.K
+	if p.deep > 1 {
+		planes = p.bases
 	}
-	for t.shared(win, num) > mmaShared {
-		switch {
-		case t.d > 1:
-			t.d /= 2
-		case t.lw+t.lh > 4: // bf16 multiplies 16 voxels at once
-			t.lh--
-		default:
-			return t, false
+	return planes * p.bases * p.bases
+}
+
+// shared is the bytes of two stages of a tile and of the gathered tensor around it.
+func (t slab) shared(win device.ConvParams, num operand) int {
+	p, apart := positionsOf(win), win.Stride
+	if p.bases > 1 {
+		apart = 1 // other voxels are not copied
+	}
+	d, h, w := t.d+p.deep-1, (1<<t.lh-1)*apart+p.side, (1<<t.lw-1)*apart+p.side
+	return 2 * (d*h*w + t.d<<(t.lw+t.lh)) * mmaPitch * num.bytes / 2
+}
+
+// slabs are what slabFor chooses among, of 16 voxels and more, which are multiplied at once.
+var slabs = []slab{{4, 2, 2}, {3, 3, 2}, {4, 2, 1}, {3, 3, 1}, {4, 1, 1}, {3, 2, 1}, {4, 0, 1}, {3, 1, 1}}
+
+// slabFor is the one that costs least for a grid, of those that fit into shared memory; none if even the smallest does not. To copy a voxel takes about
+// a quarter of what its products take.
+func slabFor(p device.Shape, win device.ConvParams, num operand) (best slab, ok bool) {
+	least := 0
+	for _, t := range slabs {
+		bytes := t.shared(win, num)
+		copied := bytes / (mmaPitch * num.bytes)
+		if cost := t.tiles(p) * (copied + 4*t.d<<(t.lw+t.lh)); bytes <= mmaShared && (!ok || cost < least) {
+			best, least, ok = t, cost, true
 		}
 	}
-	return t, true
+	return best, ok
+}
+
+// tiles is how many a tensor has.
+func (t slab) tiles(p device.Shape) int {
+	return p.N * ceil(p.D, t.d) * ceil(p.H, 1<<t.lh) * ceil(p.W, 1<<t.lw)
+}
+
+// spread is how a gradient of weights is cut into blocks: tiles of the plain tensor, of which a share is one block's.
+type spread struct {
+	slab
+	positions
+	cols, all, share, shares int // all: tiles
+	launch                   driver.Launch
+}
+
+// spreadOf depends on shapes alone. The reason is why tensor cores are not used, "" if they are.
+func (o *op) spreadOf(g outer) (s spread, why string) {
+	if why = unsuited(g.win, g.g.C, g.p.C); why != "" {
+		return s, why
+	}
+	t, ok := slabFor(g.p, g.win, o.b.operand())
+	if !ok {
+		return s, fmt.Sprintf("a window of %d at stride %d needs more shared memory than there is", g.win.K, g.win.Stride)
+	}
+	s = spread{slab: t, positions: positionsOf(g.win), cols: 48}
+	if g.p.C <= 24 {
+		s.cols = 24
+	}
+	s.all = t.tiles(g.p)
+	down, across, ofWindow := ceil(g.g.C, mmaOuter), ceil(g.p.C, s.cols), s.parts(g.win)
+	s.share = ceil(s.all, min(s.all, ceil(o.b.opt.spread, down*across*ofWindow)))
+	s.shares = ceil(s.all, s.share)
+	s.launch = driver.Launch{Grid: driver.Dim{X: down, Y: across, Z: ofWindow * s.shares}, Block: driver.D1(32 * s.warps()), Shared: t.shared(g.win, o.b.operand())}
+	if max(across, s.launch.Grid.Z) > mmaGridMax {
+		return s, "more blocks than a launch can have"
+	}
+	return s, ""
 }
 
 // outerOnTensorCores runs a gradient of weights if the precision asks for it and the kernels can.
@@ -175,37 +240,24 @@ func (o *op) outerOnTensorCores(g outer) bool {
 	if o.b.opt.precision == FP32 {
 		return false
 	}
-	num, k := o.b.operand(), g.win.K
-	why := unsuited(g.win, g.g.C, g.p.C)
-	if why == "" && k > mmaTaps {
-		why = fmt.Sprintf("a window of %d has more lines than a block has warps", k)
-	}
-	t, ok := slabFor(g.p, g.win, num)
-	if why == "" && !ok {
-		why = fmt.Sprintf("a window of %d at stride %d needs more shared memory than there is", k, g.win.Stride)
-	}
+	s, why := o.spreadOf(g)
 	if why != "" {
-		o.inFP32(fmt.Sprintf("%v and %v, window %d, stride %d", g.g, g.p, k, g.win.Stride), why)
+		o.inFP32(fmt.Sprintf("%v and %v, window %d, stride %d", g.g, g.p, g.win.K, g.win.Stride), why)
 		return false
 	}
-	cols := 48
-	if g.p.C <= 24 {
-		cols = 24
-	}
-	tiles := g.p.N * ceil(g.p.D, t.d) * ceil(g.p.H, 1<<t.lh) * ceil(g.p.W, 1<<t.lw)
-	down, across := ceil(g.g.C, mmaOuter), ceil(g.p.C, cols)
-	share := ceil(tiles, min(tiles, ceil(o.b.opt.spread, down*across*k)))
-	parts := ceil(tiles, share)
-	n := k * k * k * g.g.C * g.p.C
-	work := o.workspace(parts * n)
+	work := o.workspace(s.shares * g.win.K * g.win.K * g.win.K * g.g.C * g.p.C)
 	gathered, gVoxel := o.rounded(g.gathered, g.g, g.gIn)
 	plain, pVoxel := o.rounded(g.plain, g.p, g.pIn)
-	l := driver.Launch{Grid: driver.Dim{X: down, Y: across, Z: k * parts}, Block: driver.D1(32 * k * k), Shared: t.shared(g.win, num)}
-	o.launch("conv_mma_grad", fmt.Sprintf("mma_grad_%s_%d", num.name, cols), l, work, gathered, plain,
-		g.g.D, g.g.H, g.g.W, gVoxel, g.g.C, g.p.N, g.p.D, g.p.H, g.p.W, pVoxel, g.p.C, k, g.win.Stride, g.win.Pad,
-		t.lw, t.lh, t.d, tiles, share)
-	o.addParts(g, work, parts)
+	o.launchOuter(s, g, work, gathered, gVoxel, plain, pVoxel)
+	o.addParts(g, work, s.shares)
 	return true
+}
+
+// launchOuter leaves each share's sums in work. The tensors are rounded, with so many bytes a voxel.
+func (o *op) launchOuter(s spread, g outer, work, gathered driver.Ptr, gVoxel int, plain driver.Ptr, pVoxel int) {
+	o.launch("conv_mma_grad", fmt.Sprintf("mma_grad_%s_%d", o.b.operand().name, s.cols), s.launch, work, gathered, plain,
+		g.g.D, g.g.H, g.g.W, gVoxel, g.g.C, g.p.N, g.p.D, g.p.H, g.p.W, pVoxel, g.p.C, g.win.K, g.win.Stride, g.win.Pad,
+		s.lw, s.lh, s.d, s.all, s.share, s.side, s.deep, s.bases)
 }
 
 // composed is CatConv as its definition has it. On tensor cores the concatenation is made: what catConv folds into weights would be rounded with

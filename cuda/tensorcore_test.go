@@ -37,7 +37,7 @@ var onTensorCores = []struct {
 	{TF32, devicetest.Options{Conv: devicetest.TF32, Operand: toTF32}},
 }
 
-var sizes = regexp.MustCompile(`c(\d+)→(\d+)/k([123])`)
+var sizes = regexp.MustCompile(`c(\d+)→(\d+)/k([1234])`)
 
 // onCores are the cases of convolutions that are made for tensor cores; the others are what they are in fp32.
 func onCores(opt devicetest.Options, methods ...string) []devicetest.Case {
@@ -147,6 +147,11 @@ func TestTensorCoreTiles(t *testing.T) {
 			{device.Shape{N: 1, D: 7, H: 9, W: 19, C: 8}, 8, device.ConvParams{K: 3, Stride: 2, Pad: 1}}, // of unequal windows
 			{device.Shape{N: 1, D: 3, H: 3, W: 3, C: 8}, 8, device.ConvParams{K: 3, Stride: 1, Pad: 2}},  // more padding than voxels beside
 			{device.Shape{N: 1, D: 5, H: 5, W: 9, C: 8}, 8, device.ConvParams{K: 2, Stride: 3}},          // voxels that nothing reaches
+			{device.Shape{N: 2, D: 7, H: 11, W: 35, C: 9}, 8, device.CompositeWindow},                    // positions of one parity a block
+			{device.Shape{N: 1, D: 3, H: 4, W: 9, C: 56}, 49, device.CompositeWindow},                    // several blocks of channels
+			{device.Shape{N: 1, D: 7, H: 8, W: 9, C: 8}, 9, device.ConvParams{K: 5, Stride: 3, Pad: 1}},  // positions beyond the window
+			{device.Shape{N: 1, D: 5, H: 6, W: 9, C: 8}, 9, device.ConvParams{K: 5, Stride: 2, Pad: 2}},  // three of a remainder an axis, in planes
+			{device.Shape{N: 1, D: 5, H: 8, W: 9, C: 8}, 9, device.ConvParams{K: 4, Stride: 4}},          // one of a remainder
 		} {
 			for _, transposed := range []bool{false, true} {
 				name := fmt.Sprintf("%v: %v→%d %+v transposed %v", k.precision, g.x, g.cout, g.win, transposed)
@@ -247,11 +252,13 @@ func TestUnsuitedIsFP32(t *testing.T) {
 // A window and stride whose surroundings do not fit into shared memory.
 func TestSlabFor(t *testing.T) {
 	for _, num := range []operand{{2, "bf16"}, {4, "tf32"}} {
-		for _, win := range []device.ConvParams{device.Conv3x3x3, device.ConvT2x2x2, {K: 1, Stride: 1}, {K: 3, Stride: 3}, {K: 2, Stride: 32}} {
+		for _, win := range []device.ConvParams{device.Conv3x3x3, device.ConvT2x2x2, device.CompositeWindow, {K: 1, Stride: 1}, {K: 5, Stride: 2}, {K: 3, Stride: 3}, {K: 2, Stride: 32}} {
 			for _, w := range []int{1, 8, 9, 16, 24} {
 				s, ok := slabFor(device.Shape{N: 1, D: 9, H: 9, W: w, C: 8}, win, num)
 				if !ok {
-					require.Greater(t, s.shared(win, num), mmaShared)
+					for _, s := range slabs {
+						require.Greater(t, s.shared(win, num), mmaShared)
+					}
 					require.Greater(t, win.Stride, 2, "%v", win)
 					continue
 				}

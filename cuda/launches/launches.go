@@ -3,7 +3,6 @@
 package launches
 
 import (
-	"math"
 	"strings"
 
 	"voxgrad/cuda/driver"
@@ -21,6 +20,7 @@ type Launch struct {
 	Bytes   int64   // of all tensors and workspaces it has, each once, as far as it touches them
 	Taps    int64   // of these the tap products of trilinear sources: slabs written and read again at once, that fit the L2 cache of a large card
 
+	positions  float64              // of the window of a gradient of weights on tensor cores, those that its blocks have beyond the window too
 	touched    map[driver.Ptr]int64 // of allocations
 	Workspaces int64                // of the workspaces among them, and of what a product's last step reads in passing: a mask, the source of a norm
 }
@@ -62,11 +62,17 @@ func (l *Launch) arithmetic(args []any) {
 	case strings.HasPrefix(l.Kernel, "mma_grad_"):
 		l.Outputs = of(7, 13, 14, 14, 14)
 		l.Flops = 2 * l.Outputs * of(8, 9, 10, 11) // voxels
-		l.Rounds = float64(l.Grid.X*l.Grid.Y*l.Block.X/32) * of(14, 20)
+		side, deep, apart := at(22), at(23), at(15)
+		if at(24) > 1 { // of every remainder modulo the stride
+			apart = 1
+		}
+		parts := l.Grid.Z / ((at(20) + at(21) - 1) / at(21)) // of the window
+		l.positions = float64(parts * l.Block.X / 32)
+		l.Rounds = float64(l.Grid.X*l.Grid.Y*parts*l.Block.X/32) * of(20)
 		// Of each tile both tensors' channels of the block: 48 in 96 or 192 bytes.
-		h, w := (1<<at(18)-1)*at(15)+at(14), (1<<at(17)-1)*at(15)+at(14)
-		voxels := at(19)*h*w + at(19)<<(at(17)+at(18))
-		l.Copied = int64(l.Grid.X*l.Grid.Y) * int64(at(14)*at(20)*voxels) * 96
+		d, h, w := at(19)+deep-1, (1<<at(18)-1)*apart+side, (1<<at(17)-1)*apart+side
+		voxels := d*h*w + at(19)<<(at(17)+at(18))
+		l.Copied = int64(l.Grid.X*l.Grid.Y) * int64(parts*at(20)*voxels) * 96
 		if !bf16 {
 			l.Copied *= 2
 		}
@@ -103,8 +109,7 @@ var tiles = map[string]float64{"wide": 128 * 96, "mid": 128 * 48, "slim": 256 * 
 func (l Launch) Executed() float64 {
 	tile := tiles[l.Kernel[strings.LastIndexByte(l.Kernel, '_')+1:]]
 	if strings.HasPrefix(l.Kernel, "mma_grad_") {
-		side := math.Sqrt(float64(l.Block.X) / 32) // a warp has a line of the window
-		tile *= 48. / 256 * side * side * side
+		tile *= 48. / 256 * l.positions
 	}
 	if l.Outputs == 0 || tile == 0 {
 		return l.Flops

@@ -65,13 +65,26 @@ func TestArithmetic(t *testing.T) {
 	require.EqualValues(t, 2*512*24*8*27, l.Flops)
 
 	// A gradient of weights: 48 and 24 channels, tiles of 2×4×16 voxels and their surroundings of 2×6×18.
-	args = []any{driver.Ptr(0), driver.Ptr(0), driver.Ptr(0), 16, 16, 16, 96, 48, 1, 16, 16, 16, 48, 24, 3, 1, 1, 4, 2, 2, 32, 8}
+	args = []any{driver.Ptr(0), driver.Ptr(0), driver.Ptr(0), 16, 16, 16, 96, 48, 1, 16, 16, 16, 48, 24, 3, 1, 1, 4, 2, 2, 32, 8, 3, 1, 1}
 	l = Launch{Kernel: "mma_grad_bf16_24", Launch: driver.Launch{Grid: driver.Dim{X: 1, Y: 1, Z: 12}, Block: driver.D1(288)}}
 	l.arithmetic(args)
 	require.EqualValues(t, 2*4096*27*48*24, l.Flops)
 	require.EqualValues(t, l.Flops, l.Executed())
 	require.EqualValues(t, 9*3*32, l.Rounds)
 	require.EqualValues(t, 3*32*(2*6*18+2*4*16)*96, l.Copied)
+	// Of a window of 4 at stride 2, eight positions a block: 3×5×17 of the voxels around, in each of eight parts.
+	copy(args[14:], []any{4, 2, 1, 4, 2, 2, 32, 8, 2, 2, 2})
+	l.Launch = driver.Launch{Grid: driver.Dim{X: 1, Y: 1, Z: 32}, Block: driver.D1(256)}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*4096*64*48*24, l.Flops)
+	require.EqualValues(t, l.Flops, l.Executed())
+	require.EqualValues(t, 8*8*32, l.Rounds)
+	require.EqualValues(t, 8*32*(3*5*17+2*4*16)*96, l.Copied)
+	// Of 5 at stride 3 as many as of 6.
+	copy(args[14:], []any{5, 3, 1, 4, 2, 2, 32, 8, 2, 2, 3})
+	l.Launch = driver.Launch{Grid: driver.Dim{X: 1, Y: 1, Z: 4 * 27}, Block: driver.D1(256)}
+	l.arithmetic(args)
+	require.InDelta(t, l.Flops*216/125, l.Executed(), 1)
 
 	l = Launch{Kernel: "grad_finish"}
 	l.arithmetic(nil)

@@ -52,6 +52,7 @@ func convGeometries() []geometry {
 		{x: shape(2, 6, 7, 9, 3), cout: 8, win: device.ConvParams{K: 3, Stride: 2, Pad: 1}},
 		{x: shape(1, 7, 6, 8, 8), cout: 3, win: device.ConvParams{K: 2, Stride: 2}}, // the last plane of D unused
 		{x: shape(1, 5, 6, 7, 2), cout: 3, win: device.ConvParams{K: 5, Stride: 1, Pad: 2}},
+		{x: shape(2, 5, 6, 9, 9), cout: 8, win: device.CompositeWindow}, // the last plane of D and W unused
 	}
 	for _, g := range []geometry{
 		{x: shape(1, 17, 20, 33, 24), cout: 24},
@@ -78,6 +79,8 @@ func convTGeometries() []geometry {
 		{x: shape(2, 3, 4, 5, 3), cout: 8, win: device.Conv3x3x3},
 		{x: shape(1, 3, 4, 5, 8), cout: 3, win: device.ConvParams{K: 3, Stride: 2, Pad: 1}},
 		{x: shape(1, 4, 3, 5, 3), cout: 3, win: device.ConvParams{K: 2, Stride: 3}}, // voxels of y that nothing reaches
+		{x: shape(2, 3, 2, 5, 8), cout: 10, win: device.CompositeWindow},
+		{x: shape(1, 2, 3, 9, 16), cout: 32, win: device.CompositeWindow},
 		{x: shape(1, 9, 8, 17, 96), cout: 96, win: device.ConvT2x2x2, large: true},
 		{x: shape(2, 13, 16, 16, 24), cout: 24, win: device.ConvT2x2x2, large: true},
 	}

@@ -3,6 +3,7 @@ package bench
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -168,31 +169,45 @@ func TestBenchOnTheEmulatorCounts(t *testing.T) {
 	require.Regexp(t, `\n[1-9]\d* within ±0 %, 0 new`, b.String(), "equal counts were compared")
 }
 
-// The dry driver's accounts are those of a device that works, to the byte.
+// The dry driver's accounts are those of a device that works, to the byte, in every precision: of the first widths at which activations are stored in bf16.
 func TestDryCUDATakesWhatTheEmulatorGives(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a training step on the emulator")
 	}
-	c := models.Default(models.Segmenter)
-	c.Width = 1
-	step := func(dev device.Backend) (peak int64) {
-		run, closeCase, err := passes.Cases(c, bench.Shapes{Width: 1, Patch: 8, Batch: 1})[2].Open(dev)
-		require.NoError(t, err)
-		run()
-		run()
-		_, peak = dev.Usage()
-		closeCase()
-		require.NoError(t, dev.Sync())
-		return peak
+	taken := map[cuda.Precision]int64{}
+	for _, k := range []struct {
+		precision cuda.Precision
+		kind      string
+		width     int
+	}{{cuda.FP32, models.Segmenter, 1}, {cuda.TF32, models.Segmenter, 8}, {cuda.BF16, models.Segmenter, 8}, {cuda.BF16, models.Detector, 2}} {
+		t.Run(fmt.Sprint(k.kind, k.precision), func(t *testing.T) {
+			c := models.Default(k.kind)
+			c.Width = k.width
+			step := func(dev device.Backend) (peak int64) {
+				run, closeCase, err := passes.Cases(c, bench.Shapes{Width: c.Width, Patch: 8, Batch: 1})[2].Open(dev)
+				require.NoError(t, err)
+				run()
+				run()
+				_, peak = dev.Usage()
+				closeCase()
+				require.NoError(t, dev.Sync())
+				return peak
+			}
+			e, err := cli.OpenEmulator(k.precision)
+			require.NoError(t, err)
+			defer e.Close()
+			d, err := cli.DryCUDA(e.Info(), cuda.WithPrecision(k.precision))(0)
+			require.NoError(t, err)
+			defer d.Close()
+			peak := step(e)
+			require.Equal(t, peak, step(d))
+			require.Equal(t, e.Reserved(), d.Taken())
+			if k.kind == models.Segmenter {
+				taken[k.precision] = peak
+			}
+		})
 	}
-	e, err := cli.OpenEmulator(cuda.FP32)
-	require.NoError(t, err)
-	defer e.Close()
-	d, err := cli.DryCUDA(e.Info())(0)
-	require.NoError(t, err)
-	defer d.Close()
-	require.Equal(t, step(e), step(d))
-	require.Equal(t, e.Reserved(), d.Taken())
+	require.Less(t, taken[cuda.BF16], taken[cuda.TF32])
 }
 
 // What is taken for an earlier report is one: named, with times, and writable again.
