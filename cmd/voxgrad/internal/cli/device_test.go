@@ -47,6 +47,19 @@ func TestMemoryPlanOfACard(t *testing.T) {
 	require.False(t, p.Fits, "the tensors alone fill it")
 	require.ErrorContains(t, p.Check(), "not enough memory")
 	t.Logf("%v", p)
+
+	// Activations take half of it in bf16, where they have eight channels, and the same in tf32.
+	c.Network.Width = 8
+	taken := map[cuda.Precision]train.Memory{}
+	for _, precision := range []cuda.Precision{cuda.FP32, cuda.TF32, cuda.BF16} {
+		open := DryCUDA(driver.Info{Name: "card", ComputeCapability: 80, Multiprocs: 20, SharedPerCTA: 48 << 10, SharedOptIn: 99 << 10}, cuda.WithPrecision(precision))
+		taken[precision], err = train.MemoryOf(c, open)
+		require.NoError(t, err)
+	}
+	fp32, tf32, bf16 := taken[cuda.FP32], taken[cuda.TF32], taken[cuda.BF16]
+	require.Equal(t, fp32.Kept, bf16.Kept, "weights, gradients and moments are fp32")
+	require.Equal(t, fp32.Peak, tf32.Peak)
+	require.Less(t, bf16.Peak-bf16.Kept, (fp32.Peak-fp32.Kept)*2/3)
 }
 
 func TestPickGPU(t *testing.T) {
