@@ -169,7 +169,7 @@ func TestBenchOnTheEmulatorCounts(t *testing.T) {
 	require.Regexp(t, `\n[1-9]\d* within ±0 %, 0 new`, b.String(), "equal counts were compared")
 }
 
-// The dry driver's accounts are those of a device that works, to the byte, in every precision: of the first widths at which activations are stored in bf16.
+// The dry driver's accounts are those of a device that works, to the byte, in every precision: width 2 has activations of eight channels and more, and of fewer.
 func TestDryCUDATakesWhatTheEmulatorGives(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a training step on the emulator")
@@ -179,7 +179,7 @@ func TestDryCUDATakesWhatTheEmulatorGives(t *testing.T) {
 		precision cuda.Precision
 		kind      string
 		width     int
-	}{{cuda.FP32, models.Segmenter, 1}, {cuda.TF32, models.Segmenter, 8}, {cuda.BF16, models.Segmenter, 8}, {cuda.BF16, models.Detector, 2}} {
+	}{{cuda.FP32, models.Segmenter, 1}, {cuda.TF32, models.Segmenter, 2}, {cuda.BF16, models.Segmenter, 2}, {cuda.BF16, models.Detector, 2}} {
 		t.Run(fmt.Sprint(k.kind, k.precision), func(t *testing.T) {
 			c := models.Default(k.kind)
 			c.Width = k.width
