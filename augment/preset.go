@@ -28,6 +28,8 @@ type Preset struct {
 	AxialMean   AxialMeanDraw  `toml:"axial_mean"`
 	Anisotropy  AnisotropyDraw `toml:"anisotropy"`
 	Noise       NoiseDraw      `toml:"noise"`
+	Space       SpaceDraw      `toml:"space"`
+	Gamma       GammaDraw      `toml:"gamma"`
 }
 
 // BiasDraw draws a BiasField.
@@ -147,6 +149,13 @@ func (p Preset) Check() error {
 		settings.Within("noise.p", p.Noise.P, 0, 1),
 		settings.Range("noise.sd", p.Noise.SDMin, p.Noise.SDMax, 0, 100),
 		settings.Above("noise.sd_max", p.Noise.SDMax),
+		settings.Within("space.p", p.Space.P, 0, 1),
+		settings.Within("space.degrees", p.Space.Degrees, 0, 180),
+		settings.Range("space.scale", p.Space.ScaleMin, p.Space.ScaleMax, 0.25, 4),
+		settings.Within("space.bend_mm", p.Space.BendMM, 0, 20),
+		settings.Within("space.bend_cell_mm", p.Space.BendCellMM, 4, 400),
+		settings.Within("gamma.p", p.Gamma.P, 0, 1),
+		settings.Range("gamma", p.Gamma.Min, p.Gamma.Max, 0.1, 10),
 		p.resolutionSum(),
 	} {
 		if err != nil {
@@ -202,6 +211,8 @@ func usual() Preset {
 		AxialMean:   AxialMeanDraw{P: 0.125, SizeMin: 2, SizeMax: 4},
 		Anisotropy:  AnisotropyDraw{P: 0.125, FactorMin: 1.5, FactorMax: 4, Kind: Clamp, Up: BSpline3},
 		Noise:       NoiseDraw{P: 0.30, SDMin: 0.02, SDMax: 0.1},
+		Space:       SpaceDraw{Degrees: 10, ScaleMin: 0.9, ScaleMax: 1.1, BendMM: 1.5, BendCellMM: 24},
+		Gamma:       GammaDraw{Min: 0.7, Max: 1.5},
 	}
 }
 

@@ -180,7 +180,7 @@ func (o HeadOptions) warpAt(s *augment.Stream, size [3]int, centre [3]float64, s
 	amount := float32(s.Uniform(0, o.BendMM))
 	if amount > 0 {
 		for p := range w.bend {
-			w.bend[p] = smooth(s, size, o.BendCellMM/o.SpacingMM)
+			w.bend[p] = augment.SmoothField(s, size, o.BendCellMM/o.SpacingMM)
 			for i := range w.bend[p] {
 				w.bend[p][i] *= amount
 			}
@@ -214,7 +214,7 @@ type tissues struct {
 // fields draws the textures of a patch.
 func (t *tissues) fields(size [3]int) {
 	for k, cell := range t.cells {
-		t.field[k] = smooth(t.stream, size, cell)
+		t.field[k] = augment.SmoothField(t.stream, size, cell)
 	}
 }
 

@@ -204,14 +204,14 @@ func TestSmoothFieldsAreStandard(t *testing.T) {
 	for _, cell := range []float64{1, 2.5, 6} {
 		sum, squares, n := 0.0, 0.0, 0.0
 		for seed := range uint64(6) {
-			for _, x := range smooth(augment.NewStream(seed), [3]int{40, 37, 50}, cell) {
+			for _, x := range augment.SmoothField(augment.NewStream(seed), [3]int{40, 37, 50}, cell) {
 				sum, squares, n = sum+float64(x), squares+float64(x)*float64(x), n+1
 			}
 		}
 		require.InDelta(t, 0, sum/n, 0.1, "cell %g", cell)
 		require.InDelta(t, 1, math.Sqrt(squares/n), 0.1, "cell %g", cell)
 	}
-	x := smooth(augment.NewStream(1), [3]int{1, 1, 200}, 10)
+	x := augment.SmoothField(augment.NewStream(1), [3]int{1, 1, 200}, 10)
 	for i := range len(x) - 2 {
 		require.Less(t, math.Abs(float64(x[i]-2*x[i+1]+x[i+2])), 0.15, "smooth at %d", i)
 	}

@@ -38,7 +38,7 @@ func DrawAnatomy(s *augment.Stream, name string, size [3]int, tissues []TissueMa
 		}
 	}
 	for k, t := range append([]TissueMap{{Air, air}}, tissues...) {
-		field := smooth(s, [3]int{size[2], size[1], size[0]}, cellMM)
+		field := augment.SmoothField(s, [3]int{size[2], size[1], size[0]}, cellMM)
 		for i, p := range t.At {
 			if p <= 0 && k > 0 { // nowhere without any likelihood
 				continue
@@ -58,7 +58,7 @@ func (l *Library) AddBlobs(s *augment.Stream, n int) error {
 	for range n {
 		mask := make([]bool, 24*24*24)
 		r := math.Exp(s.Uniform(math.Log(1.5), math.Log(6)))
-		field := smooth(s, size, 4)
+		field := augment.SmoothField(s, size, 4)
 		for i := range mask {
 			q := 0.0
 			for _, x := range unindex(i, size) {

@@ -32,12 +32,18 @@ type LesionOptions struct {
 	RimMM  float64 `toml:"rim_mm" comment:"widest"`
 	PSFMax float64 `toml:"psf_max" comment:"largest standard deviation of the scanner's point spread, voxels"`
 
+	Vessels      float64 `toml:"vessels" comment:"bright vessels of a litre of brain; 0: none"`
+	VesselBright float64 `toml:"vessel_bright" comment:"contrast of the brightest vessel, as a share of white matter's intensity"`
+	VesselMM     float64 `toml:"vessel_mm" comment:"length of the longest; the shortest are dots"`
+	VesselSeen   float64 `toml:"vessel_seen" comment:"probability that a vessel is bright in a scan, of each time point by itself"`
+
 	Gone      float64 `toml:"gone" comment:"pairs: probability that a lesion of the first scan vanishes"`
 	Grown     float64 `toml:"grown" comment:"that it grows"`
 	Shrunk    float64 `toml:"shrunk" comment:"that it shrinks; else it stays"`
 	MoveMM    float64 `toml:"move_mm" comment:"pairs: standard deviation of the residual shift along each axis"`
 	MoveTurn  float64 `toml:"move_degrees" comment:"of the residual turn about each axis"`
 	MoveBend  float64 `toml:"move_bend_mm" comment:"largest standard deviation of a residual smooth deformation"`
+	AtrophyMM float64 `toml:"atrophy_mm" comment:"pairs: the ventricles' walls move outward by up to so much until the second scan; 0: not"`
 	MaskError float64 `toml:"mask_error_mm" comment:"largest standard deviation of the brain mask's surface"`
 	Centred   float64 `toml:"centred" comment:"share of patches that are centred near a likely place of lesions; else anywhere in the brain"`
 }
@@ -49,6 +55,7 @@ func DefaultLesions() LesionOptions {
 		Periventricular: 0.35, NearVentricles: 0.2, Juxtacortical: 0.15, DeepWhite: 0.2, Infratentorial: 0.1,
 		Confluent: 0.25, ConfluentMM: 14,
 		Faint: 0.12, Bright: 0.6, SoftSD: 1, ZoomSD: 0.25, RimMax: 0.5, RimMM: 4, PSFMax: 0.8,
+		VesselBright: 0.5, VesselMM: 25, VesselSeen: 0.7,
 		Gone: 0.08, Grown: 0.1, Shrunk: 0.05,
 		MoveMM: 0.35, MoveTurn: 0.4, MoveBend: 0.5, MaskError: 1.5, Centred: 0.8,
 	}
@@ -78,6 +85,11 @@ func (l LesionOptions) Check() error {
 		settings.Within("psf_max", l.PSFMax, 0, 5),
 		settings.Within("gone, grown and shrunk together", l.Gone+l.Grown+l.Shrunk, 0, 1),
 		settings.Within("gone", l.Gone, 0, 1), settings.Within("grown", l.Grown, 0, 1), settings.Within("shrunk", l.Shrunk, 0, 1),
+		settings.Within("vessels", l.Vessels, 0, 1e4),
+		settings.Within("vessel_bright", l.VesselBright, 0, 10),
+		settings.Within("vessel_mm", l.VesselMM, 0, 200),
+		settings.Within("vessel_seen", l.VesselSeen, 0, 1),
+		settings.Within("atrophy_mm", l.AtrophyMM, 0, 5),
 		settings.Within("move_mm", l.MoveMM, 0, 10),
 		settings.Within("move_degrees", l.MoveTurn, 0, 20),
 		settings.Within("move_bend_mm", l.MoveBend, 0, 5),
@@ -141,6 +153,9 @@ func (o HeadOptions) DrawVisits(s *augment.Stream, l LesionOptions, a *Anatomy, 
 	w := o.warpAt(s, size, centre, o.ShiftMM)
 	v := &Visits{Size: size}
 	p := l.plant(s, a, w, lib, v, times)
+	if l.Vessels > 0 {
+		l.vessels(s, size, w.brain(a, size), p[:times])
+	}
 	t := o.tissuesOf(s, true)
 	t.fields(size)
 	mask := w
@@ -151,6 +166,9 @@ func (o HeadOptions) DrawVisits(s *augment.Stream, l LesionOptions, a *Anatomy, 
 		at := w
 		if time > 0 {
 			at.move(s, size, l, o.SpacingMM)
+			if l.AtrophyMM > 0 {
+				at.atrophy(w, a, size, s.Uniform(0, l.AtrophyMM), o.SpacingMM)
+			}
 			t = t.again(s, size)
 			rim.bright *= float32(math.Exp(0.15 * s.Normal()))
 		}
@@ -203,7 +221,7 @@ func (l LesionOptions) site(s *augment.Stream) Site {
 // nudge adds a smooth displacement of the brain mask's surface.
 func (w *warp) nudge(s *augment.Stream, size [3]int, amount, cell float64) {
 	for p := range w.bend {
-		f := smooth(s, size, cell)
+		f := augment.SmoothField(s, size, cell)
 		for i := range f {
 			f[i] *= float32(amount)
 			if w.bend[p] != nil {
@@ -229,7 +247,7 @@ func (w *warp) move(s *augment.Stream, size [3]int, l LesionOptions, spacing flo
 	}
 	amount := float32(s.Uniform(0, l.MoveBend) / spacing)
 	for p := range 3 {
-		w.moved[p] = smooth(s, size, 16/spacing)
+		w.moved[p] = augment.SmoothField(s, size, 16/spacing)
 	}
 	i := 0
 	for d := range size[0] {
@@ -249,7 +267,7 @@ func (w *warp) move(s *augment.Stream, size [3]int, l LesionOptions, spacing flo
 // again is the same tissues in another scanner: contrast differs somewhat, and flow brightens other places.
 func (t *tissues) again(s *augment.Stream, size [3]int) *tissues {
 	u := *t
-	u.field[2] = smooth(s, size, t.cells[2])
+	u.field[2] = augment.SmoothField(s, size, t.cells[2])
 	for c := range classes {
 		f := float32(math.Exp(0.05 * s.Normal()))
 		u.mean[c] *= f

@@ -136,7 +136,7 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 // field, in pieces; part is what of each is nearer than a share of it.
 func (l LesionOptions) confluent(s *augment.Stream, size [3]int, near []uint8, class []Class) (full, part [][]int32) {
 	reach, share := s.Uniform(3, max(l.ConfluentMM, 3)), float32(s.Uniform(0.5, 0.8))
-	field, fine := smooth(s, size, s.Uniform(10, 30)), smooth(s, size, 4)
+	field, fine := augment.SmoothField(s, size, s.Uniform(10, 30)), augment.SmoothField(s, size, 4)
 	above := float32(s.Uniform(-0.3, 0.7)) // the lower, the more of the ventricles has such lesions
 	mask := make([]bool, len(near))
 	limit := func(i int) float32 { return float32(reach) * min(field[i]-above+0.25*fine[i], 1) }

@@ -27,6 +27,7 @@ func (t *trainer) openData(ctx context.Context, hooks []sample.Hook) error {
 	if err != nil {
 		return err
 	}
+	training.Deform(t.cfg.Resolved().Augmentation.Preset)
 	if training.LesionCases() == 0 {
 		return fmt.Errorf("data set %s: no training case has a lesion: there is nothing to learn from", t.set.Root)
 	}

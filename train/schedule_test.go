@@ -43,6 +43,7 @@ func TestRate(t *testing.T) {
 func options() Config {
 	c := tiny()
 	c.Adam.Schedule, c.Adam.Warmup, c.Adam.WeightDecay, c.Adam.ClipNorm, c.Adam.Average = Cosine, 3, 0.1, 0.05, 0.8
+	c.Augmentation.Space.P, c.Augmentation.Gamma.P = 0.5, 0.5
 	return c
 }
 

@@ -3,7 +3,9 @@ package sample
 import (
 	"errors"
 	"fmt"
+	"slices"
 
+	"voxgrad/augment"
 	"voxgrad/internal/rng"
 	"voxgrad/train/dataset"
 	"voxgrad/volume"
@@ -89,6 +91,7 @@ type Sampler struct {
 	seed   uint64
 	name   string
 	hooks  []Hook
+	deform augment.Preset
 }
 
 // NewSampler draws under rng.Key(seed, name, index); the hooks run in order, each
@@ -114,6 +117,9 @@ func NewSampler(cases Cases, kind Kind, opt Options, seed uint64, name string, h
 	return s, nil
 }
 
+// Deform cuts patches through what the preset's Space draws, and raises images to its Gamma.
+func (s *Sampler) Deform(p augment.Preset) { s.deform = p }
+
 // LesionCases is the number of cases with lesions.
 func (s *Sampler) LesionCases() int { return len(s.lesion) }
 
@@ -127,12 +133,21 @@ func (s *Sampler) Draw(index int) (*Sample, error) {
 			return nil, err
 		}
 		start := Place(it.Grid().Size, centre, s.opt.Patch)
-		if s.kind == WithLesion || s.kind == WithoutLesion {
-			if has := it.HasLesionIn(start, s.opt.Patch); has != (s.kind == WithLesion) {
+		space := s.deform.DrawSpace(r, s.opt.Patch)
+		one := s.kind == WithLesion || s.kind == WithoutLesion
+		if one && space == nil && it.HasLesionIn(start, s.opt.Patch) != (s.kind == WithLesion) {
+			continue
+		}
+		p := Cut(it, start, s.opt.Patch)
+		if space != nil {
+			p = cutThrough(it, start, space, s.opt.Patch)
+			if one && slices.ContainsFunc(p.Labels, func(l uint8) bool { return l&dataset.Lesion != 0 }) != (s.kind == WithLesion) {
 				continue
 			}
 		}
-		p := Cut(it, start, s.opt.Patch)
+		for _, x := range p.Images {
+			s.deform.DrawGamma(r, x)
+		}
 		p.Index = index
 		if err := s.complete(p, r); err == nil {
 			return p, nil

@@ -1,15 +1,11 @@
-package synth
+package augment
 
-import (
-	"math"
+import "math"
 
-	"voxgrad/augment"
-)
-
-// smooth is a random field over a grid: a cubic B-spline with independent standard normal
+// SmoothField is a random field over a grid: a cubic B-spline with independent standard normal
 // coefficients, so many voxels apart, divided by its mean standard deviation. D, H, W; W
 // runs fastest.
-func smooth(s *augment.Stream, size [3]int, cell float64) []float32 {
+func SmoothField(s *Stream, size [3]int, cell float64) []float32 {
 	cell = max(cell, 1)
 	var n [3]int
 	for a := range n {
