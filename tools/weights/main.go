@@ -3,6 +3,7 @@
 //	weights half --in checkpoint.safetensors --out weights/files/brain.safetensors   half precision, the network alone
 //	weights brain --data ../shared/data [--weights checkpoint.safetensors]           brain extraction against masks of real scans
 //	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] [--robust] --json scores.json   detectors on the real pairs, segmenters on the real scans
+//	weights scans --data ../shared/data --out DIR                                    the data set of single scans that lesions are drawn into
 //
 // brain.sh and its like beside it are the commands that made each network.
 package main
@@ -26,7 +27,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: weights half|brain|score; see the package's comment"))
+		fail(fmt.Errorf("usage: weights half|brain|score|scans; see the package's comment"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -36,8 +37,10 @@ func main() {
 		err = brain(os.Args[2:])
 	case "score":
 		err = score(os.Args[2:])
+	case "scans":
+		err = scans(os.Args[2:])
 	default:
-		err = fmt.Errorf("there is no %q: half, brain or score", os.Args[1])
+		err = fmt.Errorf("there is no %q: half, brain, score or scans", os.Args[1])
 	}
 	if err != nil {
 		fail(err)

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"encoding/csv"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"voxgrad/volume"
+)
+
+// scans makes the data set of single scans that detector.toml draws lesions into: cross_sectional as it is, for it lies in the atlas's space;
+// thick_slices and single_visits prepared. No scan of longitudinal is among them: those score what was trained. A scan that cannot be prepared is named and left out.
+func scans(args []string) error {
+	f := flag.NewFlagSet("scans", flag.ExitOnError)
+	data, out, program := f.String("data", "", "folder with cross_sectional, thick_slices and single_visits"), f.String("out", "", "folder to write, with the table cases.csv"),
+		f.String("program", "bin/voxgrad", "the program that prepares")
+	if err := f.Parse(args); err != nil {
+		return err
+	}
+	root, err := filepath.Abs(*data)
+	if err != nil {
+		return err
+	}
+	rows := [][]string{{"case", "patient", "flair", "mask", "brainmask"}}
+	for _, group := range []string{"cross_sectional/patient*", "thick_slices/[0-9]*", "single_visits/patient*"} {
+		dirs, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(group)))
+		if err != nil || len(dirs) == 0 {
+			return fmt.Errorf("%s: nothing there (%v)", filepath.Join(root, group), err)
+		}
+		for _, dir := range dirs {
+			name := filepath.Base(filepath.Dir(dir)) + "_" + filepath.Base(dir)
+			row := []string{name, name, filepath.Join(dir, "flair.nii.gz"), filepath.Join(dir, "lesions.nii.gz"), filepath.Join(dir, "brainmask.nii.gz")}
+			if !strings.HasPrefix(group, "cross") {
+				if row, err = preparedScan(*program, dir, filepath.Join(*out, name), name); err != nil {
+					fmt.Fprintf(os.Stderr, "%s is left out: %v\n", name, err)
+					continue
+				}
+			}
+			rows = append(rows, row)
+		}
+	}
+	table, err := os.Create(filepath.Join(*out, "cases.csv"))
+	if err != nil {
+		return err
+	}
+	if err := csv.NewWriter(table).WriteAll(rows); err != nil {
+		return err
+	}
+	return table.Close()
+}
+
+// preparedScan prepares the first scan of a folder, with its lesion mask if there is one, else with an empty one.
+func preparedScan(program, dir, out, name string) ([]string, error) {
+	found, err := filepath.Glob(filepath.Join(dir, "*[Ff][Ll][Aa][Ii][Rr].nii.gz"))
+	if err != nil || len(found) == 0 {
+		return nil, fmt.Errorf("no FLAIR in %s (%v)", dir, err)
+	}
+	if out, err = filepath.Abs(out); err != nil {
+		return nil, err
+	}
+	at := func(file string) string { return filepath.Join(out, file) }
+	if log, err := exec.Command(program, "prepare", "--flair", found[0], "--out", out).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("%w: %s", err, log)
+	}
+	brain, err := volume.ReadMask(at("brainmask.nii.gz"))
+	if err != nil {
+		return nil, err
+	}
+	lesions := volume.NewMask(brain.Grid)
+	mask := filepath.Join(dir, "lesions.nii.gz")
+	if _, err := os.Stat(mask); err == nil {
+		of, err := volume.ReadMask(mask)
+		if err != nil {
+			return nil, err
+		}
+		to, err := volume.ReadITK(at("prepared_to_scan.txt"))
+		if err != nil {
+			return nil, err
+		}
+		lesions = of.ResampleThrough(brain.Grid, to)
+	}
+	if err := volume.WriteMask(at("lesions.nii.gz"), lesions); err != nil {
+		return nil, err
+	}
+	return []string{name, name, at("flair.nii.gz"), at("lesions.nii.gz"), at("brainmask.nii.gz")}, nil
+}
