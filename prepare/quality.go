@@ -18,7 +18,7 @@ const (
 	leastOverlap = 0.4 // share of a head that both scans must show
 
 	// Local correlation with the atlas, of brains where masks are known and of whole heads.
-	atlasBrain = 0.12
+	atlasBrain = 0.15
 	sureBrain  = 0.18 // below, a warning; an error for scans whose header names no axes
 	atlasHead  = 0.30
 

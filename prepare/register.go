@@ -51,7 +51,7 @@ func Register(a, b *volume.Volume, maskA, maskB *volume.Mask) (*Registered, erro
 	if err != nil {
 		return nil, err
 	}
-	m, f := run(levels, timeStages, false)
+	m, f := run(levels, timeStages, false, false)
 	return &Registered{Half: halfway(m), Correlation: f.correlation, Overlap: f.overlap}, nil
 }
 
@@ -76,7 +76,7 @@ func RegisterAtlas(v *volume.Volume, brain *volume.Mask) (*AtlasRegistered, erro
 	if err != nil {
 		return nil, err
 	}
-	m, f := run(levels, atlasStages, true)
+	m, f := run(levels, atlasStages, true, brain != nil)
 	return &AtlasRegistered{ToScan: m, Correlation: f.correlation, Overlap: f.overlap}, nil
 }
 
@@ -127,10 +127,11 @@ func pyramids(a, b *volume.Volume, maskA, maskB *volume.Mask) (levels [3][2]*lev
 }
 
 // run is a registration from the search to the last stage: the motion from points of the first
-// scan to points of the second. With fixed the first one stays where it is.
-func run(levels [3][2]*level, stages []stage, fixed bool) (volume.Transform, fit) {
+// scan to points of the second. With fixed the first one stays where it is; brains must cover each other, which parts of
+// two heads need not.
+func run(levels [3][2]*level, stages []stage, fixed, brains bool) (volume.Transform, fit) {
 	coarse := levels[2]
-	list := distinct(search(coarse[0], coarse[1]), stages[0].keep, coarse[0].samples())
+	list := distinct(search(coarse[0], coarse[1], brains), stages[0].keep, coarse[0].samples())
 	var f fit
 	var ready [2]*level
 	for n, st := range stages {
@@ -146,7 +147,11 @@ func run(levels [3][2]*level, stages []stage, fixed bool) (volume.Transform, fit
 				p = halfway(c.motion)
 			}
 			p, f = a.align(p, st.steps, st.tolerance)
-			list[n] = candidate{p.between(), f.correlation * min(1, f.overlap/leastSeen)}
+			seen := min(1, f.overlap/leastSeen)
+			if brains {
+				seen = f.overlap
+			}
+			list[n] = candidate{p.between(), f.correlation * seen}
 		}
 		slices.SortStableFunc(list, func(x, y candidate) int { return cmp.Compare(y.score, x.score) })
 	}

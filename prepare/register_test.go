@@ -2,6 +2,8 @@ package prepare
 
 import (
 	"math"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -83,4 +85,36 @@ func TestRegisterHasTheSameBitsOnAnyNumberOfCores(t *testing.T) {
 		require.Equal(t, first, got)
 	}
 	par.SetThreads(0)
+}
+
+// Brains that differ in size from the atlas', without their heads, are placed as their headers say, and with front and back exchanged nowhere.
+func TestStrippedBrainsFindTheAtlas(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		least   float64 // local correlation
+		degrees float64
+	}{{"patient07", 0.25, 10}, {"patient19", 0.3, 15}} {
+		dir := filepath.Join("..", "..", "shared", "data", "cross_sectional", c.name)
+		if _, err := os.Stat(dir); err != nil {
+			t.Skip("the shared data are not here: ", err)
+		}
+		v, err := volume.Read(filepath.Join(dir, "flair.nii.gz"))
+		require.NoError(t, err)
+		brain, err := volume.ReadMask(filepath.Join(dir, "brainmask.nii.gz"))
+		require.NoError(t, err)
+		r, err := RegisterAtlas(v, brain)
+		require.NoError(t, err)
+		require.Greater(t, r.Correlation, c.least)
+		require.Greater(t, r.Overlap, 0.8)
+		require.Less(t, degrees(nearestRigid(r.ToScan, [3]float64{})), c.degrees, "it lies in the atlas's space already")
+		require.NoError(t, r.judge(v.Name(), true))
+		if testing.Short() {
+			continue
+		}
+		turn := volume.Affine{{-1, 0, 0, 0}, {0, -1, 0, 0}, {0, 0, 1, 0}}
+		v.Affine, brain.Affine = turn.Mul(v.Affine), turn.Mul(brain.Affine)
+		r, err = RegisterAtlas(v, brain)
+		require.NoError(t, err)
+		require.ErrorContains(t, r.judge(v.Name(), true), "does not match the atlas")
+	}
 }

@@ -26,25 +26,30 @@ type candidate struct {
 }
 
 // search lists motions by the correlation of the images, best first. Images are levels of
-// searchMM, not normalised locally: at that resolution the shape of the head says most.
-func search(a, b *level) []candidate {
+// searchMM, not normalised locally: at that resolution the shape of the head says most. Brains, cut out by their masks,
+// have lost that: of them the share of one that is in the other counts too.
+func search(a, b *level, brains bool) []candidate {
 	ca, cb := a.centroid(), b.centroid()
 	points := a.samples()
 	back := b.samples()
 	turns := int(2*searchTurn/searchStep) + 1
-	n := turns * turns * turns
+	sizes := []float64{1}
+	if brains { // a brain that is all there is so much larger or smaller in each direction
+		sizes = append(sizes, math.Cbrt(b.volume()/a.volume()))
+	}
+	n := turns * turns * turns * len(sizes)
 	per := len(searchShifts[1]) * len(searchShifts[2])
 	list := make([]candidate, n*per+1)
 	par.For(n, func(t int) {
 		angle := func(i int) float64 { return (float64(i)*searchStep - searchTurn) * math.Pi / 180 }
-		turn := rotationAbout(angle(t%turns), angle(t/turns%turns), angle(t/turns/turns))
+		turn := rotationAbout(angle(t%turns), angle(t/turns%turns), angle(t/turns/turns%turns)).Mul(scaling(sizes[t/turns/turns/turns]))
 		for s := range per {
 			shift := [3]float64{0, searchShifts[1][s%len(searchShifts[1])], searchShifts[2][s/len(searchShifts[1])]}
 			m := translation(cb).Mul(translation(shift)).Mul(turn).Mul(translation([3]float64{-ca[0], -ca[1], -ca[2]}))
-			list[t*per+s] = candidate{m, match(points, b, m) + match(back, a, m.Inverse())}
+			list[t*per+s] = candidate{m, match(points, b, m, brains) + match(back, a, m.Inverse(), brains)}
 		}
 	})
-	list[n*per] = candidate{volume.Identity, match(points, b, volume.Identity) + match(back, a, volume.Identity)}
+	list[n*per] = candidate{volume.Identity, match(points, b, volume.Identity, brains) + match(back, a, volume.Identity, brains)}
 	slices.SortStableFunc(list, func(x, y candidate) int { return cmp.Compare(y.score, x.score) })
 	return list
 }
@@ -57,6 +62,20 @@ func rotationAbout(x, y, z float64) volume.Transform {
 		return rotation(math.Cos(angle/2), v)
 	}
 	return q(2, z).Mul(q(1, y)).Mul(q(0, x))
+}
+
+func scaling(s float64) (t volume.Transform) {
+	t[0][0], t[1][1], t[2][2] = s, s, s
+	return t
+}
+
+// volume is that of what counts, mm³.
+func (l *level) volume() (v float64) {
+	for _, w := range l.weight.Data {
+		v += float64(w)
+	}
+	mm := l.weight.Affine.Spacing()
+	return v * mm[0] * mm[1] * mm[2]
 }
 
 // centroid is the mean of the points that count.
@@ -100,10 +119,11 @@ func (l *level) samples() (list []sample) {
 const leastSeen = 0.4
 
 // match is the correlation of samples with the level's values where m puts them; points
-// beyond its field of view do not count, but for lowering the score a little.
-func match(points []sample, l *level, m volume.Transform) float64 {
+// beyond its field of view do not count, but for lowering the score a little. With inside the share of the others at
+// which the level counts is added.
+func match(points []sample, l *level, m volume.Transform, inside bool) float64 {
 	to := l.image.Affine.Inverse().Mul(m)
-	var n, f, g, ff, gg, fg float64
+	var n, f, g, ff, gg, fg, in float64
 	data, sx, sy, sz := l.image.Data, l.image.Size[0], l.image.Size[1], l.image.Size[2]
 	for _, s := range points {
 		x := to[0][0]*s.at[0] + to[0][1]*s.at[1] + to[0][2]*s.at[2] + to[0][3]
@@ -120,6 +140,9 @@ func match(points []sample, l *level, m volume.Transform) float64 {
 		high := row(o+sx*sy)*(1-fy) + row(o+sx*sy+sx)*fy
 		v := low*(1-fz) + high*fz
 		n++
+		if inside && l.weight.Data[((int(z+0.5))*sy+int(y+0.5))*sx+int(x+0.5)] > 0.5 {
+			in++
+		}
 		f += s.value
 		g += v
 		ff += s.value * s.value
@@ -133,5 +156,5 @@ func match(points []sample, l *level, m volume.Transform) float64 {
 	if va <= 0 || vb <= 0 {
 		return -1
 	}
-	return (fg-f*g/n)/math.Sqrt(va*vb) - 0.1*(1-n/float64(len(points)))
+	return (fg-f*g/n)/math.Sqrt(va*vb) + in/n - 0.1*(1-n/float64(len(points)))
 }

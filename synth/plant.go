@@ -111,7 +111,8 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 		}
 		p.Site = l.site(s)
 		weight := func(Shape) int { return 1 }
-		if p.Kind == Appears && l.NewLarge > 0 && s.Bool(l.NewLarge) {
+		large := p.Kind == Appears && l.NewLarge > 0 && s.Bool(l.NewLarge)
+		if large {
 			weight = Shape.volume
 		}
 		shape, ok := lib.draw(s, "", true, weight)
@@ -123,6 +124,9 @@ func (l LesionOptions) plant(s *augment.Stream, a *Anatomy, w warp, lib *Library
 		}
 		at := unindex(int(places[p.Site][int(where*float64(len(places[p.Site])))]), v.Size)
 		allowed := func(i int) bool {
+			if large && taken[i] { // a large one has what is left of its place: where it touched another one it would never be drawn
+				return false
+			}
 			c := class[i]
 			return c == WhiteMatter || c >= Thalamus && c <= BrainStem || c == CerebellarWhiteMatter || cortex && (c == Cortex || c == CerebellarCortex)
 		}

@@ -19,7 +19,7 @@ const (
 // AnatomyOfScan is a head that was scanned: what is drawn of it has the scan's own intensities, with lesions drawn into them. The image is a
 // stripped FLAIR scan with voxels of 1 mm, lesions its known ones or nil (they count as lesions of all time points), tissues how likely its classes are in its space (as of
 // DrawAnatomy). Classes decide only where lesions can be: fluid is what is dark, ventricles what of it is deep inside, everything else the most likely one. Nothing new is
-// drawn at known lesions and where the scan is as bright as one.
+// drawn at known lesions and where the scan is as bright as one, cortex and what is too small left aside.
 func AnatomyOfScan(name string, image *volume.Volume, brain, lesions *volume.Mask, tissues []TissueMap) (*Anatomy, error) {
 	n := len(image.Data)
 	outside := make([]bool, n)
@@ -72,11 +72,18 @@ func AnatomyOfScan(name string, image *volume.Volume, brain, lesions *volume.Mas
 		case scan[i] < fluidBelow, class[i] == uint8(Air):
 			class[i] = uint8(CSF)
 		default:
-			bright[i] = scan[i] > lesionAbove
+			bright[i] = scan[i] > lesionAbove && Class(class[i]) != Cortex
 		}
-		if lesions != nil && lesions.Data[i] {
-			bright[i] = true
+	}
+	for _, list := range components(bright, [3]int{image.Size[2], image.Size[1], image.Size[0]}) {
+		if len(list) < leastNew { // noise
+			for _, i := range list {
+				bright[i] = false
+			}
 		}
+	}
+	for i := range bright {
+		bright[i] = bright[i] || lesions != nil && lesions.Data[i]
 	}
 	if bright, err = volume.Dilate(bright, image.Size, volume.Voxels, lesionGrown); err != nil {
 		return nil, err

@@ -29,9 +29,10 @@ func scannedBall(t *testing.T) (*volume.Volume, *volume.Mask, []TissueMap) {
 			v.Data[i], csf[i], white[i] = 30, 0.9, 0.1
 		}
 	}
-	for _, i := range []int{g.Index(28, 30, 50), g.Index(29, 30, 50)} {
-		v.Data[i] = 300
+	for k := range 12 { // bright as a lesion
+		v.Data[g.Index(28+k%2, 30+k/2%2, 50+k/4)] = 300
 	}
+	v.Data[g.Index(28, 20, 42)] = 300 // noise
 	return v, brain, []TissueMap{{WhiteMatter, white}, {CSF, csf}}
 }
 
@@ -50,8 +51,9 @@ func TestAnatomyOfScan(t *testing.T) {
 	require.Equal(t, CSF, class(28, 30, 57))
 	require.InDelta(t, 1, a.scan[at(28, 30, 42)], 1e-6, "white matter is 1")
 	require.InDelta(t, 0.1, a.scan[at(28, 30, 32)], 1e-6)
-	require.True(t, a.taken[at(28, 32, 50)], "bright, and 2 mm around it")
-	require.False(t, a.taken[at(28, 33, 50)])
+	require.True(t, a.taken[at(28, 33, 50)], "bright, and 2 mm around it")
+	require.False(t, a.taken[at(28, 34, 50)])
+	require.False(t, a.taken[at(28, 20, 42)], "less than a lesion has")
 	require.True(t, a.taken[at(28, 30, 14)], "a known lesion")
 	require.False(t, a.taken[at(28, 30, 42)])
 
