@@ -115,7 +115,7 @@ func TestTensorCoreBlockOrder(t *testing.T) {
 		_, a := emulatedCores(t, k.precision, emu.Threads(1), emu.SkipRaces())
 		_, b := emulatedCores(t, k.precision, emu.ShuffleBlocks(3), emu.Threads(3), emu.SkipRaces())
 		for i, c := range onCores(k.opt, products[:6]...) {
-			if i%4 == 0 {
+			if i%4 == 0 || strings.Contains(c.Name, "/k4") {
 				require.NoError(t, c.SameBits(a, b))
 			}
 		}

@@ -26,6 +26,11 @@ type DryDevice struct {
 	Taken func() int64
 }
 
+// AllocActivation stores activations as the backend does.
+func (d DryDevice) AllocActivation(s device.Shape) device.Tensor {
+	return device.AllocActivation(d.ImagingBackend, s)
+}
+
 // OpenDry opens a device for planning. Its Sync fails once more than limit bytes
 // are wanted; 0 means no limit.
 type OpenDry func(limit int64) (DryDevice, error)
