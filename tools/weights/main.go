@@ -4,6 +4,7 @@
 //	weights brain --data ../shared/data [--weights checkpoint.safetensors]           brain extraction against masks of real scans
 //	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] [--robust] --json scores.json   detectors on the real pairs, segmenters on the real scans
 //	weights scans --data ../shared/data --out DIR                                    the data set of single scans that lesions are drawn into
+//	weights all --data ../shared/data --out FOLDER                                   every figure and picture of docs/results/builtin.md, of the networks in bin/voxgrad
 //
 // brain.sh and its like beside it are the commands that made each network.
 package main
@@ -27,7 +28,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: weights half|brain|score|scans; see the package's comment"))
+		fail(fmt.Errorf("usage: weights half|brain|score|all|scans; see the package's comment"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -37,10 +38,12 @@ func main() {
 		err = brain(os.Args[2:])
 	case "score":
 		err = score(os.Args[2:])
+	case "all":
+		err = all(os.Args[2:])
 	case "scans":
 		err = scans(os.Args[2:])
 	default:
-		err = fmt.Errorf("there is no %q: half, brain, score or scans", os.Args[1])
+		err = fmt.Errorf("there is no %q: half, brain, score, all or scans", os.Args[1])
 	}
 	if err != nil {
 		fail(err)

@@ -25,6 +25,7 @@ type subject struct {
 	times     []string
 	brain     string // "" : the program finds it
 	truth     string
+	draw      string // file for a picture; "": none
 	kinds     string // of a pair, what the published change mask holds, to leave out detections that are right in another sense
 }
 
@@ -88,6 +89,8 @@ type scored struct {
 	Change  string  `json:"change,omitempty"` // of the scans, for robustness; "nothing new": one scan twice
 	Seconds float64 `json:"seconds"`          // of the command, from files to files
 	Points  []point `json:"points"`
+	// Written is the mask that the program wrote, by the weights' threshold and least size.
+	Written *point `json:"as_written,omitempty"`
 	// Difference is the best of difference thresholds on this very pair: what they can reach at most.
 	Difference *point `json:"difference_threshold_tuned_on_this_pair,omitempty"`
 }
@@ -178,7 +181,8 @@ func (s subject) score(program string, models, more []string) (r scored, err err
 	if s.brain != "" {
 		args = append(args, "--brainmask", s.brain)
 	}
-	args = append(args, "--out", filepath.Join(dir, "mask.nii.gz"), "--prob", prob)
+	written := filepath.Join(dir, "mask.nii.gz")
+	args = append(args, "--out", written, "--prob", prob)
 	begin := time.Now()
 	cmd := exec.Command(program, args...)
 	if text, err := cmd.CombinedOutput(); err != nil {
@@ -196,6 +200,20 @@ func (s subject) score(program string, models, more []string) (r scored, err err
 	var kinds *volume.Volume
 	if s.kinds != "" {
 		if kinds, err = volume.Read(s.kinds); err != nil {
+			return r, err
+		}
+	}
+	mask, err := volume.ReadMask(written)
+	if err != nil {
+		return r, err
+	}
+	own, err := measure(truth, mask, kinds, 0)
+	if err != nil {
+		return r, err
+	}
+	r.Written = &own
+	if s.draw != "" {
+		if err := s.picture(mask, p, truth); err != nil {
 			return r, err
 		}
 	}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"voxgrad/volume"
+	"voxgrad/weights"
+)
+
+// oracle writes a script in the program's place that finds what is marked, but in one scan twice, where it finds it all the same: all of that is
+// false. It counts its calls.
+func oracle(t *testing.T, truth, prob, calls string) string {
+	path := filepath.Join(t.TempDir(), "voxgrad")
+	script := fmt.Sprintf("#!/bin/sh\necho x >> %s\nwhile [ $# -gt 1 ]; do\n case $1 in\n --out) cp %s $2 ;;\n --prob) cp %s $2 ;;\n esac\n shift\ndone\n", calls, truth, prob)
+	require.NoError(t, os.WriteFile(path, []byte(script), 0o777))
+	return path
+}
+
+func TestAllFiguresOfTheBuiltInNetworks(t *testing.T) {
+	for _, n := range []string{weights.Detector} {
+		if _, err := weights.Members(n); err != nil {
+			t.Skip(err)
+		}
+	}
+	data, out := t.TempDir(), filepath.Join(t.TempDir(), "out")
+	g := volume.Grid{Size: [3]int{24, 24, 24}, Affine: volume.Identity}
+	scan, brain, truth := volume.New(g), volume.NewMask(g), volume.NewMask(g)
+	for i := range scan.Data {
+		x, y, z := i%24, i/24%24, i/576
+		if x >= 2 && x < 22 && y >= 2 && y < 22 && z >= 2 && z < 22 {
+			scan.Data[i], brain.Data[i] = 100+float32(i%7), true
+		}
+		truth.Data[i] = x >= 8 && x < 13 && y >= 8 && y < 13 && z >= 8 && z < 11
+	}
+	write := func(dir string, files ...string) {
+		require.NoError(t, os.MkdirAll(dir, 0o777))
+		for _, f := range files {
+			path := filepath.Join(dir, f)
+			switch {
+			case strings.HasPrefix(f, "flair"), f == "change_kind.nii.gz":
+				require.NoError(t, volume.Write(path, scan, volume.Float32))
+			case strings.HasPrefix(f, "brain"):
+				require.NoError(t, volume.WriteMask(path, brain))
+			default:
+				require.NoError(t, volume.WriteMask(path, truth))
+			}
+		}
+	}
+	write(filepath.Join(data, "longitudinal/patient1"), "flair_time01.nii.gz", "flair_time02.nii.gz", "brainmask.nii.gz", "new_lesions.nii.gz", "change_kind.nii.gz")
+	write(filepath.Join(data, "thick_slices/7"), "flair.nii.gz", "brainmask.nii.gz", "lesions.nii.gz")
+	calls := filepath.Join(data, "calls")
+	prob := filepath.Join(data, "prob.nii.gz")
+	require.NoError(t, volume.Write(prob, truth.Volume(), volume.Float32))
+	program := oracle(t, filepath.Join(data, "thick_slices/7/lesions.nii.gz"), prob, calls)
+	count := func() int {
+		text, err := os.ReadFile(calls)
+		require.NoError(t, err)
+		return strings.Count(string(text), "x")
+	}
+	args := []string{"--data", data, "--voxgrad", program, "--out", out, "--robust=false"}
+	require.NoError(t, all(args))
+	want := 3 // the pair, and both scans twice
+	if _, err := weights.Members(weights.Segmenter); err == nil {
+		want++
+	}
+	require.Equal(t, want, count())
+	text, err := os.ReadFile(filepath.Join(out, "builtin.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "| longitudinal/patient1 | built in | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 1 of 1 | 0 |")
+	require.Contains(t, string(text), "difference,")
+	require.Contains(t, string(text), "| up to 100 | 1 | 1 |")
+	require.Contains(t, string(text), "| thick_slices/7 | 1 |", "nothing is new in one scan twice")
+	require.Contains(t, string(text), "| mean | 1.000 |")
+	require.Contains(t, string(text), "![The best: patient1, Dice 1.000](builtin-detector-patient1.jpg)")
+	require.Contains(t, string(text), "Neuroinformatics 2016, CC-BY")
+	require.NotContains(t, string(text), "The worst", "it is the best")
+	require.FileExists(t, filepath.Join(out, "builtin-detector-patient1.jpg"))
+
+	// It goes on where it stopped, and never with another program's scores.
+	require.NoError(t, all(args))
+	require.Equal(t, want, count())
+	f, err := os.OpenFile(program, os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = f.WriteString("# another build\n")
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	require.ErrorContains(t, all(args), "another build of the program")
+
+	// With the changes each of the three has its row.
+	list, err := tasks(data, []string{weights.Detector, weights.Segmenter}, true)
+	require.NoError(t, err)
+	require.Len(t, list, len(changes(true))+2+len(changes(false)))
+	require.ErrorContains(t, all(nil), "--data and --out")
+}
