@@ -24,7 +24,7 @@ func (o *op) stats(to statistics, x driver.Ptr, s device.Shape, e element) {
 	o.finishStats(to, s.C, part, l.parts, s.Rows(), l.per, l.parts)
 }
 
-// finishStats puts parts together: of each chunk of them, per rows of so many in all.
+// finishStats puts parts together: of each chunk of them, per rows of so many in all; if per is 0, the parts have their numbers of rows behind them.
 func (o *op) finishStats(to statistics, c int, part driver.Ptr, parts, rows, per, chunk int) {
 	o.launch("batchnorm", "batchnorm_stats_finish", blocks(c, threads), to.mean, to.invstd, to.runMean, to.runVar, part, parts, rows, per, chunk, to.eps, to.momentum)
 }

@@ -42,14 +42,21 @@ func (c *catConv) scaled(i int) part {
 }
 
 // plain is source i as a tensor: itself, or made in a workspace.
-func (c *catConv) plain(i int) driver.Ptr {
+func (c *catConv) plain(i int) (driver.Ptr, element) {
 	s := c.in[i]
 	if s.Up == device.AsIs {
-		return ptr(s.X)
+		return ptr(s.X), elementOf(s.X)
 	}
-	u := c.workspace(s.Out().Len())
-	c.multiply(product{y: u, x: ptr(s.X), w: ptr(s.W), bias: ptr(s.B), in: s.X.Shape, out: s.Out(), win: device.ConvT2x2x2, scattered: true})
-	return u
+	p := transposed(s)
+	p.yIn = c.b.storedIn(p.out)
+	p.y = ptr(c.temporary(p.out, p.yIn))
+	c.multiply(p)
+	return p.y, p.yIn
+}
+
+// transposed is the product that makes a source of a transposed convolution.
+func transposed(s device.Source) product {
+	return product{x: ptr(s.X), w: ptr(s.W), bias: ptr(s.B), xIn: elementOf(s.X), in: s.X.Shape, out: s.Out(), win: device.ConvT2x2x2, scattered: true}
 }
 
 // table is what every voxel gets that does not depend on a source: [64][cout].
@@ -71,17 +78,13 @@ func (c *catConv) table(bias driver.Ptr) driver.Ptr {
 
 // CatConv takes the upsampled sources first and applies the activation with the last one.
 func (o *op) CatConv(y device.Tensor, in []device.Source, n device.Normalization, w, bias device.Tensor, act device.Act) {
-	if o.b.opt.precision != FP32 {
-		o.composed().CatConv(y, in, n, w, bias, act)
-		return
-	}
 	c := o.newCatConv(in, n, w)
 	table := c.table(ptr(bias))
 	order := device.UpsampledFirst(in)
 	for k, i := range order {
 		s := in[i]
-		p := product{y: ptr(y), x: ptr(s.X), w: c.w, part: c.scaled(i), in: s.X.Shape, out: y.Shape, win: device.Conv3x3x3,
-			add: k > 0, relu: k == len(order)-1 && act == device.ReLU}
+		p := product{y: ptr(y), x: ptr(s.X), w: c.w, part: c.scaled(i), xIn: elementOf(s.X), yIn: elementOf(y), in: s.X.Shape, out: y.Shape,
+			win: device.Conv3x3x3, add: k > 0, relu: k == len(order)-1 && act == device.ReLU}
 		if k == 0 {
 			p.bias, p.table = table, true
 		}
@@ -92,7 +95,8 @@ func (o *op) CatConv(y device.Tensor, in []device.Source, n device.Normalization
 		case s.Composite():
 			p.w, p.part, p.win, p.scattered = c.compositeWeights(i), part{}, device.CompositeWindow, true
 		case s.Up == device.Transposed:
-			p.x, p.in = c.plain(i), s.Out()
+			p.x, p.xIn = c.plain(i)
+			p.in = s.Out()
 		}
 		c.multiply(p)
 	}
@@ -101,10 +105,6 @@ func (o *op) CatConv(y device.Tensor, in []device.Source, n device.Normalization
 // CatConvStats makes no upsampled tensor: the sums of a transposed convolution are taken tile by tile where it is computed, those
 // of a trilinear interpolation U are Σ x·UᵀUx.
 func (o *op) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMean, runVar device.Tensor, eps, momentum float64) {
-	if o.b.opt.precision != FP32 {
-		o.composed().CatConvStats(mean, invstd, in, runMean, runVar, eps, momentum)
-		return
-	}
 	at := func(t device.Tensor, c int) driver.Ptr {
 		if t.None() {
 			return 0
@@ -119,18 +119,27 @@ func (o *op) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMea
 		case device.AsIs:
 			o.stats(to, ptr(s.X), u, elementOf(s.X))
 		case device.Trilinear:
-			o.trilinearStats(to, ptr(s.X), s.X.Shape)
+			o.trilinearStats(to, o.widened(ptr(s.X), s.X.Shape, elementOf(s.X)), s.X.Shape)
 		case device.Transposed:
-			p := product{x: ptr(s.X), w: ptr(s.W), bias: ptr(s.B), in: s.X.Shape, out: u, win: device.ConvT2x2x2, scattered: true}
-			p.moments = 1 // any: the geometry does not depend on it but in being there
-			g := p.geometry(o.b.opt.few)
-			parts := g.launch.Grid.X * g.launch.Grid.Z
-			p.moments = o.workspace(4 * u.C * parts)
-			o.multiply(p)
-			o.finishStats(to, u.C, p.moments, parts, s.X.Rows(), g.tile.rows, g.launch.Grid.X)
+			o.productStats(to, transposed(s))
 		}
 		from += u.C
 	}
+}
+
+// productStats makes statistics of a product that is not stored: the moments of each block, put together.
+func (o *op) productStats(to statistics, p product) {
+	p.moments = 1 // any: the geometry does not depend on it but in being there
+	g := p.geometry(o.b.opt.few)
+	parts, rows, per, chunk := g.launch.Grid.X*g.launch.Grid.Z, p.in.Rows(), g.tile.rows, g.launch.Grid.X
+	n := 4 * p.out.C * parts
+	if c, ok := o.onTensorCores(p); ok {
+		parts = c.parts()
+		rows, per, chunk, n = p.out.Rows(), 0, parts, 2*(2*p.out.C+1)*parts
+	}
+	p.moments = o.workspace(n)
+	o.multiply(p)
+	o.finishStats(to, p.out.C, p.moments, parts, rows, per, chunk)
 }
 
 // catGrad is what CatConvGrad has of the whole.
@@ -222,7 +231,7 @@ func (c *catGrad) parameters(i int, s *sourceSums) {
 // gradPlain is a source as it is, or one that is made.
 func (c *catGrad) gradPlain(i int) {
 	s, g, n := c.in[i], c.g.In[i], c.channels(i)
-	u := c.plain(i)
+	u, _ := c.plain(i)
 	sums := sourceSums{rt: n * c.cout, rc: c.cout}
 	if c.needR {
 		sums.r = c.workspace(taps3 * n * c.cout)

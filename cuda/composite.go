@@ -14,7 +14,7 @@ func matrix(rows, c int) device.Shape { return device.Shape{N: 1, D: 1, H: 1, W:
 func (c *catConv) compositeWeights(i int) driver.Ptr {
 	s, cx, cu := c.in[i], c.in[i].X.C, c.channels(i)
 	pair := c.workspace(8 * cx * taps3 * c.cout)
-	c.multiply(product{y: pair, x: ptr(s.W), w: c.w, part: c.scaled(i), in: matrix(8*cx, cu), out: matrix(8*cx, taps3*c.cout), win: window1})
+	c.multiply(product{y: pair, x: ptr(s.W), w: c.w, part: c.scaled(i), exact: true, in: matrix(8*cx, cu), out: matrix(8*cx, taps3*c.cout), win: window1})
 	n := 64 * cx * c.cout
 	w4 := c.workspace(n)
 	c.launch("composite", "composite_weights", PerElement(n, 1), w4, pair, cx, c.cout)

@@ -28,7 +28,7 @@ func (o *op) Conv(y, x, w, bias device.Tensor, win device.ConvParams, act device
 // ConvGradX scatters dy with the channels of w exchanged.
 func (o *op) ConvGradX(dx device.Into, dy, w device.Tensor, win device.ConvParams) {
 	p := product{y: into(dx), x: ptr(dy), w: ptr(w), xIn: elementOf(dy), yIn: elementOf(dx.Tensor),
-		in: dy.Shape, out: dx.Shape, win: win, scattered: true, swapped: true, add: dx.Mode == device.Add, mask: ptr(dx.Mask)}
+		in: dy.Shape, out: dx.Shape, win: win, scattered: true, swapped: true, add: dx.Mode == device.Add, mask: ptr(dx.Mask), maskIn: elementOf(dx.Mask)}
 	o.multiply(p)
 }
 
@@ -111,6 +111,7 @@ func tileFor(cols int) tile {
 type product struct {
 	y, x, w, bias driver.Ptr
 	xIn, yIn      element // what x and y are stored in
+	exact         bool    // in fp32 whatever the precision: weights times weights, which are rounded behind that
 	in, out       device.Shape
 	win           device.ConvParams
 	scattered     bool // input voxel u meets output u·Stride − Pad + k; else output v meets input v·Stride − Pad + k
@@ -119,9 +120,10 @@ type product struct {
 	table         bool // bias is [64][out.C], a row for each presence of a voxel's neighbours
 	part          part // of wider weights
 
-	z, zscale driver.Ptr // y += zscale[c]·z, of y's shape
-	mask      driver.Ptr // y = 0 where it is not positive, of y's shape
-	moments   driver.Ptr // instead of y, its moments for batchnorm_stats_finish: see kernels/conv.cuh
+	z, zscale   driver.Ptr // y += zscale[c]·z, of y's shape
+	mask        driver.Ptr // y = 0 where it is not positive, of y's shape
+	zIn, maskIn element
+	moments     driver.Ptr // instead of y, its moments for batchnorm_stats_finish: see kernels/conv.cuh, conv_mma.cu
 }
 
 // part is what a product uses of weights [taps][all][cut]: channels from on, each times
@@ -183,21 +185,22 @@ func (p *product) geometry(few int) geometry {
 // multiply runs a product.
 func (o *op) multiply(p product) {
 	o.checkSizes(p.in, p.out, p.win)
-	if o.multiplyOnTensorCores(p) {
+	if c, ok := o.onTensorCores(p); ok {
+		o.multiplyOnTensorCores(p, c)
 		return
 	}
-	p.x = o.widened(p.x, p.in, p.xIn)
+	p.x, p.z, p.mask = o.widened(p.x, p.in, p.xIn), o.widened(p.z, p.out, p.zIn), o.widened(p.mask, p.out, p.maskIn)
+	p.zIn, p.maskIn = fp32, fp32
 	if p.yIn == bf16 {
 		stored, wide := o.at(p.y, p.out, bf16), o.temporary(p.out, fp32)
 		if p.add {
 			o.convert(wide, stored)
 		}
-		p.y = ptr(wide)
+		p.y, p.yIn = ptr(wide), fp32
 		defer o.convert(stored, wide)
 	}
 	g := p.geometry(o.b.opt.few)
 	w := o.packed(p, g.rows, g.pitch)
-	y := p.y
 	args := func(q product) {
 		o.launch(g.module, g.kernel, g.launch, q.y, q.x, w, q.bias, q.in.N, q.in.D, q.in.H, q.in.W, q.in.C,
 			q.out.D, q.out.H, q.out.W, q.out.C, q.win.K, q.win.Stride, q.win.Pad, q.scattered, g.rows, g.pitch, q.relu, q.add,
@@ -210,10 +213,22 @@ func (o *op) multiply(p product) {
 	q := p
 	q.y, q.bias, q.z, q.mask, q.relu, q.add, q.table = o.workspace(g.splits*p.out.Len()), 0, 0, 0, false, false, false
 	args(q)
-	n := p.out.Len()
-	o.launch("conv_parts", "conv_parts", PerElement(n, 1), y, q.y, g.splits, n, p.out.C, p.out.D, p.out.H, p.out.W,
-		p.bias, p.table, p.z, p.zscale, p.mask, p.relu, p.add)
+	o.finishParts(p, q.y, g.splits)
 }
+
+// finishParts makes a product's y of the parts of its sum.
+func (o *op) finishParts(p product, work driver.Ptr, parts int) {
+	n := p.out.Len()
+	args := []any{p.y, work, parts, n, p.out.C, p.out.D, p.out.H, p.out.W, p.bias, p.table, p.z, p.zscale, p.mask, p.relu, p.add}
+	if half := p.half(); half != 0 {
+		o.launch("conv_mma_operands", "mma_finish", PerElement(n, 1), append(args, half)...)
+		return
+	}
+	o.launch("conv_parts", "conv_parts", PerElement(n, 1), args...)
+}
+
+// half says, in bits, which of y, z and the mask are bf16.
+func (p product) half() int { return p.yIn.bit(1) | p.zIn.bit(2) | p.maskIn.bit(4) }
 
 // packing is what packed weights depend on.
 type packing struct {
@@ -226,29 +241,40 @@ type packing struct {
 // packed is the weights with rows input and pitch output channels a kernel
 // position, zero beyond their own: w itself if it has them.
 func (o *op) packed(p product, rows, pitch int) driver.Ptr {
-	whole := p.part == part{}
-	if whole && !p.swapped && rows == p.in.C && pitch == p.out.C {
+	if p.part == (part{}) && !p.swapped && rows == p.in.C && pitch == p.out.C {
 		return p.w
 	}
-	q := p.part
-	if whole && p.swapped {
-		q = part{all: p.out.C, cut: p.in.C}
-	} else if whole {
-		q = part{all: p.in.C, cut: p.out.C}
+	q, n := p.weights(), p.win.K*p.win.K*p.win.K*rows*pitch
+	packed, there := o.pack(packing{p.w, q, n, rows, pitch, p.in.C, p.out.C, p.swapped}, n)
+	if !there {
+		o.launch("conv_pack", "pack_weights", PerElement(n, 1), packed, p.w, q.gamma, q.invstd, n, rows, pitch, p.in.C, p.out.C, p.swapped,
+			q.all, q.from, q.cut)
 	}
-	n := p.win.K * p.win.K * p.win.K * rows * pitch
-	key := packing{p.w, q, n, rows, pitch, p.in.C, p.out.C, p.swapped}
-	if packed, ok := o.packs[key]; ok { // no operation changes weights that it has used
-		return packed
+	return packed
+}
+
+// weights is the part of its weights that a product uses: all of them if it does not say.
+func (p product) weights() part {
+	switch {
+	case p.part != part{}:
+		return p.part
+	case p.swapped:
+		return part{all: p.out.C, cut: p.in.C}
 	}
-	packed := o.workspace(n)
+	return part{all: p.in.C, cut: p.out.C}
+}
+
+// pack is where weights are packed, n words, and whether they are there: no operation changes weights that it has used.
+func (o *op) pack(key packing, n int) (packed driver.Ptr, there bool) {
+	if packed, there = o.packs[key]; there {
+		return packed, true
+	}
+	packed = o.workspace(n)
 	if o.packs == nil {
 		o.packs = map[packing]driver.Ptr{}
 	}
 	o.packs[key] = packed
-	o.launch("conv_pack", "pack_weights", PerElement(n, 1), packed, p.w, q.gamma, q.invstd, n, rows, pitch, p.in.C, p.out.C, p.swapped,
-		q.all, q.from, q.cut)
-	return packed
+	return packed, false
 }
 
 // roundUp is the first multiple of d not below n.
@@ -263,6 +289,7 @@ type outer struct {
 	win                 device.ConvParams
 	swapped             bool // the gathered tensor's channels are dw's output channels
 	add                 bool
+	exact               bool         // as a product's
 	columns             *columnParts // gets those of the plain tensor; may be nil
 }
 

@@ -197,6 +197,10 @@ func TestCounts(t *testing.T) {
 		{"bf16 convt", func(c counted) { c.transposed(24) }},
 		{"bf16 stored 24", func(c counted) { c.stored = true; c.streaming(24); c.convolution(24, 24) }},
 		{"bf16 stored 3", func(c counted) { c.stored = true; c.streaming(3); c.convolution(9, 9) }},
+		{"bf16 conv 8", func(c counted) { c.stored = true; c.sources(device.Transposed, 8) }},
+		{"bf16 tri 8", func(c counted) { c.stored = true; c.sources(device.Trilinear, 8) }},
+		{"bf16 tri 9", func(c counted) { c.stored = true; c.sources(device.Trilinear, 9) }},
+		{"tf32 conv 8", func(c counted) { c.sources(device.Transposed, 8) }},
 		{"tf32 24→24", func(c counted) { c.convolution(24, 24) }},
 		{"tf32 48→96", func(c counted) { c.convolution(48, 96) }},
 	}

@@ -14,6 +14,9 @@ type op struct {
 	name   string
 	spaces []driver.Ptr
 	packs  map[packing]driver.Ptr // weights that were packed
+
+	inputs   map[driver.Ptr]device.Shape // tensors that are only read
+	operands map[driver.Ptr]driver.Ptr   // those of them that were rounded for tensor cores
 }
 
 // run is the backend's device.Ops: every operation goes through it.
@@ -24,6 +27,7 @@ func (b *Backend) run(c *device.Call) {
 	if o := b.begin(c.Op); o != nil {
 		defer o.end()
 		c.Check("cuda", b.own)
+		o.reads(c)
 		o.do(c)
 	}
 }
@@ -50,6 +54,7 @@ func (o *op) giveBack() {
 		o.b.pool.put(p)
 	}
 	o.spaces, o.packs = nil, nil
+	clear(o.operands)
 }
 
 // must panics with the op's name unless ok.

@@ -53,7 +53,8 @@ func (r *rounding) round(t device.Tensor) {
 
 func (r *rounding) run(c *device.Call) {
 	if strings.HasPrefix(c.Op, "CatConv") {
-		c.Run(composing{r, device.Composed{On: composing{rounding: r}}})
+		c.Run(folding{r.Backend, r})
+		r.stores(c)
 		return
 	}
 	var temporary []device.Tensor
@@ -74,31 +75,16 @@ func (r *rounding) run(c *device.Call) {
 	for _, t := range temporary {
 		r.Backend.Free(t)
 	}
+	r.stores(c)
+}
+
+// stores rounds what a call has written.
+func (r *rounding) stores(c *device.Call) {
 	for _, a := range c.Args {
 		if a.Role != device.Input && present(a) && r.stored[a.Tensor.Mem] {
 			r.round(*a.Tensor)
 		}
 	}
-}
-
-// composing is rounding with CatConv composed of its other operations.
-type composing struct {
-	*rounding
-	device.Composed
-}
-
-func (c composing) Alloc(s device.Shape) device.Tensor { return c.AllocActivation(s) }
-
-func (c composing) CatConv(y device.Tensor, in []device.Source, n device.Normalization, w, b device.Tensor, act device.Act) {
-	c.Composed.CatConv(y, in, n, w, b, act)
-}
-
-func (c composing) CatConvStats(mean, invstd device.Tensor, in []device.Source, runMean, runVar device.Tensor, eps, momentum float64) {
-	c.Composed.CatConvStats(mean, invstd, in, runMean, runVar, eps, momentum)
-}
-
-func (c composing) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.Source, n device.Normalization, w device.Tensor, fixed bool) {
-	c.Composed.CatConvGrad(g, dy, in, n, w, fixed)
 }
 
 // lesions are heads of 24³ voxels with lesions, standardised, and their masks.

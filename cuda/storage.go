@@ -38,6 +38,14 @@ func (e element) bytes(n int) int64 {
 	return 4 * int64(n)
 }
 
+// size is the bytes of one.
+func (e element) size() int {
+	if e == bf16 {
+		return 2
+	}
+	return 4
+}
+
 // of is the module, or the kernel, for what is stored so.
 func (e element) of(name string) string {
 	if e == bf16 {
@@ -67,10 +75,11 @@ var native = map[string]storable{
 	"ReLUGrad": {alike: names("dx dy y")},
 	"MaxPool":  {alike: names("y x")}, "MaxPoolGrad": {alike: names("dx dy x y dx.mask")},
 	"Upsample": {alike: names("y x")}, "UpsampleGrad": {alike: names("dx dy")},
-	"Conv": {free: names("y x")}, "ConvGradX": {free: names("dx dy")}, "ConvGradW": {free: names("x dy")},
+	"Conv": {free: names("y x")}, "ConvGradX": {free: names("dx dy dx.mask")}, "ConvGradW": {free: names("x dy")},
 	"ConvT": {free: names("y x")}, "ConvTGradX": {free: names("dx dy")}, "ConvTGradW": {free: names("x dy")},
 	"Concat": {alike: names("y a b")}, "Split": {alike: names("da db dy")},
 	"Dropout": {alike: names("y x")}, "DropoutGrad": {alike: names("dx dy")},
+	"CatConv": {free: names("y x")}, "CatConvStats": {free: names("x")}, "CatConvGrad": {free: names("dx dx.mask x dy")},
 	"BatchNormStats": {alike: names("x")}, "BatchNormApply": {alike: names("y x")}, "BatchNormGrad": {alike: names("dx dy x")},
 }
 
@@ -79,10 +88,10 @@ func (o *op) do(c *device.Call) {
 	rule := native[c.Op]
 	masked := slices.ContainsFunc(c.Args, func(a device.Arg) bool { return a.Into != nil && !a.Skipped() && !a.Into.Mask.None() })
 	switch {
-	case o.b.opt.precision == FP32 || strings.HasPrefix(c.Op, "CatConv"): // on tensor cores that is composed of other operations
+	case o.b.opt.precision == FP32:
 		c.Run(o)
 		return
-	case masked && !slices.Contains(rule.alike, "dx.mask"):
+	case masked && !slices.Contains(rule.alike, "dx.mask") && !slices.Contains(rule.free, "dx.mask"):
 		c.RunAndMask(device.Ops(o.do))
 		return
 	}
@@ -92,7 +101,7 @@ func (o *op) do(c *device.Call) {
 	}
 	var rounded []func()
 	for _, a := range c.Args {
-		if !present(a) || elementOf(*a.Tensor) == fp32 || slices.Contains(rule.free, a.Name) || !mixed && slices.Contains(rule.alike, a.Name) {
+		if !present(a) || elementOf(*a.Tensor) == fp32 || slices.Contains(rule.free, ofAnySource(a.Name)) || !mixed && slices.Contains(rule.alike, a.Name) {
 			continue
 		}
 		stored := *a.Tensor
@@ -109,6 +118,16 @@ func (o *op) do(c *device.Call) {
 	for _, f := range rounded {
 		f()
 	}
+}
+
+// ofAnySource is an argument's name without the number of a source of CatConv.
+func ofAnySource(name string) string {
+	return strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, name)
 }
 
 func present(a device.Arg) bool { return !a.Skipped() && !a.Tensor.None() }

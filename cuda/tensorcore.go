@@ -74,60 +74,112 @@ func columnsFor(co int) int {
 	return best
 }
 
-// multiplyOnTensorCores runs a product if the precision asks for it and the kernels can.
-func (o *op) multiplyOnTensorCores(p product) bool {
-	if o.b.opt.precision == FP32 || p.table || p.part != (part{}) || p.z != 0 || p.moments != 0 { // the latter are parts of catConv
-		return false
+// cut is how a product on tensor cores is cut into blocks.
+type cut struct {
+	box
+	boxes, tiles, classes int
+	cols, chunks          int // columns of a block, chunks of x's channels
+	shares, share         int // of the sum, and units of each: of a chunk of a phase and a plane of its window
+}
+
+// parts is how many blocks make moments of each channel.
+func (c cut) parts() int { return c.boxes * c.classes }
+
+// onTensorCores cuts a product if the precision asks for tensor cores and the kernels can.
+func (o *op) onTensorCores(p product) (c cut, ok bool) {
+	if o.b.opt.precision == FP32 || p.exact {
+		return c, false
 	}
-	s, num, cols := p.win.Stride, o.b.operand(), columnsFor(p.out.C)
-	classes, phases := 1, s*s*s
+	s, num := p.win.Stride, o.b.operand()
+	phases := s * s * s
+	c.classes, c.cols = 1, columnsFor(p.out.C)
 	d, h, w := p.out.D, p.out.H, p.out.W
 	if p.scattered {
-		classes, phases = phases, classes
+		c.classes, phases = phases, 1
 		d, h, w = ceil(d, s), ceil(h, s), ceil(w, s)
 	}
-	b, boxes := boxFor(d, h, w)
-	boxes *= p.out.N
-	tiles, chunks := ceil(p.out.C, cols), ceil(num.voxel(p.in.C), mmaChunk)
-	// A share is so many units, of a chunk of a phase and a plane of its window.
-	units := phases * chunks * mmaTaps
-	share := units / min(units, ceil(o.b.opt.blocks, boxes*tiles*classes))
-	if p.win.K <= s {
-		share = roundUp(share, mmaTaps) // the windows have one plane
+	c.box, c.boxes = boxFor(d, h, w)
+	c.boxes *= p.out.N
+	for p.moments != 0 && c.cols > 24 && c.boxes*ceil(p.out.C, c.cols)*c.classes < o.b.opt.blocks {
+		c.cols /= 2 // such a sum cannot be shared
 	}
-	shares := ceil(units, share)
+	c.tiles, c.chunks = ceil(p.out.C, c.cols), ceil(num.voxel(p.in.C), mmaChunk)
+	units := phases * c.chunks * mmaTaps
+	c.share = units
+	if p.moments == 0 {
+		c.share = units / min(units, ceil(o.b.opt.blocks, c.boxes*c.tiles*c.classes))
+	}
+	if p.win.K <= s {
+		c.share = roundUp(c.share, mmaTaps) // the windows have one plane
+	}
+	c.shares = ceil(units, c.share)
 	why := unsuited(p.win, p.in.C, p.out.C)
-	if why == "" && max(tiles, classes*shares) > mmaGridMax {
+	if why == "" && max(c.tiles, c.classes*c.shares) > mmaGridMax {
 		why = "more blocks than a launch can have"
 	}
 	if why != "" {
 		o.inFP32(fmt.Sprintf("%v → %v, window %d, stride %d", p.in, p.out, p.win.K, s), why)
-		return false
 	}
+	return c, why == ""
+}
 
-	taps := p.win.K * p.win.K * p.win.K
-	n := tiles * taps * chunks * cols * (mmaChunk / 4)
-	packed := o.workspace(n)
-	o.launch("conv_mma_operands", "mma_weights_"+num.name, PerElement(n, 1), packed, p.w, n, cols, taps, chunks, p.in.C, p.out.C, p.swapped)
-	y, bias, relu, add, half := p.y, p.bias, p.relu, p.add, p.yIn == bf16
-	if shares > 1 {
-		y, bias, relu, add, half = o.workspace(shares*p.out.Len()), 0, false, false, false
+// bit is n if an element is bf16.
+func (e element) bit(n int) int {
+	if e == bf16 {
+		return n
 	}
+	return 0
+}
+
+// multiplyOnTensorCores runs a product that was cut.
+func (o *op) multiplyOnTensorCores(p product, c cut) {
+	num := o.b.operand()
+	w := o.coreWeights(p, c)
 	x, voxel := o.rounded(p.x, p.in, p.xIn)
+	q := p
+	if c.shares > 1 {
+		q = product{y: o.workspace(c.shares * p.out.Len())}
+	}
 	l := driver.Launch{
-		Grid:  driver.Dim{X: boxes, Y: tiles, Z: classes * shares},
-		Block: driver.D1(max(cols/48, 1) * 128), Shared: (mmaHalo + 2*cols) * mmaPitch,
+		Grid:  driver.Dim{X: c.boxes, Y: c.tiles, Z: c.classes * c.shares},
+		Block: driver.D1(max(c.cols/48, 1) * 128), Shared: (mmaHalo + 2*c.cols) * mmaPitch,
 	}
-	o.launch("conv_mma", fmt.Sprintf("mma_%s_%d", num.name, cols), l, y, x, packed, bias, p.in.N, p.in.D, p.in.H, p.in.W, voxel,
-		p.out.D, p.out.H, p.out.W, p.out.C, p.win.K, s, p.win.Pad, p.scattered, b.lw, b.lh, shares, share, relu, add, shares > 1, half)
-	if shares > 1 {
-		o.launch("conv_mma_operands", p.yIn.of("mma_finish"), PerElement(p.out.Len(), 1), p.y, y, p.bias, shares, p.out.Len(), p.out.C, p.relu, p.add)
+	o.launch("conv_mma", fmt.Sprintf("mma_%s_%d", num.name, c.cols), l, q.y, x, w, q.bias, p.in.N, p.in.D, p.in.H, p.in.W, voxel,
+		p.out.D, p.out.H, p.out.W, p.out.C, p.win.K, p.win.Stride, p.win.Pad, p.scattered, c.lw, c.lh, c.shares, c.share, q.relu, q.add, c.shares > 1, q.half(),
+		q.table, q.z, q.zscale, q.mask, q.moments)
+	if c.shares > 1 {
+		o.finishParts(p, q.y, c.shares)
 	}
-	return true
+}
+
+// coreWeights is a product's weights as conv_mma.cu copies them.
+func (o *op) coreWeights(p product, c cut) driver.Ptr {
+	num, taps := o.b.operand(), p.win.K*p.win.K*p.win.K
+	n := c.tiles * taps * c.chunks * c.cols * (mmaChunk / 4)
+	q := p.weights()
+	packed, there := o.pack(packing{p.w, q, n, c.chunks, c.cols, p.in.C, p.out.C, p.swapped}, n)
+	if !there {
+		o.launch("conv_mma_operands", "mma_weights_"+num.name, PerElement(n, 1), packed, p.w, q.gamma, q.invstd, n, c.cols, taps, c.chunks, p.in.C, p.out.C, p.swapped,
+			q.all, q.from, q.cut)
+	}
+	return packed
+}
+
+// reads notes what a call only reads.
+func (o *op) reads(c *device.Call) {
+	if o.b.opt.precision == FP32 {
+		return
+	}
+	o.inputs, o.operands = map[driver.Ptr]device.Shape{}, map[driver.Ptr]driver.Ptr{}
+	for _, a := range c.Args {
+		if a.Role == device.Input && present(a) {
+			o.inputs[ptr(*a.Tensor)] = a.Tensor.Shape
+		}
+	}
 }
 
 // rounded is a tensor as the kernels on tensor cores read it, and the bytes of a voxel: itself if it is stored so, else in a
-// workspace.
+// workspace, where an argument of the operation that is only read stays.
 func (o *op) rounded(x driver.Ptr, s device.Shape, e element) (y driver.Ptr, voxel int) {
 	num, pass := o.b.operand(), "mma_round_"
 	if e == bf16 {
@@ -136,8 +188,14 @@ func (o *op) rounded(x driver.Ptr, s device.Shape, e element) (y driver.Ptr, vox
 		}
 	}
 	voxel = num.voxel(s.C)
+	if y = o.operands[x]; y != 0 {
+		return y, voxel
+	}
 	n := s.Rows() * voxel / 16
 	y = o.workspace(4 * n)
+	if o.inputs[x] == s {
+		o.operands[x] = y
+	}
 	o.launch("conv_mma_operands", pass+num.name, PerElement(n, 1), y, x, n, s.C, voxel/16)
 	return y, voxel
 }
@@ -237,7 +295,7 @@ func (o *op) spreadOf(g outer) (s spread, why string) {
 
 // outerOnTensorCores runs a gradient of weights if the precision asks for it and the kernels can.
 func (o *op) outerOnTensorCores(g outer) bool {
-	if o.b.opt.precision == FP32 {
+	if o.b.opt.precision == FP32 || g.exact {
 		return false
 	}
 	s, why := o.spreadOf(g)

@@ -11,15 +11,15 @@ const tapBytes = 44 << 20
 
 // planes is how many planes of a source of shape s, counted through all samples, have their taps, [voxel][27][cout], in so many
 // bytes; at least one.
-func (c *catConv) planes(s device.Shape, bytes int) int {
-	return min(s.N*s.D, max(1, bytes/(4*s.H*s.W*taps3*c.cout)))
+func (c *catConv) planes(s device.Shape, e element, bytes int) int {
+	return min(s.N*s.D, max(1, bytes/(e.size()*s.H*s.W*taps3*c.cout)))
 }
 
-// planesOf is n planes of a source from plane k on: as a shape, and the offset in floats.
-func planesOf(s device.Shape, k, n int) (of device.Shape, at driver.Ptr) {
+// planesOf is n planes of a source from plane k on: as a shape, and the offset in bytes.
+func planesOf(s device.Shape, e element, k, n int) (of device.Shape, at driver.Ptr) {
 	of = s
 	of.N, of.D = 1, n
-	return of, driver.Ptr(4 * k * s.H * s.W * s.C)
+	return of, driver.Ptr(e.size() * k * s.H * s.W * s.C)
 }
 
 // vectors is how many of width channels a source of shape s has for so many channels, and the width.
@@ -28,20 +28,22 @@ func (o *op) vectors(s device.Shape, c int) (n uint32, width int) {
 	return o.numbered(s.Rows() * (c / width)), width
 }
 
-// trilinear is the product p of source i: slab by slab of planes, into a ring, of which a plane is combined as soon as the one behind it is there.
+// trilinear is the product p of source i, tap products stored as y is: slab by slab of planes, into a ring, of which a plane is combined as soon as the one behind it is there.
 func (c *catConv) trilinear(i int, p product) {
-	s := c.in[i].X.Shape
-	all, step := s.N*s.D, c.planes(s, c.b.opt.taps)
+	s, e := c.in[i].X.Shape, p.yIn
+	all, step := s.N*s.D, c.planes(s, e, c.b.opt.taps)
 	ring := all
 	if step < all {
-		step = c.planes(s, c.b.opt.taps/2)
+		step = c.planes(s, e, c.b.opt.taps/2)
 		ring = max(2, ceil(step+2, step)) * step
 	}
-	z := c.workspace(ring * s.H * s.W * taps3 * c.cout)
+	taps := s.WithC(taps3 * c.cout)
+	of, _ := planesOf(taps, e, 0, ring)
+	z := ptr(c.temporary(of, e))
 	for have, done := 0, 0; have < all; {
-		in, at := planesOf(s, have, min(step, all-have))
-		out, to := planesOf(s.WithC(taps3*c.cout), have%ring, in.D)
-		c.multiply(product{y: z + to, x: p.x + at, w: p.w, part: p.part, in: in, out: out, win: window1})
+		in, at := planesOf(s, p.xIn, have, min(step, all-have))
+		out, to := planesOf(taps, e, have%ring, in.D)
+		c.multiply(product{y: z + to, x: p.x + at, w: p.w, part: p.part, xIn: p.xIn, yIn: e, in: in, out: out, win: window1})
 		have += in.D
 		ready := have - 1
 		if have == all {
@@ -50,10 +52,10 @@ func (c *catConv) trilinear(i int, p product) {
 		if ready == done {
 			continue
 		}
-		of, _ := planesOf(s, done, ready-done)
+		of, _ := planesOf(s, p.xIn, done, ready-done)
 		n, width := c.vectors(of, c.cout)
 		c.vectors(s, c.cout) // all of them must be counted
-		c.launch("trilinear", entry("tri_combine", width), PerElement(int(n), 1), p.y, z, p.bias, n, done, ring, s.D, s.H, s.W, c.cout, p.relu, p.add)
+		c.stored(e, "trilinear", entry("tri_combine", width), PerElement(int(n), 1), p.y, z, p.bias, n, done, ring, s.D, s.H, s.W, c.cout, p.relu, p.add)
 		done = ready
 	}
 }
@@ -89,10 +91,10 @@ func (c *catGrad) gradTrilinear(i int) {
 		dx = c.workspace(s.Len())
 	}
 	c.vectors(s, c.cout) // all of them must be counted
-	step := c.planes(s, c.b.opt.taps)
+	step := c.planes(s, fp32, c.b.opt.taps)
 	z := c.workspace(step * s.H * s.W * cols)
 	for k := 0; k < s.N*s.D && (c.needR || dx != 0); k += step {
-		of, at := planesOf(s, k, min(step, s.N*s.D-k))
+		of, at := planesOf(s, fp32, k, min(step, s.N*s.D-k))
 		n, width := c.vectors(of, c.cout)
 		l := PerElement(int(n), 1)
 		l.Grid.Y = 3

@@ -69,7 +69,7 @@ static __device__ __forceinline__ void update(float *run_mean, float *run_var, i
 }
 
 // run_mean and run_var may be null. The parts are those of parts/chunk tensors of so many rows, one behind the other, per rows a part and what is
-// left in the last one.
+// left in the last one; if per is 0, how many rows each has is behind the squares.
 extern "C" __global__ void __launch_bounds__(256)
 	batchnorm_stats_finish(float *mean, float *invstd, float *run_mean, float *run_var, const double *part, int parts, i64 rows, int per, int chunk, double eps, double momentum) {
 	int c = blockIdx.x;
@@ -78,7 +78,7 @@ extern "C" __global__ void __launch_bounds__(256)
 	double origin = m[0], s = 0, q = 0;
 #pragma unroll 1
 	for (int i = threadIdx.x; i < parts; i += 256) {
-		double n = (double)min((i64)per, rows - (i64)(i % chunk) * per), d = m[i] - origin;
+		double n = per ? (double)min((i64)per, rows - (i64)(i % chunk) * per) : part[2 * (i64)gridDim.x * parts + i], d = m[i] - origin;
 		s += n * d;
 		q += squares[i] + n * d * d;
 	}

@@ -11,13 +11,19 @@
 // memory once and serves all kernel positions; the weights of a position follow, the next ones copied while these are
 // multiplied. Rows are 112 bytes apart there, so that ldmatrix meets no bank twice. blockIdx.z: the classes of output positions
 // modulo the stride where a tensor is scattered, times the shares of the sum where there are too few blocks; each share
-// stores its part, and mma_finish adds them in order.
+// stores its part, and mma_finish adds them in order. At the end sums go through shared memory, so that y is written in whole rows,
+// and what Last has is read so: what y was, a mask, the source of a norm.
 //
 // Shared memory: dynamic: 648 × 112 bytes and two stages of 112 for each column, 94080 for 96 columns; no shared memory of a fixed
-// size. Bytes moved: x once and its halo for every 96 channels of y, weights once a block, y once (twice for Add).
+// size. Bytes moved: x once and its halo for every 96 channels of y, weights once a block, y once (twice for Add), a mask and a norm's source once;
+// of moments 16 bytes for each channel and box in place of y.
 #include "mma.cuh"
 
 constexpr int PITCH = 112, CHUNK = 96, HALO = 648;
+
+template <int N> struct Width {
+	static constexpr int V = N;
+};
 
 struct Product {
 	void *y;
@@ -28,8 +34,52 @@ struct Product {
 	int k, stride, pad, scatters;           // window
 	int lw, lh;                             // log2 of the box's extent along w and h
 	int shares, share;                      // of the sum, in units of a chunk of a phase and a plane of its window
-	int relu, add, part, half;              // part: y has a place for each share; half: y is bf16
+	int relu, add, part, half, table;       // part: y has a place for each share; half, table: see Last
+	const void *z;                          // see there
+	const float *zscale;
+	const void *mask;
+	double *moments;                        // instead of y: see there; may be null
 };
+
+// moments: of the box's voxels that are there and each of the columns in shared memory, the mean, and behind all means the sums of squared deviations
+// from it, as batchnorm_stats has them: [channel][part], a part each of gridDim.x·gridDim.z; and behind these how many
+// voxels a part has.
+template <int COLS, int THREADS, int OUT, typename Voxel>
+__device__ __forceinline__ void moments(const Product &p, float *sums, int c0, Grid there, Voxel voxel) {
+	constexpr int LINES = THREADS / COLS;
+	float *scratch = sums + 256 * OUT;
+	const int line = threadIdx.x / COLS, col = threadIdx.x % COLS, c = c0 + col;
+	const int n = max(there.d, 0) * max(there.h, 0) * max(there.w, 0); // the class may end before the box
+	float mean = sums[col];
+#pragma unroll 1
+	for (int pass = 0; pass < 2; pass++) {
+		float s = 0.f, q = 0.f;
+		if (line < LINES)
+#pragma unroll 4
+			for (int row = line; row < 256; row += LINES) {
+				const Grid v = voxel(row);
+				const float d = v.d < there.d && v.h < there.h && v.w < there.w ? sums[row * OUT + col] - mean : 0.f;
+				s += d, q = fmaf(d, d, q);
+			}
+		scratch[threadIdx.x] = s, scratch[THREADS + threadIdx.x] = q;
+		__syncthreads();
+		double all = 0, squares = 0;
+		for (int l = 0; l < LINES; l++)
+			all += scratch[l * COLS + col], squares += scratch[THREADS + l * COLS + col];
+		__syncthreads();
+		if (pass == 0) {
+			mean += (float)(all / n);
+			continue;
+		}
+		if (line > 0 || c >= p.co)
+			continue;
+		const i64 parts = (i64)gridDim.x * gridDim.z, part = (i64)blockIdx.z * gridDim.x + blockIdx.x;
+		p.moments[c * parts + part] = n ? mean + all / n + (p.bias ? p.bias[c] : 0.f) : 0;
+		p.moments[(p.co + c) * parts + part] = n ? squares - all * all / n : 0;
+		if (c == 0)
+			p.moments[2 * p.co * parts + part] = n;
+	}
+}
 
 template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(const Product &p) {
 	constexpr int COLS = N == 96 ? 48 : N, FRAGS = COLS / 8; // of a warp
@@ -142,44 +192,56 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 		bd = scattered(p.dout, p.k, s, p.pad, cls / (s * s)), bh = scattered(p.ho, p.k, s, p.pad, cls / s % s), bw = scattered(p.wo, p.k, s, p.pad, cls % s);
 	else
 		bd = gathered(p.dout, p.k, s, p.pad, 0), bh = gathered(p.ho, p.k, s, p.pad, 0), bw = gathered(p.wo, p.k, s, p.pad, 0);
-	const bool pairs = p.co % 2 == 0;
-	const int c0 = blockIdx.y * N + wn * COLS + lane % 4 * 2;
-	const i64 rowsOfY = (i64)p.batch * p.dout * p.ho * p.wo;
+	// The sums go to shared memory, a warp's columns at a time, and from there, in whole rows, to y.
+	constexpr int OUT = COLS == 48 ? 56 : 24; // from row to row: fragments meet no bank twice
+	static_assert(256 * OUT * 4 + THREADS * 8 <= HALO * PITCH, "sums fit where the halo was");
+	float *sums = (float *)memory;
+	const Grid there = {min(tile.d, bd.n - d0), min(tile.h, bh.n - h0), min(tile.w, bw.n - w0)}; // of the box, in y
+	const Last last = {p.y, p.bias, p.zscale, p.z, p.mask, p.table, p.relu, p.add, p.half, p.co};
+	const i64 first = ((p.part ? (i64)shareAt * p.batch : 0) + sample) * p.dout;
+#pragma unroll 1
+	for (int pass = 0; pass < N / COLS; pass++) {
+		__syncthreads(); // what was there was read
+		if (wn == pass)
 #pragma unroll
-	for (int f = 0; f < 4; f++)
+			for (int f = 0; f < 4; f++)
 #pragma unroll
-		for (int half = 0; half < 2; half++) {
-			Grid v = voxel(wm * 64 + f * 16 + half * 8 + lane / 4);
-			int d = d0 + v.d, h = h0 + v.h, w = w0 + v.w;
-			if (d >= bd.n || h >= bh.n || w >= bw.n)
-				continue;
-			i64 row = (((i64)sample * p.dout + d * bd.ostride + bd.first) * p.ho + h * bh.ostride + bh.first) * p.wo + w * bw.ostride + bw.first;
-			const i64 at = (row + (p.part ? shareAt * rowsOfY : 0)) * p.co;
+				for (int half = 0; half < 2; half++)
 #pragma unroll
-			for (int g = 0; g < FRAGS; g++) {
-				int c = c0 + g * 8;
-				float v[2] = {acc[f][g][half * 2], acc[f][g][half * 2 + 1]};
-#pragma unroll
-				for (int e = 0; e < 2; e++) {
-					if (p.bias && c + e < p.co)
-						v[e] += p.bias[c + e];
-					if (p.relu && v[e] < 0.f) // NaN stays
-						v[e] = 0.f;
-				}
-				if (!TF32 && p.half)
-					store_two((bf16 *)p.y + at + c, v[0], v[1], p.co - c, pairs, p.add);
-				else
-					store_two((float *)p.y + at + c, v[0], v[1], p.co - c, pairs, p.add);
-			}
+					for (int g = 0; g < FRAGS; g++)
+						*(float2 *)(sums + (wm * 64 + f * 16 + half * 8 + lane / 4) * OUT + g * 8 + lane % 4 * 2) = make_float2(acc[f][g][half * 2], acc[f][g][half * 2 + 1]);
+		__syncthreads();
+		const int c0 = blockIdx.y * N + pass * COLS;
+		if (p.moments) {
+			moments<COLS, THREADS, OUT>(p, sums, c0, there, voxel);
+			continue;
 		}
+		auto out = [&](auto width) {
+			constexpr int V = decltype(width)::V;
+			for (int i = threadIdx.x; i < 256 * COLS / V; i += THREADS) {
+				const int row = i / (COLS / V), c = i % (COLS / V) * V;
+				const Grid v = voxel(row);
+				if (v.d >= there.d || v.h >= there.h || v.w >= there.w || c0 + c >= p.co)
+					continue;
+				const int d = (d0 + v.d) * bd.ostride + bd.first, h = (h0 + v.h) * bh.ostride + bh.first, w = (w0 + v.w) * bw.ostride + bw.first;
+				const i64 at = (((first + d) * p.ho + h) * p.wo + w) * p.co + c0 + c;
+				last.store<!TF32, V>(load<V>(sums + row * OUT + c), at, c0 + c, presence(d, p.dout) << 4 | presence(h, p.ho) << 2 | presence(w, p.wo));
+			}
+		};
+		if (p.co % 4 == 0)
+			out(Width<4>());
+		else
+			out(Width<1>());
+	}
 }
 
 #define PRODUCT(name, tf32, n, warps)                                                                                                    \
 	extern "C" __global__ void __launch_bounds__(warps * 32) name(void *y, const char *x, const char *w, const float *bias, int batch, \
 		int di, int hi, int wi, int voxelBytes, int dout, int ho, int wo, int co, int k, int stride, int pad, int scatters, int lw, int lh, \
-		int shares, int share, int relu, int add, int part, int half) {                                                                    \
+		int shares, int share, int relu, int add, int part, int half, int table, const void *z, const float *zscale, const void *mask,     \
+		double *moments) {                                                                                                                 \
 		product<tf32, n, warps>({y, x, w, bias, batch, di, hi, wi, voxelBytes, dout, ho, wo, co, k, stride, pad, scatters, lw, lh, shares,  \
-			share, relu, add, part, half});                                                                                                \
+			share, relu, add, part, half, table, z, zscale, mask, moments});                                                               \
 	}
 PRODUCT(mma_bf16_96, false, 96, 8)
 PRODUCT(mma_bf16_48, false, 48, 4)

@@ -4,31 +4,24 @@
 //
 // Work: mma_round_bf16, mma_round_tf32 and, of what is bf16 already, mma_pad_bf16 write a tensor rounded and padded to
 // whole chunks of 32 bytes of channels: a thread has 16 bytes of a voxel. mma_weights_bf16, mma_weights_tf32 write weights as conv_mma.cu
-// copies them, a thread a word. mma_finish, mma_finish_bf16 add the parts of a sum in order, a thread an element of y. No shared memory.
-// Bytes moved: rounding reads 4 (padding 2) and writes 2 or 4 an element; the parts are read once.
+// copies them, a thread a word. mma_finish adds the parts of a sum in order, a thread an element of y. No shared memory.
+// Bytes moved: rounding reads 4 (padding 2) and writes 2 or 4 an element; the parts are read once, and as conv_mma.cu has it what they become.
 #include "mma.cuh"
 
-template <typename T> __device__ __forceinline__ void finish(T *y, const float *part, const float *bias, int parts, i64 n, int co, int relu, int add) {
+// y = Σ part[s], and what Last makes of it; d, h, w: the grid of y.
+extern "C" __global__ void __launch_bounds__(256) mma_finish(void *y, const float *part, int parts, i64 n, int co, int d, int h, int w, const float *bias,
+		int table, const void *z, const float *zscale, const void *mask, int relu, int add, int half) {
 	i64 e = thread_index();
 	if (e >= n)
 		return;
-	float s = 0.f;
+	vec<1> s = zero<1>();
 #pragma unroll 4
 	for (int k = 0; k < parts; k++)
-		s += __ldg(part + k * n + e);
-	if (bias)
-		s += bias[e % co];
-	if (relu && s < 0.f) // NaN stays
-		s = 0.f;
-	store(y + e, s, add);
-}
-
-// y[i] = Σ part[s][i] + bias, activated.
-extern "C" __global__ void __launch_bounds__(256) mma_finish(float *y, const float *part, const float *bias, int parts, i64 n, int co, int relu, int add) {
-	finish(y, part, bias, parts, n, co, relu, add);
-}
-extern "C" __global__ void __launch_bounds__(256) mma_finish_bf16(bf16 *y, const float *part, const float *bias, int parts, i64 n, int co, int relu, int add) {
-	finish(y, part, bias, parts, n, co, relu, add);
+		s.v[0] += __ldg(part + k * n + e);
+	const u32 at = e / co;
+	const int row = table ? presence(at / w / h % d, d) << 4 | presence(at / w % h, h) << 2 | presence(at % w, w) : 0;
+	const Last last = {y, bias, zscale, z, mask, table, relu, add, half, co};
+	last.store<true, 1>(s, e, e % co, row);
 }
 
 // A word of an operand: two numbers as bf16, to the nearest, ties to even; or one as tf32, ties away from zero.
@@ -81,8 +74,10 @@ extern "C" __global__ void __launch_bounds__(256) mma_pad_bf16(uint4 *y, const b
 extern "C" __global__ void __launch_bounds__(256) mma_round_tf32(uint4 *y, const float *x, i64 n, int c, int pieces) { round<true>(y, x, n, c, pieces); }
 
 // weights: packed[column tile][kernel position][chunk][column][96 bytes of input channels], zero beyond the
-// channels. w is [k, ci, co], or [k, co, ci] if swapped.
-template <bool TF32> __device__ __forceinline__ void weights(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
+// channels. w is [k, ci, co], or [k, co, ci] if swapped, or a part of wider weights times factors, as conv_pack.cu has them.
+template <bool TF32>
+__device__ __forceinline__ void weights(u32 *packed, const float *w, const float *gamma, const float *invstd, i64 n, int cols, int taps, int chunks, int ci, int co,
+		int swapped, int all, int from, int cut) {
 	i64 e = thread_index();
 	if (e >= n)
 		return;
@@ -94,12 +89,18 @@ template <bool TF32> __device__ __forceinline__ void weights(u32 *packed, const 
 	int chunk = r % chunks;
 	r /= chunks;
 	int tap = r % taps, o = (int)(r / taps) * cols + col, i = (chunk * 24 + word) * W;
-	auto at = [&](int i) { return load_if(w + (swapped ? ((i64)tap * co + o) * ci + i : ((i64)tap * ci + i) * co + o), i < ci && o < co); };
+	auto at = [&](int i) {
+		const bool ok = i < ci && o < co;
+		const int c = from + (swapped ? o : i), k = swapped ? i : o;
+		float v = load_if(w + (((i64)tap + k / cut) * all + c) * cut + k % cut, ok);
+		return gamma && ok ? v * (gamma[c] * invstd[c]) : v;
+	};
 	packed[e] = rounded<TF32>(at(i), at(i + W - 1));
 }
-extern "C" __global__ void __launch_bounds__(256) mma_weights_bf16(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
-	weights<false>(packed, w, n, cols, taps, chunks, ci, co, swapped);
-}
-extern "C" __global__ void __launch_bounds__(256) mma_weights_tf32(u32 *packed, const float *w, i64 n, int cols, int taps, int chunks, int ci, int co, int swapped) {
-	weights<true>(packed, w, n, cols, taps, chunks, ci, co, swapped);
-}
+#define WEIGHTS(name, tf32)                                                                                                                     \
+	extern "C" __global__ void __launch_bounds__(256) name(u32 *packed, const float *w, const float *gamma, const float *invstd, i64 n, int cols, \
+		int taps, int chunks, int ci, int co, int swapped, int all, int from, int cut) {                                                          \
+		weights<tf32>(packed, w, gamma, invstd, n, cols, taps, chunks, ci, co, swapped, all, from, cut);                                          \
+	}
+WEIGHTS(mma_weights_bf16, false)
+WEIGHTS(mma_weights_tf32, true)

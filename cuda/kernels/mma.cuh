@@ -3,7 +3,7 @@
 // Operands are bf16 in products of 16 or tf32, in words of 32 bits, in products of 8: 32 bytes of a matrix's row
 // either way, so that ldmatrix, which moves bytes, serves both.
 #pragma once
-#include "storage.cuh"
+#include "vec.cuh"
 
 static __device__ __forceinline__ u32 shared_address(const void *p) { return (u32)__cvta_generic_to_shared(p); }
 
@@ -81,3 +81,43 @@ static __device__ __forceinline__ void copy_box(u32 to, int pitch, const char *x
 		}
 	}
 }
+
+// Last is what becomes of a sum: y = act(sum + what was there + bias + zscale·z), or 0 where a mask is not positive.
+struct Last {
+	void *y;
+	const float *bias, *zscale;
+	const void *z, *mask;            // of y's shape; may be null
+	int table, relu, add, half, co;  // table: bias has a row for each presence of a voxel's neighbours; half: 1: y is bf16, 2: z, 4: mask
+
+	template <bool HALF, int V> static __device__ __forceinline__ vec<V> at(const void *p, i64 i, bool half) {
+		return HALF && half ? load<V>((const bf16 *)p + i) : load<V>((const float *)p + i);
+	}
+
+	// V elements from at on, of channels from c on; HALF: any of the tensors may be bf16.
+	template <bool HALF, int V> __device__ __forceinline__ void store(vec<V> v, i64 i, int c, int presence) const {
+		if (add)
+			add_scaled(v, 1.f, at<HALF, V>(y, i, half & 1));
+		if (bias)
+			add_scaled(v, 1.f, load<V>(bias + (table ? presence * co : 0) + c));
+		if (z) {
+			vec<V> q = at<HALF, V>(z, i, half & 2), k = load<V>(zscale + c);
+#pragma unroll
+			for (int j = 0; j < V; j++)
+				v.v[j] = fmaf(k.v[j], q.v[j], v.v[j]);
+		}
+		if (mask) {
+			vec<V> m = at<HALF, V>(mask, i, half & 4);
+#pragma unroll
+			for (int j = 0; j < V; j++)
+				v.v[j] = m.v[j] > 0.f ? v.v[j] : 0.f;
+		}
+		if (relu)
+#pragma unroll
+			for (int j = 0; j < V; j++)
+				v.v[j] = v.v[j] < 0.f ? 0.f : v.v[j]; // NaN stays
+		if (HALF && half & 1)
+			::store((bf16 *)y + i, v);
+		else
+			::store((float *)y + i, v);
+	}
+};

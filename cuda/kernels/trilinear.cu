@@ -29,7 +29,7 @@ struct Shares {
 // n vectors of planes of coarse voxels, of which plane from is the first, d·h·w voxels a sample; all vectors are fewer than 2³². Of z plane i is
 // at place i modulo ring. y takes bias, a row for each presence of a voxel's neighbours, or null; or is added to.
 template <int V>
-static __device__ __forceinline__ void tri_combine(float *y, const float *z, const float *table, i64 n, int from, int ring, int d, int h, int w, int c, int relu, int add) {
+static __device__ __forceinline__ void tri_combine(real *y, const real *z, const float *table, i64 n, int from, int ring, int d, int h, int w, int c, int relu, int add) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
@@ -46,7 +46,7 @@ static __device__ __forceinline__ void tri_combine(float *y, const float *z, con
 		if ((td - 1) * ed == -1)
 			continue; // too far away
 		const Shares sd(td, ed, pd, d);
-		const float *zd = z + (i64)((p.n * d + clamped(pd + ed, d)) % ring) * h * w * 27 * c;
+		const real *zd = z + (i64)((p.n * d + clamped(pd + ed, d)) % ring) * h * w * 27 * c;
 		vec<V> flat[2][2];
 #pragma unroll
 		for (int i = 0; i < 4; i++)
@@ -57,7 +57,7 @@ static __device__ __forceinline__ void tri_combine(float *y, const float *z, con
 			if ((th - 1) * eh == -1)
 				continue;
 			const Shares sh(th, eh, ph, h);
-			const float *zh = zd + (i64)clamped(ph + eh, h) * w * 27 * c + (td * 9 + th * 3) * c;
+			const real *zh = zd + (i64)clamped(ph + eh, h) * w * 27 * c + (td * 9 + th * 3) * c;
 			vec<V> line[2] = {zero<V>(), zero<V>()};
 #pragma unroll
 			for (int jw = 0; jw < 9; jw++) {
@@ -80,7 +80,7 @@ static __device__ __forceinline__ void tri_combine(float *y, const float *z, con
 #pragma unroll
 	for (int i = 0; i < 8; i++) {
 		const int fd = 2 * pd + (i >> 2), fh = 2 * ph + (i >> 1 & 1), fw = 2 * pw + (i & 1);
-		float *to = y + ((((i64)p.n * 2 * d + fd) * 2 * h + fh) * 2 * w + fw) * c + p.c * V;
+		real *to = y + ((((i64)p.n * 2 * d + fd) * 2 * h + fh) * 2 * w + fw) * c + p.c * V;
 		vec<V> v = out[i >> 2][i >> 1 & 1][i & 1];
 		if (table)
 			add_scaled(v, 1.f, load<V>(table + (presence(fd, 2 * d) << 4 | presence(fh, 2 * h) << 2 | presence(fw, 2 * w)) * c + p.c * V));
@@ -94,7 +94,7 @@ static __device__ __forceinline__ void tri_combine(float *y, const float *z, con
 	}
 }
 
-BOTH_WIDTHS(tri_combine, (float *y, const float *z, const float *table, i64 n, int from, int ring, int d, int h, int w, int c, int relu, int add),
+BOTH_WIDTHS(tri_combine, (real *y, const real *z, const float *table, i64 n, int from, int ring, int d, int h, int w, int c, int relu, int add),
 			(y, z, table, n, from, ring, d, h, w, c, relu, add))
 
 // gathered is what dy of fine voxel f is worth to tap t − 1 of coarse voxel i of n.
@@ -111,7 +111,7 @@ static __device__ __forceinline__ float gathered(int f, int t, int i, int n) {
 
 // z[i][t][c] of n vectors of planes of coarse voxels, of which plane from is the first, d·h·w voxels a sample; all vectors are fewer than 2³².
 // blockIdx.y is the tap along d.
-template <int V> static __device__ __forceinline__ void tri_gather(float *z, const float *dy, i64 n, int from, int d, int h, int w, int c) {
+template <int V> static __device__ __forceinline__ void tri_gather(real *z, const real *dy, i64 n, int from, int d, int h, int w, int c) {
 	i64 at = thread_index();
 	if (at >= n)
 		return;
@@ -138,7 +138,7 @@ template <int V> static __device__ __forceinline__ void tri_gather(float *z, con
 			const int fh = 2 * ph - 2 + kh;
 			if ((u32)fh >= 2 * (u32)h)
 				continue;
-			const float *q = dy + (((i64)p.n * 2 * d + fd) * 2 * h + fh) * 2 * w * c + p.c * V;
+			const real *q = dy + (((i64)p.n * 2 * d + fd) * 2 * h + fh) * 2 * w * c + p.c * V;
 			vec<V> line[3] = {zero<V>(), zero<V>(), zero<V>()};
 #pragma unroll
 			for (int k = 0; k < 6; k++) {
@@ -162,8 +162,9 @@ template <int V> static __device__ __forceinline__ void tri_gather(float *z, con
 		store(z + i * c, acc[i / 3][i % 3]);
 }
 
-BOTH_WIDTHS(tri_gather, (float *z, const float *dy, i64 n, int from, int d, int h, int w, int c), (z, dy, n, from, d, h, w, c))
+BOTH_WIDTHS(tri_gather, (real *z, const real *dy, i64 n, int from, int d, int h, int w, int c), (z, dy, n, from, d, h, w, c))
 
+#ifndef BF16
 // q = UᵀU(x − shift): along an axis 3/8, 5/4, 3/8, beyond an edge stands the voxel at the edge. shift may be null.
 template <int V> static __device__ __forceinline__ void tri_square(float *q, const float *x, const float *shift, i64 n, int d, int h, int w, int c) {
 	i64 at = thread_index();
@@ -187,3 +188,4 @@ template <int V> static __device__ __forceinline__ void tri_square(float *q, con
 }
 
 BOTH_WIDTHS(tri_square, (float *q, const float *x, const float *shift, i64 n, int d, int h, int w, int c), (q, x, shift, n, d, h, w, c))
+#endif

@@ -117,12 +117,12 @@ func (l Launch) Executed() float64 {
 	return l.Flops * max(1, float64(l.Grid.X)*float64(l.Grid.Y)*tile/l.Outputs)
 }
 
-// passing is the argument that a product in fp32 reads where it stores its result: the mask, which is the source whose norm's
+// passing is the argument that a product reads where it stores its result: the mask, which is the source whose norm's
 // gradient is added, or else that source.
 func (l Launch) passing(args []any) int {
-	const z, mask = 22, 24
+	z, mask := l.last()
 	switch {
-	case !strings.HasPrefix(l.Kernel, "conv_") || l.Kernel == "conv_parts":
+	case z < 0:
 		return -1
 	case args[mask] != driver.Ptr(0):
 		return mask
@@ -130,11 +130,25 @@ func (l Launch) passing(args []any) int {
 	return z
 }
 
+// last are the arguments that a product's last step reads, the source of a norm and a mask; negative where there is none.
+func (l Launch) last() (z, mask int) {
+	switch {
+	case l.Kernel == "conv_parts" || l.Kernel == "mma_finish":
+		return 10, 12
+	case strings.HasPrefix(l.Kernel, "conv_"):
+		return 22, 24
+	case l.onTensorCores() && !strings.HasPrefix(l.Kernel, "mma_grad_"):
+		return 26, 28
+	}
+	return -1, -1
+}
+
 // share is what a launch touches of tensor i among its arguments, where that is not the whole.
 func (l Launch) share(i int, args []any) float64 {
 	of := func(n, all int) float64 { return float64(args[n].(int)) / float64(args[all].(int)) }
+	z, mask := l.last()
 	switch {
-	case strings.HasPrefix(l.Kernel, "maxpool_grad") && i == 4 && args[4] == args[2], l.Kernel == "conv_parts" && i == 12 && args[12] == args[10]:
+	case strings.HasPrefix(l.Kernel, "maxpool_grad") && i == 4 && args[4] == args[2], !l.Product() && i == mask && args[mask] == args[z]:
 		return 0 // a mask that is read already
 	case l.Kernel == "border_sums" && i == 1:
 		inner := 1.0
@@ -158,22 +172,30 @@ func (l Launch) share(i int, args []any) float64 {
 
 // extent is what a launch touches of tensor i among its arguments, of which it may have a slab alone, or no more than size.
 func (l Launch) extent(i int, args []any, size int64) int64 {
-	of := func(at ...int) int64 {
-		n := int64(4)
+	count := func(bytes int64, at ...int) int64 {
 		for _, k := range at {
-			n *= int64(args[k].(int))
+			bytes *= int64(args[k].(int))
 		}
-		return min(n, size)
+		return min(bytes, size)
 	}
+	of := func(at ...int) int64 { return count(4, at...) }
 	vectors := func(at int) int64 {
 		n := 4 * int64(args[at].(uint32))
-		if strings.HasSuffix(l.Kernel, "_v4") {
+		if strings.Contains(l.Kernel, "_v4") {
 			n *= 4
+		}
+		if strings.HasSuffix(l.Kernel, "_bf16") {
+			n /= 2
 		}
 		return n
 	}
 	fp32 := l.Product() && !l.onTensorCores()
+	z, _ := l.last()
 	switch {
+	case l.onTensorCores() && z > 0 && i == 0: // of every share of the sum; of bf16 two bytes
+		return count(4>>(args[24].(int)&1), 4, 9, 10, 11, 12, 19)
+	case l.onTensorCores() && z > 0 && i == 1:
+		return count(1, 4, 5, 6, 7, 8)
 	case fp32 && strings.HasPrefix(l.Kernel, "conv_") && i == 0 && args[25] == driver.Ptr(0):
 		return of(4, 9, 10, 11, 12, 26) // of every share of the sum
 	case fp32 && strings.HasPrefix(l.Kernel, "conv_") && i == 1:
