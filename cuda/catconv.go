@@ -147,6 +147,7 @@ type catGrad struct {
 	*catConv
 	g       device.CatConvGrads
 	dy      driver.Ptr
+	e       element      // of dy
 	s       device.Shape // of dy
 	columns columnParts  // of dy
 	taps    driver.Ptr   // Σ dy of the voxels whose tap is inside, in float64: [27][cout]
@@ -167,11 +168,7 @@ type sourceSums struct {
 // CatConvGrad takes the sums of each source first, of which the gradients of weights and norm are made. A source as it
 // is comes before the upsampled ones: its sums make those of dy's columns on the way.
 func (o *op) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.Source, n device.Normalization, w device.Tensor, fixed bool) {
-	if o.b.opt.precision != FP32 {
-		o.composed().CatConvGrad(g, dy, in, n, w, fixed)
-		return
-	}
-	c := &catGrad{catConv: o.newCatConv(in, n, w), g: g, dy: ptr(dy), s: dy.Shape, fixed: fixed}
+	c := &catGrad{catConv: o.newCatConv(in, n, w), g: g, dy: ptr(dy), e: elementOf(dy), s: dy.Shape, fixed: fixed}
 	for _, s := range g.In {
 		c.passes = c.passes || !fixed && (s.X.Mode != device.Skip || s.W.Mode != device.Skip || s.B.Mode != device.Skip)
 	}
@@ -194,13 +191,13 @@ func (o *op) CatConvGrad(g device.CatConvGrads, dy device.Tensor, in []device.So
 // tapSums also is the bias's gradient.
 func (c *catGrad) tapSums() {
 	if c.columns.n == 0 {
-		c.columns = c.columnParts(c.dy, c.s, fp32)
+		c.columns = c.columnParts(c.dy, c.s, c.e)
 	}
 	face := c.s.N * max(c.s.D*c.s.H, c.s.D*c.s.W, c.s.H*c.s.W)
 	parts := ceil(face, minShare)
 	part := c.workspace((taps3 - 1) * parts * c.cout)
 	l := driver.Launch{Grid: driver.Dim{X: parts, Y: taps3 - 1, Z: ceil(c.cout, threads)}, Block: driver.D1(threads)}
-	c.launch("tapsums", "border_sums", l, part, c.dy, c.s.N, c.s.D, c.s.H, c.s.W, c.cout, minShare)
+	c.stored(c.e, "tapsums", "border_sums", l, part, c.dy, c.s.N, c.s.D, c.s.H, c.s.W, c.cout, minShare)
 	c.taps = c.workspace(2 * taps3 * c.cout)
 	c.launch("tapsums", "tap_sums", blocks(c.cout, threads), c.taps, c.g.B, c.g.B.Mode == device.Add, c.columns.at, c.columns.n, part, parts, c.cout)
 }
@@ -231,11 +228,11 @@ func (c *catGrad) parameters(i int, s *sourceSums) {
 // gradPlain is a source as it is, or one that is made.
 func (c *catGrad) gradPlain(i int) {
 	s, g, n := c.in[i], c.g.In[i], c.channels(i)
-	u, _ := c.plain(i)
+	u, e := c.plain(i)
 	sums := sourceSums{rt: n * c.cout, rc: c.cout}
 	if c.needR {
 		sums.r = c.workspace(taps3 * n * c.cout)
-		sum := outer{dw: sums.r, gathered: u, plain: c.dy, g: s.Out(), p: c.s, win: device.Conv3x3x3}
+		sum := outer{dw: sums.r, gathered: u, plain: c.dy, gIn: e, pIn: c.e, g: s.Out(), p: c.s, win: device.Conv3x3x3}
 		if c.columns.n == 0 {
 			sum.columns = &c.columns
 		}
@@ -245,29 +242,28 @@ func (c *catGrad) gradPlain(i int) {
 	if g.X.Mode == device.Skip && g.W.Mode == device.Skip && g.B.Mode == device.Skip {
 		return
 	}
-	p := product{y: into(g.X), x: c.dy, w: c.w, part: c.scaled(i), in: c.s, out: s.Out(), win: device.Conv3x3x3, scattered: true, swapped: true,
-		add: g.X.Mode == device.Add}
-	if s.Up == device.AsIs {
-		p.mask = ptr(g.X.Mask)
-	}
+	p := product{y: into(g.X), x: c.dy, w: c.w, part: c.scaled(i), xIn: c.e, yIn: elementOf(g.X.Tensor), in: c.s, out: s.Out(), win: device.Conv3x3x3, scattered: true,
+		swapped: true, add: g.X.Mode == device.Add}
 	if c.passes {
-		p.bias, p.z, p.zscale = sums.shift, u, sums.scale
+		p.bias, p.z, p.zIn, p.zscale = sums.shift, u, e, sums.scale
 	}
 	if s.Up == device.AsIs {
+		p.mask, p.maskIn = ptr(g.X.Mask), elementOf(g.X.Mask)
 		c.multiply(p)
 		return
 	}
-	p.y, p.add = c.workspace(s.Out().Len()), false
+	p.yIn, p.add = c.b.storedIn(p.out), false
+	p.y = ptr(c.temporary(p.out, p.yIn))
 	c.multiply(p)
 	du := p.y
 	if g.X.Mode != device.Skip {
-		c.multiply(product{y: into(g.X), x: du, w: ptr(s.W), in: s.Out(), out: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.X.Mode == device.Add,
-			mask: ptr(g.X.Mask)})
+		c.multiply(product{y: into(g.X), x: du, w: ptr(s.W), xIn: p.yIn, yIn: elementOf(g.X.Tensor), in: s.Out(), out: s.X.Shape, win: device.ConvT2x2x2, swapped: true,
+			add: g.X.Mode == device.Add, mask: ptr(g.X.Mask), maskIn: elementOf(g.X.Mask)})
 	}
 	if g.W.Mode != device.Skip {
-		c.outer(outer{dw: into(g.W), gathered: du, plain: ptr(s.X), g: s.Out(), p: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.W.Mode == device.Add})
+		c.outer(outer{dw: into(g.W), gathered: du, plain: ptr(s.X), gIn: p.yIn, pIn: elementOf(s.X), g: s.Out(), p: s.X.Shape, win: device.ConvT2x2x2, swapped: true, add: g.W.Mode == device.Add})
 	}
 	if g.B.Mode != device.Skip {
-		c.columnSums(into(g.B), du, s.Out(), fp32, g.B.Mode == device.Add)
+		c.columnSums(into(g.B), du, s.Out(), p.yIn, g.B.Mode == device.Add)
 	}
 }

@@ -147,6 +147,52 @@ func (u *folded) forward(act device.Act) {
 	}
 }
 
+// backward is CatConvGrad on both sides, in addition to what is there, masked where sources are not positive. Statistics are fixed: what they pass on to
+// a source that is taken with composite weights goes through weights of its own.
+func (u *folded) backward() {
+	in := func(of func(pair) device.Tensor) ([]device.Source, device.Normalization, device.CatConvGrads) {
+		add := func(p pair) device.Into { return device.Into{Tensor: of(p), Mode: device.Add} }
+		g := device.CatConvGrads{In: []device.SourceGrad{{X: add(u.dx)}, {X: add(u.dskip)}}, Gamma: add(u.dgamma), Beta: add(u.dbeta), W: add(u.dw), B: add(u.db)}
+		if u.kind == device.Transposed {
+			g.In[0].W, g.In[0].B = add(u.dup), add(u.dbias)
+		}
+		return []device.Source{{X: of(u.coarse), Up: u.kind, W: of(u.up), B: of(u.bias)}, {X: of(u.skip)}},
+			device.Normalization{Gamma: of(u.gamma), Beta: of(u.beta), Mean: of(u.mean), InvStd: of(u.invstd)}, g
+	}
+	sources, n, g := in(func(p pair) device.Tensor { return p.dev })
+	g.In[0].X.Mask, g.In[1].X.Mask = u.coarse.dev, u.skip.dev
+	u.twin.b.CatConvGrad(g, u.dy.dev, sources, n, u.w.dev, true)
+
+	sources, n, g = in(func(p pair) device.Tensor { return p.ref })
+	dy := u.dy.ref
+	_, skipError, _ := u.weights(1)
+	if s := sources[0]; s.Up == device.Transposed && !s.Composite() {
+		_, stored := u.made()
+		_, e, _ := u.weights(0)
+		made, du := g, u.ref.Alloc(s.Out())
+		made.In = []device.SourceGrad{{X: device.Into{Tensor: du, Mode: device.Set}}, g.In[1]}
+		u.ref.CatConvGrad(made, dy, []device.Source{{X: stored}, sources[1]}, n, u.w.ref, true)
+		u.ref.ConvGradX(device.Into{Tensor: du, Mode: device.Add}, dy, e, device.Conv3x3x3)
+		_, _, du = u.parts(du.Shape, u.ref.Data(du))
+		u.ref.ConvTGradX(g.In[0].X, du, s.W, device.ConvT2x2x2)
+		u.ref.ConvTGradW(g.In[0].W, g.In[0].B, s.X, du, device.ConvT2x2x2)
+	} else {
+		u.ref.CatConvGrad(g, dy, sources, n, u.w.ref, true)
+		if s.Composite() {
+			_, e, _ := u.composite()
+			u.ref.ConvTGradX(g.In[0].X, dy, e, device.CompositeWindow)
+		}
+	}
+	u.ref.ConvGradX(g.In[1].X, dy, skipError, device.Conv3x3x3)
+	for _, p := range [][2]device.Tensor{{u.dx.ref, u.coarse.ref}, {u.dskip.ref, u.skip.ref}} {
+		for i, m := range u.ref.Data(p[1]) {
+			if !(m > 0) {
+				u.ref.Data(p[0])[i] = 0
+			}
+		}
+	}
+}
+
 // Both ways of a transposed source, by the number of voxels, and a trilinear one, in one and in several slabs, each with a whole sum a block and with shares of
 // it: weights are folded before they are rounded, tables, masks and norms are fp32.
 func TestCatConvOnTensorCores(t *testing.T) {
@@ -174,6 +220,19 @@ func TestCatConvOnTensorCores(t *testing.T) {
 				act := device.Act(blocks % 2)
 				u.forward(act)
 				w.near(u.y, 2e-5, "y of "+name)
+				u.backward()
+				for what, p := range map[string]pair{"dskip": u.dskip, "dbeta": u.dbeta, "db": u.db} {
+					w.near(p, 2e-5, what+" of "+name)
+				}
+				if g.kind == device.Transposed { // the taps of dy that a trilinear one gathers are rounded
+					bound := 1e-4
+					if g.c == 16 {
+						bound = 5e-4 // a gradient that is stored in between is the nearest other number here and there
+					}
+					for what, p := range map[string]pair{"dx": u.dx, "dw": u.dw, "dgamma": u.dgamma, "dup": u.dup, "dbias": u.dbias} {
+						w.near(p, bound, what+" of "+name)
+					}
+				}
 				core := 0
 				for kernel, s := range d.Stats() {
 					if strings.HasPrefix(kernel, "mma_"+k.precision.String()) {

@@ -24,33 +24,33 @@ func (c *catConv) compositeWeights(i int) driver.Ptr {
 // gradComposite takes the sums of x and dy by position of the window, and spreads them to pairs of positions and taps.
 func (c *catGrad) gradComposite(i int) {
 	s, g, cx, cu := c.in[i], c.g.In[i], c.in[i].X.C, c.channels(i)
-	x, up, bias := ptr(s.X), ptr(s.W), ptr(s.B)
+	x, e, up, bias := ptr(s.X), elementOf(s.X), ptr(s.W), ptr(s.B)
 	pairs := matrix(8*cx, taps3*c.cout)
 	pair := driver.Ptr(0)
 	if c.needR || g.W.Mode != device.Skip {
 		p4 := c.workspace(64 * cx * c.cout)
-		c.outer(outer{dw: p4, gathered: c.dy, plain: x, g: c.s, p: s.X.Shape, win: device.CompositeWindow, swapped: true})
+		c.outer(outer{dw: p4, gathered: c.dy, plain: x, gIn: c.e, pIn: e, g: c.s, p: s.X.Shape, win: device.CompositeWindow, swapped: true})
 		pair = c.workspace(pairs.Len())
 		c.launch("composite", "composite_taps", PerElement(pairs.Len(), 1), pair, p4, cx, c.cout)
 	}
 	sums := sourceSums{up: bias, rt: c.cout, rc: taps3 * c.cout}
 	if c.needR {
 		sums.r = c.workspace(cu * taps3 * c.cout)
-		c.outer(outer{dw: sums.r, gathered: up, plain: pair, g: matrix(8*cx, cu), p: pairs, win: window1})
+		c.outer(outer{dw: sums.r, gathered: up, plain: pair, exact: true, g: matrix(8*cx, cu), p: pairs, win: window1})
 	}
 	c.parameters(i, &sums)
 
 	if g.X.Mode != device.Skip {
-		p := product{y: into(g.X), x: c.dy, w: c.compositeWeights(i), in: c.s, out: s.X.Shape, win: device.CompositeWindow, swapped: true, add: g.X.Mode == device.Add,
-			mask: ptr(g.X.Mask)}
+		p := product{y: into(g.X), x: c.dy, w: c.compositeWeights(i), xIn: c.e, yIn: elementOf(g.X.Tensor), in: c.s, out: s.X.Shape, win: device.CompositeWindow,
+			swapped: true, add: g.X.Mode == device.Add, mask: ptr(g.X.Mask), maskIn: elementOf(g.X.Mask)}
 		if c.passes {
 			// Σ over k of up[k]·(shift + scale·(bias + up[k]ᵀx)) = row + x·square
 			p.bias = c.workspace(cx)
 			c.launch("composite", "up_row", blocks(cx, threads), p.bias, up, sums.passed, bias, cx, cu)
 			turned, scaled, square := c.workspace(8*cx*cu), c.workspace(8*cx*cu), c.workspace(cx*cx)
 			c.launch("composite", "up_turned", PerElement(8*cx*cu, 1), turned, scaled, up, sums.scale, cx, cu)
-			c.outer(outer{dw: square, gathered: turned, plain: scaled, g: matrix(8*cu, cx), p: matrix(8*cu, cx), win: window1})
-			c.multiply(product{y: p.y, x: x, w: square, in: s.X.Shape, out: s.X.Shape, win: window1, add: p.add})
+			c.outer(outer{dw: square, gathered: turned, plain: scaled, exact: true, g: matrix(8*cu, cx), p: matrix(8*cu, cx), win: window1})
+			c.multiply(product{y: p.y, x: x, w: square, xIn: e, yIn: p.yIn, in: s.X.Shape, out: s.X.Shape, win: window1, add: p.add})
 			p.add = true
 		}
 		c.multiply(p)
@@ -58,16 +58,16 @@ func (c *catGrad) gradComposite(i int) {
 	var sum, second driver.Ptr
 	if c.passes && (g.W.Mode != device.Skip || g.B.Mode != device.Skip) {
 		sum = c.workspace(cx)
-		c.columnSums(sum, x, s.X.Shape, fp32, false)
+		c.columnSums(sum, x, s.X.Shape, e, false)
 	}
 	if g.W.Mode != device.Skip {
 		conv := c.workspace(8 * cx * cu)
-		c.multiply(product{y: conv, x: pair, w: c.w, part: c.scaled(i), in: pairs, out: matrix(8*cx, cu), win: window1, swapped: true})
+		c.multiply(product{y: conv, x: pair, w: c.w, part: c.scaled(i), exact: true, in: pairs, out: matrix(8*cx, cu), win: window1, swapped: true})
 		if c.passes {
 			squares := c.workspace(cx * cx)
 			second = c.workspace(8 * cx * cu)
-			c.outer(outer{dw: squares, gathered: x, plain: x, g: s.X.Shape, p: s.X.Shape, win: window1})
-			c.multiply(product{y: second, x: squares, w: up, part: part{all: cx, cut: cu}, in: matrix(cx, cx), out: matrix(cx, 8*cu), win: window1})
+			c.outer(outer{dw: squares, gathered: x, plain: x, gIn: e, pIn: e, g: s.X.Shape, p: s.X.Shape, win: window1})
+			c.multiply(product{y: second, x: squares, w: up, part: part{all: cx, cut: cu}, exact: true, in: matrix(cx, cx), out: matrix(cx, 8*cu), win: window1})
 		}
 		c.launch("composite", "up_grad_w", PerElement(8*cx*cu, 1), g.W, conv, second, sum, sums.passed, bias, cx, cu, g.W.Mode == device.Add)
 	}

@@ -130,6 +130,7 @@ func TestPlantedFaults(t *testing.T) {
 	}
 	transposing := []string{"ConvT", "ConvTGradX"}
 	window4 := []string{"ConvTGradW/2x3x2x5/c8→10/k4s2p1", "ConvGradW/2x5x6x9/c9→8/k4s2p1"}
+	fused := small("1x6x6x10/8conv+9→10")
 	faults = append(faults, []planted{
 		{"conv_mma", "mma_bf16_24", conv, "barrier left out", barrier, "", 2, 0, 0, 0},
 		{"conv_mma", "mma_bf16_24", conv, "copies not waited for", regexp.MustCompile(`cp\.async\.wait_all;`), "", 1, 0, 0, 0},
@@ -138,7 +139,16 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_mma", "mma_bf16_24", transposing, "a window's end not minded", regexp.MustCompile(`min\.s32`), "max.s32", 2, 0, 1, 3},
 		{"conv_mma", "mma_tf32_24", conv, "a matrix transposed", regexp.MustCompile(`m8n8\.x4\.shared`), "m8n8.x4.trans.shared", 3, 0, 0, 0},
 		{"conv_mma_operands", "mma_finish", []string{"Conv", "ConvGradX"}, "results from a sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 6, 0, 0, 0},
-		{"conv_mma", "mma_bf16_24", []string{"CatConvStats"}, "barrier of the moments left out", barrier, "", 9, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", []string{"CatConvStats"}, "barrier of the moments left out", barrier, "", 2, 0, 4, 6},
+		{"conv_mma", "mma_bf16_24", fused, "the wrong neighbours", regexp.MustCompile(`, 1, 0, %p`), ", 0, 1, %p", 6, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", fused, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 5, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", fused, "ReLU turned round", regexp.MustCompile(`setp\.lt\.f32`), "setp.gt.f32", 5, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", fused, "what is absent taken for what is there", regexp.MustCompile(`setp\.eq\.s64`), "setp.ne.s64", 9, 0, 0, 0},
+		{"conv_mma_operands", "mma_weights_bf16", fused, "a factor of the norm added", regexp.MustCompile(`mul\.f32`), "add.f32", 2, 0, 0, 0},
+		{"conv_mma_operands", "mma_weights_bf16", fused, "another part of the weights", regexp.MustCompile(`rem\.s32`), "div.s32", 2, 0, 0, 0},
+		{"bf16", "tri_combine_v4_bf16", small("1x4x10x6/8tri+24→24"), "half a voxel away", half, "0f3F000000", 2, 0, 0, 0},
+		{"bf16", "tri_gather_v1_bf16", small("1x2x4x6/17tri+3→17"), "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 2, 0, 0, 0},
+		{"bf16", "border_sums_bf16", small("1x6x6x10/8conv+9→10"), "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"conv_mma_operands", "mma_round_bf16", conv, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 4, 0, 0, 0},
 		{"conv_mma_operands", "mma_weights_bf16", conv, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 1, 0, 0, 0},
 		{"conv_mma", "mma_bf16_24", conv, "results rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 2, 0, 0, 0},

@@ -170,19 +170,6 @@ func bitsBF16(v float32) uint16 {
 	return uint16((u + 0x7fff + u>>16&1) >> 16)
 }
 
-// composer makes the tensors of a composition in workspaces.
-type composer struct {
-	device.Ops
-	o *op
-}
-
-func (o *op) composer() composer { return composer{o.do, o} }
-
-func (c composer) Alloc(s device.Shape) device.Tensor { return c.o.temporary(s, c.o.b.storedIn(s)) }
-
-// Free does nothing: workspaces end with the call.
-func (c composer) Free(device.Tensor) {}
-
 // stored launches a kernel, or the same one for tensors in bf16.
 func (o *op) stored(e element, module, kernel string, l driver.Launch, args ...any) {
 	if e == bf16 {

@@ -317,7 +317,3 @@ func (o *op) launchOuter(s spread, g outer, work, gathered driver.Ptr, gVoxel in
 		g.g.D, g.g.H, g.g.W, gVoxel, g.g.C, g.p.N, g.p.D, g.p.H, g.p.W, pVoxel, g.p.C, g.win.K, g.win.Stride, g.win.Pad,
 		s.lw, s.lh, s.d, s.all, s.share, s.side, s.deep, s.bases)
 }
-
-// composed is CatConv as its definition has it. On tensor cores the concatenation is made: what catConv folds into weights would be rounded with
-// them.
-func (o *op) composed() device.Composed { return device.Composed{On: o.composer()} }

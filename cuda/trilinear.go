@@ -81,7 +81,7 @@ func (o *op) trilinearStats(to statistics, x driver.Ptr, s device.Shape) {
 // on is added behind that: it comes of the sums of all slabs.
 func (c *catGrad) gradTrilinear(i int) {
 	s, g := c.in[i].X.Shape, c.g.In[i]
-	x, cols := ptr(c.in[i].X), taps3*c.cout
+	x, xIn, cols := ptr(c.in[i].X), elementOf(c.in[i].X), taps3*c.cout
 	sums := sourceSums{rt: c.cout, rc: cols}
 	if c.needR {
 		sums.r = c.workspace(s.C * cols)
@@ -91,19 +91,21 @@ func (c *catGrad) gradTrilinear(i int) {
 		dx = c.workspace(s.Len())
 	}
 	c.vectors(s, c.cout) // all of them must be counted
-	step := c.planes(s, fp32, c.b.opt.taps)
-	z := c.workspace(step * s.H * s.W * cols)
+	step := c.planes(s, c.e, c.b.opt.taps)
+	taps, _ := planesOf(s.WithC(cols), c.e, 0, step)
+	z := ptr(c.temporary(taps, c.e))
 	for k := 0; k < s.N*s.D && (c.needR || dx != 0); k += step {
-		of, at := planesOf(s, fp32, k, min(step, s.N*s.D-k))
+		of, at := planesOf(s, xIn, k, min(step, s.N*s.D-k))
 		n, width := c.vectors(of, c.cout)
 		l := PerElement(int(n), 1)
 		l.Grid.Y = 3
-		c.launch("trilinear", entry("tri_gather", width), l, z, c.dy, n, k, s.D, s.H, s.W, c.cout)
+		c.stored(c.e, "trilinear", entry("tri_gather", width), l, z, c.dy, n, k, s.D, s.H, s.W, c.cout)
 		if c.needR {
-			c.outer(outer{dw: sums.r, gathered: x + at, plain: z, g: of, p: of.WithC(cols), win: window1, add: k > 0})
+			c.outer(outer{dw: sums.r, gathered: x + at, plain: z, gIn: xIn, pIn: c.e, g: of, p: of.WithC(cols), win: window1, add: k > 0})
 		}
 		if dx != 0 {
-			c.multiply(product{y: dx + at, x: z, w: c.w, part: c.scaled(i), in: of.WithC(cols), out: of, win: window1, swapped: true})
+			_, to := planesOf(s, fp32, k, 0)
+			c.multiply(product{y: dx + to, x: z, w: c.w, part: c.scaled(i), xIn: c.e, in: of.WithC(cols), out: of, win: window1, swapped: true})
 		}
 	}
 	c.parameters(i, &sums)
@@ -112,9 +114,9 @@ func (c *catGrad) gradTrilinear(i int) {
 	}
 	var q, shift driver.Ptr
 	if c.passes { // Uᵀ(shift + scale·Ux), a voxel standing for eight
-		q, shift = c.square(x, s, 0), c.workspace(s.C)
+		q, shift = c.square(c.widened(x, s, xIn), s, 0), c.workspace(s.C)
 		c.launch("memory", "blend", PerElement(s.C, 4), shift, sums.shift, sums.shift, s.C, float32(4), float32(4))
 	}
-	c.launch("conv_parts", "conv_parts", PerElement(s.Len(), 1), into(g.X), dx, 1, s.Len(), s.C, s.D, s.H, s.W,
-		shift, false, q, sums.scale, ptr(g.X.Mask), false, g.X.Mode == device.Add)
+	c.finishParts(product{y: into(g.X), yIn: elementOf(g.X.Tensor), out: s, bias: shift, z: q, zscale: sums.scale, mask: ptr(g.X.Mask), maskIn: elementOf(g.X.Mask),
+		add: g.X.Mode == device.Add}, dx, 1)
 }

@@ -6,7 +6,7 @@
 // Work: relu_grad_bf16, maxpool_bf16, maxpool_grad_bf16, upsample_bf16, upsample_grad_bf16, concat_bf16, split_bf16, dropout_bf16, copy_bf16,
 // accumulate_bf16, batchnorm_apply_bf16, batchnorm_grad_apply_bf16: as relu.cu, pool.cu, up.cu, channels.cu, random.cu, memory.cu,
 // batchnorm.cu and batchnorm_grad.cu have it for float, no shared memory. So have tri_combine_bf16 and tri_gather_bf16, as trilinear.cu. batchnorm_stats_bf16 and batchnorm_grad_sums_bf16 likewise, 4 KiB (v1) or
-// 16 KiB (v4) of shared memory, column_sums_bf16 as column_sums.cu, 1 KiB. widen_bf16 and round_bf16 have a thread for four elements, no shared memory.
+// 16 KiB (v4) of shared memory, column_sums_bf16 as column_sums.cu and border_sums_bf16 as tapsums.cu, 1 KiB each. widen_bf16 and round_bf16 have a thread for four elements, no shared memory.
 // Bytes moved: half of what is stated there; 6 per element by the passes between.
 #define BF16
 #include "batchnorm.cu"
@@ -17,6 +17,7 @@
 #include "pool.cu"
 #include "random.cu"
 #include "relu.cu"
+#include "tapsums.cu"
 #include "trilinear.cu"
 #include "up.cu"
 

@@ -19,6 +19,10 @@ typedef float real;
 static __device__ __forceinline__ float get(const float *p) { return *p; }
 static __device__ __forceinline__ float get(const bf16 *p) { return __uint_as_float((u32)p->bits << 16); }
 
+// read is get of what no thread of the kernel writes.
+static __device__ __forceinline__ float read(const float *p) { return __ldg(p); }
+static __device__ __forceinline__ float read(const bf16 *p) { return __uint_as_float((u32)__ldg(&p->bits) << 16); }
+
 // The two numbers of a word, the first in the lower half.
 static __device__ __forceinline__ float first(u32 w) { return __uint_as_float(w << 16); }
 static __device__ __forceinline__ float second(u32 w) { return __uint_as_float(w & 0xffff0000u); }
@@ -31,27 +35,3 @@ static __device__ __forceinline__ u32 both(float a, float b) {
 static __device__ __forceinline__ void put(float *p, float v) { *p = v; }
 static __device__ __forceinline__ void put(bf16 *p, float v) { p->bits = (unsigned short)both(v, 0.f); }
 static __device__ __forceinline__ void store(bf16 *p, float v, int add) { put(p, add ? get(p) + v : v); }
-
-// store_two stores two numbers behind each other, of which left belong to the row; pairs: at once.
-static __device__ __forceinline__ void store_two(float *p, float a, float b, int left, bool pairs, int add) {
-	if (pairs && left > 0) {
-		float2 o = add ? *(const float2 *)p : make_float2(0.f, 0.f);
-		*(float2 *)p = add ? make_float2(o.x + a, o.y + b) : make_float2(a, b);
-		return;
-	}
-	if (left > 0)
-		store(p, a, add);
-	if (left > 1)
-		store(p + 1, b, add);
-}
-static __device__ __forceinline__ void store_two(bf16 *p, float a, float b, int left, bool pairs, int add) {
-	if (pairs && left > 0) {
-		u32 o = add ? *(const u32 *)p : 0;
-		*(u32 *)p = add ? both(first(o) + a, second(o) + b) : both(a, b);
-		return;
-	}
-	if (left > 0)
-		store(p, a, add);
-	if (left > 1)
-		store(p + 1, b, add);
-}

@@ -6,10 +6,10 @@
 // border_sums: a block adds a share of the rows of one of the 26 regions that are not the whole, 256/channels rows at once, in
 // 1 KiB of shared memory; 4 bytes read per element of the border. tap_sums: a block per channel adds the parts, a warp a
 // region; 216 bytes of shared memory, few bytes.
-#include "common.cuh"
+#include "storage.cuh"
 
 // part[region − 1][block][c]; blockIdx.z counts 256 channels.
-extern "C" __global__ void __launch_bounds__(256) border_sums(float *part, const float *x, int batch, int d, int h, int w, int c, int share) {
+extern "C" __global__ void __launch_bounds__(256) STORED(border_sums)(float *part, const real *x, int batch, int d, int h, int w, int c, int share) {
 	__shared__ float sums[256];
 	const int region = blockIdx.y + 1, kd = region / 9, kh = region / 3 % 3, kw = region % 3;
 	const int nd = kd ? 1 : d, nh = kh ? 1 : h, nw = kw ? 1 : w;
@@ -27,7 +27,7 @@ extern "C" __global__ void __launch_bounds__(256) border_sums(float *part, const
 			v += (i64)(h0 + r % nh) * w;
 			r /= nh;
 			v += ((i64)(r / nd) * d + d0 + r % nd) * h * w;
-			s += __ldg(x + v * c + c0 + col);
+			s += read(x + v * c + c0 + col);
 		}
 	}
 	sums[threadIdx.x] = s;
@@ -39,6 +39,7 @@ extern "C" __global__ void __launch_bounds__(256) border_sums(float *part, const
 	}
 }
 
+#ifndef BF16
 // whole are parts of column_sums; sum, which takes s of the whole, may be null.
 extern "C" __global__ void __launch_bounds__(256) tap_sums(double *taps, float *sum, int add, const float *whole, int wholes, const float *part, int parts, int c) {
 	__shared__ double regions[27];
@@ -71,3 +72,4 @@ extern "C" __global__ void __launch_bounds__(256) tap_sums(double *taps, float *
 	}
 	taps[(i64)t * c + ch] = s;
 }
+#endif

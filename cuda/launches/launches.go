@@ -150,7 +150,7 @@ func (l Launch) share(i int, args []any) float64 {
 	switch {
 	case strings.HasPrefix(l.Kernel, "maxpool_grad") && i == 4 && args[4] == args[2], !l.Product() && i == mask && args[mask] == args[z]:
 		return 0 // a mask that is read already
-	case l.Kernel == "border_sums" && i == 1:
+	case strings.HasPrefix(l.Kernel, "border_sums") && i == 1:
 		inner := 1.0
 		for _, n := range args[3:6] {
 			inner *= 1 - 2/float64(n.(int))

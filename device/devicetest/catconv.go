@@ -31,6 +31,7 @@ func catGeometries() []catGeometry {
 		{grid: shape(1, 4, 10, 6, 24), up: ups(tri, asIs), c: []int{8, 24}},
 		{grid: shape(2, 4, 6, 8, 3), up: ups(tr, asIs), c: []int{3, 2}, full: true},
 		{grid: shape(1, 12, 10, 14, 8), up: ups(tr, asIs), c: []int{2, 3}}, // many voxels: composite weights pay
+		{grid: shape(1, 6, 6, 10, 10), up: ups(tr, asIs), c: []int{8, 9}},  // the same for tensor cores
 		{grid: shape(1, 2, 2, 2, 1), up: ups(tr), c: []int{1}},
 		{grid: shape(1, 2, 4, 6, 24), up: ups(tr, asIs), c: []int{17, 8}},
 		{grid: shape(2, 5, 6, 7, 3), up: ups(asIs, asIs), c: []int{5, 4}, full: true},
