@@ -233,9 +233,8 @@ func TestStepOfTheSegmenter(t *testing.T) {
 			sum += p.Launches[i].Seconds
 		}
 		require.InDelta(t, p.Seconds, sum, 1e-9)
-		if precision != cuda.FP32 { // composed: by definition, and what tiles leave empty
-			require.InDelta(t, 1, float64(p.Flops)/executed, 0.25)
-		}
+		// A third of what the definition asks for is not done: composite weights; tiles leave some empty.
+		require.InDelta(t, 1.5, float64(p.Flops)/executed, 0.25)
 		for _, groups := range [][]Group{p.Layers, p.Kernels} {
 			seconds, count := 0.0, 0
 			for _, g := range groups {
@@ -251,7 +250,7 @@ func TestStepOfTheSegmenter(t *testing.T) {
 			on, err := d.On(card)
 			require.NoError(t, err)
 			all := on.Seconds
-			// The composition has half as much arithmetic again, and tf32 no higher rate than fp32 where the card is of Ampere or Ada.
+			// tf32 has no higher rate than fp32 where the card is of Ampere or Ada.
 			if was := last[card.Name]; was > 0 && (precision == cuda.BF16 || card.Compute == 90) {
 				require.Less(t, all, was, "%s: %v against the precision before", card.Name, precision)
 			}
