@@ -139,7 +139,7 @@ template <bool TF32, int N> __device__ __forceinline__ void outer(const Outer &o
 #pragma unroll
 			for (int g = 0; g < FRAGS; g++) {
 				int c = o0 + g * 8 + lane % 4 * 2;
-				store_two(q + c, acc[f][g][half * 2], acc[f][g][half * 2 + 1], o.cp - c, pairs, 0);
+				store_two(q + c, acc[f][g][half * 2], acc[f][g][half * 2 + 1], o.cp - c, pairs);
 			}
 		}
 }

@@ -35,3 +35,15 @@ static __device__ __forceinline__ u32 both(float a, float b) {
 static __device__ __forceinline__ void put(float *p, float v) { *p = v; }
 static __device__ __forceinline__ void put(bf16 *p, float v) { p->bits = (unsigned short)both(v, 0.f); }
 static __device__ __forceinline__ void store(bf16 *p, float v, int add) { put(p, add ? get(p) + v : v); }
+
+// store_two stores two numbers behind each other, of which left belong to the row; pairs: at once.
+static __device__ __forceinline__ void store_two(float *p, float a, float b, int left, bool pairs) {
+	if (pairs && left > 0) {
+		*(float2 *)p = make_float2(a, b);
+		return;
+	}
+	if (left > 0)
+		p[0] = a;
+	if (left > 1)
+		p[1] = b;
+}
