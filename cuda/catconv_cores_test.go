@@ -167,15 +167,19 @@ func (u *folded) backward() {
 	dy := u.dy.ref
 	_, skipError, _ := u.weights(1)
 	if s := sources[0]; s.Up == device.Transposed && !s.Composite() {
-		_, stored := u.made()
+		_, upsampled := u.made()
 		_, e, _ := u.weights(0)
 		made, du := g, u.ref.Alloc(s.Out())
 		made.In = []device.SourceGrad{{X: device.Into{Tensor: du, Mode: device.Set}}, g.In[1]}
-		u.ref.CatConvGrad(made, dy, []device.Source{{X: stored}, sources[1]}, n, u.w.ref, true)
+		u.ref.CatConvGrad(made, dy, []device.Source{{X: upsampled}, sources[1]}, n, u.w.ref, true)
 		u.ref.ConvGradX(device.Into{Tensor: du, Mode: device.Add}, dy, e, device.Conv3x3x3)
-		_, _, du = u.parts(du.Shape, u.ref.Data(du))
-		u.ref.ConvTGradX(g.In[0].X, du, s.W, device.ConvT2x2x2)
-		u.ref.ConvTGradW(g.In[0].W, g.In[0].B, s.X, du, device.ConvT2x2x2)
+		stored, _, rounded := u.parts(du.Shape, u.ref.Data(du))
+		if u.twin.b.storedIn(du.Shape) == bf16 {
+			stored = rounded
+		}
+		u.ref.ConvTGradX(g.In[0].X, rounded, s.W, device.ConvT2x2x2)
+		u.ref.ConvTGradW(g.In[0].W, device.Into{}, s.X, rounded, device.ConvT2x2x2)
+		u.ref.ConvTGradW(device.Into{}, g.In[0].B, s.X, stored, device.ConvT2x2x2)
 	} else {
 		u.ref.CatConvGrad(g, dy, sources, n, u.w.ref, true)
 		if s.Composite() {
