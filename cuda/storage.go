@@ -77,6 +77,7 @@ var native = map[string]storable{
 	"Upsample": {alike: names("y x")}, "UpsampleGrad": {alike: names("dx dy")},
 	"Conv": {free: names("y x")}, "ConvGradX": {free: names("dx dy dx.mask")}, "ConvGradW": {free: names("x dy")},
 	"ConvT": {free: names("y x")}, "ConvTGradX": {free: names("dx dy")}, "ConvTGradW": {free: names("x dy")},
+	"PutSample": {free: names("batch x")}, "TakeSample": {free: names("x batch")},
 	"Concat": {alike: names("y a b")}, "Split": {alike: names("da db dy")},
 	"Dropout": {alike: names("y x")}, "DropoutGrad": {alike: names("dx dy")},
 	"CatConv": {free: names("y x")}, "CatConvStats": {free: names("x")}, "CatConvGrad": {free: names("dx dx.mask x dy")},
@@ -106,7 +107,7 @@ func (o *op) do(c *device.Call) {
 		}
 		stored := *a.Tensor
 		wide := o.temporary(stored.Shape, fp32)
-		if a.Role == device.Input || a.Role == device.State || a.Into != nil && a.Into.Mode == device.Add || c.Op == "PutSample" {
+		if a.Role == device.Input || a.Role == device.State || a.Into != nil && a.Into.Mode == device.Add {
 			o.convert(wide, stored)
 		}
 		if a.Role != device.Input {
