@@ -68,7 +68,7 @@ The weights files say how the images were prepared, and prediction does the same
 	f.BoolVar(&asJSON, "json", false, "print the summary as JSON")
 	f.StringVar(&vram, "vram", "", "memory the device may use, as in 12GB: plan first, and refuse with the numbers if the batch does not fit")
 	f.BoolVar(&dryRun, "dry-run", false, "print what training takes of the memory and the largest batch that fits, and do nothing else")
-	for _, name := range []string{"data", "encoder", "start", "inpainter", "generator", "prior", "labels", "shapes"} {
+	for _, name := range []string{"data", "encoder", "start", "inpainter", "generator", "prior", "labels", "shapes", "scans"} {
 		if cmd.Flags().Lookup(name) != nil { // not every task has all
 			cli.Reads(cmd, name)
 		}
@@ -148,7 +148,7 @@ The weights files say how the images were prepared, and prediction does the same
 // too many settings for flags and stands in the file alone; so does what other tasks
 // need.
 func trainFlags(task string) map[string]string {
-	names := map[string]string{"task": "", "data.root": "data", "network.up": "up", "labels.root": "labels", "labels.find": "", "labels.shape_min_voxels": "", "labels.shape_max_voxels": "", "labels.shapes": "shapes"}
+	names := map[string]string{"task": "", "data.root": "data", "network.up": "up", "labels.root": "labels", "labels.find": "", "labels.shape_min_voxels": "", "labels.shape_max_voxels": "", "labels.shapes": "shapes", "labels.scan_share": ""}
 	for _, k := range settings.Keys(augment.Preset{}) {
 		names["augmentation."+k.Path] = ""
 	}
@@ -165,7 +165,7 @@ func trainFlags(task string) map[string]string {
 		names["sampler.lesion_free"] = ""
 	}
 	if restoring := task == models.Inpainter || task == models.Generator; restoring {
-		names["labels.root"], names["labels.shapes"] = "", ""
+		names["labels.root"], names["labels.shapes"], names["labels.scans"] = "", "", ""
 	}
 	if task != models.Detector {
 		for _, key := range []string{"encoder", "freeze_encoder", "synthesis.inpainter", "synthesis.generator", "synthesis.prior"} {
