@@ -179,6 +179,8 @@ func TestOffsetsBeyond32BitsInStorage(t *testing.T) {
 			t.Parallel()
 			h, s := newHugeOf(t, elements, 8, BF16, bf16)
 			h.convolutions(s)
+			h.waysUp(s, device.Transposed)
+			h.waysUp(s, device.Trilinear)
 			h.streaming(s)
 			h.executed("mma_bf16_24", "copy_bf16", "accumulate_bf16", "relu_grad_bf16", "batchnorm_apply_v4_bf16", "batchnorm_grad_apply_v4_bf16", "maxpool_v4_bf16",
 				"maxpool_grad_v4_bf16", "upsample_v4_bf16", "upsample_grad_v4_bf16", "concat_v4_bf16", "split_v4_bf16", "widen_bf16", "round_bf16")
