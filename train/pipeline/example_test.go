@@ -38,6 +38,6 @@ func ExampleOpen() {
 		fmt.Println(strings.Join(names, " "))
 	}
 	// Output:
-	// segmenter inpainter generator detector/fold_0 finetune/fold_0 detector/fold_1 finetune/fold_1 predict evaluate baseline report
-	// segmenter finetune/fold_0 finetune/fold_1 predict evaluate baseline report
+	// segmenter inpainter generator detector/fold_0 finetune/fold_0 detector/fold_1 finetune/fold_1 predict evaluate baseline out_of_fold report
+	// segmenter finetune/fold_0 finetune/fold_1 predict evaluate baseline out_of_fold report
 }
