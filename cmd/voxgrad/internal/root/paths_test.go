@@ -21,7 +21,7 @@ import (
 
 // noPaths are the flags with a text that is no path.
 var noPaths = strings.Fields(`device find transform params preset normalize interpolation patch stride weights augment window filter step up
-	measures only vram size layout channels on-collapse lesion-point strip register atlas prepare grid schedule precision predict`)
+	measures only vram size layout channels on-collapse lesion-point strip register atlas prepare grid schedule norm precision predict`)
 
 // commands are all that do something, by their path without the program's name.
 func commands() map[string]*cobra.Command {
