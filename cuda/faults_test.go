@@ -130,7 +130,7 @@ func TestPlantedFaults(t *testing.T) {
 	}
 	transposing := []string{"ConvT", "ConvTGradX"}
 	window4 := []string{"ConvTGradW/2x3x2x5/c8→10/k4s2p1", "ConvGradW/2x5x6x9/c9→8/k4s2p1"}
-	fused := small("1x6x6x10/8conv+9→10")
+	fused := append(small("1x6x6x10/8conv+9→10"), small("1x2x4x6/17conv+8→24")...) // channels stored one by one, and by fours
 	faults = append(faults, []planted{
 		{"conv_mma", "mma_bf16_24", conv, "barrier left out", barrier, "", 2, 0, 0, 0},
 		{"conv_mma", "mma_bf16_24", conv, "copies not waited for", regexp.MustCompile(`cp\.async\.wait_all;`), "", 1, 0, 0, 0},
@@ -140,7 +140,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_mma", "mma_tf32_24", conv, "a matrix transposed", regexp.MustCompile(`m8n8\.x4\.shared`), "m8n8.x4.trans.shared", 3, 0, 0, 0},
 		{"conv_mma_operands", "mma_finish", []string{"ConvTGradX", "Conv"}, "results from a sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 6, 0, 0, 0},
 		{"conv_mma", "mma_bf16_24", []string{"CatConvStats"}, "barrier of the moments left out", barrier, "", 2, 0, 4, 6},
-		{"conv_mma", "mma_bf16_24", fused, "the wrong neighbours", regexp.MustCompile(`, 1, 0, %p`), ", 0, 1, %p", 6, 0, 0, 0},
+		{"conv_mma", "mma_bf16_24", fused, "the wrong neighbours", regexp.MustCompile(`, 1, 0, %p`), ", 0, 1, %p", 6, 2, 0, 0}, // where is added to what is there, no table is given
 		{"conv_mma", "mma_bf16_24", fused, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 5, 0, 0, 0},
 		{"conv_mma", "mma_bf16_24", fused, "ReLU turned round", regexp.MustCompile(`setp\.lt\.f32`), "setp.gt.f32", 5, 0, 0, 0},
 		{"conv_mma", "mma_bf16_24", fused, "what is absent taken for what is there", regexp.MustCompile(`setp\.eq\.s64`), "setp.ne.s64", 9, 0, 0, 0},
