@@ -14,4 +14,4 @@ stage detector_second detector.toml --seed 8 --start "$runs/detector_first/fold_
 [ -e "$runs/scans/cases.csv" ] || go run ./tools/weights scans --data "$data" --out "$runs/scans"
 stage detector_third detector_scans.toml --seed 23 --start "$runs/detector_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/cases.csv" --epochs 100
 # Threshold and least size are those that 'voxgrad weights choose' took for the file at hand.
-go run ./tools/weights half --in "$runs/detector_third/fold_0/checkpoint_final.safetensors" --out weights/files/detector.safetensors --threshold 0.4 --least 20
+go run ./tools/weights half --in "$runs/detector_third/fold_0/checkpoint_final.safetensors" --out weights/files/detector.safetensors --threshold 0.35 --least 20
