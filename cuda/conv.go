@@ -189,6 +189,9 @@ func (o *op) multiply(p product) {
 		o.multiplyOnTensorCores(p, c)
 		return
 	}
+	if o.multiplyFew(p) {
+		return
+	}
 	p.x, p.z, p.mask = o.widened(p.x, p.in, p.xIn), o.widened(p.z, p.out, p.zIn), o.widened(p.mask, p.out, p.maskIn)
 	p.zIn, p.maskIn = fp32, fp32
 	if p.yIn == bf16 {
@@ -319,7 +322,7 @@ func (t tile) shares(rows, cols, voxels int) (share, parts int) {
 // outer runs a gradient of weights: parts, then their sum in order. A single part is the sum.
 func (o *op) outer(g outer) {
 	o.checkSizes(g.g, g.p, g.win)
-	if o.outerOnTensorCores(g) {
+	if o.outerOnTensorCores(g) || o.outerFew(g) {
 		return
 	}
 	g.gathered, g.plain = o.widened(g.gathered, g.g, g.gIn), o.widened(g.plain, g.p, g.pIn)

@@ -48,13 +48,15 @@ func (c counted) into(s device.Shape, m device.Mode) device.Into {
 }
 
 // convolution makes all calls of one geometry.
-func (c counted) convolution(cin, cout int) {
+func (c counted) convolution(cin, cout int) { c.window(cin, cout, device.Conv3x3x3) }
+
+func (c counted) window(cin, cout int, win device.ConvParams) {
 	xs := device.Shape{N: 1, D: 4, H: 6, W: 11, C: cin}
-	ys, ws := xs.WithC(cout), device.Weights(3, cin, cout)
+	ys, ws := xs.WithC(cout), device.Weights(win.K, cin, cout)
 	x, dy, w := c.x(xs), c.x(ys), c.x(ws)
-	c.Conv(c.x(ys), x, w, c.vec(cout), device.Conv3x3x3, device.ReLU)
-	c.ConvGradX(c.into(xs, device.Add), dy, w, device.Conv3x3x3)
-	c.ConvGradW(c.into(ws, device.Set), c.into(device.Vec(cout), device.Set), x, dy, device.Conv3x3x3)
+	c.Conv(c.x(ys), x, w, c.vec(cout), win, device.ReLU)
+	c.ConvGradX(c.into(xs, device.Add), dy, w, win)
+	c.ConvGradW(c.into(ws, device.Set), c.into(device.Vec(cout), device.Set), x, dy, win)
 }
 
 func (c counted) transposed(ch int) {
@@ -180,9 +182,16 @@ func TestCounts(t *testing.T) {
 		{"conv 4→96", func(c counted) { c.convolution(4, 96) }},
 		{"conv 1→24", func(c counted) { c.convolution(1, 24) }},
 		{"conv 24→2", func(c counted) { c.convolution(24, 2) }},
+		{"conv 24→1", func(c counted) { c.convolution(24, 1) }},
+		{"conv 24→4", func(c counted) { c.convolution(24, 4) }},
 		{"conv 17→24", func(c counted) { c.convolution(17, 24) }},
 		{"conv 5→3", func(c counted) { c.convolution(5, 3) }},
+		{"conv 8→96", func(c counted) { c.convolution(8, 96) }},
+		{"conv 24→24, 1", func(c counted) { c.window(24, 24, device.ConvParams{K: 1, Stride: 1}) }},
+		{"conv 9→24", func(c counted) { c.convolution(9, 24) }},
 		{"convt 24", func(c counted) { c.transposed(24) }},
+		{"convt 4", func(c counted) { c.transposed(4) }},
+		{"convt 3", func(c counted) { c.transposed(3) }},
 		{"up conv 8", func(c counted) { c.sources(device.Transposed, 8) }},
 		{"up tri 8", func(c counted) { c.sources(device.Trilinear, 8) }},
 		{"up tri 3", func(c counted) { c.sources(device.Trilinear, 3) }},
@@ -201,6 +210,9 @@ func TestCounts(t *testing.T) {
 		{"bf16 tri 8", func(c counted) { c.stored = true; c.sources(device.Trilinear, 8) }},
 		{"bf16 tri 9", func(c counted) { c.stored = true; c.sources(device.Trilinear, 9) }},
 		{"tf32 conv 8", func(c counted) { c.sources(device.Transposed, 8) }},
+		{"bf16 1→24", func(c counted) { c.stored = true; c.convolution(1, 24); c.convolution(24, 1) }},
+		{"bf16 24→2", func(c counted) { c.stored = true; c.convolution(24, 2); c.convolution(2, 24) }},
+		{"bf16 4→24", func(c counted) { c.stored = true; c.convolution(4, 24); c.convolution(24, 4) }},
 		{"tf32 24→24", func(c counted) { c.convolution(24, 24) }},
 		{"tf32 48→96", func(c counted) { c.convolution(48, 96) }},
 	}

@@ -51,6 +51,14 @@ func TestPlantedFaults(t *testing.T) {
 		{"column_sums", "column_sums", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"conv_grad", "grad_finish", grad, "sum begun wrong", regexp.MustCompile(`add(\.rn|\.ftz)?\.f32`), "sub.f32", 9, 0, 0, 0},
 		{"conv", "conv_slim", []string{"ConvGradX"}, "the mask turned round", regexp.MustCompile(`setp\.leu\.f32`), "setp.gt.f32", 4, 0, 0, 0},
+		{"conv_few", "wide_to_few_2", []string{"Conv/2x5x5x9/c24→2"}, "barrier left out", barrier, "", 2, 0, 0, 0},
+		{"conv_few", "wide_to_few_1", []string{"Conv/1x5x9x10/c13→1"}, "border one voxel wider", border, "setp.gt.u32", 2, 0, 0, 2},
+		{"conv_few", "wide_to_few_2", []string{"ConvGradX/1x9x10x9/c2→24"}, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 2, 0, 0, 2},
+		{"conv_few", "few_to_wide_4", []string{"Conv/1x2x3x9/c6→9"}, "barrier left out", barrier, "", 2, 0, 0, 0},
+		{"conv_few", "few_to_wide_2", []string{"Conv/1x9x10x9/c2→24"}, "border one voxel wider", border, "setp.gt.u32", 3, 0, 0, 0},
+		{"conv_few", "few_to_wide_2", []string{"ConvGradX/2x5x5x9/c24→2"}, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 3, 0, 0, 4}, // of the first plane, whole pieces,
+		{"conv_few_grad", "few_grad_2", []string{"ConvGradW/1x9x10x9/c2→24"}, "barrier left out", barrier, "", 4, 0, 0, 4},
+		{"conv_few_grad", "few_grad_2", []string{"ConvGradW/2x5x5x9/c24→2"}, "border one voxel wider", border, "setp.gt.u32", 3, 0, 0, 0},
 		{"conv_parts", "conv_parts", conv, "the mask turned round", regexp.MustCompile(`setp\.gt\.f32`), "setp.leu.f32", 1, 0, 0, 0},
 		{"conv_parts", "conv_parts", conv, "a part taken away", regexp.MustCompile(`add\.f32`), "sub.f32", 6, 0, 0, 0},
 		{"conv_pack", "pack_weights", conv, "a comparison the other way", regexp.MustCompile(`setp\.(lt|ge)\.s32`), "setp.gt.s32", 2, 1, 0, 0}, // rows beyond the channels are in TestConvTiles alone
@@ -155,6 +163,9 @@ func TestPlantedFaults(t *testing.T) {
 		{"bf16", "relu_grad_bf16", []string{"ReLUGrad"}, "results rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 2, 0, 0, 0},
 		{"bf16", "batchnorm_apply_v4_bf16", []string{"BatchNormApply"}, "the other half of a word", regexp.MustCompile(`and\.b32`), "or.b32", 2, 0, 0, 0},
 		{"bf16", "batchnorm_stats_v4_bf16", []string{"BatchNormStats"}, "barrier left out", barrier, "", 1, 0, 0, 0},
+		{"bf16", "wide_to_few_2_bf16", []string{"Conv/2x5x5x9/c24→2"}, "the other half of a word", regexp.MustCompile(`-65536`), "65535", 3, 0, 0, 0},
+		{"bf16", "few_to_wide_2_bf16", []string{"Conv/1x9x10x9/c2→24"}, "results rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 3, 0, 0, 4}, // of the first plane, whole pieces
+		{"bf16", "few_grad_2_bf16", []string{"ConvGradW/1x9x10x9/c2→24"}, "barrier left out", barrier, "", 2, 0, 0, 0},
 		{"bf16", "round_bf16", []string{"Softmax"}, "rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 2, 1, 0, 0}, // no case ends in three elements
 		{"conv_mma_grad", "mma_grad_bf16_48", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"conv_mma_grad", "mma_grad_bf16_24", grad, "copies not waited for", regexp.MustCompile(`cp\.async\.wait_all;`), "", 1, 0, 0, 0},

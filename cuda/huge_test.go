@@ -326,6 +326,20 @@ func (h *huge) convolutions(s device.Shape) {
 	})
 	h.same(y)
 	h.free(x, w)
+
+	few := s.WithC(2)
+	x, dy, w = h.normal(s), h.normal(few), h.normal(device.Weights(3, c, 2))
+	y = h.result(few)
+	h.both("Conv to 2 channels", func(b *Backend, of func(ends) device.Tensor) {
+		b.Conv(of(y), of(x), of(w), device.Tensor{}, device.Conv3x3x3, device.Linear)
+	})
+	h.same(y)
+	y = h.result(s)
+	h.both("ConvGradX from 2 channels", func(b *Backend, of func(ends) device.Tensor) {
+		b.ConvGradX(set(of(y)), of(dy), of(w), device.Conv3x3x3)
+	})
+	h.same(y)
+	h.free(x, dy, w)
 }
 
 func (h *huge) free(es ...ends) {

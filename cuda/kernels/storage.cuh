@@ -32,6 +32,13 @@ static __device__ __forceinline__ u32 both(float a, float b) {
 	return w;
 }
 
+// As load_if of a float.
+static __device__ __forceinline__ float load_if(const bf16 *p, bool ok) {
+	unsigned short v;
+	asm("{\n\t.reg .pred q;\n\tsetp.ne.u32 q, %2, 0;\n\tmov.u16 %0, 0;\n\t@q ld.global.nc.u16 %0, [%1];\n\t}" : "=h"(v) : "l"(p), "r"((u32)ok));
+	return __uint_as_float((u32)v << 16);
+}
+
 static __device__ __forceinline__ void put(float *p, float v) { *p = v; }
 static __device__ __forceinline__ void put(bf16 *p, float v) { p->bits = (unsigned short)both(v, 0.f); }
 static __device__ __forceinline__ void store(bf16 *p, float v, int add) { put(p, add ? get(p) + v : v); }

@@ -21,6 +21,7 @@ type Launch struct {
 	Taps    int64   // of these the tap products of trilinear sources: slabs written and read again at once, that fit the L2 cache of a large card
 
 	positions  float64              // of the window of a gradient of weights on tensor cores, those that its blocks have beyond the window too
+	executed   float64              // see Executed; 0 where it follows from the tiles
 	touched    map[driver.Ptr]int64 // of allocations
 	Workspaces int64                // of the workspaces among them, and of what a product's last step reads in passing: a mask, the source of a norm
 }
@@ -28,7 +29,7 @@ type Launch struct {
 // Product reports whether the kernel is the arithmetic of a convolution.
 func (l Launch) Product() bool {
 	return strings.HasPrefix(l.Kernel, "conv_") && l.Kernel != "conv_parts" ||
-		strings.HasPrefix(l.Kernel, "grad_") && l.Kernel != "grad_finish" || l.onTensorCores()
+		strings.HasPrefix(l.Kernel, "grad_") && l.Kernel != "grad_finish" || l.onTensorCores() || l.fewSided()
 }
 
 func (l Launch) onTensorCores() bool {
@@ -55,6 +56,9 @@ func (l *Launch) arithmetic(args []any) {
 	at := func(i int) int { return args[i].(int) }
 	bf16 := strings.Contains(l.Kernel, "_bf16_")
 	switch {
+	case l.fewSided():
+		l.fewArithmetic(args)
+		return
 	case strings.HasPrefix(l.Kernel, "grad_"):
 		l.Outputs = of(7, 12, 13, 13, 13) // channels, k³
 		l.Flops = 2 * l.Outputs * of(8)
@@ -107,6 +111,9 @@ var tiles = map[string]float64{"wide": 128 * 96, "mid": 128 * 48, "slim": 256 * 
 
 // Executed is the arithmetic of a product that is done, that of a tile's empty rows and columns included.
 func (l Launch) Executed() float64 {
+	if l.executed > 0 {
+		return l.executed
+	}
 	tile := tiles[l.Kernel[strings.LastIndexByte(l.Kernel, '_')+1:]]
 	if strings.HasPrefix(l.Kernel, "mma_grad_") {
 		tile *= 48. / 256 * l.positions
@@ -139,6 +146,8 @@ func (l Launch) last() (z, mask int) {
 		return 22, 24
 	case l.onTensorCores() && !strings.HasPrefix(l.Kernel, "mma_grad_"):
 		return 26, 28
+	case l.fewSided() && !strings.HasPrefix(l.Kernel, "few_grad_"):
+		return 4, 4
 	}
 	return -1, -1
 }

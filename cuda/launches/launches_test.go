@@ -86,6 +86,32 @@ func TestArithmetic(t *testing.T) {
 	l.arithmetic(args)
 	require.InDelta(t, l.Flops*216/125, l.Executed(), 1)
 
+	// Between few channels and many: two samples of 9×8×8 voxels, two tiles each, by 24 channels, three pieces of bf16.
+	p := driver.Ptr(0)
+	args = []any{p, p, p, p, p, 2, 24, true, false, 9, 8, 8, false, false}
+	l = Launch{Kernel: "wide_to_few_2_bf16", Launch: driver.Launch{Grid: driver.Dim{X: 4, Y: 1, Z: 1}, Block: driver.D1(128)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*2*576*24*2*27, l.Flops)
+	require.EqualValues(t, 2*4*512*24*2*27, l.Executed())
+	require.EqualValues(t, 4*4*2, l.Rounds, "two chunks of channels, four warps")
+	require.EqualValues(t, 4*2*2000*16, l.Copied)
+	// Tiles of 4×8×8 voxels, three a sample; in fp32 two, and two blocks of three pieces.
+	l = Launch{Kernel: "few_to_wide_2_bf16", Launch: driver.Launch{Grid: driver.Dim{X: 6, Y: 1, Z: 1}, Block: driver.D1(192)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*2*576*24*2*27, l.Flops)
+	require.EqualValues(t, 2*6*256*24*2*27, l.Executed())
+	l = Launch{Kernel: "few_to_wide_2", Launch: driver.Launch{Grid: driver.Dim{X: 4, Y: 2, Z: 1}, Block: driver.D1(192)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*2*576*24*2*27, l.Flops)
+	require.EqualValues(t, 2*4*512*24*2*27, l.Executed())
+	// Three of four channels, ten lines of threads and 16 threads without work.
+	args = []any{p, p, p, p, 3, 24, true, false, 9, 8, 8, 24, 4, 2}
+	l = Launch{Kernel: "few_grad_4", Launch: driver.Launch{Grid: driver.Dim{X: 2, Y: 1, Z: 1}, Block: driver.D1(256)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*2*576*24*3*27, l.Flops)
+	require.InDelta(t, 2*4*512*25.6*4*27, l.Executed(), 1)
+	require.True(t, l.Product())
+
 	l = Launch{Kernel: "grad_finish"}
 	l.arithmetic(nil)
 	require.Zero(t, l.Flops)

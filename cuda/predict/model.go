@@ -59,7 +59,7 @@ func (c Card) launch(k *Kernel, l launches.Launch) Launch {
 	// Of all warps together.
 	turns := k.turns(l, blocks*warps)
 	outer, copies := l.Rounds, 0.0
-	if k.Copy.LDGSTS > 0 && l.Copied > 0 {
+	if k.Copy.Loaded > 0 && l.Copied > 0 {
 		copies = float64(l.Copied) / (32 * float64(k.Copy.Loaded))
 	}
 	// Most of what is outside loops is the alternatives of an epilogue: where there is a main loop, its instructions alone count.

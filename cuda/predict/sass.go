@@ -98,8 +98,12 @@ func (k *Kernel) split(code []Code, loops []span) {
 		if weight > most || weight == most && weight > 0 && s.from < best.from {
 			best, most = s, weight
 		}
-		if c.MMA == 0 && (c.LDGSTS > mostCopies || c.LDGSTS == mostCopies && c.LDGSTS > 0 && s.from < copies.from) {
-			copies, mostCopies = s, c.LDGSTS
+		copied := 0 // bytes
+		if c.MMA == 0 && c.FFMA == 0 && (c.LDGSTS > 0 || product && c.LDG > 0 && c.STS > 0) {
+			copied = c.Loaded
+		}
+		if copied > mostCopies || copied == mostCopies && copied > 0 && s.from < copies.from {
+			copies, mostCopies = s, copied
 		}
 	}
 	k.Loop = sum(best)

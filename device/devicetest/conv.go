@@ -36,6 +36,9 @@ func convGeometries() []geometry {
 		{x: shape(1, 5, 6, 5, 24), cout: 48, win: device.Conv3x3x3},
 		{x: shape(1, 6, 5, 5, 48), cout: 17, win: device.Conv3x3x3},
 		{x: shape(2, 5, 5, 9, 24), cout: 2, win: device.Conv3x3x3},
+		{x: shape(1, 9, 10, 9, 2), cout: 24, win: device.Conv3x3x3}, // several tiles of 8³
+		{x: shape(1, 5, 9, 10, 13), cout: 1, win: device.Conv3x3x3},
+		{x: shape(1, 2, 3, 9, 6), cout: 9, win: device.Conv3x3x3},
 		{x: shape(2, 1, 1, 1, 8), cout: 8, win: device.Conv3x3x3},   // every tap but one is outside
 		{x: shape(1, 1, 2, 3, 24), cout: 24, win: device.Conv3x3x3}, // thinner than the kernel
 		{x: shape(1, 2, 3, 40, 8), cout: 8, win: device.Conv3x3x3},  // long rows

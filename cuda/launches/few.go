@@ -1,0 +1,49 @@
+package launches
+
+import "strings"
+
+// fewSided reports whether the kernel is of a convolution between few channels and many: kernels/conv_few.cu and conv_few_grad.cu.
+func (l Launch) fewSided() bool {
+	for _, k := range []string{"wide_to_few_", "few_to_wide_", "few_grad_"} {
+		if strings.HasPrefix(l.Kernel, k) {
+			return true
+		}
+	}
+	return false
+}
+
+// fewArithmetic is what such a kernel does of these arguments; of its tiles the empty voxels and channels are executed too.
+func (l *Launch) fewArithmetic(args []any) {
+	at := func(i int) int { return args[i].(int) }
+	ceil := func(n, d int) int { return (n + d - 1) / d }
+	name, stored := strings.CutSuffix(l.Kernel, "_bf16")
+	each := 4 // channels of the many in 16 bytes
+	if stored {
+		each = 8
+	}
+	first, depth := 5, 8 // the first number among the arguments
+	switch {
+	case strings.HasPrefix(name, "few_grad_"):
+		first = 4
+	case strings.HasPrefix(name, "few_to_wide_"):
+		depth = 32 / each
+	}
+	few, wide, d, h, w := at(first), at(first+1), at(first+4), at(first+5), at(first+6)
+	inSample := ceil(d, depth) * ceil(h, 8) * ceil(w, 8) // tiles
+	ofTile := float64(depth*64) * 2 * 27
+	channels := int(name[len(name)-1] - '0') // of the few, that a block has
+	tiles, blocks := l.Grid.X, float64(l.Grid.X*l.Grid.Y)
+	switch {
+	case strings.HasPrefix(name, "few_grad_"):
+		tiles = at(12)
+		lines := l.Block.X / at(11)
+		l.executed = ofTile * float64(tiles*channels*l.Grid.Y*l.Grid.Z) * float64(l.Block.X) / float64(lines)
+	case strings.HasPrefix(name, "few_to_wide_"):
+		l.executed = ofTile * blocks * float64(l.Block.X/64*each*channels*ceil(few, channels))
+	default:
+		chunks := ceil(wide, 2*each)
+		l.executed = ofTile * blocks * float64(channels*each*ceil(wide, each))
+		l.Rounds, l.Copied = blocks*float64(l.Block.X/32*chunks), int64(blocks)*int64(chunks)*2000*16
+	}
+	l.Flops = 2 * 27 * float64(few*wide) * float64(d*h*w) * float64(tiles) / float64(inSample)
+}
