@@ -165,7 +165,7 @@ template <int T> __device__ __forceinline__ void few_to_wide(real *y, const floa
 		const float *mask, int few, int wide, int wideFirst, int mirrored, int d, int h, int wi, int relu, int add) {                    \
 		wide_to_few<T>(y, x, {w, few, wide, wideFirst, mirrored, d, h, wi}, bias, mask, relu, add);                                      \
 	}                                                                                                                                     \
-	extern "C" __global__ void __launch_bounds__(256) STORED(few_to_wide_##T)(real *y, const float *x, const float *w, const float *bias, \
+	extern "C" __global__ void __launch_bounds__(256, 2) STORED(few_to_wide_##T)(real *y, const float *x, const float *w, const float *bias, \
 		const real *mask, int few, int wide, int wideFirst, int mirrored, int d, int h, int wi, int relu, int add) {                     \
 		few_to_wide<T>(y, x, {w, few, wide, wideFirst, mirrored, d, h, wi}, bias, mask, relu, add);                                      \
 	}
