@@ -91,8 +91,8 @@ type step struct {
 var steps = []step{
 	{models.Segmenter, layers.Transposed, FP32, 2.4}, {models.Segmenter, layers.Trilinear, FP32, 2.7},
 	{models.Detector, layers.Transposed, FP32, 4.7}, {models.Detector, layers.Trilinear, FP32, 5},
-	{models.Segmenter, layers.Transposed, BF16, 3.5}, {models.Segmenter, layers.Trilinear, BF16, 3.3},
-	{models.Detector, layers.Transposed, BF16, 6}, {models.Segmenter, layers.Transposed, TF32, 4.9},
+	{models.Segmenter, layers.Transposed, BF16, 2.1}, {models.Segmenter, layers.Trilinear, BF16, 2},
+	{models.Detector, layers.Transposed, BF16, 4.1}, {models.Segmenter, layers.Transposed, TF32, 4.9},
 }
 
 // Of the 132 multiprocessors of an H100 or H200 no convolution of the published networks leaves more than a tenth without

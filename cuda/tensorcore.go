@@ -18,7 +18,7 @@ const (
 	mmaShared  = 99 << 10 // what a block can have on every card
 	mmaLeast   = 8        // channels, below which a convolution is bound by memory and no faster
 	mmaBlocks  = 120      // blocks of a product that need no help by shares of its sum: nine tenths of 132 multiprocessors
-	mmaSpread  = 264      // blocks of a gradient of weights
+	mmaSpread  = 264      // blocks of a gradient of weights that run at once: two on each of 132 multiprocessors
 	mmaGridMax = 65535
 )
 
@@ -269,6 +269,20 @@ type spread struct {
 	launch                   driver.Launch
 }
 
+// sharesOf cuts all tiles into shares, of which each is so many blocks of so many warps, and of these so many run at once. Every share more is one
+// more part to write and to read: on a large card the part of 144 warps takes about as long as a tile takes a block.
+func sharesOf(all, blocks, warps, atOnce int) (share, shares int) {
+	cost := func(n int) int { return 144*ceil(blocks*n, atOnce)*ceil(all, n) + warps*blocks*n }
+	shares = 1
+	for n := 2; n <= min(all, ceil(atOnce, blocks)); n++ {
+		if cost(n) < cost(shares) {
+			shares = n
+		}
+	}
+	share = ceil(all, shares)
+	return share, ceil(all, share)
+}
+
 // spreadOf depends on shapes alone. The reason is why tensor cores are not used, "" if they are.
 func (o *op) spreadOf(g outer) (s spread, why string) {
 	if why = unsuited(g.win, g.g.C, g.p.C); why != "" {
@@ -284,8 +298,11 @@ func (o *op) spreadOf(g outer) (s spread, why string) {
 	}
 	s.all = t.tiles(g.p)
 	down, across, ofWindow := ceil(g.g.C, mmaOuter), ceil(g.p.C, s.cols), s.parts(g.win)
-	s.share = ceil(s.all, min(s.all, ceil(o.b.opt.spread, down*across*ofWindow)))
-	s.shares = ceil(s.all, s.share)
+	at := o.b.opt.spread // blocks at once
+	if s.cols == 48 && s.warps() > 8 {
+		at = ceil(at, 2) // a multiprocessor has registers for one
+	}
+	s.share, s.shares = sharesOf(s.all, down*across*ofWindow, s.warps(), at)
 	s.launch = driver.Launch{Grid: driver.Dim{X: down, Y: across, Z: ofWindow * s.shares}, Block: driver.D1(32 * s.warps()), Shared: t.shared(g.win, o.b.operand())}
 	if max(across, s.launch.Grid.Z) > mmaGridMax {
 		return s, "more blocks than a launch can have"
@@ -303,11 +320,16 @@ func (o *op) outerOnTensorCores(g outer) bool {
 		o.inFP32(fmt.Sprintf("%v and %v, window %d, stride %d", g.g, g.p, g.win.K, g.win.Stride), why)
 		return false
 	}
-	work := o.workspace(s.shares * g.win.K * g.win.K * g.win.K * g.g.C * g.p.C)
+	work := g.dw
+	if s.shares > 1 || g.swapped || g.add {
+		work = o.workspace(s.shares * g.win.K * g.win.K * g.win.K * g.g.C * g.p.C)
+	}
 	gathered, gVoxel := o.rounded(g.gathered, g.g, g.gIn)
 	plain, pVoxel := o.rounded(g.plain, g.p, g.pIn)
 	o.launchOuter(s, g, work, gathered, gVoxel, plain, pVoxel)
-	o.addParts(g, work, s.shares)
+	if work != g.dw {
+		o.addParts(g, work, s.shares)
+	}
 	return true
 }
 

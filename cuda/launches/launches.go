@@ -171,6 +171,10 @@ func (l Launch) share(i int, args []any) float64 {
 		return float64(l.Grid.X) / float64(args[16].(int))
 	case l.Kernel == "catconv_grad_w" && i == 0:
 		return of(12, 10)
+	case strings.HasPrefix(l.Kernel, "mma_weights_") && i == 1 && args[10].(bool):
+		return of(9, 11)
+	case strings.HasPrefix(l.Kernel, "mma_weights_") && i == 1:
+		return of(8, 11)
 	case l.Kernel == "pack_weights" && i == 1 && args[9].(bool):
 		return of(8, 10)
 	case l.Kernel == "pack_weights" && i == 1:
