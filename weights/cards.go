@@ -13,7 +13,7 @@ var Cards = map[string]Card{
 	},
 	Detector: {
 		For:       "new lesions between two FLAIR scans",
-		TrainedOn: "pairs drawn from label maps and lesion shapes; no person's scan",
-		Scores:    "two real pairs: Dice 0.40 and 0.52, 6 of 10 lesions found",
+		TrainedOn: "pairs drawn from label maps and lesion shapes, and 14 real scans with lesions drawn into them",
+		Scores:    "two real pairs: Dice 0.72 and 0.52, lesion F1 0.40 and 0.63, 6 of 10 lesions found",
 	},
 }
