@@ -29,14 +29,13 @@ type Card struct {
 	BF16, TF32 float64
 	PeakBF16   float64 // the same by the fastest instruction there is: the sheet's rate at the boost clock. TF32 is half of it
 
-	FP64 float64 // lanes in fp64 of a multiprocessor; sheet
+	FP32, FP64 float64 // lanes of a multiprocessor; sheet
 }
 
 // What is the same on all cards.
 const (
 	schedulers = 4
-	fp32Lanes  = 128 // sheet
-	mufuLanes  = 16  // sheet
+	mufuLanes  = 16 // sheet
 
 	slabs = 40 << 20 // bytes of L2 from which on slabs of tap products stay in it
 
@@ -49,13 +48,15 @@ const (
 
 var cards = []Card{
 	{Name: "H200", Match: "H200", Compute: 90, Multiprocs: 132, GHz: 1.98, HBM: 4800, L2: 5500, L2Bytes: 50 << 20,
-		Threads: 2048, Blocks: 32, Shared: 228 << 10, SharedOptIn: 227 << 10, Registers: 65536, BF16: 0.63 * 3786, TF32: 0.63 * 1893, PeakBF16: 3786, FP64: 64},
+		Threads: 2048, Blocks: 32, Shared: 228 << 10, SharedOptIn: 227 << 10, Registers: 65536, BF16: 0.63 * 3786, TF32: 0.63 * 1893, PeakBF16: 3786, FP32: 128, FP64: 64},
 	{Name: "H100", Match: "H100", Compute: 90, Multiprocs: 132, GHz: 1.98, HBM: 3350, L2: 5500, L2Bytes: 50 << 20,
-		Threads: 2048, Blocks: 32, Shared: 228 << 10, SharedOptIn: 227 << 10, Registers: 65536, BF16: 0.63 * 3786, TF32: 0.63 * 1893, PeakBF16: 3786, FP64: 64},
+		Threads: 2048, Blocks: 32, Shared: 228 << 10, SharedOptIn: 227 << 10, Registers: 65536, BF16: 0.63 * 3786, TF32: 0.63 * 1893, PeakBF16: 3786, FP32: 128, FP64: 64},
+	{Name: "A100", Match: "A100", Compute: 80, Multiprocs: 108, GHz: 1.41, HBM: 2039, L2: 4000, L2Bytes: 40 << 20, // of 80 GB, SXM
+		Threads: 2048, Blocks: 32, Shared: 164 << 10, SharedOptIn: 163 << 10, Registers: 65536, BF16: 2048, TF32: 1024, PeakBF16: 2048, FP32: 64, FP64: 32},
 	{Name: "RTX4090", Match: "RTX 4090", Compute: 89, Multiprocs: 128, GHz: 2.52, HBM: 1008, L2: 4500, L2Bytes: 72 << 20,
-		Threads: 1536, Blocks: 24, Shared: 100 << 10, SharedOptIn: 99 << 10, Registers: 65536, BF16: 512, TF32: 256, PeakBF16: 512, FP64: 2},
+		Threads: 1536, Blocks: 24, Shared: 100 << 10, SharedOptIn: 99 << 10, Registers: 65536, BF16: 512, TF32: 256, PeakBF16: 512, FP32: 128, FP64: 2},
 	{Name: "RTX3090", Match: "RTX 3090", Compute: 86, Multiprocs: 82, GHz: 1.695, HBM: 936, L2: 2000, L2Bytes: 6 << 20,
-		Threads: 1536, Blocks: 16, Shared: 100 << 10, SharedOptIn: 99 << 10, Registers: 65536, BF16: 512, TF32: 256, PeakBF16: 512, FP64: 2},
+		Threads: 1536, Blocks: 16, Shared: 100 << 10, SharedOptIn: 99 << 10, Registers: 65536, BF16: 512, TF32: 256, PeakBF16: 512, FP32: 128, FP64: 2},
 }
 
 // Names are the cards there are constants of.
@@ -88,7 +89,7 @@ func (c Card) Info() driver.Info {
 
 // Peak is the rate of arithmetic by the sheet in a precision, in operations a second.
 func (c Card) Peak(p cuda.Precision) float64 {
-	each := 2.0 * fp32Lanes
+	each := 2 * c.FP32
 	switch p {
 	case cuda.BF16:
 		each = c.PeakBF16

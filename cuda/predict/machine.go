@@ -41,6 +41,11 @@ type Kernel struct {
 	Copy     Code // of the loop with the most LDGSTS beside the main one, once
 }
 
+// PerProduct is how many instructions the main loop has for each MMA, or for each FFMA where it has none.
+func (k *Kernel) PerProduct() float64 {
+	return float64(k.Loop.Instructions) / float64(max(1, k.Loop.MMA+k.Loop.FFMA))
+}
+
 // parts are a kernel's lines in the table.
 func (k *Kernel) parts() []struct {
 	name string

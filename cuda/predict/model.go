@@ -77,6 +77,7 @@ func (c Card) launch(k *Kernel, l launches.Launch) Launch {
 	s, o, a, b := k.Straight, k.Loop, k.Outer, k.Copy
 	here := math.Min(float64(p.Resident), math.Ceil(blocks/float64(c.Multiprocs))) * warps / schedulers
 	p.Issue = share * of(straight, s.Instructions, o.Instructions, a.Instructions, b.Instructions) / (schedulers * math.Min(issueShare, issuePerWarp*here))
+	p.Issue = math.Max(p.Issue, share*of(rest, s.FFMA, o.FFMA, a.FFMA, b.FFMA)*32/c.FP32)
 	p.Issue = math.Max(p.Issue, share*of(rest, s.FP64, o.FP64, a.FP64, b.FP64)*32/c.FP64)
 	p.Issue = math.Max(p.Issue, share*of(rest, s.MUFU, o.MUFU, a.MUFU, b.MUFU)*32/mufuLanes)
 	if o.MMA > 0 {

@@ -16,13 +16,14 @@ import (
 	"voxgrad/device"
 	"voxgrad/device/bench"
 	"voxgrad/device/meta"
+	"voxgrad/layers"
 	"voxgrad/models"
 	"voxgrad/models/passes"
 )
 
 // A card of round numbers: a cycle is a nanosecond, a multiprocessor holds 1024 threads.
 var round = Card{Name: "Round", Compute: 80, Multiprocs: 10, GHz: 1, HBM: 100, L2: 1000, Threads: 1024, Blocks: 8, Shared: 100 << 10,
-	SharedOptIn: 99 << 10, Registers: 65536, BF16: 1024, TF32: 512, PeakBF16: 2048, FP64: 4}
+	SharedOptIn: 99 << 10, Registers: 65536, BF16: 1024, TF32: 512, PeakBF16: 2048, FP32: 64, FP64: 4}
 
 func launchOf(kernel string, blocks, threads, shared int) launches.Launch {
 	return launches.Launch{Kernel: kernel, Launch: driver.Launch{Grid: driver.D1(blocks), Block: driver.D1(threads), Shared: shared}}
@@ -50,6 +51,10 @@ func TestTimesOfALaunch(t *testing.T) {
 	large := round
 	large.L2Bytes = slabs
 	require.InDelta(t, p.HBM/2, large.launch(k, l).HBM, 1e-15)
+
+	// 64 lanes for fp32 take a warp's FFMA in half a cycle of the multiprocessor.
+	p = round.launch(&Kernel{Loop: Code{Instructions: 10, FFMA: 10, Loaded: 16}}, l)
+	require.InDelta(t, 3*8*100*10*32/64., ns*p.Issue, 1e-6)
 
 	// One block of one warp: 0.3 of a quarter of a scheduler's slots. 50 instructions, of which 0.3 are executed.
 	p = round.launch(&Kernel{Straight: Code{Instructions: 50, FP64: 30}}, launchOf("finish", 1, 32, 0))
@@ -174,7 +179,7 @@ func TestTableHasTheKernels(t *testing.T) {
 }
 
 func TestCardOf(t *testing.T) {
-	for name, want := range map[string]string{"h200": "H200", "NVIDIA H200": "H200", "NVIDIA H100 80GB HBM3": "H100", "RTX 4090": "RTX4090",
+	for name, want := range map[string]string{"h200": "H200", "NVIDIA H200": "H200", "NVIDIA H100 80GB HBM3": "H100", "RTX 4090": "RTX4090", "NVIDIA A100-SXM4-80GB": "A100",
 		"NVIDIA GeForce RTX 3090": "RTX3090", "rtx-3090": "RTX3090"} {
 		c, err := CardOf(name)
 		require.NoError(t, err)
@@ -182,10 +187,10 @@ func TestCardOf(t *testing.T) {
 	}
 	for _, name := range []string{"", "H", "NVIDIA GeForce RTX 3090 Ti", "TPU"} {
 		_, err := CardOf(name)
-		require.ErrorContains(t, err, fmt.Sprintf("%q; there are those of H200, H100, RTX4090, RTX3090", name))
+		require.ErrorContains(t, err, fmt.Sprintf("%q; there are those of H200, H100, A100, RTX4090, RTX3090", name))
 	}
-	// Data sheets: 67 TFLOP/s in fp32, 989 in bf16, 495 in tf32; 82.6 and 165; 35.6 and 71.
-	for name, want := range map[string][3]float64{"H200": {67, 495, 989}, "RTX4090": {82.6, 82.6, 165}, "RTX3090": {35.6, 35.6, 71}} {
+	// Data sheets: 67 TFLOP/s in fp32, 989 in bf16, 495 in tf32; 19.5, 312 and 156; 82.6 and 165; 35.6 and 71.
+	for name, want := range map[string][3]float64{"H200": {67, 495, 989}, "A100": {19.5, 156, 312}, "RTX4090": {82.6, 82.6, 165}, "RTX3090": {35.6, 35.6, 71}} {
 		c, err := CardOf(name)
 		require.NoError(t, err)
 		for i, p := range []cuda.Precision{cuda.FP32, cuda.TF32, cuda.BF16} {
@@ -262,6 +267,39 @@ func TestStepOfTheSegmenter(t *testing.T) {
 	require.Less(t, last["H200"], last["H100"])
 	require.Less(t, last["H100"], last["RTX4090"])
 	require.Less(t, last["RTX4090"], last["RTX3090"])
+}
+
+// On every architecture the main loops of the products of the widest layer have at most three instructions for each MMA, forward and in both gradients.
+func TestInstructionsOfTensorCores(t *testing.T) {
+	for _, up := range []string{layers.Transposed, layers.Trilinear} {
+		for _, precision := range []cuda.Precision{cuda.TF32, cuda.BF16} {
+			d, err := NewDry(cards[0], precision)
+			require.NoError(t, err)
+			c := models.Default(models.Segmenter)
+			c.Up = up
+			n, err := passes.Open(d, c, bench.Published)
+			require.NoError(t, err)
+			d.Names = n.Layer
+			p, err := d.Predict(n.Pass("Step"))
+			require.NoError(t, err)
+			ops := map[string]int{}
+			for _, l := range p.Launches {
+				if l.Layer != "conv10" || l.Tensor == 0 {
+					continue
+				}
+				ops[l.Op]++
+				for _, arch := range []int{80, 86, 89, 90} {
+					k, err := KernelOn(arch, l.Kernel)
+					require.NoError(t, err)
+					require.LessOrEqual(t, k.PerProduct(), 3.0, "%s for sm_%d", l.Kernel, arch)
+				}
+			}
+			require.GreaterOrEqual(t, ops["CatConv"], 1, "%s, %v", up, precision)
+			require.GreaterOrEqual(t, ops["CatConvGrad"], 2, "gradients of the sources and of the weights")
+			n.Close()
+			require.NoError(t, d.Close())
+		}
+	}
 }
 
 // A kernel that the table lacks is an error that says what to do.

@@ -9,7 +9,9 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 
 	"voxgrad/cuda"
@@ -101,7 +103,11 @@ func tables(b *bytes.Buffer) error {
 	}
 	groups(b, "Layers", "layer, or operation without parameters", detailed, func(p *predict.Prediction) []predict.Group { return p.Layers }, 1e9)
 	groups(b, "Kernels", "kernel", detailed, func(p *predict.Prediction) []predict.Group { return p.Kernels }, 20)
-	return loops(b, all[0])
+	tensor, err := loops(b, all[0])
+	if err != nil {
+		return err
+	}
+	return onTensorCores(b, tensor, detailed)
 }
 
 func predictions(kind string, batch int, p cuda.Precision, on []predict.Card) (all []*predict.Prediction, err error) {
@@ -163,18 +169,18 @@ func groups(b *bytes.Buffer, title, what string, steps []*predict.Prediction, of
 	}
 }
 
-// loops are the main loops of the products.
-func loops(b *bytes.Buffer, c predict.Card) error {
+// loops are the main loops of the products. It returns the names of the kernels on tensor cores.
+func loops(b *bytes.Buffer, c predict.Card) (tensor []string, err error) {
 	fmt.Fprintf(b, "\n## Main loops\n\nCounted in the machine code for sm_%d (%s), of a warp.\n\n| kernel | registers | instructions | MMA | FFMA | a product | loads and stores of shared memory | of global memory |\n|---|---|---|---|---|---|---|---|\n",
 		c.Compute, predict.Compiler())
 	for _, name := range kernels.Names() {
 		text, _, err := kernels.Source(name, c.Compute)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		m, err := ptx.Parse(text)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, e := range m.Entries() {
 			if !(launches.Launch{Kernel: e.Name}).Product() {
@@ -182,12 +188,50 @@ func loops(b *bytes.Buffer, c predict.Card) error {
 			}
 			k, err := predict.KernelOn(c.Compute, e.Name)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			l := k.Loop
-			fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %.2f | %d | %d |\n", e.Name, k.Registers, l.Instructions, l.MMA, l.FFMA,
-				float64(l.Instructions)/float64(max(1, l.MMA+l.FFMA)), l.LDS+l.STS, l.LDG+l.STG+l.LDGSTS)
+			if l.MMA > 0 {
+				tensor = append(tensor, e.Name)
+			}
+			fmt.Fprintf(b, "| %s | %d | %d | %d | %d | %.2f | %d | %d |\n", e.Name, k.Registers, l.Instructions, l.MMA, l.FFMA, k.PerProduct(),
+				l.LDS+l.STS, l.LDG+l.STG+l.LDGSTS)
 		}
+	}
+	return tensor, nil
+}
+
+// onTensorCores has a row for each kernel on tensor cores, with the numbers of every architecture; the last column is how often conv10 has it in a step.
+func onTensorCores(b *bytes.Buffer, kernels []string, steps []*predict.Prediction) error {
+	archs := predict.Architectures()
+	var names []string
+	for _, a := range archs {
+		names = append(names, fmt.Sprintf("sm_%d", a))
+	}
+	all := strings.Join(names, ", ")
+	fmt.Fprintf(b, "\n## Tensor cores\n\nInstructions of the main loop for each MMA, and registers, on %s.\n\n| kernel | instructions for each MMA | registers | launches of conv10 |\n|---|---|---|---|\n", all)
+	for _, name := range kernels {
+		var loops, registers []string
+		for _, a := range archs {
+			k, err := predict.KernelOn(a, name)
+			if err != nil {
+				return err
+			}
+			loops, registers = append(loops, fmt.Sprintf("%.2f", k.PerProduct())), append(registers, fmt.Sprint(k.Registers))
+		}
+		ops := map[string]int{}
+		for _, s := range steps {
+			for _, l := range s.Launches {
+				if l.Layer == "conv10" && l.Kernel == name {
+					ops[l.Op]++
+				}
+			}
+		}
+		var in []string
+		for _, op := range slices.Sorted(maps.Keys(ops)) {
+			in = append(in, fmt.Sprintf("%s %d", op, ops[op]))
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", name, strings.Join(loops, ", "), strings.Join(registers, ", "), strings.Join(in, ", "))
 	}
 	return nil
 }

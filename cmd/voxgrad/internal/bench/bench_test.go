@@ -247,7 +247,7 @@ func TestBenchPredicts(t *testing.T) {
 	require.Greater(t, len(r.Cases[2].Launches), 100)
 
 	for args, says := range map[string]string{
-		"--predict=": "--predict is empty: give a card", "--predict TPU": "there are those of H200, H100, RTX4090, RTX3090",
+		"--predict=": "--predict is empty: give a card", "--predict TPU": "there are those of H200, H100, A100, RTX4090, RTX3090",
 		"--predict H100 --device cuda": "--device goes with a measurement", "--predict H100 --compare x.json": "--compare goes with a measurement",
 		"--predict H100 --precision fp8": "fp8", "--predict H100 --filter nothing": "no case matches",
 	} {
