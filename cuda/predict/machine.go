@@ -89,8 +89,11 @@ func Format(compiler string, sources map[string]string, all []Kernel) []byte {
 			b.WriteByte('\n')
 		}
 	}
-	return []byte(b.String())
+	return append(sumLine(b.String()), b.String()...)
 }
+
+// sumLine is the first line of a table: the hash of what follows. Tables that version control merged line by line would mix counts of several kernels' code.
+func sumLine(rest string) []byte { return fmt.Appendf(nil, "sum %s\n", Hash([]byte(rest))) }
 
 // Hash is that of PTX in a table.
 func Hash(ptx []byte) string { return fmt.Sprintf("%x", sha256.Sum256(ptx))[:16] }
@@ -109,6 +112,9 @@ func (t *Table) Kernel(arch int, name string) *Kernel { return t.kernels[machine
 func ParseTable(text string) (*Table, error) {
 	t := &Table{Sources: map[string]string{}, kernels: map[machine]*Kernel{}}
 	all := t.kernels
+	if sum, rest, _ := strings.Cut(text, "\n"); sum+"\n" != string(sumLine(rest)) {
+		return nil, fmt.Errorf("machine table: its sum is not that of its lines: it was edited or merged (make predict-table)")
+	}
 	number := 0
 	for line := range strings.Lines(text) {
 		number++
@@ -122,7 +128,7 @@ func ParseTable(text string) (*Table, error) {
 			t.Sources[file] = hash
 			continue
 		}
-		if strings.HasPrefix(line, "#") {
+		if strings.HasPrefix(line, "#") || number == 1 {
 			continue
 		}
 		k, part, code := Kernel{}, "", Code{}

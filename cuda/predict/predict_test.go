@@ -137,14 +137,16 @@ func TestCountsOfAListing(t *testing.T) {
 	read, err := ParseTable(string(Format("ptxas V1", sources, all)))
 	require.NoError(t, err)
 	require.Equal(t, "ptxas V1", read.Compiler)
+	_, err = ParseTable(strings.Replace(string(Format("ptxas V1", sources, all)), "80 scale", "86 scale", 1))
+	require.ErrorContains(t, err, "edited or merged")
 	require.Equal(t, sources, read.Sources)
 	require.Equal(t, &all[0], read.Kernel(80, "mma_bf16_24"))
 	require.Equal(t, &all[1], read.Kernel(80, "scale"))
 	for text, says := range map[string]string{
-		"compiler x\n80 k 1": "line 2", "80 k 1 2 loop 1 2 3 4 5 6 7 8 9 10 11 12 13 14": "names no compiler",
+		"compiler x\n80 k 1": "line 3", "80 k 1 2 loop 1 2 3 4 5 6 7 8 9 10 11 12 13 14": "names no compiler",
 		"compiler x\n80 k 1 2 hole 1 2 3 4 5 6 7 8 9 10 11 12 13 14": `no part "hole"`,
 	} {
-		_, err := ParseTable(text)
+		_, err := ParseTable(string(sumLine(text)) + text)
 		require.ErrorContains(t, err, says)
 	}
 }
