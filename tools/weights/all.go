@@ -40,8 +40,9 @@ func (t task) name() string {
 	return strings.TrimSpace(strings.Join([]string{t.network, t.Set + "/" + t.Name, t.change.name}, " "))
 }
 
-// tasks are all of them: detectors on the marked pairs, as they are and after every change, and on every scan twice; segmenters on the
-// marked scans, as they are and after every change.
+// tasks are all of them, what matters most first: detectors on the marked pairs, as they are and after every change, and on scans twice; segmenters on the
+// marked scans that they were not trained on, as they are and after every change. Scans that detectors had lesions drawn into are there twice as
+// well: the last, and with means of their own.
 func tasks(data string, networks []string, robust bool) (out []task, err error) {
 	pairs, err := subjects(data, true)
 	if err != nil {
@@ -51,24 +52,33 @@ func tasks(data string, networks []string, robust bool) (out []task, err error) 
 	if err != nil {
 		return nil, err
 	}
-	add := func(network string, list []subject, changes ...change) {
+	add := func(network string, list []subject, trained bool, changes ...change) {
 		for _, c := range changes {
-			if c.name != "" && c.name != sameScan && !robust {
-				continue
-			}
 			for _, s := range list {
-				out = append(out, task{network, s, c})
+				if trained == trainedOn(network, s.Set, s.Name) && slices.Contains(networks, network) {
+					s.asWritten = true
+					out = append(out, task{network, s, c})
+				}
 			}
 		}
 	}
-	if slices.Contains(networks, weights.Detector) {
-		same := change{sameScan, nothingNew}
-		add(weights.Detector, pairs, append(changes(true), same)...)
-		add(weights.Detector, scans, same)
+	var visits []subject // of the pairs, each a scan
+	for _, p := range pairs {
+		for n, path := range p.times {
+			v := p
+			v.Name, v.times = fmt.Sprintf("%s visit %d", p.Name, n+1), []string{path}
+			visits = append(visits, v)
+		}
 	}
-	if slices.Contains(networks, weights.Segmenter) {
-		add(weights.Segmenter, scans, changes(false)...)
+	same := change{sameScan, nothingNew}
+	add(weights.Detector, pairs, false, changes(true)[0])
+	add(weights.Segmenter, scans, false, changes(false)[0])
+	add(weights.Detector, append(visits, scans...), false, same)
+	if robust {
+		add(weights.Detector, pairs, false, changes(true)[1:]...)
+		add(weights.Segmenter, scans, false, changes(false)[1:]...)
 	}
+	add(weights.Detector, scans, true, same)
 	return out, nil
 }
 
@@ -84,6 +94,7 @@ func all(args []string) error {
 	data, program := f.String("data", "", "folder of the shared data"), f.String("voxgrad", "bin/voxgrad", "the program, with the weights to score in it")
 	out := f.String("out", "", "folder for tables, pictures and scores; the same folder again goes on")
 	robust := f.Bool("robust", true, "with thicker slices, noise, bias fields and misregistration too")
+	only := f.String("only", "", "run what has this in its name, as "+weights.Segmenter+" or noise; the tables are of all that has been run")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -102,7 +113,7 @@ func all(args []string) error {
 		return err
 	}
 	for n, t := range list {
-		if _, done := runs.Runs[t.name()]; done {
+		if _, done := runs.Runs[t.name()]; done || !strings.Contains(t.name(), *only) {
 			continue
 		}
 		fmt.Printf("%d of %d: %s\n", n+1, len(list), t.name())
@@ -114,6 +125,11 @@ func all(args []string) error {
 			r, err = t.score(*program, nil, nil)
 		} else {
 			r, err = t.scoreChanged(t.change, t.change.name != sameScan, *program, nil, nil)
+		}
+		if no := (*refused)(nil); errors.As(err, &no) && fmt.Sprint(no.err) == "exit status 1" { // an answer too; one that was killed has none
+			lines := strings.Split(no.said, "\n")
+			r, err = scored{Set: t.Set, Name: t.Name, Change: t.change.name, Refused: lines[len(lines)-1]}, nil
+			fmt.Println(r.Refused)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.name(), err)
@@ -220,10 +236,21 @@ func score3(x float64) string {
 	return fmt.Sprintf("%.3f", x)
 }
 
-// markdown is the tables of all runs.
+// markdown is the tables of what has been run.
 func markdown(list []task, runs map[string]scored) string {
 	t := &tables{runs: runs}
-	t.WriteString("Scores of what the program writes with its built-in networks, thresholds and least sizes (`go run ./tools/weights all`).\n")
+	t.WriteString("Scores of what the program writes with its built-in networks, thresholds and least sizes, of scans that took no part in training (`go run ./tools/weights all`).\n")
+	done := filter(list, func(k task) bool { _, ok := runs[k.name()]; return ok })
+	if n := len(list) - len(done); n > 0 {
+		fmt.Fprintf(t, "\n%d of %d have not been run.\n", n, len(list))
+	}
+	list = filter(done, func(k task) bool {
+		no := runs[k.name()].Refused
+		if no != "" {
+			fmt.Fprintf(t, "\n%s: no answer: %s\n", k.name(), no)
+		}
+		return no == ""
+	})
 	for _, n := range []struct{ network, title string }{{weights.Detector, "Pairs"}, {weights.Segmenter, "Single scans"}} {
 		plain := filter(list, func(k task) bool { return k.network == n.network && k.change.name == "" })
 		if len(plain) == 0 {
@@ -234,17 +261,32 @@ func markdown(list []task, runs map[string]scored) string {
 		t.robust(n.title, filter(list, func(k task) bool { return k.network == n.network && k.change.name != sameScan }))
 		t.pictures(plain)
 	}
-	if same := filter(list, func(k task) bool { return k.change.name == sameScan }); len(same) > 0 {
-		t.head("One scan twice, through two scanners and 0.3 mm off: all that is found is false", "scan", "false lesions")
-		total := 0
-		for _, k := range same {
-			p := t.of(k).Written
-			t.row(k.Set+"/"+k.Name, p.False)
-			total += p.False
-		}
-		t.row("mean", float64(total)/float64(len(same)))
-	}
+	t.same(filter(list, func(k task) bool { return k.change.name == sameScan }))
 	return t.String()
+}
+
+// same counts what is found in one scan twice.
+func (t *tables) same(list []task) {
+	if len(list) == 0 {
+		return
+	}
+	t.head("One scan twice, through two scanners and 0.3 mm off: all that is found is false", "scan", "false lesions")
+	for _, trained := range []bool{false, true} {
+		total, n, mean := 0, 0, "mean"
+		if trained {
+			mean = "mean of those that lesions were drawn into in training"
+		}
+		for _, k := range list {
+			if trainedOn(k.network, k.Set, k.Name) == trained {
+				found := t.of(k).Written.False
+				t.row(k.Set+"/"+k.Name, found)
+				total, n = total+found, n+1
+			}
+		}
+		if n > 0 {
+			t.row(mean, fmt.Sprintf("%.1f", float64(total)/float64(n)))
+		}
+	}
 }
 
 func filter(list []task, keep func(task) bool) (out []task) {
@@ -258,24 +300,25 @@ func filter(list []task, keep func(task) bool) (out []task) {
 
 func (t *tables) of(k task) scored { return t.runs[k.name()] }
 
-// plain is each subject, and beside pairs the best difference threshold.
+// plain is each subject, and beside it the best threshold of a difference, or of a single scan's intensity.
 func (t *tables) plain(title string, list []task) {
 	t.head(title, "scans", "method", "Dice", "lesion F1", "sensitivity", "PPV", "F1 without other changes", "found", "false lesions", "s")
+	simple := map[string]string{weights.Detector: "difference", weights.Segmenter: "intensity"}[list[0].network]
 	var own, other []point
 	for _, k := range list {
 		r := t.of(k)
 		w := *r.Written
 		t.row(k.Set+"/"+k.Name, "built in", w.Dice, w.F1, w.Sens, w.PPV, w.FairF1, fmt.Sprintf("%d of %d", w.Found, w.Truth), w.False, fmt.Sprintf("%.0f", r.Seconds))
 		own = append(own, w)
-		if d := r.Difference; d != nil {
-			t.row("", fmt.Sprintf("difference, %g SDs: the best for this very pair", d.Threshold), d.Dice, d.F1, d.Sens, d.PPV, d.FairF1, fmt.Sprintf("%d of %d", d.Found, d.Truth), d.False, "")
+		if d := r.Threshold; d != nil {
+			t.row("", fmt.Sprintf("%s, %g SDs: the best here", simple, d.Threshold), d.Dice, d.F1, d.Sens, d.PPV, d.FairF1, fmt.Sprintf("%d of %d", d.Found, d.Truth), d.False, "")
 			other = append(other, *d)
 		}
 	}
 	for _, m := range []struct {
 		name string
 		of   []point
-	}{{"built in", own}, {"difference, each pair at its best", other}} {
+	}{{"built in", own}, {simple + ", each at its best", other}} {
 		if len(m.of) > 0 {
 			p := means(m.of)
 			t.row("mean", m.name, p.Dice, p.F1, p.Sens, p.PPV, p.FairF1, fmt.Sprintf("%d of %d", p.Found, p.Truth), fmt.Sprintf("%.1f", float64(p.False)/float64(len(m.of))), "")

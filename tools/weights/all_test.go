@@ -53,7 +53,9 @@ func TestAllFiguresOfTheBuiltInNetworks(t *testing.T) {
 		}
 	}
 	write(filepath.Join(data, "longitudinal/patient1"), "flair_time01.nii.gz", "flair_time02.nii.gz", "brainmask.nii.gz", "new_lesions.nii.gz", "change_kind.nii.gz")
-	write(filepath.Join(data, "thick_slices/7"), "flair.nii.gz", "brainmask.nii.gz", "lesions.nii.gz")
+	for _, dir := range []string{"thick_slices/7", aside, "cross_sectional/patient2"} {
+		write(filepath.Join(data, dir), "flair.nii.gz", "brainmask.nii.gz", "lesions.nii.gz")
+	}
 	calls := filepath.Join(data, "calls")
 	prob := filepath.Join(data, "prob.nii.gz")
 	require.NoError(t, volume.Write(prob, truth.Volume(), volume.Float32))
@@ -64,19 +66,25 @@ func TestAllFiguresOfTheBuiltInNetworks(t *testing.T) {
 		return strings.Count(string(text), "x")
 	}
 	args := []string{"--data", data, "--voxgrad", program, "--out", out, "--robust=false"}
-	require.NoError(t, all(args))
-	want := 3 // the pair, and both scans twice
+	want := 6 // the pair; its visits and the three scans twice
 	if _, err := weights.Members(weights.Segmenter); err == nil {
-		want++
+		want += 2 // thick_slices/7 was trained on
 	}
-	require.Equal(t, want, count())
+	require.NoError(t, all(append(args, "--only", "/patient1")))
+	require.Equal(t, 3, count())
 	text, err := os.ReadFile(filepath.Join(out, "builtin.md"))
 	require.NoError(t, err)
+	require.Contains(t, string(text), fmt.Sprintf("\n%d of %d have not been run.\n", want-3, want))
+	require.NoError(t, all(args))
+	require.Equal(t, want, count())
+	text, err = os.ReadFile(filepath.Join(out, "builtin.md"))
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "not been run")
 	require.Contains(t, string(text), "| longitudinal/patient1 | built in | 1.000 | 1.000 | 1.000 | 1.000 | 1.000 | 1 of 1 | 0 |")
 	require.Contains(t, string(text), "difference,")
 	require.Contains(t, string(text), "| up to 100 | 1 | 1 |")
-	require.Contains(t, string(text), "| thick_slices/7 | 1 |", "nothing is new in one scan twice")
-	require.Contains(t, string(text), "| mean | 1.000 |")
+	require.Contains(t, string(text), "| longitudinal/patient1 visit 2 | 1 |", "nothing is new in one scan twice")
+	require.Contains(t, string(text), "| mean | 1.0 |\n| cross_sectional/patient2 | 1 |\n| thick_slices/7 | 1 |\n| mean of those that lesions were drawn into in training | 1.0 |")
 	require.Contains(t, string(text), "![The best: patient1, Dice 1.000](builtin-detector-patient1.jpg)")
 	require.Contains(t, string(text), "Neuroinformatics 2016, CC-BY")
 	require.NotContains(t, string(text), "The worst", "it is the best")
@@ -92,9 +100,25 @@ func TestAllFiguresOfTheBuiltInNetworks(t *testing.T) {
 	require.NoError(t, f.Close())
 	require.ErrorContains(t, all(args), "another build of the program")
 
-	// With the changes each of the three has its row.
+	// With the changes each has its row, and no segmenter is scored by what it was trained on.
 	list, err := tasks(data, []string{weights.Detector, weights.Segmenter}, true)
 	require.NoError(t, err)
-	require.Len(t, list, len(changes(true))+2+len(changes(false)))
+	require.Len(t, list, len(changes(true))+5+2*len(changes(false)))
+	for _, k := range list {
+		require.False(t, k.network == weights.Segmenter && k.Name == "7")
+	}
+
+	// What the program refuses is told, and is no score; one that is killed stops it all.
+	program = filepath.Join(t.TempDir(), "voxgrad")
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\necho level=INFO registered\necho no brain found >&2\nexit 1\n"), 0o777))
+	args = []string{"--data", data, "--voxgrad", program, "--out", t.TempDir(), "--robust=false"}
+	require.NoError(t, all(args))
+	text, err = os.ReadFile(filepath.Join(args[5], "builtin.md"))
+	require.NoError(t, err)
+	require.Contains(t, string(text), "\ndetector longitudinal/patient1: no answer: no brain found\n")
+	require.NotContains(t, string(text), "| mean")
+	require.NoError(t, os.WriteFile(program, []byte("#!/bin/sh\nkill -9 $$\n"), 0o777))
+	args[5] = t.TempDir()
+	require.ErrorContains(t, all(args), "killed")
 	require.ErrorContains(t, all(nil), "--data and --out")
 }

@@ -3,7 +3,7 @@
 //	weights half --in checkpoint.safetensors --out weights/files/brain.safetensors   half precision, the network alone
 //	weights brain --data ../shared/data [--weights checkpoint.safetensors]           brain extraction against masks of real scans
 //	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] [--robust] --json scores.json   detectors on the real pairs, segmenters on the real scans
-//	weights scans --data ../shared/data --out DIR                                    the data set of single scans that lesions are drawn into
+//	weights scans --data ../shared/data --out DIR                                    the data sets of single scans that training knows
 //	weights all --data ../shared/data --out FOLDER                                   every figure and picture of docs/results/builtin.md, of the networks in bin/voxgrad
 //
 // brain.sh and its like beside it are the commands that made each network.

@@ -64,7 +64,7 @@ func (s subject) changed(dir string, c change, truth bool) (subject, error) {
 		times = append(times, v)
 	}
 	out := s
-	out.times = nil
+	out.times, out.worse = nil, true
 	for t, v := range c.apply(times, rng.New(1, s.Set, s.Name, c.name)) {
 		path := filepath.Join(dir, fmt.Sprintf("time%d.nii.gz", t+1))
 		if err := volume.Write(path, v, volume.Float32); err != nil {

@@ -4,19 +4,31 @@ import (
 	"encoding/csv"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 
+	"voxgrad/internal/outfile"
 	"voxgrad/volume"
+	"voxgrad/weights"
 )
 
-// scans makes the data set of single scans that detector.toml draws lesions into: cross_sectional as it is, for it lies in the atlas's space;
-// thick_slices and single_visits prepared. No scan of longitudinal is among them: those score what was trained. A scan that cannot be prepared is named and left out.
+// aside is a scan that no network is trained on, for scoring.
+const aside = "thick_slices/105911"
+
+// trainedOn reports whether a scan takes part in training a network: detectors have lesions drawn into all but the pairs and the scan
+// aside; segmenters know those of thick_slices with what is marked in them, and are scored by the others.
+func trainedOn(network, set, name string) bool {
+	return set != "longitudinal" && set+"/"+name != aside && (network == weights.Detector || set == "thick_slices")
+}
+
+// scans makes the data sets of single scans that training knows (trainedOn): cross_sectional as it is, for it lies in the atlas's space; thick_slices and
+// single_visits prepared. cases.csv is the detector's, marked.csv the segmenter's. A scan that cannot be prepared is named and left out.
 func scans(args []string) error {
 	f := flag.NewFlagSet("scans", flag.ExitOnError)
-	data, out, program := f.String("data", "", "folder with cross_sectional, thick_slices and single_visits"), f.String("out", "", "folder to write, with the table cases.csv"),
+	data, out, program := f.String("data", "", "folder with cross_sectional, thick_slices and single_visits"), f.String("out", "", "folder to write, with the tables cases.csv and marked.csv"),
 		f.String("program", "bin/voxgrad", "the program that prepares")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -25,14 +37,19 @@ func scans(args []string) error {
 	if err != nil {
 		return err
 	}
-	rows := [][]string{{"case", "patient", "flair", "mask", "brainmask"}}
+	head := []string{"case", "patient", "flair", "mask", "brainmask"}
+	rows, marked := [][]string{head}, [][]string{head}
 	for _, group := range []string{"cross_sectional/patient*", "thick_slices/[0-9]*", "single_visits/patient*"} {
 		dirs, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(group)))
 		if err != nil || len(dirs) == 0 {
 			return fmt.Errorf("%s: nothing there (%v)", filepath.Join(root, group), err)
 		}
 		for _, dir := range dirs {
-			name := filepath.Base(filepath.Dir(dir)) + "_" + filepath.Base(dir)
+			set, of := filepath.Base(filepath.Dir(dir)), filepath.Base(dir)
+			if !trainedOn(weights.Detector, set, of) {
+				continue
+			}
+			name := set + "_" + of
 			row := []string{name, name, filepath.Join(dir, "flair.nii.gz"), filepath.Join(dir, "lesions.nii.gz"), filepath.Join(dir, "brainmask.nii.gz")}
 			if !strings.HasPrefix(group, "cross") {
 				if row, err = preparedScan(*program, dir, filepath.Join(*out, name), name); err != nil {
@@ -41,16 +58,19 @@ func scans(args []string) error {
 				}
 			}
 			rows = append(rows, row)
+			if trainedOn(weights.Segmenter, set, of) {
+				marked = append(marked, row)
+			}
 		}
 	}
-	table, err := os.Create(filepath.Join(*out, "cases.csv"))
-	if err != nil {
-		return err
+	var tables outfile.Set
+	defer tables.Discard()
+	for name, rows := range map[string][][]string{"cases.csv": rows, "marked.csv": marked} {
+		if err := tables.Write(filepath.Join(*out, name), func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) }); err != nil {
+			return err
+		}
 	}
-	if err := csv.NewWriter(table).WriteAll(rows); err != nil {
-		return err
-	}
-	return table.Close()
+	return tables.Commit()
 }
 
 // preparedScan prepares the first scan of a folder, with its lesion mask if there is one, else with an empty one.

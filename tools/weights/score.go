@@ -26,6 +26,8 @@ type subject struct {
 	brain     string // "" : the program finds it
 	truth     string
 	draw      string // file for a picture; "": none
+	asWritten bool   // nothing but the mask that the program writes is scored
+	worse     bool   // after a change: simple thresholds are not tried
 	kinds     string // of a pair, what the published change mask holds, to leave out detections that are right in another sense
 }
 
@@ -91,8 +93,10 @@ type scored struct {
 	Points  []point `json:"points"`
 	// Written is the mask that the program wrote, by the weights' threshold and least size.
 	Written *point `json:"as_written,omitempty"`
-	// Difference is the best of difference thresholds on this very pair: what they can reach at most.
-	Difference *point `json:"difference_threshold_tuned_on_this_pair,omitempty"`
+	// Threshold is the best on this very pair, or scan, of thresholds of the difference, or of the intensity: what they can reach at most.
+	Threshold *point `json:"threshold_tuned_on_this,omitempty"`
+	// Refused is what the program said where it gave no answer.
+	Refused string `json:"refused,omitempty"`
 }
 
 // sameScan is the change after which nothing is new.
@@ -162,6 +166,14 @@ func score(args []string) error {
 	return outfile.WriteBytes(*out, append(text, '\n'))
 }
 
+// refused is a call of the program without an answer.
+type refused struct {
+	call, said string
+	err        error
+}
+
+func (r *refused) Error() string { return fmt.Sprintf("%s: %v: %s", r.call, r.err, r.said) }
+
 // score runs the program on the subject's files.
 func (s subject) score(program string, models, more []string) (r scored, err error) {
 	r = scored{Set: s.Set, Name: s.Name}
@@ -186,7 +198,7 @@ func (s subject) score(program string, models, more []string) (r scored, err err
 	begin := time.Now()
 	cmd := exec.Command(program, args...)
 	if text, err := cmd.CombinedOutput(); err != nil {
-		return r, fmt.Errorf("%s: %w: %s", strings.Join(args, " "), err, text)
+		return r, &refused{strings.Join(args, " "), strings.TrimSpace(string(text)), err}
 	}
 	r.Seconds = time.Since(begin).Seconds()
 	p, err := volume.Read(prob)
@@ -217,7 +229,11 @@ func (s subject) score(program string, models, more []string) (r scored, err err
 			return r, err
 		}
 	}
-	for _, threshold := range []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9} {
+	thresholds := []float64{0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9}
+	if s.asWritten {
+		thresholds = nil
+	}
+	for _, threshold := range thresholds {
 		for _, least := range []float64{3, 10, 20} {
 			x, err := measure(truth, p.Above(threshold), kinds, least)
 			if err != nil {
@@ -227,28 +243,38 @@ func (s subject) score(program string, models, more []string) (r scored, err err
 			r.Points = append(r.Points, x)
 		}
 	}
-	if len(s.times) > 1 && truth.Count() > 0 {
-		err = s.difference(&r, truth, kinds)
+	if s.brain != "" && truth.Count() > 0 && !s.worse {
+		err = s.threshold(&r, truth, kinds)
 	}
 	return r, err
 }
 
-// difference adds the best of the difference thresholds.
-func (s subject) difference(r *scored, truth *volume.Mask, kinds *volume.Volume) error {
+// threshold adds the best of the thresholds: of the difference by lesion F1, of a single scan's intensity by Dice.
+func (s subject) threshold(r *scored, truth *volume.Mask, kinds *volume.Volume) error {
 	brain, err := volume.ReadMask(s.brain)
 	if err != nil {
 		return err
 	}
-	var times [2]*volume.Volume
-	for t := range times {
-		if times[t], err = volume.Read(s.times[t]); err != nil {
+	var times []*volume.Volume
+	for _, path := range s.times {
+		v, err := volume.Read(path)
+		if err != nil {
 			return err
 		}
+		times = append(times, v)
 	}
-	for _, sds := range []float64{3, 3.5, 4, 4.5, 5, 6, 7, 8, 10} {
+	try := func(sds float64) (*volume.Mask, error) {
 		o := volume.DefaultDifference()
 		o.SDs = sds
-		m, err := volume.DifferenceBaseline(times[0], times[1], brain, o)
+		return volume.DifferenceBaseline(times[0], times[1], brain, o)
+	}
+	list, better := []float64{3, 3.5, 4, 4.5, 5, 6, 7, 8, 10}, func(a, b *point) bool { return a.F1 > b.F1 }
+	if len(times) == 1 {
+		try = func(sds float64) (*volume.Mask, error) { return bright(times[0], brain, sds), nil }
+		list, better = []float64{1, 1.25, 1.5, 1.75, 2, 2.25, 2.5, 3, 3.5, 4}, func(a, b *point) bool { return a.Dice > b.Dice }
+	}
+	for _, sds := range list {
+		m, err := try(sds)
 		if err != nil {
 			return err
 		}
@@ -256,11 +282,28 @@ func (s subject) difference(r *scored, truth *volume.Mask, kinds *volume.Volume)
 		if err != nil {
 			return err
 		}
-		if x.Threshold = sds; r.Difference == nil || x.F1 > r.Difference.F1 {
-			r.Difference = &x
+		if x.Threshold = sds; r.Threshold == nil || better(&x, r.Threshold) {
+			r.Threshold = &x
 		}
 	}
 	return nil
+}
+
+// bright is what of a brain is so many standard deviations brighter than its mean.
+func bright(v *volume.Volume, brain *volume.Mask, sds float64) *volume.Mask {
+	var sum, squares, n float64
+	for i, in := range brain.Data {
+		if in {
+			x := float64(v.Data[i])
+			sum, squares, n = sum+x, squares+x*x, n+1
+		}
+	}
+	level := sum/n + sds*math.Sqrt(max(0, squares/n-sum/n*sum/n))
+	m := volume.NewMask(v.Grid)
+	for i, in := range brain.Data {
+		m.Data[i] = in && float64(v.Data[i]) > level
+	}
+	return m
 }
 
 // undefined is null in the file.
@@ -356,8 +399,8 @@ func scoreTable(all []scored) *report.Table {
 				add(strings.TrimSpace(s.Set+"/"+s.Name+" "+s.Change), p, s.Seconds)
 			}
 		}
-		if s.Difference != nil {
-			add("difference, best SDs of this pair", *s.Difference, "")
+		if s.Threshold != nil {
+			add("best threshold, SDs, of these very scans", *s.Threshold, "")
 		}
 	}
 	return t
