@@ -53,6 +53,7 @@ type Brain struct {
 // Bounds on what a brain is, for messages: a field of view may hold a part of one.
 const (
 	leastBrainML   = 50
+	mostBrainML    = 2500 // the largest brains have some 2000; noise alone looks like 2700
 	leastCertainty = 0.8
 	mostVoxels     = 1 << 22 // that the network sees at once
 )
@@ -91,7 +92,7 @@ func (e *Extractor) Extract(v *volume.Volume) (*Brain, error) {
 		}
 	}
 	b.ML = float64(n) * b.Mask.VoxelMM3() / 1000
-	if b.ML < leastBrainML {
+	if b.ML < leastBrainML || b.ML > mostBrainML {
 		return nil, fmt.Errorf("%s: no brain found (%.3g ml look like one): is it a scan of a head? if so, give a brain mask (--brainmask)", v.Name(), b.ML)
 	}
 	if b.Certainty = 2 * both / (sum + float64(n)); b.Certainty < leastCertainty {

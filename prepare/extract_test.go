@@ -48,6 +48,12 @@ func TestNoBrainIsSaid(t *testing.T) {
 	bad.Data[0] = float32(math.NaN())
 	_, err = e.Extract(bad)
 	require.ErrorContains(t, err, "no brain found")
+	noise := ball(1000)
+	for i := range noise.Data {
+		noise.Data[i] = float32(100 + i*7919%31)
+	}
+	_, err = e.Extract(noise)
+	require.ErrorContains(t, err, "no brain found")
 	huge := volume.New(volume.Grid{Size: [3]int{8, 8, 8}, Affine: volume.Affine{{80}, {0, 80}, {0, 0, 80}}})
 	_, err = e.Extract(huge)
 	require.ErrorContains(t, err, "is not that of a head")

@@ -29,6 +29,9 @@ type ScanRecord struct {
 	ToScan volume.Transform `json:"prepared_to_scan"`
 }
 
+// OneGrid is how time points are registered that are on one grid.
+const OneGrid = "one grid"
+
 // TimesRecord is the registration of the time points.
 type TimesRecord struct {
 	How         string  `json:"how"` // found, given or one grid

@@ -205,7 +205,7 @@ func (j *job) registerTimes() error {
 	case j.s.Register == None:
 		r.How = "left out"
 	case oneGrid && j.s.Register == Auto:
-		r.How = "one grid"
+		r.How = OneGrid
 	default:
 		found, err := Register(a, b, j.brains[0], j.brains[1])
 		if err != nil {

@@ -3,6 +3,7 @@ package weights
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -44,6 +45,40 @@ func TestBuiltInNetworksOpen(t *testing.T) {
 	require.Less(t, total, 12<<20, "all of them together")
 	now, _ := dev.Usage()
 	require.Zero(t, now)
+}
+
+// What 'voxgrad weights list' says of a network is in docs/models.md word by word, beside the hashes of the very files: new
+// files need new figures. Those of detectors and segmenters are in the results too.
+func TestCardsAreThoseOfTheFilesAtHand(t *testing.T) {
+	text := func(path string) string {
+		b, err := os.ReadFile(path)
+		require.NoError(t, err)
+		return string(b)
+	}
+	models, results := text("../docs/models.md"), text("../docs/results/builtin.md")
+	figure := regexp.MustCompile(`\d+\.\d+`)
+	for _, name := range Names() {
+		_, section, ok := strings.Cut(models, "\n## "+name+": ")
+		require.True(t, ok, "docs/models.md has no section on %s", name)
+		section, _, _ = strings.Cut(section, "\n## ")
+		c := Cards[name]
+		for _, words := range []string{c.For, c.TrainedOn, c.Scores} {
+			require.NotEmpty(t, words, "the card of %s in cards.go", name)
+			require.Contains(t, section, words, "docs/models.md on %s does not say what its card in cards.go does", name)
+		}
+		all, err := Members(name)
+		require.NoError(t, err)
+		for _, n := range all {
+			require.Contains(t, section, "`"+n.SHA256[:12]+"…`", "docs/models.md does not know this file of %s: its figures, and those of cards.go, may be another one's; score it and write down both", name)
+		}
+		tables := strings.Replace(section, c.Scores, "", 1)
+		if name != Brain {
+			tables = results
+		}
+		for _, f := range figure.FindAllString(c.Scores, -1) {
+			require.Contains(t, tables, f, "%s in the card of %s is in no table", f, name)
+		}
+	}
 }
 
 func TestBrainIsASegmenterOfItsSpacing(t *testing.T) {

@@ -1,17 +1,26 @@
 #!/usr/bin/env bash
-# Makes weights/files/detector.1.safetensors again: tools/weights/detector.sh LABELS MASKS DATA RUNS, LABELS being a folder of label
-# maps, MASKS one of lesion masks whose shapes are used and DATA the folder of the real scans (docs/models.md), RUNS the folder of segmenter.sh, for the training runs, which are resumed if they are there.
+# Makes weights/files/detector.*.safetensors again, an ensemble of two: tools/weights/detector.sh LABELS MASKS DATA RUNS [OUT [OPTIONS]], LABELS being a
+# folder of label maps, MASKS one of lesion masks whose shapes are used, DATA the folder of the real scans (docs/models.md) and RUNS the folder of
+# segmenter.sh, for the training runs, which are resumed if they are there. OUT is the folder to write into instead; options go to each training:
+# --epochs 1 --steps 2 --valid-patches 2 tries the whole way.
 set -euo pipefail
-labels=$1 masks=$2 data=$3 runs=$4
+labels=$(realpath "$1") masks=$(realpath "$2") data=$(realpath "$3") runs=$(realpath "$4")
+out=$(realpath -m "${5:-$(dirname "$0")/../../weights/files}")
+options=("${@:6}")
 cd "$(dirname "$0")/../.."
 stage() { # name, config, options
-	bin/voxgrad train detector --config "tools/weights/$2" --labels "$labels" --shapes "$masks" --out "$runs/$1" --resume "${@:3}"
+	bin/voxgrad train detector --config "tools/weights/$2" --labels "$labels" --shapes "$masks" --out "$runs/$1" --resume "${@:3}" "${options[@]}"
 }
 # Easy pairs with the statistics of each batch, from the segmenter's encoder; then those that scanners make, with the running ones, which prediction uses.
 stage detector_first detector_easy.toml --seed 3 --encoder "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 8
 stage detector_second detector.toml --seed 8 --start "$runs/detector_first/fold_0/checkpoint_best.safetensors" --epochs 48
-# Then real scans, with new lesions drawn into them; none of the pairs that it is scored on.
+# Then real scans, with new lesions drawn into them; none of the pairs that it is scored on. The members part after the third stage.
 [ -e "$runs/scans/cases.csv" ] || go run ./tools/weights scans --data "$data" --out "$runs/scans"
-stage detector_third detector_scans.toml --seed 23 --start "$runs/detector_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/cases.csv" --epochs 100
-# Threshold and least size are those that 'voxgrad weights choose' took for the file at hand.
-go run ./tools/weights half --in "$runs/detector_third/fold_0/checkpoint_final.safetensors" --out weights/files/detector.1.safetensors --threshold 0.35 --least 20
+stage detector_third detector_scans.toml --seed 22 --start "$runs/detector_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/cases.csv" --epochs 60
+member() { # number, options
+	stage "detector_member_$1" detector_scans.toml --start "$runs/detector_third/fold_0/checkpoint_final.safetensors" --scans "$runs/scans/cases.csv" "${@:2}"
+	# Threshold and least size are those that 'voxgrad weights choose' took for the files at hand.
+	go run ./tools/weights half --in "$runs/detector_member_$1/fold_0/checkpoint_final.safetensors" --out "$out/detector.$1.safetensors" --threshold 0.35 --least 20
+}
+member 1 --seed 23 --epochs 42
+VOXGRAD_LABELS_SCAN_SHARE=0.7 VOXGRAD_LABELS_FAINT=0.15 member 2 --seed 41 --epochs 60

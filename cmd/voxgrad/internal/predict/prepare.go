@@ -42,7 +42,7 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 		return c, nil, fmt.Errorf("%w, or have the time points registered: --prepare auto", volume.SameSpace(c.Times[0], c.Times[1]))
 	}
 	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && !register && !strip {
-		return c, j.native(c), nil
+		return c, j.native(c), j.matches(c)
 	}
 	if err := in.Check(); err != nil {
 		return c, nil, fmt.Errorf("%w; a scan that is prepared already is taken as it is with --prepare none or with its brain mask (--brainmask)", err)
@@ -71,11 +71,33 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 		warn.Once("%s", w)
 	}
 	j.doubts = append(j.doubts, p.Record.Warnings...)
+	if r := p.Record.Times; r != nil && r.How == prepare.OneGrid {
+		if err := j.matches(prep.Case{Times: p.Times, Brain: p.Brain}); err != nil {
+			return c, nil, err
+		}
+	}
 	var to *nativeScan
 	if n := j.time(); n >= 0 {
 		to = newNative(c.Times[n], n, p.ToScan[n], j.picture != "")
 	}
 	return prep.Case{Times: p.Times, Brain: p.Brain, NoMask: c.NoMask}, to, nil
+}
+
+// matches is the error of two time points that are taken where they are and are not of one head.
+func (j *predictJob) matches(c prep.Case) error {
+	if len(c.Times) < 2 || c.Space != nil || j.prepare == prepare.None || volume.SameSpace(c.Times[0], c.Times[1]) != nil {
+		return nil
+	}
+	brain := c.Brain
+	if brain != nil && volume.SameSpace(c.Times[0], brain) != nil {
+		brain = nil
+	}
+	doubt, err := prepare.Matches(c.Times[0], c.Times[1], brain)
+	if doubt != "" {
+		slog.Warn(doubt)
+		j.doubts = append(j.doubts, doubt)
+	}
+	return err
 }
 
 // time is the number of the time point on whose grid the results are wanted; -1 for none.

@@ -113,3 +113,36 @@ func TestSliceWithSkull(t *testing.T) {
 	require.Contains(t, errs, "--brainmask")
 	require.NoFileExists(t, in("m.nii.gz"))
 }
+
+// Scans of two heads on one grid, as after a normalisation to a template, are no time points; nor are the same ones too far apart.
+func TestTwoPeopleOnOneGrid(t *testing.T) {
+	in := at(t.TempDir())
+	p, err := volume.NewPhantom(volume.DefaultPhantom(3))
+	require.NoError(t, err)
+	other := p.Time2.Like() // back to front
+	size := other.Size
+	for x := range other.Data {
+		i, j, k := x%size[0], x/size[0]%size[1], x/size[0]/size[1]
+		other.Data[x] = p.Time2.Data[p.Time2.Index(i, size[1]-1-j, k)]
+	}
+	move := volume.Identity
+	move[0][3] = 8
+	for name, v := range map[string]*volume.Volume{"one": p.Time1, "two": p.Time2, "other": other, "far": volume.ResampleThrough(p.Time2, p.Time2.Grid, move, volume.Linear, 0)} {
+		require.NoError(t, volume.Write(in(name+".nii.gz"), v, volume.Float32))
+	}
+	w := network(t, in("w.safetensors"), models.Detector, 1.0, nil)
+	args := []string{"predict", "--patch", "32", "--stride", "32", "--model", w, "--time1", in("one.nii.gz"), "--out", in("m.nii.gz"), "--time2"}
+	for _, second := range []string{"other.nii.gz", "far.nii.gz"} {
+		status, _, errs := clitest.Run(t, append(args, in(second))...)
+		require.Equal(t, 1, status, errs)
+		require.Contains(t, errs, "one.nii.gz and "+in(second)+" do not match where they are: local correlation 0.")
+		require.Contains(t, errs, "are they of one patient and both FLAIR?")
+		require.NoFileExists(t, in("m.nii.gz"))
+	}
+	for _, more := range [][]string{{in("two.nii.gz")}, {in("other.nii.gz"), "--prepare", "none"}} {
+		_ = os.Remove(in("m.nii.gz"))
+		status, _, errs := clitest.Run(t, append(args, more...)...)
+		require.Zero(t, status, errs)
+		require.NotContains(t, errs, "match")
+	}
+}
