@@ -1,6 +1,7 @@
 package report
 
 import (
+	"fmt"
 	"math"
 
 	"voxgrad/volume"
@@ -133,8 +134,9 @@ func findLesions(v volume.Image, inside []bool, prob *volume.Volume, connectivit
 }
 
 // LesionTable is the table of a list of lesions, with their total volume. The
-// columns of probabilities are there if a lesion has one.
-func LesionTable(title string, list []Lesion) *Table {
+// columns of probabilities are there if a lesion has one; of an ensemble those of its members, how many of them are above the threshold and how
+// much they differ.
+func LesionTable(title string, list []Lesion, threshold float64) *Table {
 	t := &Table{Title: title, Columns: []Column{
 		{Name: "lesion"},
 		{Name: "x", Unit: Millimetres}, {Name: "y", Unit: Millimetres}, {Name: "z", Unit: Millimetres},
@@ -149,7 +151,7 @@ func LesionTable(title string, list []Lesion) *Table {
 	}
 	members := len(list) > 0 && len(list[0].Members) > 1
 	if members {
-		t.Columns = append(t.Columns, Column{Name: "members' SD", Unit: Probability})
+		t.Columns = append(t.Columns, Column{Name: "members"}, Column{Name: "their SD", Unit: Probability})
 	}
 	volume, voxels := 0.0, 0
 	for _, l := range list {
@@ -158,7 +160,7 @@ func LesionTable(title string, list []Lesion) *Table {
 			cells = append(cells, l.MeanProb, l.MaxProb)
 		}
 		if members {
-			cells = append(cells, l.Spread())
+			cells = append(cells, fmt.Sprintf("%d of %d", l.Agree(threshold), len(l.Members)), l.Spread())
 		}
 		t.Add(cells...)
 		volume += l.VolumeMM3
@@ -173,9 +175,12 @@ func LesionTable(title string, list []Lesion) *Table {
 		total = append(total, "", "")
 	}
 	if members {
-		total = append(total, "")
+		total = append(total, "", "")
 	}
 	t.AddSummary(total...)
 	t.Note = "Positions are centroids in mm: x to the patient's right, y to the front, z up. Last line: number of lesions, total."
+	if members {
+		t.Note += fmt.Sprintf(" Members: those whose mean probability is above %g too.", threshold)
+	}
 	return t
 }

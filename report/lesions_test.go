@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -75,13 +76,13 @@ lesion  x (mm)  y (mm)  z (mm)  volume (mm³)  voxels
      2                                  11.0      11
 Positions are centroids in mm: x to the patient's right, y to the front, z up. Last line: number of
 lesions, total.
-`, LesionTable("New lesions", plainList.Lesions).String())
+`, LesionTable("New lesions", plainList.Lesions, 0.5).String())
 
 	probs, err := Lesions(mask.NonZero(), mask, 6, 1)
 	require.NoError(t, err)
-	require.Contains(t, LesionTable("", probs.Lesions).String(), "voxels  mean prob.  max prob.\n")
-	require.Contains(t, LesionTable("", probs.Lesions).String(), "      9        1.00       1.00\n")
-	require.Contains(t, LesionTable("", nil).String(), "No lesions.\n")
+	require.Contains(t, LesionTable("", probs.Lesions, 0.5).String(), "voxels  mean prob.  max prob.\n")
+	require.Contains(t, LesionTable("", probs.Lesions, 0.5).String(), "      9        1.00       1.00\n")
+	require.Contains(t, LesionTable("", nil, 0.5).String(), "No lesions.\n")
 }
 
 func TestMembersSayHowSureTheyAre(t *testing.T) {
@@ -91,11 +92,16 @@ func TestMembersSayHowSureTheyAre(t *testing.T) {
 	f, err := Lesions(mask, maps[0], 6, 1)
 	require.NoError(t, err)
 	require.True(t, math.IsNaN(f.Lesions[0].Spread()))
+	plain := slices.Clone(f.Lesions)
 	f.AddMembers(maps)
 	require.InDeltaSlice(t, []float64{0.7, 0.9}, f.Lesions[0].Members, 1e-6)
 	require.InDeltaSlice(t, []float64{0.2, 0.6}, f.Lesions[1].Members, 1e-6)
 	require.InDelta(t, 0.2/math.Sqrt2, f.Lesions[0].Spread(), 1e-6)
 	require.Equal(t, 2, f.Lesions[0].Agree(0.5))
 	require.Equal(t, 1, f.Lesions[1].Agree(0.5))
-	require.Equal(t, "members' SD", LesionTable("", f.Lesions).Columns[8].Name)
+	text := LesionTable("", f.Lesions, 0.5).String()
+	require.Contains(t, text, "2 of 2       0.14")
+	require.Contains(t, text, "1 of 2       0.28")
+	require.Contains(t, text, "above 0.5 too")
+	require.NotContains(t, LesionTable("", plain, 0.5).String(), "members")
 }

@@ -101,7 +101,7 @@ func (j *predictJob) print(found *report.Found) error {
 		}
 		return nil
 	}
-	t := report.LesionTable(j.what(), found.Lesions)
+	t := report.LesionTable(j.what(), found.Lesions, j.opt.Threshold)
 	if rest := len(t.Rows) - mostRows; rest > 0 && cli.Terminal() {
 		t.Rows = t.Rows[:mostRows]
 		t.Note = fmt.Sprintf("The %d largest are shown; --table FILE.csv writes the other %d too. ", mostRows, rest) + t.Note

@@ -414,6 +414,29 @@ func TestBuiltInNetworksAreTheDefault(t *testing.T) {
 	require.Equal(t, found.Data, run("named.nii", "--model", "builtin:segmenter").Data)
 	require.Equal(t, 68, run("all.nii", "--remove-mm3", "0").Count())
 
+	// How sure the members are is in all that tells of lesions: at 1.2 both find the bright cube.
+	table := filepath.Join(dir, "table.csv")
+	args := []string{"segment", "--flair", scan, "--brainmask", "none", "--normalize", "none", "--patch", "16", "--device", "cpu", "--out", filepath.Join(dir, "sure.nii"), "--table", table}
+	require.Contains(t, clitest.Succeeds(t, args...), "2 of 2")
+	var said struct {
+		Lesions []struct {
+			Members []float64 `json:"member_probabilities"`
+			Spread  *float64  `json:"members_sd"`
+			Agree   int       `json:"members_above_threshold"`
+		} `json:"lesions"`
+	}
+	require.NoError(t, os.Remove(args[len(args)-3]))
+	require.NoError(t, os.Remove(table))
+	require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, append(args, "--json")...)), &said))
+	require.Len(t, said.Lesions, 1)
+	require.Len(t, said.Lesions[0].Members, 2)
+	require.Greater(t, said.Lesions[0].Members[0], said.Lesions[0].Members[1], "what is asked of the second is more")
+	require.Positive(t, *said.Lesions[0].Spread)
+	require.Equal(t, 2, said.Lesions[0].Agree)
+	text, err := os.ReadFile(table)
+	require.NoError(t, err)
+	require.Contains(t, string(text), "members,members_above_threshold,members_sd\n")
+
 	for want, args := range map[string][]string{
 		`there is no built-in network "segmentre"; this program has: segmenter`: {"segment", "--model", "builtin:segmentre", "--flair", scan},
 		`built without the weights "detector" (it has: segmenter)`:              {"predict", "--time1", scan, "--time2", scan},
