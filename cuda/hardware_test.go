@@ -28,7 +28,8 @@ func onGPU(t testing.TB) *Backend {
 // The table that the emulator passes, with its large cases, and words of a pattern around each tensor.
 func TestGPUConformance(t *testing.T) {
 	require.NoError(t, onGPU(t).Close())
-	devicetest.Run(t, func(t testing.TB) device.Backend { return onGPU(t) }, devicetest.Options{Guarded: true, Large: true})
+	devicetest.Run(t, func(t testing.TB) device.Backend { return onGPU(t) }, devicetest.Options{Guarded: true, Large: true, Each: conformance.in("fp32")})
+	conformance.log(t)
 }
 
 func TestGPURecordedNetworks(t *testing.T) {
@@ -84,11 +85,15 @@ func TestGPUTensorCores(t *testing.T) {
 			}
 			b, err := New(d, WithPrecision(k.precision))
 			require.NoError(t, err)
+			note := conformance.in(k.precision.String())
 			for _, c := range onCores(k.opt, products...) {
-				if _, err := c.Check(b); err != nil {
+				rep, err := c.Check(b)
+				if err != nil {
 					t.Error(err)
 				}
+				note(c, rep)
 			}
+			conformance.log(t)
 			require.NoError(t, b.Close())
 		})
 	}

@@ -55,7 +55,7 @@ func TestStorageConformance(t *testing.T) {
 	for _, c := range append(onCores(inStorage(), products...), onFew(inStorage(), products[:6]...)...) {
 		chosen[c.Name] = true
 	}
-	n := 0
+	n, note := 0, conformance.in("stored in bf16, beyond rounding once")
 	for _, c := range devicetest.Cases(inStorage()) {
 		method := c.Methods[0]
 		product := strings.HasPrefix(method, "Conv") || strings.HasPrefix(method, "CatConv")
@@ -65,11 +65,13 @@ func TestStorageConformance(t *testing.T) {
 		n++
 		rep, err := c.Check(b)
 		require.NoError(t, err)
+		note(c, rep)
 		if rep.Bound > 0 && rep.MaxErr/rep.Bound > worst {
 			worst, at = rep.MaxErr/rep.Bound, fmt.Sprintf("%s, %s, NMSE %.2g", c.Name, rep.What, rep.NMSE)
 		}
 	}
 	t.Logf("%d cases, largest error %.2f of its bound: %s", n, worst, at)
+	conformance.log(t)
 	stats := d.Stats()
 	for _, name := range entries(t) {
 		if (strings.HasSuffix(name, "_bf16") || name == "mma_finish") && name != "copy_bf16" && name != "accumulate_bf16" && name != "mma_round_bf16" {

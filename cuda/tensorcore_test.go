@@ -65,14 +65,17 @@ func TestTensorCoreConformance(t *testing.T) {
 		t.Run(k.precision.String(), func(t *testing.T) {
 			d, b := emulatedCores(t, k.precision, emu.BlockRaces())
 			worst, at := 0.0, ""
+			note := conformance.in(k.precision.String())
 			for _, c := range onCores(k.opt, products...) {
 				rep, err := c.Check(b)
 				require.NoError(t, err)
+				note(c, rep)
 				if rep.Bound > 0 && rep.MaxErr/rep.Bound > worst {
 					worst, at = rep.MaxErr/rep.Bound, fmt.Sprintf("%s, %s, NMSE %.2g", c.Name, rep.What, rep.NMSE)
 				}
 			}
 			t.Logf("largest error %.2f of its bound: %s", worst, at)
+			conformance.log(t)
 			var launched []string
 			for name := range d.Stats() {
 				launched = append(launched, name)

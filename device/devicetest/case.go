@@ -41,6 +41,7 @@ type Report struct {
 	MaxErr  float64 // largest absolute error
 	Bound   float64 // what it may be; 0 where the bits must agree
 	NMSE    float64 // Σ(error²) / Σ(expected²)
+	OfSize  float64 // the largest error of any comparison, in parts of the size of what it is an error of
 	Guarded bool    // memory around the tensors was watched by the backend itself
 }
 
@@ -119,6 +120,9 @@ type Options struct {
 	// Large adds cases of a size that fills several tiles, blocks and threads. An
 	// interpreter does without.
 	Large bool
+
+	// Each is called with what Run found of a case, where it is not nil.
+	Each func(Case, Report)
 
 	// Guarded makes Run fail if the backend does not implement Guarded.
 	Guarded bool
@@ -215,6 +219,9 @@ func Run(t *testing.T, open func(t testing.TB) device.Backend, opt Options) {
 			rep, err := c.Check(b)
 			if err != nil {
 				t.Error(err)
+			}
+			if opt.Each != nil {
+				opt.Each(c, rep)
 			}
 			if rep.Bound > 0 {
 				worst = math.Max(worst, rep.MaxErr/rep.Bound)

@@ -55,6 +55,7 @@ func compare(got []float32, want []float64, terms, scale float64, tol Tolerance)
 		r.Bound = math.Min(r.Bound, tol.Top*math.Max(top, scale))
 	}
 	if err2 != 0 {
+		r.OfSize = worst / math.Max(top, scale)
 		r.NMSE = err2 / math.Max(sum2, scale*scale*float64(len(want)))
 	}
 	if terms == 0 {
@@ -76,6 +77,8 @@ func compare(got []float32, want []float64, terms, scale float64, tol Tolerance)
 
 // worse keeps the report that is nearer to its bound.
 func (r *Report) worse(o Report) {
+	largest := math.Max(r.OfSize, o.OfSize)
+	defer func() { r.OfSize = largest }()
 	if o.Bound > 0 && (r.Bound == 0 || !(o.MaxErr/o.Bound <= r.MaxErr/r.Bound)) {
 		o.Guarded = r.Guarded
 		*r = o

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"log/slog"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -72,6 +74,10 @@ func TestPickGPU(t *testing.T) {
 }
 
 func TestPrecisionFlag(t *testing.T) {
+	var log bytes.Buffer
+	before := slog.Default()
+	t.Cleanup(func() { slog.SetDefault(before) })
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
 	for _, k := range []struct{ device, precision, name, fails string }{
 		{"cpu", "fp32", "cpu", ""},
 		{"cpu", "auto", "cpu", ""},
@@ -99,6 +105,16 @@ func TestPrecisionFlag(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, dev.Name(), k.name)
 		require.NoError(t, dev.Close())
+
+		// auto says what it has become.
+		for name, chosen := range map[string]string{"cpu": "chosen=fp32 device=\"the processor\"", "emu": "chosen=bf16"} {
+			if k.precision == "auto" && k.device == name {
+				require.Contains(t, log.String(), chosen)
+			} else if k.precision != "auto" {
+				require.Empty(t, log.String())
+			}
+		}
+		log.Reset()
 	}
 
 	// A command without the flag.
