@@ -10,13 +10,24 @@ out=$(realpath -m "${5:-$(dirname "$0")/../../weights/files}")
 options=("${@:6}")
 cd "$(dirname "$0")/../.."
 stage() { # name, config, options
-	bin/voxgrad train segmenter --config "tools/weights/$2" --labels "$labels" --shapes "$masks" --out "$runs/$1" --resume "${@:3}" "${options[@]}"
+	bin/voxgrad train segmenter --config "$2" --labels "$labels" --shapes "$masks" --out "$runs/$1" --resume "${@:3}" "${options[@]}"
+}
+variant() { # file, config, lines with other values: one configuration of another
+	cp "tools/weights/$2" "$runs/$1"
+	for line in "${@:3}"; do
+		grep -q "^${line%% *} = " "$runs/$1" || { echo "$2 has no ${line%% *}"; exit 1; }
+		sed -i "s/^${line%% *} = .*/$line/" "$runs/$1"
+	done
 }
 # Batch norm with the statistics of each batch, then with the running ones, which prediction uses, and all that scanners do.
-stage segmenter_first lesions.toml --seed 1 --epochs 24
-VOXGRAD_LABELS_COUNT_MEAN=60 VOXGRAD_LABELS_FAINT=0.12 VOXGRAD_LABELS_BRIGHT=0.6 \
-	stage segmenter_second lesions_scans.toml --seed 9 --start "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 30
-# Then real scans with what is marked in them, and lesions drawn into them; none of those that it is scored on.
+stage segmenter_first tools/weights/lesions.toml --seed 1 --epochs 24
+variant segmenter_second.toml lesions_scans.toml "count_mean = 60.0" "faint = 0.12" "bright = 0.6"
+stage segmenter_second "$runs/segmenter_second.toml" --seed 9 --start "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 30
+# Then real scans with what is marked in them, and lesions drawn into them; none of those that it is scored on. At last larger patches, fainter lesions
+# and more confluent ones.
 [ -e "$runs/scans/marked.csv" ] || go run ./tools/weights scans --data "$data" --out "$runs/scans"
-stage segmenter_third lesions_scans.toml --seed 31 --start "$runs/segmenter_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" --epochs 36
-go run ./tools/weights half --in "$runs/segmenter_third/fold_0/checkpoint_best.safetensors" --out "$out/segmenter.safetensors"
+stage segmenter_third tools/weights/lesions_scans.toml --seed 31 --start "$runs/segmenter_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" --epochs 36
+variant segmenter_fourth.toml lesions_scans.toml "faint = 0.12" "bright = 0.7" "confluent = 0.35" "confluent_mm = 18.0"
+stage segmenter_fourth "$runs/segmenter_fourth.toml" --seed 51 --start "$runs/segmenter_third/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" \
+	--patch 48x48x48 --learning-rate 1e-3 --epochs 90
+go run ./tools/weights half --in "$runs/segmenter_fourth/fold_0/checkpoint_best.safetensors" --out "$out/segmenter.safetensors"
