@@ -414,10 +414,14 @@ func TestBuiltInNetworksAreTheDefault(t *testing.T) {
 	require.Equal(t, found.Data, run("named.nii", "--model", "builtin:segmenter").Data)
 	require.Equal(t, 68, run("all.nii", "--remove-mm3", "0").Count())
 
-	// How sure the members are is in all that tells of lesions: at 1.2 both find the bright cube.
-	table := filepath.Join(dir, "table.csv")
-	args := []string{"segment", "--flair", scan, "--brainmask", "none", "--normalize", "none", "--patch", "16", "--device", "cpu", "--out", filepath.Join(dir, "sure.nii"), "--table", table}
-	require.Contains(t, clitest.Succeeds(t, args...), "2 of 2")
+	// How sure the members are is in all that tells of lesions: what is 1.3 bright the first finds, and the second does not.
+	table, doubtful := filepath.Join(dir, "table.csv"), filepath.Join(dir, "doubtful.nii")
+	for i := range v.Data {
+		v.Data[i] = min(v.Data[i], 1.3)
+	}
+	require.NoError(t, volume.Write(doubtful, v, volume.Float32))
+	args := []string{"segment", "--threshold", "0.4", "--flair", doubtful, "--brainmask", "none", "--normalize", "none", "--patch", "16", "--device", "cpu", "--out", filepath.Join(dir, "sure.nii"), "--table", table}
+	require.Contains(t, clitest.Succeeds(t, args...), "1 of 2")
 	var said struct {
 		Lesions []struct {
 			Members []float64 `json:"member_probabilities"`
@@ -430,9 +434,10 @@ func TestBuiltInNetworksAreTheDefault(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, append(args, "--json")...)), &said))
 	require.Len(t, said.Lesions, 1)
 	require.Len(t, said.Lesions[0].Members, 2)
-	require.Greater(t, said.Lesions[0].Members[0], said.Lesions[0].Members[1], "what is asked of the second is more")
-	require.Positive(t, *said.Lesions[0].Spread)
-	require.Equal(t, 2, said.Lesions[0].Agree)
+	require.Greater(t, said.Lesions[0].Members[0], 0.9)
+	require.Less(t, said.Lesions[0].Members[1], 0.1)
+	require.Greater(t, *said.Lesions[0].Spread, 0.5)
+	require.Equal(t, 1, said.Lesions[0].Agree)
 	text, err := os.ReadFile(table)
 	require.NoError(t, err)
 	require.Contains(t, string(text), "members,members_above_threshold,members_sd\n")
