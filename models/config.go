@@ -206,6 +206,7 @@ type Preparation struct {
 	Spacing       float64 // of the grid, mm
 	Axes          string  // what D, H, W run along: RAS is to the right, the front and the top
 	Patch         [3]int  // voxels along D, H, W
+	Stride        [3]int  // between windows of a prediction, likewise; half a window where nothing was chosen
 	Threshold     float64 // a voxel is lesion above this probability; 0 for networks that restore
 	Least         float64 // pieces of this volume or less are no lesions, mm³; 0 where nothing was chosen
 
@@ -228,6 +229,7 @@ func (p Preparation) Metadata() map[string]string {
 	set("spacing_mm", number(p.Spacing), p.Spacing != 0)
 	set("axes", p.Axes, p.Axes != "")
 	set("patch", fmt.Sprintf("%dx%dx%d", p.Patch[0], p.Patch[1], p.Patch[2]), p.Patch != [3]int{})
+	set("stride", fmt.Sprintf("%dx%dx%d", p.Stride[0], p.Stride[1], p.Stride[2]), p.Stride != [3]int{})
 	set("threshold", number(p.Threshold), p.Threshold != 0)
 	set("least_lesion_mm3", number(p.Least), p.Least != 0)
 	set("data_sha256", p.Data, p.Data != "")
@@ -252,9 +254,13 @@ func PreparationOf(f *weights.File) (p Preparation, err error) {
 			return p, fmt.Errorf("%s: metadata: %s = %q: a number above 0 is needed", f.Path, key, text)
 		}
 	}
-	if text, ok := f.Meta["patch"]; ok {
-		if p.Patch, err = settings.ParseSize(text); err != nil {
-			return p, fmt.Errorf("%s: metadata: patch: %w", f.Path, err)
+	for key, to := range map[string]*[3]int{"patch": &p.Patch, "stride": &p.Stride} {
+		text, ok := f.Meta[key]
+		if !ok {
+			continue
+		}
+		if *to, err = settings.ParseSize(text); err != nil {
+			return p, fmt.Errorf("%s: metadata: %s: %w", f.Path, key, err)
 		}
 	}
 	return p, nil
@@ -262,7 +268,7 @@ func PreparationOf(f *weights.File) (p Preparation, err error) {
 
 // Contradictions lists where p and q differ in how an image becomes the input of a
 // network and its answer a mask, in words: "normalize is kde and none". What one of them
-// does not state is no contradiction, and the patch is none either.
+// does not state is no contradiction, and neither are patch and stride.
 func (p Preparation) Contradictions(q Preparation) []string {
 	var out []string
 	add := func(name, a, b string, known bool) {

@@ -71,7 +71,7 @@ func TestPreparationIsKeptInTheFile(t *testing.T) {
 	c.Width = 2
 	net, err := New(dev, c, 1)
 	require.NoError(t, err)
-	want := Preparation{Normalize: "median", Interpolation: "cubic", Spacing: 1, Axes: "RAS", Patch: [3]int{32, 24, 16},
+	want := Preparation{Normalize: "median", Interpolation: "cubic", Spacing: 1, Axes: "RAS", Patch: [3]int{32, 24, 16}, Stride: [3]int{20, 18, 12},
 		Threshold: 0.5, Data: "abc", Version: "1.2", Commit: "def"}
 	net.Preparation = want
 	path := filepath.Join(t.TempDir(), "w.safetensors")
@@ -90,7 +90,7 @@ func TestPreparationIsKeptInTheFile(t *testing.T) {
 	require.Zero(t, none)
 	require.Empty(t, none.Metadata())
 	require.Empty(t, want.Contradictions(none), "what is not said contradicts nothing")
-	for key, bad := range map[string]string{"patch": "8x8", "spacing_mm": "one", "threshold": "NaN"} {
+	for key, bad := range map[string]string{"patch": "8x8", "stride": "0x1x1", "spacing_mm": "one", "threshold": "NaN"} {
 		f.Meta = map[string]string{key: bad}
 		_, err := PreparationOf(f)
 		require.ErrorContains(t, err, key)

@@ -63,6 +63,7 @@ func half(args []string) error {
 		"threshold":        f.String("threshold", "", "a voxel is lesion above this probability (default: as the checkpoint says)"),
 		"least_lesion_mm3": f.String("least", "", "pieces of so many mm³ or less are no lesions (default: as the checkpoint says)"),
 		"patch":            f.String("patch", "", "windows of prediction, as 64x64x64 (default: as the checkpoint says)"),
+		"stride":           f.String("stride", "", "distance between windows of prediction, likewise (default: half a window)"),
 	}
 	if err := f.Parse(args); err != nil {
 		return err

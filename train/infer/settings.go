@@ -43,7 +43,9 @@ func Agree(names []string, members []models.Preparation) (all models.Preparation
 		fill(&all.Interpolation, p.Interpolation)
 		fill(&all.Threshold, p.Threshold)
 		fill(&all.Least, p.Least)
-		fill(&all.Patch, p.Patch)
+		if all.Patch == [3]int{} { // windows and their distance come from one file
+			all.Patch, all.Stride = p.Patch, p.Stride
+		}
 	}
 	return all, nil
 }
@@ -57,7 +59,7 @@ func fill[T comparable](to *T, from T) {
 }
 
 // Obey takes over what the weights say, but for the settings that given reports the user
-// has chosen: "normalize", "interpolation", "threshold", "patch". The result lists
+// has chosen: "normalize", "interpolation", "threshold", "remove-mm3", "patch", "stride". The result lists
 // the choices that contradict the weights.
 func (o *Options) Obey(p models.Preparation, given func(setting string) bool) (against []string) {
 	obey(&o.Normalize, p.Normalize, "normalize", given, &against)
@@ -66,8 +68,21 @@ func (o *Options) Obey(p models.Preparation, given func(setting string) bool) (a
 	obey(&o.Least, p.Least, "remove-mm3", given, &against)
 	if p.Patch != [3]int{} && !given("patch") { // windows of another size are no contradiction
 		o.Patch = p.Patch
+		if !given("stride") {
+			o.HalfOverlap()
+			if p.Stride != [3]int{} {
+				o.Stride = p.Stride
+			}
+		}
 	}
 	return against
+}
+
+// HalfOverlap puts the windows half a window apart.
+func (o *Options) HalfOverlap() {
+	for a, n := range o.Patch {
+		o.Stride[a] = max(1, n/2)
+	}
 }
 
 func obey[T comparable](to *T, want T, name string, given func(string) bool, against *[]string) {

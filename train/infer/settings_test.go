@@ -22,6 +22,10 @@ func TestMembersMustAgree(t *testing.T) {
 	require.Equal(t, "none", all.Normalize)
 	require.Equal(t, 0.4, all.Threshold)
 	require.Equal(t, a.Patch, all.Patch)
+	b.Stride = [3]int{9, 9, 9}
+	all, err = Agree([]string{"a", "b"}, []models.Preparation{a, b})
+	require.NoError(t, err)
+	require.Zero(t, all.Stride, "of the file that the windows are from")
 	for want, change := range map[string]func(p *models.Preparation){
 		"normalize is none and kde":       func(p *models.Preparation) { p.Normalize = "kde" },
 		"interpolation is cubic and line": func(p *models.Preparation) { p.Interpolation = "linear" },
@@ -50,6 +54,13 @@ func TestOptionsObeyTheWeights(t *testing.T) {
 	require.Equal(t, "cubic", o.Interpolation)
 	require.Equal(t, 0.4, o.Threshold)
 	require.Equal(t, p.Patch, o.Patch)
+	require.Equal(t, [3]int{16, 12, 8}, o.Stride, "half a window")
+	p.Stride = [3]int{30, 20, 10}
+	o = Defaults()
+	require.Empty(t, o.Obey(p, func(setting string) bool { return setting == "stride" }))
+	require.Equal(t, Defaults().Stride, o.Stride)
+	require.Empty(t, o.Obey(p, func(string) bool { return false }))
+	require.Equal(t, p.Stride, o.Stride)
 
 	o = Defaults()
 	require.Equal(t, []string{"normalize is kde, the network was trained with none", "interpolation is linear, the network was trained with cubic",

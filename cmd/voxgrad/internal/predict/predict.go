@@ -138,7 +138,7 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	f.StringVar(&j.opt.Normalize, "normalize", j.opt.Normalize, "intensity normalisation: kde, median or none")
 	f.StringVar(&j.opt.Interpolation, "interpolation", j.opt.Interpolation, "onto the 1 mm grid: linear or cubic")
 	f.StringVar(&j.patch, "patch", "64x64x64", "window in voxels of 1 mm, x, y, z")
-	f.StringVar(&j.stride, "stride", "", "distance between windows in voxels, x, y, z (default half a window)")
+	f.StringVar(&j.stride, "stride", "", "distance between windows in voxels, x, y, z (default: as the weights say, else half a window)")
 	f.SetNormalizeFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
 		if name == "hop" { // its former name
 			name = "stride"
@@ -202,9 +202,7 @@ func (j *predictJob) strides() (err error) {
 		j.opt.Stride, err = settings.ParseSize(j.stride)
 		return err
 	}
-	for a, n := range j.opt.Patch {
-		j.opt.Stride[a] = max(1, n/2)
-	}
+	j.opt.HalfOverlap()
 	return nil
 }
 
@@ -328,9 +326,6 @@ func (j *predictJob) obey(cmd *cobra.Command, prepared []models.Preparation) err
 	against := j.opt.Obey(all, func(setting string) bool { return cmd.Flags().Changed(setting) })
 	if len(against) > 0 {
 		slog.Warn(fmt.Sprintf("%s: %s; the command line is obeyed", strings.Join(j.models, ", "), strings.Join(against, "; ")))
-	}
-	if err := j.strides(); err != nil {
-		return err
 	}
 	if err := j.opt.Check(); err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(j.models, ", "), err)
