@@ -30,8 +30,8 @@ func NewExtractor(dev device.Backend) (*Extractor, error) {
 // ExtractorOf is an extractor with a network of one's own, a segmenter of one channel whose second class is brain and
 // whose weights file names the spacing of the scans it was trained on. The extractor owns the network.
 func ExtractorOf(dev device.Backend, net *models.Net) (*Extractor, error) {
-	if net.Kind != models.Segmenter || net.Cin != 1 || net.Cout != 2 || net.Preparation.Spacing == 0 {
-		return nil, fmt.Errorf("brain extraction needs a segmenter with 1 input and 2 output channels that states its spacing, not %s", net)
+	if net.Kind != models.Segmenter || net.Cin != 1 || net.Cout != 2 || net.Preparation.Spacing == 0 || net.Preparation.Threshold == 0 {
+		return nil, fmt.Errorf("brain extraction needs a segmenter with 1 input and 2 output channels that states its spacing and its threshold, not %s", net)
 	}
 	net.SetMode(layers.Eval)
 	return &Extractor{dev, net}, nil
@@ -45,7 +45,7 @@ type Brain struct {
 	Mask *volume.Mask // on the grid of the scan: one piece, without holes
 
 	// Certainty is the Dice overlap that the network expects of its mask, from its own probabilities: 2Σp·m/(Σp + Σm).
-	// Scans like those it knows have above 0.97.
+	// Scans like those it knows have 0.96 and more.
 	Certainty float64
 	ML        float64 // volume in millilitres
 }
@@ -59,7 +59,7 @@ const (
 )
 
 // Extract finds the brain in one scan: resampled to the network's spacing, standardised, the network's probability
-// resampled back, above one half, the largest piece with its holes filled. The error is for a scan in which
+// resampled back, above the threshold in its weights file, the largest piece with its holes filled. The error is for a scan in which
 // no brain was found.
 func (e *Extractor) Extract(v *volume.Volume) (*Brain, error) {
 	clean := v
@@ -77,7 +77,7 @@ func (e *Extractor) Extract(v *volume.Volume) (*Brain, error) {
 		return nil, err
 	}
 	native := volume.Resample(p, v.Grid, volume.Linear, 0)
-	data, err := largest(native.Above(0.5).Data, v.Size)
+	data, err := largest(native.Above(e.net.Preparation.Threshold).Data, v.Size)
 	if err != nil {
 		return nil, err
 	}

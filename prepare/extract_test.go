@@ -69,6 +69,19 @@ func TestExtractorsTakeSegmentersAlone(t *testing.T) {
 	defer net.Free()
 	_, err = ExtractorOf(dev, net)
 	require.ErrorContains(t, err, "needs a segmenter")
+
+	// One that does not say above what its probabilities are brain.
+	c = models.Default(models.Segmenter)
+	c.Cin, c.Width = 1, 1
+	bare, err := models.New(dev, c, 1)
+	require.NoError(t, err)
+	defer bare.Free()
+	bare.Preparation = models.Preparation{Spacing: 2.5}
+	_, err = ExtractorOf(dev, bare)
+	require.ErrorContains(t, err, "its threshold")
+	bare.Preparation.Threshold = 0.5
+	_, err = ExtractorOf(dev, bare)
+	require.NoError(t, err)
 }
 
 func TestLargestPieceIsFilled(t *testing.T) {
@@ -125,12 +138,16 @@ func TestBrainOfARealScan(t *testing.T) {
 			both++
 		}
 	}
-	require.Greater(t, 2*float64(both)/float64(truth.Count()+b.Mask.Count()), 0.93)
+	require.Greater(t, 2*float64(both)/float64(truth.Count()+b.Mask.Count()), 0.955)
 	require.Greater(t, b.Certainty, 0.95)
-	require.InDelta(t, 1250, b.ML, 100)
+	require.InDelta(t, 1305, b.ML, 20)
 	par.SetThreads(1)
 	defer par.SetThreads(0)
 	turned, err := e.Extract(volume.Canonical(v))
 	require.NoError(t, err)
 	require.Equal(t, volume.Canonical(b.Mask.Volume()).Data, turned.Mask.Volume().Data)
+	e.net.Preparation.Threshold = 0.8 // what is brain is said by the weights
+	less, err := e.Extract(v)
+	require.NoError(t, err)
+	require.Less(t, less.ML, b.ML-30)
 }

@@ -17,4 +17,5 @@ stage first --seed 1 --learning-rate 1e-3 --epochs 11
 stage second --seed 2 --start "$runs/first/fold_0/checkpoint_final.safetensors" --freeze-norm --learning-rate 1e-3 --schedule polynomial --average 0.99 --epochs 6
 stage third --seed 3 --start "$runs/second/fold_0/checkpoint_best.safetensors" --freeze-norm --learning-rate 7e-4 --schedule polynomial --average 0.99 --epochs 11
 stage fourth --seed 4 --start "$runs/third/fold_0/checkpoint_best.safetensors" --freeze-norm --learning-rate 1e-3 --schedule polynomial --average 0.99 --epochs 14
-go run ./tools/weights half --in "$runs/fourth/fold_0/checkpoint_best.safetensors" --out "$out"
+# The threshold is the one of the best Dice on the scans of single_visits (docs/models.md).
+go run ./tools/weights half --in "$runs/fourth/fold_0/checkpoint_best.safetensors" --threshold 0.4 --out "$out"
