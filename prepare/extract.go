@@ -53,8 +53,8 @@ type Brain struct {
 // Bounds on what a brain is, for messages: a field of view may hold a part of one.
 const (
 	leastBrainML   = 50
-	mostBrainML    = 2500 // the largest brains have some 2000; noise alone looks like 2700
-	leastCertainty = 0.8
+	mostBrainML    = 2500    // the largest brains have some 2000
+	leastCertainty = 0.9     // real scans have 0.96 and more, the lower third of one 0.91, noise alone 0.86 to 0.89
 	mostVoxels     = 1 << 22 // that the network sees at once
 )
 

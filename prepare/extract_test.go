@@ -10,6 +10,7 @@ import (
 
 	"voxgrad/device/cpu"
 	"voxgrad/internal/par"
+	"voxgrad/internal/rng"
 	"voxgrad/models"
 	"voxgrad/volume"
 )
@@ -48,12 +49,15 @@ func TestNoBrainIsSaid(t *testing.T) {
 	bad.Data[0] = float32(math.NaN())
 	_, err = e.Extract(bad)
 	require.ErrorContains(t, err, "no brain found")
-	noise := ball(1000)
-	for i := range noise.Data {
-		noise.Data[i] = float32(100 + i*7919%31)
+	for size, said := range map[int]string{40: "no brain found with certainty", 56: "no brain found ("} { // of noise alone, and of more than a head has
+		noise := volume.New(volume.Grid{Size: [3]int{size, size, size}, Affine: volume.Affine{{4}, {0, 4}, {0, 0, 4}}})
+		draw := rng.New(1)
+		for i := range noise.Data {
+			noise.Data[i] = float32(draw.Uniform(100, 131))
+		}
+		_, err = e.Extract(noise)
+		require.ErrorContains(t, err, said, size)
 	}
-	_, err = e.Extract(noise)
-	require.ErrorContains(t, err, "no brain found")
 	huge := volume.New(volume.Grid{Size: [3]int{8, 8, 8}, Affine: volume.Affine{{80}, {0, 80}, {0, 0, 80}}})
 	_, err = e.Extract(huge)
 	require.ErrorContains(t, err, "is not that of a head")

@@ -28,7 +28,7 @@ const (
 	leastVolume, mostVolume = 0.6, 1.9 // by which the affine transform may change volumes
 
 	leastBrainHere, mostBrainHere = 900, 2000 // ml of an adult's brain with its fluid; published masks of 13 have 1212 to 1852
-	sureCertainty                 = 0.9       // of brain extraction
+	sureCertainty                 = 0.95      // of brain extraction; below leastCertainty nothing counts as found
 	strongField                   = 0.25      // standard deviation of a bias field's logarithm; of two scans at hand 0.05
 )
 

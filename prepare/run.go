@@ -272,7 +272,7 @@ func (j *job) registerAtlas() error {
 		}
 	}
 	if r.Seen < leastBrain {
-		return atlasError("%s shows %.0f %% of a brain: too little to be placed in the atlas", name, 100*r.Seen)
+		return atlasError("%s shows %.1f %% of a brain: too little to be placed in the atlas, %.0f %% are needed", name, 100*r.Seen, 100*leastBrain)
 	}
 	if r.Seen < mostBrain {
 		j.warn(fmt.Sprintf("%s shows %.0f %% of a brain: nothing can be found in the rest", name, 100*r.Seen))
