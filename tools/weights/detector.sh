@@ -27,7 +27,7 @@ stage detector_third tools/weights/detector_scans.toml --seed 22 --start "$runs/
 member() { # number, config, options
 	stage "detector_member_$1" "$2" --start "$runs/detector_third/fold_0/checkpoint_final.safetensors" --scans "$runs/scans/cases.csv" "${@:3}"
 	# Threshold and least size are those that 'voxgrad weights choose' took for the files at hand.
-	go run ./tools/weights half --in "$runs/detector_member_$1/fold_0/checkpoint_final.safetensors" --out "$out/detector.$1.safetensors" --threshold 0.35 --least 20 --stride 28x28x28
+	go run ./tools/weights half --in "$runs/detector_member_$1/fold_0/checkpoint_final.safetensors" --out "$out/detector.$1.safetensors" --threshold 0.35 --least 20 --stride 28x28x28 --stride 28x28x28
 }
 member 1 tools/weights/detector_scans.toml --seed 23 --epochs 42
 variant detector_member_2.toml detector_scans.toml "scan_share = 0.7" "faint = 0.15"
