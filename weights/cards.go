@@ -9,7 +9,7 @@ var Cards = map[string]Card{
 	},
 	Segmenter: {
 		For:       "all lesions of a FLAIR scan",
-		TrainedOn: "scans drawn from label maps and lesion shapes, 9 real scans with what is marked in them",
+		TrainedOn: "scans drawn from label maps and lesion shapes, 11 real scans with what is marked in them",
 	},
 	Detector: {
 		For:       "new lesions between two FLAIR scans",
