@@ -10,6 +10,7 @@ var Cards = map[string]Card{
 	Segmenter: {
 		For:       "all lesions of a FLAIR scan",
 		TrainedOn: "scans drawn from label maps and lesion shapes, 11 real scans with what is marked in them",
+		Scores:    "a real scan left out: Dice 0.461, lesion F1 0.515; two of another scanner, by the stage before: Dice 0.26 and 0.31",
 	},
 	Detector: {
 		For:       "new lesions between two FLAIR scans",

@@ -34,4 +34,4 @@ stage segmenter_fourth "$runs/segmenter_fourth.toml" --seed 51 --start "$runs/se
 variant segmenter_fifth.toml lesions_scans.toml "scan_share = 0.6" "faint = 0.12" "bright = 0.7" "confluent = 0.35" "confluent_mm = 18.0"
 stage segmenter_fifth "$runs/segmenter_fifth.toml" --seed 61 --start "$runs/segmenter_fourth/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" \
 	--patch 48x48x48 --learning-rate 6e-4 --epochs 50
-go run ./tools/weights half --in "$runs/segmenter_fifth/fold_0/checkpoint_best.safetensors" --out "$out/segmenter.safetensors"
+go run ./tools/weights half --in "$runs/segmenter_fifth/fold_0/checkpoint_best.safetensors" --stride 32x32x32 --out "$out/segmenter.safetensors"
