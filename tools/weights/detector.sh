@@ -8,16 +8,8 @@ labels=$(realpath "$1") masks=$(realpath "$2") data=$(realpath "$3") runs=$(real
 out=$(realpath -m "${5:-$(dirname "$0")/../../weights/files}")
 options=("${@:6}")
 cd "$(dirname "$0")/../.."
-stage() { # name, config, options
-	bin/voxgrad train detector --config "$2" --labels "$labels" --shapes "$masks" --out "$runs/$1" --resume "${@:3}" "${options[@]}"
-}
-variant() { # file, config, lines with other values: one configuration of another
-	cp "tools/weights/$2" "$runs/$1"
-	for line in "${@:3}"; do
-		grep -q "^${line%% *} = " "$runs/$1" || { echo "$2 has no ${line%% *}"; exit 1; }
-		sed -i "s/^${line%% *} = .*/$line/" "$runs/$1"
-	done
-}
+task=detector
+. tools/weights/stages.sh
 # Easy pairs with the statistics of each batch, from the segmenter's encoder; then those that scanners make, with the running ones, which prediction uses.
 stage detector_first tools/weights/detector_easy.toml --seed 3 --encoder "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 8
 stage detector_second tools/weights/detector.toml --seed 8 --start "$runs/detector_first/fold_0/checkpoint_best.safetensors" --epochs 48
@@ -27,7 +19,7 @@ stage detector_third tools/weights/detector_scans.toml --seed 22 --start "$runs/
 member() { # number, config, options
 	stage "detector_member_$1" "$2" --start "$runs/detector_third/fold_0/checkpoint_final.safetensors" --scans "$runs/scans/cases.csv" "${@:3}"
 	# Threshold and least size are those that 'voxgrad weights choose' took for the files at hand.
-	go run ./tools/weights half --in "$runs/detector_member_$1/fold_0/checkpoint_final.safetensors" --out "$out/detector.$1.safetensors" --threshold 0.35 --least 20 --stride 28x28x28 --stride 28x28x28
+	go run ./tools/weights half --in "$runs/detector_member_$1/fold_0/checkpoint_final.safetensors" --out "$out/detector.$1.safetensors" --threshold 0.35 --least 20 --stride 28x28x28
 }
 member 1 tools/weights/detector_scans.toml --seed 23 --epochs 42
 variant detector_member_2.toml detector_scans.toml "scan_share = 0.7" "faint = 0.15"

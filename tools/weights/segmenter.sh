@@ -9,16 +9,8 @@ mkdir -p "$4" && runs=$(realpath "$4")
 out=$(realpath -m "${5:-$(dirname "$0")/../../weights/files}")
 options=("${@:6}")
 cd "$(dirname "$0")/../.."
-stage() { # name, config, options
-	bin/voxgrad train segmenter --config "$2" --labels "$labels" --shapes "$masks" --out "$runs/$1" --resume "${@:3}" "${options[@]}"
-}
-variant() { # file, config, lines with other values: one configuration of another
-	cp "tools/weights/$2" "$runs/$1"
-	for line in "${@:3}"; do
-		grep -q "^${line%% *} = " "$runs/$1" || { echo "$2 has no ${line%% *}"; exit 1; }
-		sed -i "s/^${line%% *} = .*/$line/" "$runs/$1"
-	done
-}
+task=segmenter
+. tools/weights/stages.sh
 # Batch norm with the statistics of each batch, then with the running ones, which prediction uses, and all that scanners do.
 stage segmenter_first tools/weights/lesions.toml --seed 1 --epochs 24
 variant segmenter_second.toml lesions_scans.toml "count_mean = 60.0" "faint = 0.12" "bright = 0.6"
