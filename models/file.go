@@ -158,6 +158,12 @@ func Restore(n Network, f *weights.File) error {
 	return restore(n, f, func(string) bool { return true })
 }
 
+// RestoreParameters is Restore of a network without running statistics from a file that may have them: instance norm goes on from batch norm's
+// scale and shift.
+func (n *Net) RestoreParameters(f *weights.File) error {
+	return restore(n, Unwrapped(f), func(string) bool { return true })
+}
+
 // restore replaces the chosen tensors after checking all of them.
 func restore(n Network, f *weights.File, chosen func(name string) bool) error {
 	values := map[string][]float32{}

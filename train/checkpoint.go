@@ -370,10 +370,15 @@ func initialWeights(net *models.Net, c Config) error {
 	if of.Kind != c.Task {
 		return fmt.Errorf("%s is of kind %s; task %s cannot start from it", f.Path, of.Kind, c.Task)
 	}
-	if of.Norm != net.Norm {
-		return fmt.Errorf("%s has %s norm, and network.norm is %s: training goes on with the norm of the weights", f.Path, of.Norm, net.Norm)
+	switch {
+	case of.Norm == net.Norm:
+		return models.Restore(net, f)
+	case of.Norm != layers.Batch:
+		return fmt.Errorf("%s has %s norm and so no running statistics, which network.norm = %s needs to go on from", f.Path, of.Norm, net.Norm)
+	case c.FreezeEncoder:
+		return fmt.Errorf("%s has batch norm, and network.norm is %s: a frozen encoder needs the norm it was trained with, freeze_encoder = false trains it on", f.Path, net.Norm)
 	}
-	return models.Restore(net, f)
+	return net.RestoreParameters(f)
 }
 
 // widthFile is the file that a network of width 0 takes its width from.

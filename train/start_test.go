@@ -73,6 +73,31 @@ func TestFineTuning(t *testing.T) {
 	requireSameFiles(t, files(t, tuned), files(t, again))
 }
 
+// Instance norm goes on from batch norm's weights, scale and shift included; the other way there are no running statistics.
+func TestInstanceNormStartsFromBatchNorm(t *testing.T) {
+	c := tiny()
+	c.Start, c.Network.Norm = weightsFile(models.Segmenter), layers.Instance
+	c.Adam.LearningRate = 0
+	c.Run.Epochs, c.Run.Steps = 1, 1
+	folder := t.TempDir()
+	run(t, context.Background(), c, folder, false, nil)
+	made := filepath.Join(FoldFolder(folder, 0), FinalFile)
+	for name, equal := range equalWeights(t, made, c.Start) {
+		require.True(t, equal, name)
+	}
+	f, err := weights.Read(made)
+	require.NoError(t, err)
+	of, err := models.ConfigOf(f)
+	require.NoError(t, err)
+	require.Equal(t, layers.Instance, of.Norm)
+
+	c.Start, c.Network.Norm = made, layers.Batch
+	dev := cpu.New()
+	defer dev.Close()
+	_, err = Run(context.Background(), Job{Device: dev, Config: c, Folder: t.TempDir()})
+	require.ErrorContains(t, err, "no running statistics")
+}
+
 // Without transfer: the encoder is trained too, from scratch or from a file.
 func TestDetectorTrainsItsEncoder(t *testing.T) {
 	for _, encoder := range []string{"", weightsFile(models.Segmenter)} {
@@ -113,7 +138,7 @@ func TestStartRefuses(t *testing.T) {
 	require.ErrorContains(t, try(func(c *Config) { c.Start = weightsFile(models.Segmenter) }), "segmenter")
 	require.ErrorContains(t, try(func(c *Config) { c.Start = filepath.Join(data, "none") }), "none")
 	require.ErrorContains(t, try(func(c *Config) { c.Network.Width = 3 }), "detector.safetensors")
-	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm = layers.Instance }), "detector.safetensors has batch norm, and network.norm is instance")
+	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm = layers.Instance }), "detector.safetensors has batch norm, and network.norm is instance: a frozen encoder")
 	require.ErrorContains(t, try(func(c *Config) { c.Network.Norm, c.Network.FreezeNorm = layers.Instance, true }), "network.freeze_norm keeps running statistics")
 	require.ErrorContains(t, try(func(c *Config) {
 		c.Network.Norm, c.Sampler.Patch, c.Sampler.Jitter = layers.Instance, [3]int{8, 8, 8}, 2

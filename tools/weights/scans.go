@@ -19,9 +19,9 @@ import (
 const aside = "thick_slices/105911"
 
 // trainedOn reports whether a scan takes part in training a network: detectors have lesions drawn into all but the pairs and the scan
-// aside; segmenters know those with what is marked in them.
+// aside; segmenters know those of thick_slices with what is marked in them, so that another scanner's scans are left to score them.
 func trainedOn(network, set, name string) bool {
-	return set != "longitudinal" && set+"/"+name != aside && (network == weights.Detector || set != "single_visits")
+	return set != "longitudinal" && set+"/"+name != aside && (network == weights.Detector || set == "thick_slices")
 }
 
 // scans makes the data sets of single scans that training knows (trainedOn): cross_sectional as it is, for it lies in the atlas's space; thick_slices and

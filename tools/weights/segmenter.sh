@@ -15,15 +15,13 @@ task=segmenter
 stage segmenter_first tools/weights/lesions.toml --seed 1 --epochs 24
 variant segmenter_second.toml lesions_scans.toml "count_mean = 60.0" "faint = 0.12" "bright = 0.6"
 stage segmenter_second "$runs/segmenter_second.toml" --seed 9 --start "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 30
-# Then real scans with what is marked in them, and lesions drawn into them, of one scanner, and larger patches, fainter lesions and more confluent ones; at last
-# those of another scanner too. One scan is left out of all.
+# Then real scans with what is marked in them, and lesions drawn into them, of one scanner, and larger patches, fainter lesions and more confluent ones.
 [ -e "$runs/scans/marked.csv" ] || go run ./tools/weights scans --data "$data" --out "$runs/scans"
-grep -v ^cross_sectional "$runs/scans/marked.csv" > "$runs/scans/thick.csv"
-stage segmenter_third tools/weights/lesions_scans.toml --seed 31 --start "$runs/segmenter_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/thick.csv" --epochs 36
+stage segmenter_third tools/weights/lesions_scans.toml --seed 31 --start "$runs/segmenter_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" --epochs 36
 variant segmenter_fourth.toml lesions_scans.toml "faint = 0.12" "bright = 0.7" "confluent = 0.35" "confluent_mm = 18.0"
-stage segmenter_fourth "$runs/segmenter_fourth.toml" --seed 51 --start "$runs/segmenter_third/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/thick.csv" \
+stage segmenter_fourth "$runs/segmenter_fourth.toml" --seed 51 --start "$runs/segmenter_third/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" \
 	--patch 48x48x48 --learning-rate 1e-3 --epochs 90
-variant segmenter_fifth.toml lesions_scans.toml "scan_share = 0.6" "faint = 0.12" "bright = 0.7" "confluent = 0.35" "confluent_mm = 18.0"
-stage segmenter_fifth "$runs/segmenter_fifth.toml" --seed 61 --start "$runs/segmenter_fourth/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" \
-	--patch 48x48x48 --learning-rate 6e-4 --epochs 50
+# At last each sample is normalised by its own statistics, which brings most on another scanner's scans.
+stage segmenter_fifth "$runs/segmenter_fourth.toml" --seed 51 --start "$runs/segmenter_fourth/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" \
+	--patch 48x48x48 --learning-rate 1e-3 --norm instance --freeze-norm=false --steps 100 --epochs 100
 go run ./tools/weights half --in "$runs/segmenter_fifth/fold_0/checkpoint_best.safetensors" --stride 32x32x32 --out "$out/segmenter.safetensors"

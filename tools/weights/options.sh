@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Short trainings that differ in one option each, of the segmenter from label maps (the first stage of segmenter.sh on smaller patches), for the table of
+# docs/results/builtin.md: tools/weights/options.sh LABELS MASKS DATA RUNS [OPTIONS]. RUNS is the folder of segmenter.sh; its folder options gets a run each,
+# resumed if it is there, options.csv, and scores of real scans as JSON.
+set -euo pipefail
+labels=$(realpath "$1") masks=$(realpath "$2") data=$(realpath "$3") all=$(realpath "$4")
+mkdir -p "$all/options" && runs=$all/options
+options=("${@:5}")
+cd "$(dirname "$0")/../.."
+task=segmenter
+. tools/weights/stages.sh
+echo "option,steps,train_dice,valid_dice,best_valid_dice,median_step_s" > "$runs/options.csv"
+try() { # name, options: 400 steps with them; Dice of training and validation is the mean of the last three epochs
+	stage "$1" tools/weights/lesions.toml --seed 71 --patch 32x32x32 --schedule constant --average 0 --epochs 8 "${@:2}"
+	awk -F, -v name="$1" -v summary="$(tr -d '\n ' < "$runs/$1/fold_0/summary.json")" '
+		NR > 1 { train[NR] = $5; valid[NR] = $8; if ($8 > best) best = $8 }
+		END { match(summary, /"median_step_seconds":[0-9.]+/); s = substr(summary, RSTART, RLENGTH); sub(/.*:/, "", s)
+			for (i = NR - 2; i <= NR; i++) { t += train[i] / 3; v += valid[i] / 3 }
+			printf "%s,%s,%.3f,%.3f,%.3f,%s\n", name, $2, t, v, best, s }' "$runs/$1/fold_0/metrics.csv" >> "$runs/options.csv"
+}
+try none
+try average --average 0.99
+try polynomial --schedule polynomial
+try cosine --schedule cosine --warmup 40
+try decay --weight-decay 0.01
+try clip --clip-norm 1
+try instance --norm instance
+try all --schedule polynomial --average 0.99 --clip-norm 1
+try instance_all --norm instance --schedule polynomial --average 0.99 --clip-norm 1
+try instance_12 --norm instance --schedule polynomial --average 0.99 --clip-norm 1 --width 12
+try instance_16 --norm instance --schedule polynomial --average 0.99 --clip-norm 1 --width 16
+try frozen_last --start "$runs/none/fold_0/checkpoint_last.safetensors" --freeze-norm --epochs 2
+# What samples are made of, from the second stage on: label maps alone, half of them scans of thick_slices, these alone.
+[ -e "$all/scans/marked.csv" ] || go run ./tools/weights scans --data "$data" --out "$all/scans"
+for share in 0.0 0.5 1.0; do
+	variant "share_$share.toml" lesions_scans.toml "scan_share = $share"
+	stage "share_$share" "$runs/share_$share.toml" --seed 72 --start "$all/segmenter_second/fold_0/checkpoint_best.safetensors" --scans "$all/scans/marked.csv" --epochs 8
+	for scan in cross_sectional 105911; do
+		go run ./tools/weights score --data "$data" --models "$runs/share_$share/fold_0/checkpoint_final.safetensors" --single --only $scan --json "$runs/share_$share.$scan.json"
+	done
+done
