@@ -32,9 +32,11 @@ func Files(times int) []string {
 // Write writes everything into a folder, which is made if it is not there; all files appear, or
 // none does. Those of an earlier preparation that this one does not have go.
 func (p *Prepared) Write(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	tidy, err := outfile.Folder(dir)
+	if err != nil {
 		return err
 	}
+	defer tidy()
 	var files outfile.Set
 	defer files.Discard()
 	in := func(format string, a ...any) string { return filepath.Join(dir, fmt.Sprintf(format, a...)) }

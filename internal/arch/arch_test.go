@@ -8,6 +8,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -28,7 +29,7 @@ var may = map[string][]string{
 	"internal/outfile":    {"internal"},
 	"internal/numdiff":    {"internal"},
 	"internal/infile":     {},
-	"internal/lockfile":   {},
+	"internal/lockfile":   {"internal"},
 	"internal/settings":   {"internal"},
 	"internal/warn":       {},
 	"internal/text":       {},
@@ -177,4 +178,27 @@ func TestExamplesImportNothingInternal(t *testing.T) {
 		}
 	}
 	require.Greater(t, n, 5, "too few examples were found for this test to mean anything")
+}
+
+// Folders of outputs are made by outfile alone, which removes those that stay empty when the work fails or is interrupted.
+func TestFoldersAreMadeInOnePlace(t *testing.T) {
+	n := 0
+	for _, p := range packages(t, module+"/...") {
+		self := strings.TrimPrefix(p.ImportPath, module+"/")
+		if self == "internal/outfile" || strings.HasPrefix(self, "tools/") || strings.HasPrefix(self, "examples/") || strings.HasSuffix(self, "/phantomset") || strings.HasSuffix(self, "/clitest") {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join("../..", self, "*.go"))
+		require.NoError(t, err)
+		for _, f := range files {
+			if strings.HasSuffix(f, "_test.go") {
+				continue
+			}
+			n++
+			text, err := os.ReadFile(f)
+			require.NoError(t, err)
+			require.NotRegexp(t, `os\.(MkdirAll|Mkdir)\(`, string(text), "%s: make folders with outfile.Folder", f)
+		}
+	}
+	require.Greater(t, n, 300, "go list found too few files for this test to mean anything")
 }

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"voxgrad/internal/outfile"
 )
 
 // Name is the lock's name in a folder.
@@ -21,7 +23,7 @@ const Name = ".voxgrad.lock"
 type Lock struct {
 	f      *os.File
 	shared bool
-	made   []string // folders that were made for it, the innermost first
+	tidy   func() // removes the folders that were made for it and are empty
 }
 
 // errBusy is that of a lock which others hold in a way that excludes the one wanted.
@@ -29,30 +31,17 @@ var errBusy = errors.New("locked")
 
 // Folder locks a folder for this process alone, and makes it if need be.
 func Folder(dir string) (*Lock, error) {
-	made, err := makeFolder(dir)
+	tidy, err := outfile.Folder(dir)
 	if err != nil {
 		return nil, err
 	}
 	l, err := File(filepath.Join(dir, Name), dir)
-	if err == nil {
-		l.made = made
+	if err != nil {
+		tidy()
+		return nil, err
 	}
-	return l, err
-}
-
-// makeFolder makes a folder with those that it is in and returns what was not there, the
-// innermost first.
-func makeFolder(dir string) (made []string, err error) {
-	for d := filepath.Clean(dir); ; d = filepath.Dir(d) {
-		if _, err := os.Stat(d); !errors.Is(err, os.ErrNotExist) || d == filepath.Dir(d) {
-			break
-		}
-		made = append(made, d)
-	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, fmt.Errorf("cannot make the folder: %w", err)
-	}
-	return made, nil
+	l.tidy = tidy
+	return l, nil
 }
 
 // File locks by a file; what is what the lock is about, for the message that names who
@@ -78,15 +67,25 @@ func File(path, what string) (*Lock, error) {
 // process is there, while none can come. Others at different work are an error that names
 // who holds the folder.
 func Shared(dir, key string, alone func() error) (*Lock, error) {
-	made, err := makeFolder(dir)
+	tidy, err := outfile.Folder(dir)
 	if err != nil {
 		return nil, err
 	}
+	l, err := shared(dir, key, alone)
+	if err != nil {
+		tidy()
+		return nil, err
+	}
+	l.tidy = tidy
+	return l, nil
+}
+
+func shared(dir, key string, alone func() error) (*Lock, error) {
 	path := filepath.Join(dir, Name)
 	for range 100 {
 		f, err := open(path, true)
 		if err == nil {
-			l := &Lock{f: f, made: made}
+			l := &Lock{f: f}
 			if err := errors.Join(alone(), l.write(key)); err != nil {
 				l.Unlock()
 				return nil, err
@@ -155,8 +154,8 @@ func (l *Lock) Unlock() {
 	}
 	l.f.Close()
 	l.f = nil
-	for _, dir := range l.made {
-		os.Remove(dir) // fails where there is something in it
+	if l.tidy != nil {
+		l.tidy()
 	}
 }
 

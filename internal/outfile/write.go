@@ -148,7 +148,7 @@ func (s *Set) Discard() {
 	s.files = nil
 }
 
-// Abandon removes the temporary files of this process and keeps it from making others:
+// Abandon removes the temporary files and the empty folders of this process and keeps it from making others:
 // for a process that ends without waiting for what it does. A Commit that has begun is
 // waited for.
 func Abandon() {
@@ -156,6 +156,7 @@ func Abandon() {
 	for name := range unfinished {
 		os.Remove(name)
 	}
+	removeFolders()
 }
 
 func drop(temp string) {

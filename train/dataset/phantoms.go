@@ -54,9 +54,11 @@ func (j Phantoms) Bytes() int64 {
 // single time points. A folder that holds anything else is refused: with it the made-up
 // cases would be one data set. The context ends it between two pairs.
 func (j Phantoms) Write(ctx context.Context) error {
-	if err := os.MkdirAll(j.Folder, 0o777); err != nil {
-		return fmt.Errorf("cannot make the output folder: %w", err)
+	tidy, err := outfile.Folder(j.Folder)
+	if err != nil {
+		return err
 	}
+	defer tidy()
 	if err := j.alone(); err != nil {
 		return err
 	}
@@ -115,9 +117,11 @@ func (j Phantoms) alone() error {
 
 // writePhantom writes one pair in the challenge's layout.
 func writePhantom(dir string, p *volume.Phantom) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("cannot make the case's folder: %w", err)
+	tidy, err := outfile.Folder(dir)
+	if err != nil {
+		return err
 	}
+	defer tidy()
 	var files outfile.Set
 	defer files.Discard()
 	for _, f := range []struct {

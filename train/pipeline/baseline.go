@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path"
 
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/train/dataset"
 	"voxgrad/train/prep"
@@ -81,9 +81,11 @@ func (w *thresholding) run(ctx context.Context, p *Pipeline, s *Step) (*session,
 			best = i
 		}
 	}
-	if err := os.MkdirAll(p.path(baselineFolder), 0o777); err != nil {
+	tidy, err := outfile.Folder(p.path(baselineFolder))
+	if err != nil {
 		return nil, err
 	}
+	defer tidy()
 	var cases []metrics.Case
 	for n, c := range test.Cases {
 		if err := ctx.Err(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/text"
 	"voxgrad/models"
 	"voxgrad/train/dataset"
@@ -105,9 +106,11 @@ func (w *leavingOut) run(ctx context.Context, p *Pipeline, s *Step) (*session, e
 		return nil, err
 	}
 	for _, dir := range []string{"truth", "probability"} {
-		if err := os.MkdirAll(p.path(w.folder(), dir), 0o777); err != nil {
+		tidy, err := outfile.Folder(p.path(w.folder(), dir))
+		if err != nil {
 			return nil, err
 		}
+		defer tidy()
 	}
 	opt := p.job.Config.predictOptions()
 	opt.WithoutImages = true

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"voxgrad/internal/outfile"
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
@@ -87,9 +88,11 @@ func (w *pageWork) run(ctx context.Context, p *Pipeline, s *Step) (*session, err
 func (w *pageWork) scores(ctx context.Context, p *Pipeline, s *Step, page *report.Page, d *dataset.Set) error {
 	var ours, theirs []metrics.Case
 	var drawn []report.Picture
-	if err := os.MkdirAll(p.path(w.pictures()), 0o777); err != nil {
+	tidy, err := outfile.Folder(p.path(w.pictures()))
+	if err != nil {
 		return err
 	}
+	defer tidy()
 	pred := w.evaluate.work.(*evaluating).predictions()
 	for n, c := range d.Cases {
 		if err := ctx.Err(); err != nil {

@@ -137,9 +137,11 @@ func (p *Pipeline) run(ctx context.Context, steps []*Step) error {
 	if err := p.fits(steps); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(p.path(stepsFolder), 0o777); err != nil {
-		return fmt.Errorf("cannot make the pipeline's folder: %w", err)
+	tidy, err := outfile.Folder(p.path(stepsFolder))
+	if err != nil {
+		return err
 	}
+	defer tidy()
 	for i, s := range steps {
 		if ctx.Err() != nil {
 			return ErrInterrupted

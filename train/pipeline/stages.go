@@ -8,6 +8,7 @@ import (
 	"os"
 	"path"
 
+	"voxgrad/internal/outfile"
 	"voxgrad/internal/settings"
 	"voxgrad/metrics"
 	"voxgrad/models"
@@ -221,9 +222,11 @@ func (w *predicting) run(ctx context.Context, p *Pipeline, s *Step) (*session, e
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(p.path(w.folder()), 0o777); err != nil {
+	tidy, err := outfile.Folder(p.path(w.folder()))
+	if err != nil {
 		return nil, err
 	}
+	defer tidy()
 	var members []infer.Member
 	for _, m := range w.members {
 		net, err := models.Load(p.job.Device, p.best(m), models.Detector)

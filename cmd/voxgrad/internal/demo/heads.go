@@ -58,9 +58,11 @@ func (d *demo) heads(cmd *cobra.Command) error {
 	last := ""
 	for n := range d.heldOut {
 		dir := d.path(fmt.Sprintf("head%02d", n+1))
-		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return fmt.Errorf("cannot make the demo's folder: %w", err)
+		tidy, err := outfile.Folder(dir)
+		if err != nil {
+			return err
 		}
+		defer tidy()
 		slog.Info("drawing two scans of a made-up head", "folder", dir)
 		if err := d.head(dir, n); err != nil {
 			return err

@@ -94,6 +94,7 @@ func New() *cobra.Command {
 	cli.Fills(cmd, "out")
 	cli.DeviceFlag(cmd, &j.device)
 	cli.Must(cmd.MarkFlagRequired("out"))
+	cli.EndItself(cmd) // what is half-written goes first
 	options := cli.BindSettings(cmd, &j.cfg, nil)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := options.Resolve(); err != nil {

@@ -99,6 +99,11 @@ func (j *setJob) run(cmd *cobra.Command) error {
 	if err := j.look(); err != nil {
 		return err
 	}
+	tidy, err := outfile.Folder(filepath.Join(j.out, casesFolder))
+	if err != nil {
+		return err
+	}
+	defer tidy()
 	j.set.Warn()
 	if err := j.prepareAll(cmd); err != nil {
 		return err
@@ -266,6 +271,10 @@ func (j *setJob) prepareAll(cmd *cobra.Command) error {
 				r := j.ready[n]
 				err := j.prepareCase(cmd.Context(), j.set.Cases[n], r, extract)
 				told.Lock()
+				if cmd.Context().Err() != nil && err != nil {
+					told.Unlock()
+					continue
+				}
 				if done++; err != nil {
 					r.fail(err.Error())
 				}
@@ -285,8 +294,14 @@ func (j *setJob) prepareAll(cmd *cobra.Command) error {
 	}
 	close(queue)
 	workers.Wait()
-	if err := cmd.Context().Err(); err != nil {
-		return fmt.Errorf("stopped; the same command goes on from here: %w", err)
+	if cmd.Context().Err() != nil {
+		whole := 0
+		for _, r := range j.ready {
+			if r.Record != nil {
+				whole++
+			}
+		}
+		return cli.Stopped(fmt.Errorf("interrupted after %d of %s, which are complete; the same command goes on from here", whole, text.Plural(len(j.ready), "case")))
 	}
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"image/color"
 	"image/draw"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -139,9 +138,11 @@ func (j *labelsJob) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer dev.Close()
-	if err := os.MkdirAll(j.out, 0o777); err != nil {
-		return fmt.Errorf("cannot make the output folder: %w", err)
+	tidy, err := outfile.Folder(j.out)
+	if err != nil {
+		return err
 	}
+	defer tidy()
 	var records []labelsRecord
 	var rows []*image.RGBA
 	bar := cli.NewProgress("drawing", j.count)
@@ -180,9 +181,11 @@ func (j *labelsJob) one(dev device.ImagingBackend, scans *train.LabelScans, n in
 	}
 	r := &labelsRecord{Anatomy: s.Anatomy, Find: j.find, Seed: j.cfg.Seed, Sample: n, Recipes: s.Recipes, Lesions: s.Planted}
 	dir := j.dir(n)
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, nil, fmt.Errorf("cannot make the output folder: %w", err)
+	tidy, err := outfile.Folder(dir)
+	if err != nil {
+		return nil, nil, err
 	}
+	defer tidy()
 	var files outfile.Set
 	defer files.Discard()
 	path := func(name string) string { return filepath.Join(dir, name) }

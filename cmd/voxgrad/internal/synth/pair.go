@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 
@@ -112,9 +111,11 @@ func (j *synthJob) fill(ctx context.Context, dev device.ImagingBackend, nets syn
 
 // writePair writes the files of a pair.
 func writePair(dir string, in *synthInput, p *synth.Pair, r *synthRecord) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("cannot make the output folder: %w", err)
+	tidy, err := outfile.Folder(dir)
+	if err != nil {
+		return err
 	}
+	defer tidy()
 	var files outfile.Set
 	defer files.Discard()
 	if err := p.WriteIn(&files, dir); err != nil {

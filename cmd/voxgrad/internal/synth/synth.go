@@ -225,9 +225,11 @@ func (j *synthJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(j.out, 0o777); err != nil { // before minutes of work
-		return fmt.Errorf("cannot make the output folder: %w", err)
+	tidy, err := outfile.Folder(j.out) // before minutes of work
+	if err != nil {
+		return err
 	}
+	defer tidy()
 	var records []synthRecord
 	for n := range j.count {
 		r, err := j.pair(cmd.Context(), dev, nets, in, n, j.dir(n))
