@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,9 +25,12 @@ func TestRunOfKindsOfPairs(t *testing.T) {
 		voxel  [3]float64
 		change func(a, b *volume.Volume) (*volume.Volume, *volume.Volume)
 	}{
-		{"slices of 5 mm", [3]int{120, 125, 28}, [3]float64{1, 1, 5}, nil},
+		{"slices of 5 mm, odd sizes", [3]int{121, 127, 29}, [3]float64{1, 1, 5}, nil},
 		{"bottom and top cut off", [3]int{120, 125, 62}, [3]float64{1, 1, 1.5}, func(a, b *volume.Volume) (*volume.Volume, *volume.Volume) {
 			return slicesOf(a, 0, a.Size[2]*7/8), slicesOf(b, b.Size[2]/5, b.Size[2])
+		}},
+		{"half of one", [3]int{120, 125, 62}, [3]float64{1, 1, 1.5}, func(a, b *volume.Volume) (*volume.Volume, *volume.Volume) {
+			return a, slicesOf(b, b.Size[2]/2, b.Size[2])
 		}},
 		{"50 ml of new lesions", [3]int{120, 125, 62}, [3]float64{1.6, 1.6, 3.2}, nil},
 	} {
@@ -34,9 +38,10 @@ func TestRunOfKindsOfPairs(t *testing.T) {
 			break
 		}
 		t.Run(kind.name, func(t *testing.T) {
+			large := kind.name == "50 ml of new lesions"
 			truth := drawn(rng.New(uint64(20+n)), 20, 25)
 			p := p
-			if n == 2 { // of a person's size; what is measured in it must not change with a field that is rightly taken out
+			if large { // of a person's size; what is measured in it must not change with a field that is rightly taken out
 				o := volume.DefaultPhantom(3)
 				o.Spacing, o.Bias, o.ShiftMM, o.TurnDeg = [3]float64{1.6, 1.6, 1.6}, volume.Range{}, 0, 0
 				var err error
@@ -47,7 +52,7 @@ func TestRunOfKindsOfPairs(t *testing.T) {
 			second := p.Time2.Like()
 			copy(second.Data, p.Time2.Data)
 			lesion := volume.NewMask(second.Grid)
-			if n == 2 { // two balls of 18 mm
+			if large { // two balls of 18 mm
 				for x := range lesion.Data {
 					i, j, k := float64(x%second.Size[0])-34, float64(x/second.Size[0]%second.Size[1])-60, float64(x/second.Size[0]/second.Size[1])-52
 					if r := j*j + k*k; (r+i*i < 11*11 || r+(i-30)*(i-30) < 11*11) && p.BrainMask.Data[x] {
@@ -69,7 +74,28 @@ func TestRunOfKindsOfPairs(t *testing.T) {
 			got, err := Run(context.Background(), Input{Times: []*volume.Volume{a, b}}, inPlace())
 			require.NoError(t, err)
 			require.Less(t, apart(truth, got.ToScan[1].Mul(got.ToScan[0].Inverse()), brainPoints(p.BrainMask)), 0.5*p.Time1.Spacing()[0])
-			if n != 2 {
+
+			// What one of the scans alone shows is told of, in ml.
+			all, both := 0, 0
+			for x, in := range p.BrainMask.Data {
+				if !in {
+					continue
+				}
+				q := p.BrainMask.World(float64(x%p.BrainMask.Size[0]), float64(x/p.BrainMask.Size[0]%p.BrainMask.Size[1]), float64(x/p.BrainMask.Size[0]/p.BrainMask.Size[1]))
+				all++
+				if inside(a.Grid, q) && inside(b.Grid, truth.Apply(q)) {
+					both++
+				}
+			}
+			if lost := 1 - float64(both)/float64(all); lost > 0.02 {
+				require.NotNil(t, got.Record.Missed)
+				require.InDelta(t, lost, got.Record.Missed.Share, 0.03)
+				require.InDelta(t, lost*ml(p.BrainMask), got.Record.Missed.ML, 0.03*ml(p.BrainMask))
+				require.Regexp(t, `\d+ ml of brain \(\d+ % of what either shows\) are in one of them alone`, strings.Join(got.Record.Warnings, "\n"))
+			} else {
+				require.Nil(t, got.Record.Missed)
+			}
+			if !large {
 				return
 			}
 			// The lesions are as bright against the tissue around them as they were, within 3 %.
@@ -79,6 +105,44 @@ func TestRunOfKindsOfPairs(t *testing.T) {
 			require.InEpsilon(t, lesionContrast(t, was, there, brain), lesionContrast(t, got.Times[1], there, brain), 0.03)
 		})
 	}
+}
+
+// inside reports whether a point is in a field of view.
+func inside(g volume.Grid, p [3]float64) bool {
+	for d, at := range g.Affine.Inverse().Apply(p) {
+		if at < -0.5 || at > float64(g.Size[d])-0.5 {
+			return false
+		}
+	}
+	return true
+}
+
+// What both scans show of the atlas' brain, not what each shows.
+func TestSeenIsInAllScans(t *testing.T) {
+	whole := atlas.FLAIR()
+	cut := whole.Size[2] * 4 / 10
+	lower, upper := slicesOf(whole, 0, whole.Size[2]-cut), slicesOf(whole, cut, whole.Size[2])
+	one := func(v *volume.Volume) float64 { return seen([]*volume.Volume{v}, []volume.Transform{volume.Identity}) }
+	require.InDelta(t, 1, one(whole), 1e-9)
+	both := seen([]*volume.Volume{lower, upper}, []volume.Transform{volume.Identity, volume.Identity})
+	require.InDelta(t, one(lower)+one(upper)-1, both, 1e-9)
+	require.Less(t, both, min(one(lower), one(upper))-0.1)
+}
+
+// A mask of one scan that reaches beyond the other ends where that does.
+func TestBrainEndsWithTheScans(t *testing.T) {
+	p := head(t, 3)
+	part := slicesOf(p.Time2, 0, p.Time2.Size[2]/2)
+	got, err := Run(context.Background(), Input{Times: []*volume.Volume{p.Time1, part}, Brain: p.BrainMask, Between: &volume.Transform{{1}, {0, 1}, {0, 0, 1}}}, Settings{Strip: Auto, Register: Auto, Atlas: None})
+	require.NoError(t, err)
+	end := part.World(0, 0, float64(part.Size[2]))[2]
+	for x, in := range got.Brain.Data {
+		if z := got.Brain.World(0, 0, float64(x/got.Brain.Size[0]/got.Brain.Size[1]))[2]; in && z > end {
+			t.Fatalf("brain at %g mm, the second scan ends at %g", z, end)
+		}
+	}
+	require.NotNil(t, got.Record.Missed)
+	require.InDelta(t, ml(p.BrainMask)-got.Record.BrainML, got.Record.Missed.ML, 0.08*ml(p.BrainMask))
 }
 
 // slicesOf is the slices from lo to hi of a scan.
@@ -164,14 +228,23 @@ func TestOtherContrastsAreToldOf(t *testing.T) {
 	for _, kind := range []struct {
 		white, cortex, deep, fluid float32
 		said                       string
-	}{{300, 380, 330, 90, ""}, {300, 420, 380, 900, "fluid in the ventricles is 3.00 times"}, {500, 340, 400, 120, "cortex is 0.68 times"}} {
+		sure                       bool
+	}{
+		{300, 380, 330, 90, "", false},
+		{300, 420, 380, 900, "fluid in the ventricles is 3.00 times as bright as white matter, in a FLAIR below 1.05: it looks T2-weighted", true},
+		{300, 350, 330, 360, "fluid in the ventricles is 1.20 times as bright as white matter, in a FLAIR below 1.05: is it another kind", false},
+		{500, 340, 400, 120, "cortex is 0.68 times as bright as white matter, in a FLAIR above 0.85: it looks T1-weighted", true},
+		{500, 415, 450, 120, "cortex is 0.83 times as bright as white matter, in a FLAIR above 0.85: is it another kind of scan, such as T1?", false},
+	} {
 		c := contrast(made(kind.white, kind.cortex, kind.deep, kind.fluid), volume.Identity)
 		require.NotNil(t, c)
 		require.InDelta(t, kind.cortex/kind.white, c.Cortex, 0.01)
-		if said := c.judge("scan.nii.gz"); kind.said == "" {
+		said, sure := c.Unlike("scan.nii.gz")
+		require.Equal(t, kind.sure, sure)
+		if kind.said == "" {
 			require.Empty(t, said)
 		} else {
-			require.Contains(t, said, kind.said)
+			require.Contains(t, said, "scan.nii.gz: the "+kind.said)
 		}
 	}
 }

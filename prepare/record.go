@@ -11,6 +11,7 @@ type Record struct {
 	Settings Settings        `json:"settings"`
 	Grid     GridRecord      `json:"grid"`
 	BrainML  float64         `json:"brain_ml,omitempty"` // of the brain in the prepared space
+	Missed   *MissedRecord   `json:"brain_missed,omitempty"`
 	Warnings []string        `json:"warnings,omitempty"`
 	Seconds  []StepSeconds   `json:"seconds"`
 }
@@ -52,6 +53,12 @@ type AtlasRecord struct {
 	Correlation float64 `json:"local_correlation"`
 	Overlap     float64 `json:"overlap"`
 	Seen        float64 `json:"brain_seen"` // share of the atlas' brain in the field of view of all scans
+}
+
+// MissedRecord is brain that one of two scans does not show, as where its field of view ends in the head: nothing is compared there.
+type MissedRecord struct {
+	ML    float64 `json:"ml"`    // in the prepared space
+	Share float64 `json:"share"` // of what is brain in either
 }
 
 // ContrastRecord is the mean intensities of tissues, that of white matter being 1.

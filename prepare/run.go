@@ -231,7 +231,7 @@ func (j *job) registerTimes() error {
 	centre := a.Centre()
 	r.Degrees, r.MM = degrees(between), distance(centre, between.Apply(centre))
 	if r.How == "found" {
-		slog.Info(fmt.Sprintf("%s: time points registered: %.1f° and %.1f mm apart; local correlation %.3f, %.0f %% of the head in both", j.scans[0].Name(), r.Degrees, r.MM, r.Correlation, 100*r.Overlap))
+		slog.Info(fmt.Sprintf("%s: time points registered: %.1f° and %.1f mm apart; local correlation %.3f; where both scans are, %.0f %% of the heads cover each other", j.scans[0].Name(), r.Degrees, r.MM, r.Correlation, 100*r.Overlap))
 	}
 	return nil
 }
@@ -266,19 +266,20 @@ func (j *job) registerAtlas() error {
 	r := &AtlasRecord{How: j.s.Atlas, Volume: 1 / found.ToScan.Det(), Correlation: found.Correlation, Overlap: found.Overlap, Seen: 1}
 	r.Degrees = degrees(nearestRigid(found.ToScan, [3]float64{}))
 	j.rec.Atlas = r
-	for n, s := range j.scans {
-		if share := seen(j.half[n].Mul(found.ToScan), s.Grid); share < r.Seen {
-			r.Seen, name = share, s.Name()
-		}
+	r.Seen = seen(j.scans, []volume.Transform{j.half[0].Mul(found.ToScan), j.half[1].Mul(found.ToScan)}[:len(j.scans)])
+	shown := name + " shows"
+	if len(j.scans) == 2 {
+		shown = fmt.Sprintf("%s and %s both show", name, j.scans[1].Name())
 	}
 	if r.Seen < leastBrain {
-		return atlasError("%s shows %.1f %% of a brain: too little to be placed in the atlas, %.0f %% are needed", name, 100*r.Seen, 100*leastBrain)
+		return atlasError("%s %.1f %% of a brain: too little to be placed in the atlas, %.0f %% are needed", shown, 100*r.Seen, 100*leastBrain)
 	}
 	if r.Seen < mostBrain {
-		j.warn(fmt.Sprintf("%s shows %.0f %% of a brain: nothing can be found in the rest", name, 100*r.Seen))
+		j.warn(fmt.Sprintf("%s %.0f %% of a brain: nothing can be found in the rest", shown, 100*r.Seen))
 	}
 	j.rec.Contrast = contrast(v, found.ToScan)
-	j.warn(j.rec.Contrast.judge(j.scans[0].Name()))
+	what, _ := j.rec.Contrast.Unlike(j.scans[0].Name())
+	j.warn(what)
 	slog.Info(fmt.Sprintf("%s: registered to the atlas: turned by %.1f°, volumes × %.2f; local correlation %.2f, %.0f %% of the brain seen", j.scans[0].Name(), r.Degrees, r.Volume, r.Correlation, 100*r.Seen))
 	return nil
 }
@@ -312,7 +313,13 @@ func (j *job) mean() (*volume.Volume, *volume.Mask) {
 
 // brain is what is brain in all scans whose brain is known, on a grid of a space that t leads from to
 // the space between; nil where none is known.
-func (j *job) brain(g volume.Grid, t volume.Transform) (all *volume.Mask) {
+func (j *job) brain(g volume.Grid, t volume.Transform) *volume.Mask {
+	all, _ := j.brainIn(g, t)
+	return all
+}
+
+// brainIn is also what is brain in any of the scans.
+func (j *job) brainIn(g volume.Grid, t volume.Transform) (all, some *volume.Mask) {
 	for n, m := range j.brains {
 		if m == nil {
 			continue
@@ -320,14 +327,27 @@ func (j *job) brain(g volume.Grid, t volume.Transform) (all *volume.Mask) {
 		moved := m.ResampleThrough(g, j.half[n].Mul(t))
 		moved.Path, moved.Source = "", nil
 		if all == nil {
-			all = moved
+			all, some = moved, moved.Like()
+			copy(some.Data, moved.Data)
 			continue
 		}
 		for x, in := range moved.Data {
 			all.Data[x] = all.Data[x] && in
+			some.Data[x] = some.Data[x] || in
 		}
 	}
-	return all
+	if all == nil {
+		return nil, nil
+	}
+	for n, v := range j.scans { // a mask of one scan may reach beyond the other
+		if j.brains[n] == nil {
+			shown := shownOf(v, g, j.half[n].Mul(t))
+			for x, in := range all.Data {
+				all.Data[x] = in && shown(x)
+			}
+		}
+	}
+	return all, some
 }
 
 // box is the grid of voxels of mm along the axes of the space between that holds all scans.
@@ -367,7 +387,9 @@ func (j *job) resample() (*Prepared, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Prepared{Brain: j.brain(g, j.toHalf)}
+	p := &Prepared{}
+	brain, some := j.brainIn(g, j.toHalf)
+	p.Brain = brain
 	for n, v := range j.scans {
 		t := j.half[n].Mul(j.toHalf)
 		out := volume.ResampleThrough(v, g, t, volume.Cubic, 0)
@@ -394,6 +416,10 @@ func (j *job) resample() (*Prepared, error) {
 		j.rec.BrainML = ml(p.Brain)
 		if p.Brain.Count() == 0 {
 			return nil, fmt.Errorf("%s: no brain is left in the prepared space: do the brain mask and the registration belong to this scan?", j.scans[0].Name())
+		}
+		if m := j.missed(some, j.toHalf); m != nil {
+			j.rec.Missed = m
+			j.warn(fmt.Sprintf("%s and %s: %.0f ml of brain (%.0f %% of what either shows) are in one of them alone: nothing can be found there", j.scans[0].Name(), j.scans[len(j.scans)-1].Name(), m.ML, 100*m.Share))
 		}
 	}
 	return p, nil

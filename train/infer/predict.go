@@ -30,8 +30,8 @@ type Options struct {
 	// Members keeps the probabilities of each member too.
 	Members bool
 
-	// Look compares the case with what networks are trained on: Result.Unusual.
-	Look bool
+	// Look, if set, is shown the case before the windows are computed: an error of it ends the prediction.
+	Look func(p *prep.Prepared) error
 
 	// WithoutImages leaves the aligned images out of the result, to free their memory before
 	// the windows are computed.
@@ -81,9 +81,6 @@ type Result struct {
 
 	Members []*volume.Volume // those of each member, in their order, with Options.Members
 
-	// Unusual says in words where the case is unlike what networks are trained on, with Options.Look.
-	Unusual []string
-
 	Aligned []*volume.Volume // the time points on that grid; nil with Options.WithoutImages
 	Brain   *volume.Mask     // nil where none was used
 }
@@ -106,9 +103,8 @@ func Predict(ctx context.Context, members []Member, c prep.Case, opt Options) (*
 		return nil, err
 	}
 	on := &volume.Volume{Grid: p.Aligned[0].Grid, Source: p.Aligned[0].Source}
-	var unusual []string
-	if opt.Look {
-		if unusual, err = p.Unusual(); err != nil {
+	if opt.Look != nil {
+		if err := opt.Look(p); err != nil {
 			return nil, err
 		}
 	}
@@ -120,7 +116,7 @@ func Predict(ctx context.Context, members []Member, c prep.Case, opt Options) (*
 		return nil, err
 	}
 	p.Images, p.Brain = nil, nil // free them before the result is made
-	r := &Result{Aligned: p.Aligned, Brain: p.Masked, Unusual: unusual}
+	r := &Result{Aligned: p.Aligned, Brain: p.Masked}
 	r.Prob = onGrid(prob, on)
 	for _, m := range each {
 		r.Members = append(r.Members, onGrid(m, on))

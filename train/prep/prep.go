@@ -73,6 +73,13 @@ type Prepared struct {
 	Masked  *volume.Mask     // the brain on that grid; nil: no mask, everything counts
 	Images  []*volume.Volume // on one canonical 1 mm grid, normalised, 0 outside the brain
 	Brain   *volume.Mask     // on the canonical grid; nil as Masked
+	Left    []string         // in words, what of a brain is not searched; logged already
+}
+
+// leave notes what is not searched.
+func (p *Prepared) leave(format string, args ...any) {
+	p.Left = append(p.Left, fmt.Sprintf(format, args...))
+	warn.Once(format, args...)
 }
 
 // Grid is the canonical 1 mm grid.
@@ -279,7 +286,7 @@ func (a *aligner) covers(n int, t volume.Transform, brain *volume.Mask) error {
 		if tr != nil && inverse > share+leftOut {
 			hint = fmt.Sprintf("; with the inverse of %s it would be %.0f %%", tr.Path, 100*(1-inverse))
 		}
-		warn.Once("%s: %.0f %% of the brain lies outside this scan's field of view, where nothing can be found%s", v.Name(), 100*(1-share), hint)
+		a.p.leave("%s: %.0f %% of the brain lies outside this scan's field of view, where nothing can be found%s", v.Name(), 100*(1-share), hint)
 	}
 	return nil
 }
@@ -318,7 +325,7 @@ func (a *aligner) check() error {
 		return fmt.Errorf("%s and %s: no voxel is brain in both: are they registered to one another?", p.Aligned[0].Name(), p.Aligned[len(p.Aligned)-1].Name())
 	}
 	if share := 1 - float64(n)/float64(any); share > leftOut {
-		warn.Once("%s and %s: %.1f %% of the voxels that are brain in one of them are 0 in the other and are left out; give a brain mask (--brainmask) to search them", p.Aligned[0].Name(), p.Aligned[len(p.Aligned)-1].Name(), 100*share)
+		p.leave("%s and %s: %.1f %% of the voxels that are brain in one of them are 0 in the other and are left out; give a brain mask (--brainmask) to search them", p.Aligned[0].Name(), p.Aligned[len(p.Aligned)-1].Name(), 100*share)
 	}
 	return nil
 }
@@ -361,12 +368,12 @@ func (a *aligner) small() error {
 	out := 1 - float64(inside)/float64(max(1, all))
 	switch {
 	case inside > 0 && 1-out < leastBrain:
-		warn.Once("%s: hardly the mask of a brain: it holds %.2g %% of the non-zero voxels of %s, and nothing is searched elsewhere: is it a mask of lesions?", p.Masked.Name(), 100*(1-out), scan.Name())
+		p.leave("%s: hardly the mask of a brain: it holds %.2g %% of the non-zero voxels of %s, and nothing is searched elsewhere: is it a mask of lesions?", p.Masked.Name(), 100*(1-out), scan.Name())
 	case inside > 0 && mm3 > enclosed:
-		warn.Once("%s: the mask has holes: %d non-zero voxels of %s (%.3g ml) are enclosed by it but not in it, and nothing is searched there: fill its holes if lesions may be in them", p.Masked.Name(), holes, scan.Name(), mm3/1000)
+		p.leave("%s: the mask has holes: %d non-zero voxels of %s (%.3g ml) are enclosed by it but not in it, and nothing is searched there: fill its holes if lesions may be in them", p.Masked.Name(), holes, scan.Name(), mm3/1000)
 	}
 	if inside > 0 && 1-out >= leastBrain && out > leftOut && scan.NonZero().Implausible() == "" {
-		warn.Once("%s: the mask leaves out %.2g %% of the non-zero voxels of %s, which looks skull-stripped, and nothing is searched there; without --brainmask all of them are", p.Masked.Name(), 100*out, scan.Name())
+		p.leave("%s: the mask leaves out %.2g %% of the non-zero voxels of %s, which looks skull-stripped, and nothing is searched there; without --brainmask all of them are", p.Masked.Name(), 100*out, scan.Name())
 	}
 	return nil
 }
@@ -385,7 +392,7 @@ func (p *Prepared) lost() {
 		}
 	}
 	if share := float64(lost) / float64(p.Masked.Count()); share > leftOut/10 {
-		warn.Once("%s: %.1f %% of the brain's voxels, in parts thinner than the 1 mm grid, are lost on it; nothing can be found there", p.Aligned[0].Name(), 100*share)
+		p.leave("%s: %.1f %% of the brain's voxels, in parts thinner than the 1 mm grid, are lost on it; nothing can be found there", p.Aligned[0].Name(), 100*share)
 	}
 }
 

@@ -19,9 +19,16 @@ const (
 	thickest, coarsest = 10.5, 2.5
 )
 
-// Unusual says in words where the images are unlike FLAIR scans that networks are trained on: their tissues' order, as of another
-// contrast. Empty where nothing is. It needs a brain mask, and intensities that were normalised by it.
-func (p *Prepared) Unusual() (out []string, err error) {
+// Doubt says in words where an image is unlike FLAIR scans that networks are trained on.
+type Doubt struct {
+	Time int // whose: 0 is the first
+	Text string
+	Sure bool // no FLAIR looks like that
+}
+
+// Unusual finds where the tissues of the images are in another order than those of FLAIR scans. Empty where they are not.
+// It needs a brain mask, and intensities that were normalised by it.
+func (p *Prepared) Unusual() (out []Doubt, err error) {
 	if p.Brain == nil || p.Brain.Count() == 0 {
 		return nil, nil
 	}
@@ -38,8 +45,8 @@ func (p *Prepared) Unusual() (out []string, err error) {
 		if t < len(p.Aligned) && p.Aligned[t] != nil {
 			name = p.Aligned[t].Name()
 		}
-		if what := order(v, p.Brain, depth); what != "" {
-			out = append(out, fmt.Sprintf("%s: %s; the networks know FLAIR scans alone", name, what))
+		if what, sure := order(v, p.Brain, depth); what != "" {
+			out = append(out, Doubt{t, name + ": " + what, sure})
 		}
 	}
 	return out, nil
@@ -57,8 +64,9 @@ func Coarse(v *volume.Volume) string {
 }
 
 // order says which contrast an image seems to have by the order of its tissues; "" for FLAIR. A fifth of a litre at least is
-// looked at: less tells nothing.
-func order(v *volume.Volume, brain *volume.Mask, depth []float32) string {
+// looked at: less tells nothing. Bright fluid is a sure sign; the shell of cortex is darker by a bias field, too, and dark fluid may be outside
+// of a narrow mask.
+func order(v *volume.Volume, brain *volume.Mask, depth []float32) (what string, sure bool) {
 	var all, shell, inner []float32
 	for i, in := range brain.Data {
 		if !in {
@@ -74,7 +82,7 @@ func order(v *volume.Volume, brain *volume.Mask, depth []float32) string {
 		}
 	}
 	if float64(len(all))*brain.VoxelMM3() < 200e3 || len(shell) == 0 || len(inner) == 0 {
-		return ""
+		return "", false
 	}
 	bright, dark := 0, 0
 	for _, x := range all {
@@ -88,13 +96,13 @@ func order(v *volume.Volume, brain *volume.Mask, depth []float32) string {
 	n := float64(len(all))
 	switch cortex := quartile(shell) / quartile(inner); {
 	case float64(bright)/n > mostBright:
-		return fmt.Sprintf("fluid is brighter than tissue (%.0f %% of the brain is above %g times its most frequent intensity): it looks T2-weighted", 100*float64(bright)/n, brightFluid)
+		return fmt.Sprintf("fluid is brighter than tissue (%.0f %% of the brain is above %g times its most frequent intensity): it looks T2-weighted", 100*float64(bright)/n, brightFluid), true
 	case cortex < leastCortex:
-		return fmt.Sprintf("cortex is darker than white matter (%.2f times): it looks T1-weighted", cortex)
+		return fmt.Sprintf("cortex is darker than white matter (%.2f times): it may be T1-weighted", cortex), false
 	case float64(dark)/n < leastDark:
-		return fmt.Sprintf("fluid is not dark (%.1f %% of the brain is below %g times its most frequent intensity)", 100*float64(dark)/n, darkFluid)
+		return fmt.Sprintf("fluid is not dark (%.1f %% of the brain is below %g times its most frequent intensity)", 100*float64(dark)/n, darkFluid), false
 	}
-	return ""
+	return "", false
 }
 
 // quartile is the third one; it sorts x.

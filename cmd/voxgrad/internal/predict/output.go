@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"strconv"
+	"strings"
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/internal/outfile"
@@ -70,7 +71,7 @@ func (j *predictJob) write(masked bool, r *infer.Result) error {
 		return err
 	}
 	if j.asJSON {
-		return cli.PrintJSON(map[string]any{"mask": j.out, "lesions": j.lesionRows(found.Lesions), "unlike_training": r.Unusual,
+		return cli.PrintJSON(map[string]any{"mask": j.out, "lesions": j.lesionRows(found.Lesions), "unlike_training": j.doubts, "brain_missed": j.missed,
 			"threshold": j.opt.Threshold, "min_lesion_mm3": j.minMM3, "connectivity": j.connectivity,
 			"smaller_pieces": found.Small, "smaller_pieces_voxels": found.SmallVoxels})
 	}
@@ -93,6 +94,9 @@ func (j *predictJob) print(found *report.Found) error {
 	if found.Small > 0 {
 		small = fmt.Sprintf("%s of %g mm³ or less (%s) in the mask %s not counted; --min-lesion-mm3 0 counts all.",
 			text.Plural(found.Small, "piece"), j.minMM3, text.Plural(found.SmallVoxels, "voxel"), map[bool]string{true: "is", false: "are"}[found.Small == 1])
+	}
+	if m := j.missed; m != nil {
+		small = strings.TrimSpace(small + fmt.Sprintf(" %.0f ml of brain, %.0f %%, are in one of the two scans alone and were not compared.", m.ML, 100*m.Share))
 	}
 	if len(found.Lesions) == 0 {
 		fmt.Fprintf(cli.Out, "no %s\n", j.what())

@@ -48,7 +48,10 @@ type predictJob struct {
 	voxelWeights  string
 	patch, stride string
 	opt           infer.Options
-	doubts        []string // about the preparation, in words
+	anyContrast   bool
+	builtIn       bool                  // one of the networks came with the program
+	doubts        []string              // about the scans and their preparation, in words
+	missed        *prepare.MissedRecord // brain of one scan that the other does not show; nil: none
 
 	minMM3       float64 // lesions of this volume or less are not counted
 	connectivity int
@@ -134,6 +137,7 @@ func (j *predictJob) flags(cmd *cobra.Command) {
 	f.Float64Var(&j.opt.Least, "remove-mm3", 0, "pieces of the mask of this volume or less, whose voxels share faces, are taken out of it (default: what the weights say, else none)")
 	f.IntVar(&j.connectivity, "connectivity", 6, "voxels of one lesion share: 6 a face, 18 a face or an edge, 26 a face, an edge or a corner")
 	f.StringVar(&j.prepare, "prepare", prepare.Auto, "auto: register time points that are not on one grid, and find the brain of scans with skull; all: prepare the scans whatever they are; none: take them as they are")
+	f.BoolVar(&j.anyContrast, "any-contrast", false, "have the built-in networks search scans that are clearly no FLAIR, such as T1 or T2, too: they do not know them")
 	f.StringVar(&j.grid, "grid", gridTime1, "grid of the results: "+strings.Join(j.grids(), ", "))
 	f.StringVar(&j.opt.Normalize, "normalize", j.opt.Normalize, "intensity normalisation: kde, median or none")
 	f.StringVar(&j.opt.Interpolation, "interpolation", j.opt.Interpolation, "onto the 1 mm grid: linear or cubic")
@@ -230,7 +234,7 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 			}
 			return err
 		}
-		j.models = append(j.models, names...)
+		j.models, j.builtIn = append(j.models, names...), j.builtIn || strings.HasPrefix(ref, weights.Prefix)
 		for _, net := range nets {
 			members, prepared = append(members, infer.Keep(net)), append(prepared, net.Preparation)
 			if net.Width >= biggest.Width {
@@ -261,11 +265,9 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	}); err != nil {
 		return err
 	}
-	var coarse []string // before they are brought to 1 mm
-	for _, v := range in.Times {
+	for _, v := range in.Times { // before they are brought to 1 mm
 		if what := prep.Coarse(v); what != "" {
-			slog.Warn(what)
-			coarse = append(coarse, what)
+			j.doubt(what)
 		}
 	}
 	in, to, err := j.prepared(cmd.Context(), dev, in)
@@ -277,7 +279,6 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	result.Unusual = slices.Concat(coarse, j.doubts, result.Unusual)
 	if to != nil {
 		if err := to.back(result, j.opt); err != nil {
 			return err
@@ -338,7 +339,7 @@ func (j *predictJob) predict(ctx context.Context, members []infer.Member, in pre
 	var bar *cli.Progress
 	opt := j.opt
 	opt.WithoutImages = j.picture == ""
-	opt.Members, opt.Look = len(members) > 1, true
+	opt.Members, opt.Look = len(members) > 1, j.look
 	opt.Progress = func(done, total int) {
 		if bar == nil {
 			bar = cli.NewProgress("predicting", total)
@@ -346,12 +347,5 @@ func (j *predictJob) predict(ctx context.Context, members []infer.Member, in pre
 		bar.Set(done, "")
 	}
 	defer func() { bar.Shut() }()
-	r, err := infer.Predict(ctx, members, in, opt)
-	if err != nil {
-		return nil, err
-	}
-	for _, what := range r.Unusual {
-		slog.Warn(what)
-	}
-	return r, nil
+	return infer.Predict(ctx, members, in, opt)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"voxgrad/device"
 	"voxgrad/internal/warn"
@@ -59,18 +58,20 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	in.Extract = extract
 	p, err := prepare.Run(ctx, in, s)
 	if failed := (*prepare.AtlasError)(nil); errors.As(err, &failed) { // networks do not need it
-		j.doubts = append(j.doubts, failed.Error()+", as is done now")
-		slog.Warn(j.doubts[0])
+		j.doubt(failed.Error() + ", as is done now")
 		s.Atlas = prepare.None
 		p, err = prepare.Run(ctx, in, s)
 	}
 	if err != nil {
 		return c, nil, err
 	}
-	for _, w := range p.Record.Warnings {
-		warn.Once("%s", w)
+	if what, sure := p.Record.Contrast.Unlike(c.Times[0].Name()); sure && j.refuses() {
+		return c, nil, otherContrast(what)
 	}
-	j.doubts = append(j.doubts, p.Record.Warnings...)
+	for _, w := range p.Record.Warnings {
+		j.doubt(w)
+	}
+	j.missed = p.Record.Missed
 	if r := p.Record.Times; r != nil && r.How == prepare.OneGrid {
 		if err := j.matches(prep.Case{Times: p.Times, Brain: p.Brain}); err != nil {
 			return c, nil, err
@@ -94,10 +95,49 @@ func (j *predictJob) matches(c prep.Case) error {
 	}
 	doubt, err := prepare.Matches(c.Times[0], c.Times[1], brain)
 	if doubt != "" {
-		slog.Warn(doubt)
-		j.doubts = append(j.doubts, doubt)
+		j.doubt(doubt)
 	}
 	return err
+}
+
+// doubt tells of what is doubtful about the scans, and keeps it for the report.
+func (j *predictJob) doubt(what string) {
+	warn.Once("%s", what)
+	j.doubts = append(j.doubts, what)
+}
+
+// look tells of what is unlike FLAIR scans in a case that is ready to be searched, and of what of it is not. What is clearly
+// another contrast is an error for the built-in networks.
+func (j *predictJob) look(p *prep.Prepared) error {
+	j.doubts = append(j.doubts, p.Left...)
+	doubts, err := p.Unusual()
+	if err != nil {
+		return err
+	}
+	for _, d := range doubts {
+		if !d.Sure && j.refuses() { // the atlas tells more
+			v := *p.Images[d.Time]
+			v.Path = j.images[d.Time]
+			c, err := prepare.Contrast(&v, p.Brain)
+			if failed := (*prepare.AtlasError)(nil); errors.As(err, &failed) {
+				d.Text, d.Sure = d.Text+", and the scan does not match the atlas", true
+			} else if what, sure := c.Unlike(v.Name()); sure {
+				d.Text, d.Sure = what, true
+			}
+		}
+		if d.Sure && j.refuses() {
+			return otherContrast(d.Text)
+		}
+		j.doubt(d.Text + "; the networks know FLAIR scans alone")
+	}
+	return nil
+}
+
+// refuses reports whether scans that are clearly no FLAIR are refused: one's own weights may know them.
+func (j *predictJob) refuses() bool { return j.builtIn && !j.anyContrast }
+
+func otherContrast(what string) error {
+	return fmt.Errorf("%s; the built-in networks know FLAIR scans alone: give a FLAIR scan, or have this one searched all the same with --any-contrast", what)
 }
 
 // time is the number of the time point on whose grid the results are wanted; -1 for none.

@@ -2,6 +2,7 @@ package predict_test
 
 import (
 	"encoding/json"
+	"math"
 	"os"
 	"strings"
 	"testing"
@@ -77,15 +78,30 @@ func TestScansThatLieApart(t *testing.T) {
 	}
 
 	// What was doubtful about the preparation is in the report, not only in the log.
+	// And a part of the head that one of the scans does not show.
 	var got struct {
 		Unlike []string `json:"unlike_training"`
+		Missed struct {
+			ML, Share float64
+		} `json:"brain_missed"`
 	}
 	require.NoError(t, os.Remove(in("m.nii.gz")))
+	cut := moved.Size[2] / 3
+	corner3 := moved.World(0, 0, float64(cut))
+	for d := range 3 {
+		moved.Affine[d][3] = corner3[d]
+	}
+	moved.Size[2] -= cut
+	moved.Data = moved.Data[cut*moved.Size[0]*moved.Size[1]:]
+	require.NoError(t, volume.Write(in("two.nii.gz"), moved, volume.Float32))
 	require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, "predict", "--patch", "32", "--stride", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"),
 		"--out", in("m.nii.gz"), "--json")), &got))
 	unlike := strings.Join(got.Unlike, "\n")
 	require.Contains(t, unlike, "without the atlas the scan is prepared where it is (--atlas none), as is done now", "a phantom is no head of the atlas")
 	require.Contains(t, unlike, "one.nii.gz: the brain mask (stripped) has ")
+	require.Regexp(t, `one.nii.gz and .*two.nii.gz: \d+ ml of brain \(\d+ % of what either shows\) are in one of them alone`, unlike)
+	require.Greater(t, got.Missed.ML, 10.0)
+	require.Greater(t, got.Missed.Share, 0.05)
 
 	status, _, errs := clitest.Run(t, "predict", "--patch", "32", "--model", w, "--time1", in("one.nii.gz"), "--time2", in("two.nii.gz"), "--out", in("m.nii.gz"), "--prepare", "none")
 	require.Equal(t, 1, status)
@@ -112,6 +128,64 @@ func TestSliceWithSkull(t *testing.T) {
 	require.Contains(t, errs, "slice.nii.gz: a field of view of 64 × 64 × 5 mm")
 	require.Contains(t, errs, "--brainmask")
 	require.NoFileExists(t, in("m.nii.gz"))
+}
+
+// Scans that are clearly no FLAIR are refused by the networks that come with the program, and searched on demand, or by weights of one's own.
+func TestOtherContrastsAreRefused(t *testing.T) {
+	in := at(t.TempDir())
+	const n, mm = 60, 2.0
+	made := func(name string, white, cortex, fluid float32) string { // a ball with cortex, sulci and ventricles
+		v := volume.New(volume.Grid{Size: [3]int{n, n, n}, Affine: volume.Affine{{mm}, {0, mm}, {0, 0, mm}}})
+		for i := range v.Data {
+			x, y, z := float64(i%n)*mm-60, float64(i/n%n)*mm-60, float64(i/n/n)*mm-60
+			switch r := math.Sqrt(x*x + y*y + z*z); {
+			case r >= 50:
+			case r < 22, r > 45 && math.Abs(math.Mod(x+100, 8)) < 1:
+				v.Data[i] = fluid
+			case r > 45:
+				v.Data[i] = cortex
+			default:
+				v.Data[i] = white
+			}
+		}
+		require.NoError(t, volume.Write(in(name), v, volume.Float32))
+		return in(name)
+	}
+	require.NoError(t, os.Mkdir(in("weights"), 0o777))
+	own := network(t, in("weights/segmenter.1.safetensors"), models.Segmenter, 5.0, nil)
+	t.Setenv(clitest.BuiltIn, in("weights"))
+	for name, kind := range map[string]struct {
+		tissues [3]float32
+		says    string
+	}{
+		"flair.nii": {[3]float32{600, 700, 100}, ""},
+		"t2.nii":    {[3]float32{500, 650, 1200}, "it looks T2-weighted"},
+		"t1.nii":    {[3]float32{900, 600, 200}, "it may be T1-weighted, and the scan does not match the atlas"},
+	} {
+		if testing.Short() && name == "t1.nii" {
+			continue // it is held against the atlas
+		}
+		scan := made(name, kind.tissues[0], kind.tissues[1], kind.tissues[2])
+		args := []string{"segment", "--flair", scan, "--patch", "32", "--stride", "32", "--device", "cpu", "--out", in("m.nii")}
+		status, _, errs := clitest.Run(t, args...)
+		if kind.says == "" {
+			require.Zero(t, status, errs)
+			require.NoError(t, os.Remove(in("m.nii")))
+			continue
+		}
+		require.Equal(t, 1, status)
+		require.Contains(t, errs, scan+": ")
+		require.Contains(t, errs, kind.says+"; the built-in networks know FLAIR scans alone: give a FLAIR scan, or have this one searched all the same with --any-contrast")
+		require.NoFileExists(t, in("m.nii"))
+		for _, more := range []string{"--any-contrast", "--model=" + own} {
+			var got struct {
+				Unlike []string `json:"unlike_training"`
+			}
+			require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, append(args, more, "--json")...)), &got))
+			require.NoError(t, os.Remove(in("m.nii")))
+			require.Contains(t, strings.Join(got.Unlike, "\n"), strings.Split(kind.says, ",")[0])
+		}
+	}
 }
 
 // Scans on one grid that do not match, as those of two people after a normalisation to a template, are no time points; nor are the same ones

@@ -219,7 +219,7 @@ func Summary(r prepare.Record) string {
 	if t := r.Times; t != nil {
 		fmt.Fprintf(&b, "time points: %s, %.1f° and %.1f mm apart", t.How, t.Degrees, t.MM)
 		if t.How == "found" {
-			fmt.Fprintf(&b, "; local correlation %.3f, %.0f %% of the head in both", t.Correlation, 100*t.Overlap)
+			fmt.Fprintf(&b, "; local correlation %.3f; where both scans are, %.0f %% of the heads cover each other", t.Correlation, 100*t.Overlap)
 		}
 		b.WriteByte('\n')
 	}
