@@ -127,6 +127,9 @@ func TestSeenIsInAllScans(t *testing.T) {
 	both := seen([]*volume.Volume{lower, upper}, []volume.Transform{volume.Identity, volume.Identity})
 	require.InDelta(t, one(lower)+one(upper)-1, both, 1e-9)
 	require.Less(t, both, min(one(lower), one(upper))-0.1)
+	blank := whole.Like() // as where a part of a scan was taken out, on the same grid
+	copy(blank.Data, whole.Data[:len(lower.Data)])
+	require.InDelta(t, one(lower), one(blank), 0.03)
 }
 
 // A mask of one scan that reaches beyond the other ends where that does.

@@ -3,6 +3,7 @@ package prepare
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"voxgrad/prepare/atlas"
 	"voxgrad/volume"
@@ -114,12 +115,12 @@ func (r *AtlasRegistered) doubt(scans []*volume.Volume) (warning string, err err
 	return fmt.Sprintf("%s matches the atlas less well than other scans do: local correlation %.2f, usually above %.2f; look at the picture", scans[0].Name(), r.Correlation, sureBrain), nil
 }
 
-// seen is the share of the atlas' brain that lies in the fields of view of all scans, to which toScan leads.
+// seen is the share of the atlas' brain that all scans show, to which toScan leads.
 func seen(scans []*volume.Volume, toScan []volume.Transform) float64 {
 	brain := atlas.Brain()
-	var to []volume.Transform
+	var shown []func(int) bool
 	for n, v := range scans {
-		to = append(to, v.Affine.Inverse().Mul(toScan[n]).Mul(brain.Affine))
+		shown = append(shown, shownOf(v, brain.Grid, toScan[n]))
 	}
 	var n, in float64
 	for x, p := range brain.Data {
@@ -127,14 +128,7 @@ func seen(scans []*volume.Volume, toScan []volume.Transform) float64 {
 			continue
 		}
 		n++
-		shown := true
-		for k, v := range scans {
-			q := to[k].Apply([3]float64{float64(x % brain.Size[0]), float64(x / brain.Size[0] % brain.Size[1]), float64(x / brain.Size[0] / brain.Size[1])})
-			for d, at := range q {
-				shown = shown && at >= -0.5 && at <= float64(v.Size[d])-0.5
-			}
-		}
-		if shown {
+		if !slices.ContainsFunc(shown, func(by func(int) bool) bool { return !by(x) }) {
 			in++
 		}
 	}
