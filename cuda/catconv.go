@@ -156,9 +156,10 @@ type catGrad struct {
 	passes  bool // whether a source takes a gradient from the statistics
 }
 
-// sourceSums are Σ z·dy of a source, at t·rt + c·rc + o, without the bias up of its transposed convolution, and what follows from them.
+// sourceSums are Σ z·dy of a source, in parts, at t·rt + c·rc + o, without the bias up of its transposed convolution, and what follows from them.
 type sourceSums struct {
-	r, up  driver.Ptr
+	r      sumParts
+	up     driver.Ptr
 	rt, rc int
 
 	shift, scale driver.Ptr // the statistics pass shift[c] + scale[c]·z on to z; null where they are fixed
@@ -212,16 +213,12 @@ func (c *catGrad) parameters(i int, s *sourceSums) {
 	}
 	n := c.channels(i)
 	shift, scale, passed := c.workspace(n), c.workspace(n), c.workspace(6*n)
-	dg, db := c.g.Gamma, c.g.Beta
-	c.launch("catconv", "catconv_affine", blocks(n, threads), dg, dg.Mode == device.Add, db, db.Mode == device.Add, shift, scale, passed,
-		s.r, c.taps, s.up, c.w, c.n.Gamma, c.n.Mean, c.n.InvStd, s.rt, s.rc, c.z.C, c.from[i], c.cout, float64(c.z.Rows()), c.fixed)
+	dw, dg, db := c.g.W, c.g.Gamma, c.g.Beta
+	c.launch("catconv", "catconv_grads", blocks(n, 2*threads), dw, dw.Mode == device.Add, dg, dg.Mode == device.Add, db, db.Mode == device.Add, shift, scale, passed,
+		s.r.at, c.taps, s.up, c.w, c.n.Gamma, c.n.Beta, c.n.Mean, c.n.InvStd, s.rt, s.rc, s.r.n, c.z.C, c.from[i], c.cout, float64(c.z.Rows()), c.fixed)
 	s.passed = passed
 	if c.passes {
 		s.shift, s.scale = shift, scale
-	}
-	if dw := c.g.W; dw.Mode != device.Skip {
-		c.launch("catconv", "catconv_grad_w", PerElement(taps3*n*c.cout, 1), dw, s.r, c.taps, s.up, c.n.Gamma, c.n.Beta, c.n.Mean, c.n.InvStd,
-			s.rt, s.rc, c.z.C, c.from[i], n, c.cout, dw.Mode == device.Add)
 	}
 }
 
@@ -231,8 +228,7 @@ func (c *catGrad) gradPlain(i int) {
 	u, e := c.plain(i)
 	sums := sourceSums{rt: n * c.cout, rc: c.cout}
 	if c.needR {
-		sums.r = c.workspace(taps3 * n * c.cout)
-		sum := outer{dw: sums.r, gathered: u, plain: c.dy, gIn: e, pIn: c.e, g: s.Out(), p: c.s, win: device.Conv3x3x3}
+		sum := outer{parts: &sums.r, gathered: u, plain: c.dy, gIn: e, pIn: c.e, g: s.Out(), p: c.s, win: device.Conv3x3x3}
 		if c.columns.n == 0 {
 			sum.columns = &c.columns
 		}

@@ -21,22 +21,22 @@ func (c *catConv) compositeWeights(i int) driver.Ptr {
 	return w4
 }
 
-// gradComposite takes the sums of x and dy by position of the window, and spreads them to pairs of positions and taps.
+// gradComposite takes the sums of x and dy by position of the window: images that a 3³ convolution makes of those of up; see kernels/composite.cu.
 func (c *catGrad) gradComposite(i int) {
 	s, g, cx, cu := c.in[i], c.g.In[i], c.in[i].X.C, c.channels(i)
 	x, e, up, bias := ptr(s.X), elementOf(s.X), ptr(s.W), ptr(s.B)
-	pairs := matrix(8*cx, taps3*c.cout)
-	pair := driver.Ptr(0)
+	window, images4, images2 := device.ConvParams{K: 3, Stride: 1}, device.Shape{N: cx, D: 4, H: 4, W: 4, C: c.cout}, device.Shape{N: cx, D: 2, H: 2, W: 2, C: cu}
+	sums4 := driver.Ptr(0)
 	if c.needR || g.W.Mode != device.Skip {
-		p4 := c.workspace(64 * cx * c.cout)
-		c.outer(outer{dw: p4, gathered: c.dy, plain: x, gIn: c.e, pIn: e, g: c.s, p: s.X.Shape, win: device.CompositeWindow, swapped: true})
-		pair = c.workspace(pairs.Len())
-		c.launch("composite", "composite_taps", PerElement(pairs.Len(), 1), pair, p4, cx, c.cout)
+		sums4 = c.workspace(images4.Len())
+		c.outer(outer{dw: sums4, gathered: c.dy, plain: x, gIn: c.e, pIn: e, g: c.s, p: s.X.Shape, win: device.CompositeWindow, swapped: true, images: true})
 	}
-	sums := sourceSums{up: bias, rt: c.cout, rc: taps3 * c.cout}
+	sums := sourceSums{up: bias, rt: cu * c.cout, rc: c.cout}
 	if c.needR {
-		sums.r = c.workspace(cu * taps3 * c.cout)
-		c.outer(outer{dw: sums.r, gathered: up, plain: pair, exact: true, g: matrix(8*cx, cu), p: pairs, win: window1})
+		images := c.workspace(images2.Len())
+		c.launch("composite", "up_images", PerElement(images2.Len(), 1), images, up, cx, cu)
+		sums.r = sumParts{c.workspace(taps3 * cu * c.cout), 1}
+		c.outer(outer{dw: sums.r.at, gathered: sums4, plain: images, exact: true, g: images4, p: images2, win: window, swapped: true})
 	}
 	c.parameters(i, &sums)
 
@@ -62,7 +62,7 @@ func (c *catGrad) gradComposite(i int) {
 	}
 	if g.W.Mode != device.Skip {
 		conv := c.workspace(8 * cx * cu)
-		c.multiply(product{y: conv, x: pair, w: c.w, part: c.scaled(i), exact: true, in: pairs, out: matrix(8*cx, cu), win: window1, swapped: true})
+		c.multiply(product{y: conv, x: sums4, w: c.w, part: c.scaled(i), exact: true, in: images4, out: images2, win: window, swapped: true})
 		if c.passes {
 			squares := c.workspace(cx * cx)
 			second = c.workspace(8 * cx * cu)

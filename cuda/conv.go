@@ -292,8 +292,34 @@ type outer struct {
 	win                 device.ConvParams
 	swapped             bool // the gathered tensor's channels are dw's output channels
 	add                 bool
+	images              bool         // dw is [input channel, kernel position, output channel], the positions turned round
 	exact               bool         // as a product's
 	columns             *columnParts // gets those of the plain tensor; may be nil
+	parts               *sumParts    // gets those of dw, which are then not added, of a sum that is neither swapped nor added to anything; may be nil
+}
+
+// sumParts are the parts of sums, one behind the other: n of them.
+type sumParts struct {
+	at driver.Ptr
+	n  int
+}
+
+// placeOf is where a gradient of weights leaves its parts.
+func (o *op) placeOf(g outer, parts int) driver.Ptr {
+	if parts == 1 && !g.swapped && !g.images && !g.add && g.parts == nil {
+		return g.dw
+	}
+	return o.workspace(parts * g.win.K * g.win.K * g.win.K * g.g.C * g.p.C)
+}
+
+// finishOuter adds the parts in order, if they are not asked for.
+func (o *op) finishOuter(g outer, work driver.Ptr, parts int) {
+	switch {
+	case g.parts != nil:
+		*g.parts = sumParts{work, parts}
+	case work != g.dw:
+		o.addParts(g, work, parts)
+	}
 }
 
 // Shares of the voxels are chosen from the shapes alone so that the blocks fill a large card once: more parts are
@@ -338,11 +364,7 @@ func (o *op) outer(g outer) {
 		}
 	}
 	share, parts := t.shares(rows, g.p.C, voxels)
-	n := rows * g.p.C
-	work := g.dw
-	if parts > 1 || g.swapped || g.add {
-		work = o.workspace(parts * n)
-	}
+	work := o.placeOf(g, parts)
 	d, h, w := dividing(g.p.D), dividing(g.p.H), dividing(g.p.W)
 	l := driver.Launch{Grid: driver.Dim{X: ceil(rows, t.rows), Y: ceil(g.p.C, t.cols), Z: parts}, Block: driver.D1(t.threads)}
 	var columns driver.Ptr
@@ -353,9 +375,7 @@ func (o *op) outer(g outer) {
 	o.launch("conv_grad", kernel+t.name, l, work, columns, g.gathered, g.plain, g.g.D, g.g.H, g.g.W, g.g.C,
 		voxels, g.p.D, g.p.H, g.p.W, g.p.C, g.win.K, g.win.Stride, g.win.Pad, share,
 		d.mul, h.mul, w.mul, d.shift, h.shift, w.shift)
-	if work != g.dw {
-		o.addParts(g, work, parts)
-	}
+	o.finishOuter(g, work, parts)
 }
 
 // addParts adds the parts of a gradient of weights in order.
@@ -364,7 +384,7 @@ func (o *op) addParts(g outer, work driver.Ptr, parts int) {
 	if g.swapped {
 		ci, co = co, ci
 	}
-	o.launch("conv_grad", "grad_finish", PerElement(n, 1), g.dw, work, parts, n, ci, co, g.swapped, g.add)
+	o.launch("conv_grad", "grad_finish", PerElement(n, 1), g.dw, work, parts, n, ci, co, g.swapped, g.add, g.images)
 }
 
 // columnSums adds up the rows of x.

@@ -104,7 +104,7 @@ func (o *op) outerFew(g outer) bool {
 	share := ceil(tiles, min(tiles, ceil(o.b.opt.spread, across*groups)))
 	parts, n := ceil(tiles, share), 27*few.C*wide.C
 	work := g.dw
-	if parts > 1 || g.add {
+	if parts > 1 || g.add || g.parts != nil {
 		work = o.workspace(parts * n)
 	}
 	var columns driver.Ptr
@@ -115,7 +115,10 @@ func (o *op) outerFew(g outer) bool {
 	l := driver.Launch{Grid: driver.Dim{X: parts, Y: across, Z: groups}, Block: driver.D1(roundUp(threads/width*width, 32))}
 	o.stored(stored, "conv_few_grad", kernel, l, work, columns, wideAt, o.widened(fewAt, few, fewIn), few.C, wide.C, fewPlain != g.swapped, fewPlain,
 		wide.D, wide.H, wide.W, width, tiles, share)
-	if work != g.dw {
+	switch {
+	case g.parts != nil:
+		*g.parts = sumParts{work, parts}
+	case work != g.dw:
 		o.finishColumns(g.dw, columnParts{work, parts}, n, g.add)
 	}
 	return true

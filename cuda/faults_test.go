@@ -64,13 +64,15 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_pack", "pack_weights", conv, "a comparison the other way", regexp.MustCompile(`setp\.(lt|ge)\.s32`), "setp.gt.s32", 2, 1, 0, 0}, // rows beyond the channels are in TestConvTiles alone
 		{"catconv", "catconv_taps", tri, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"catconv", "catconv_table", tri, "the wrong neighbours", regexp.MustCompile(`shr\.u32`), "shl.b32", 2, 0, 0, 0},
-		{"catconv", "catconv_affine", tri, "a quotient turned round", div64, "mul.rn.f64", 2, 0, 0, 0},
-		{"catconv", "catconv_grad_w", tri, "a sum turned round", add64, "sub.f64", 1, 0, 0, 0},
+		{"catconv", "catconv_grads", tri, "a quotient turned round", div64, "mul.rn.f64", 2, 0, 0, 0},
+		{"catconv", "catconv_grads", tri, "a difference turned round", regexp.MustCompile(`sub\.f64`), "add.f64", 2, 0, 0, 0},
+		{"catconv", "catconv_grads", small("1x6x6x10/8conv+9→10"), "a part taken away", regexp.MustCompile(`add\.f32`), "sub.f32", 3, 0, 8, 11}, // of three, not eight at once
 		{"tapsums", "border_sums", tri, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"tapsums", "border_sums", tri, "another extent", regexp.MustCompile(`div\.u32`), "rem.u32", 1, 0, 0, 0},
 		{"tapsums", "tap_sums", tri, "a border's sign turned round", regexp.MustCompile(`sub\.f64`), "add.f64", 4, 0, 0, 0},
 		{"composite", "composite_weights", tr, "an edge not minded", regexp.MustCompile(`setp\.gt\.u32`), "setp.lt.u32", 3, 0, 0, 0},
-		{"composite", "composite_taps", tr, "another position", regexp.MustCompile(`sub\.s32`), "add.s32", 3, 0, 0, 0},
+		{"composite", "up_images", tr, "another position", regexp.MustCompile(`sub\.s64`), "add.s64", 1, 0, 1, 2}, // the first is for more elements than 32 bits count
+		{"conv_grad", "grad_finish", tr, "the images' windows not turned round", regexp.MustCompile(`not\.b64`), "mov.b64", 1, 0, 0, 0},
 		{"composite", "up_turned", tr, "a product turned round", regexp.MustCompile(`mul\.f32`), "add.f32", 1, 0, 0, 0},
 		{"composite", "up_row", tr, "barrier left out", barrier, "", 2, 1, 0, 0}, // block_sum's first
 		{"composite", "up_grad_w", tr, "a sum turned round", add64, "sub.f64", 2, 0, 0, 0},
@@ -176,6 +178,8 @@ func TestPlantedFaults(t *testing.T) {
 		{"conv_mma_grad", "mma_grad_bf16_24", window4, "another parity", regexp.MustCompile(`rem\.s32`), "div.s32", 1, 0, 0, 1},
 		{"conv_mma_grad", "mma_grad_bf16_24", window4, "another line of the window", regexp.MustCompile(`rem\.s32`), "div.s32", 1, 0, 1, 2},
 		{"conv_mma_grad", "mma_grad_bf16_24", window4, "tiles behind the first dropped", regexp.MustCompile(`min\.s32`), "sub.s32", 2, 0, 3, 5},
+		{"conv_mma_grad", "mma_grad_bf16_48", []string{"ConvGradW"}, "results of columns without a barrier", barrier, "", 2, 0, 1, 3},
+		{"conv_mma_grad", "mma_grad_bf16_48", []string{"ConvGradW"}, "results of columns from a voxel taken away", regexp.MustCompile(`add\.f32`), "sub.f32", 1, 0, 0, 1},
 		{"conv_mma_grad", "mma_grad_tf32_24", grad, "barrier left out", barrier, "", 1, 0, 0, 0},
 	}...)
 	for _, name := range kernels.Names() {

@@ -220,7 +220,7 @@ func TestGradientsOfWeightsBeyond32Bits(t *testing.T) {
 					s.launch.Grid.Z = s.parts(call.win) * s.shares
 					require.LessOrEqual(t, s.launch.Grid.Z, mmaGridMax)
 					work, voxel := o.workspace(s.shares*n), c*int(k.in.bytes(2)/2)
-					o.launchOuter(s, of, work, ptr(gs), voxel, ptr(ps), voxel)
+					o.launchOuter(s, of, work, 0, ptr(gs), voxel, ptr(ps), voxel)
 					b.sync()
 					require.NoError(t, b.err)
 					sums[i] = make([]float32, n)

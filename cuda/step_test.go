@@ -89,10 +89,11 @@ type step struct {
 }
 
 var steps = []step{
-	{models.Segmenter, layers.Transposed, FP32, 2.4}, {models.Segmenter, layers.Trilinear, FP32, 2.7},
-	{models.Detector, layers.Transposed, FP32, 4.7}, {models.Detector, layers.Trilinear, FP32, 5},
-	{models.Segmenter, layers.Transposed, BF16, 2.1}, {models.Segmenter, layers.Trilinear, BF16, 2},
-	{models.Detector, layers.Transposed, BF16, 4.1}, {models.Segmenter, layers.Transposed, TF32, 4.9},
+	{models.Segmenter, layers.Transposed, FP32, 2.3}, {models.Segmenter, layers.Trilinear, FP32, 2.6},
+	{models.Detector, layers.Transposed, FP32, 4.5}, {models.Detector, layers.Trilinear, FP32, 4.8},
+	{models.Segmenter, layers.Transposed, BF16, 1.8}, {models.Segmenter, layers.Trilinear, BF16, 1.7},
+	{models.Detector, layers.Transposed, BF16, 3.4}, {models.Detector, layers.Trilinear, BF16, 3.3},
+	{models.Segmenter, layers.Transposed, TF32, 4.4},
 }
 
 // Of the 132 multiprocessors of an H100 or H200 no convolution of the published networks leaves more than a tenth without

@@ -17,7 +17,7 @@ const (
 	mmaOuter   = 48       // channels of the gathered tensor in a block of a gradient of weights
 	mmaShared  = 99 << 10 // what a block can have on every card
 	mmaLeast   = 8        // channels, below which a convolution is bound by memory and no faster
-	mmaBlocks  = 120      // blocks of a product that need no help by shares of its sum: nine tenths of 132 multiprocessors
+	mmaBlocks  = 132      // blocks of a product that run at once, one on each multiprocessor; nine tenths of them need no help by shares of its sum
 	mmaSpread  = 264      // blocks of a gradient of weights that run at once: two on each of 132 multiprocessors
 	mmaGridMax = 65535
 )
@@ -100,14 +100,18 @@ func (o *op) onTensorCores(p product) (c cut, ok bool) {
 	}
 	c.box, c.boxes = boxFor(d, h, w)
 	c.boxes *= p.out.N
-	for p.moments != 0 && c.cols > 24 && c.boxes*ceil(p.out.C, c.cols)*c.classes < o.b.opt.blocks {
+	starved := func(cols int) bool { return 10*c.boxes*ceil(p.out.C, cols)*c.classes < 9*o.b.opt.blocks }
+	for p.moments != 0 && c.cols > 24 && starved(c.cols) {
 		c.cols /= 2 // such a sum cannot be shared
+	}
+	if c.cols == 96 && starved(96) && !starved(48) {
+		c.cols = 48 // no parts to write and to add; blocks have half as many warps
 	}
 	c.tiles, c.chunks = ceil(p.out.C, c.cols), ceil(num.voxel(p.in.C), mmaChunk)
 	units := phases * c.chunks * mmaTaps
 	c.share = units
-	if p.moments == 0 {
-		c.share = units / min(units, ceil(o.b.opt.blocks, c.boxes*c.tiles*c.classes))
+	if p.moments == 0 && starved(c.cols) {
+		c.share, _ = sharesOf(units, c.boxes*c.tiles*c.classes, 2, o.b.opt.blocks) // a unit takes as long as the parts of 72 blocks
 	}
 	if p.win.K <= s {
 		c.share = roundUp(c.share, mmaTaps) // the windows have one plane
@@ -320,22 +324,23 @@ func (o *op) outerOnTensorCores(g outer) bool {
 		o.inFP32(fmt.Sprintf("%v and %v, window %d, stride %d", g.g, g.p, g.win.K, g.win.Stride), why)
 		return false
 	}
-	work := g.dw
-	if s.shares > 1 || g.swapped || g.add {
-		work = o.workspace(s.shares * g.win.K * g.win.K * g.win.K * g.g.C * g.p.C)
-	}
+	work := o.placeOf(g, s.shares)
 	gathered, gVoxel := o.rounded(g.gathered, g.g, g.gIn)
 	plain, pVoxel := o.rounded(g.plain, g.p, g.pIn)
-	o.launchOuter(s, g, work, gathered, gVoxel, plain, pVoxel)
-	if work != g.dw {
-		o.addParts(g, work, s.shares)
+	var columns driver.Ptr
+	if g.columns != nil && g.pIn == bf16 && s.cols == 48 && s.warps() > 1 { // else the operand is rounded, registers are few, or there are more columns than threads
+		n := s.launch.Grid.Z
+		columns = o.workspace(n * g.p.C)
+		*g.columns = columnParts{columns, n}
 	}
+	o.launchOuter(s, g, work, columns, gathered, gVoxel, plain, pVoxel)
+	o.finishOuter(g, work, s.shares)
 	return true
 }
 
-// launchOuter leaves each share's sums in work. The tensors are rounded, with so many bytes a voxel.
-func (o *op) launchOuter(s spread, g outer, work, gathered driver.Ptr, gVoxel int, plain driver.Ptr, pVoxel int) {
+// launchOuter leaves each share's sums in work, and those of the plain tensor's columns in columns, which may be null. The tensors are rounded, with so many bytes a voxel.
+func (o *op) launchOuter(s spread, g outer, work, columns, gathered driver.Ptr, gVoxel int, plain driver.Ptr, pVoxel int) {
 	o.launch("conv_mma_grad", fmt.Sprintf("mma_grad_%s_%d", o.b.operand().name, s.cols), s.launch, work, gathered, plain,
 		g.g.D, g.g.H, g.g.W, gVoxel, g.g.C, g.p.N, g.p.D, g.p.H, g.p.W, pVoxel, g.p.C, g.win.K, g.win.Stride, g.win.Pad,
-		s.lw, s.lh, s.d, s.all, s.share, s.side, s.deep, s.bases)
+		s.lw, s.lh, s.d, s.all, s.share, s.side, s.deep, s.bases, columns)
 }

@@ -84,7 +84,7 @@ func (c *catGrad) gradTrilinear(i int) {
 	x, xIn, cols := ptr(c.in[i].X), elementOf(c.in[i].X), taps3*c.cout
 	sums := sourceSums{rt: c.cout, rc: cols}
 	if c.needR {
-		sums.r = c.workspace(s.C * cols)
+		sums.r = sumParts{c.workspace(s.C * cols), 1}
 	}
 	var dx driver.Ptr
 	if g.X.Mode != device.Skip {
@@ -101,7 +101,7 @@ func (c *catGrad) gradTrilinear(i int) {
 		l.Grid.Y = 3
 		c.stored(c.e, "trilinear", entry("tri_gather", width), l, z, c.dy, n, k, s.D, s.H, s.W, c.cout)
 		if c.needR {
-			c.outer(outer{dw: sums.r, gathered: x + at, plain: z, gIn: xIn, pIn: c.e, g: of, p: of.WithC(cols), win: window1, add: k > 0})
+			c.outer(outer{dw: sums.r.at, gathered: x + at, plain: z, gIn: xIn, pIn: c.e, g: of, p: of.WithC(cols), win: window1, add: k > 0})
 		}
 		if dx != 0 {
 			_, to := planesOf(s, fp32, k, 0)

@@ -10,8 +10,8 @@
 //
 // catconv_taps: a block of 8 lines of 32 threads for 32 output channels of a tap, the lines share the channels; 2 KiB of shared
 // memory; weights are read once, 4 bytes each. catconv_table: a thread for each of 64 rows and output channel, no shared memory; 8 bytes for
-// each tap and source, all but the first from a cache. catconv_affine: a block per channel, 8 bytes a weight;
-// 64 bytes of shared memory. catconv_grad_w: a thread per weight, no shared memory; 8 bytes moved, 12 for Add.
+// each tap and source, all but the first from a cache. catconv_grads: a block of 512 threads per channel; 128 bytes of shared memory; 8 bytes moved a weight, 12 for Add,
+// and 4 for each part of r, which may be those that products of shares left behind.
 #include "common.cuh"
 
 // taps[t][o] = Σ over n channels c of w[t, from + c, o]·(β + α·up[c]). up, the bias of a transposed convolution, may be null.
@@ -55,38 +55,39 @@ extern "C" __global__ void __launch_bounds__(256) catconv_table(float *table, co
 	table[e] = (float)s;
 }
 
-// Sums are the r of a source, at t·rt + c·rc + o, and the s; up as above.
-struct Sums {
-	const float *r, *up;
-	const double *s;
-	i64 rt, rc;
-	int cout;
-	__device__ __forceinline__ double z(int t, int c, int o) const {
-		return r[t * rt + c * rc + o] + (up ? up[c] * s[t * cout + o] : 0.);
-	}
-};
-
-// dgamma and dbeta, and what the statistics of all rows pass on to each channel of z: shift[c] + scale[c]·z. passed is, in
-// double, shift, scale and α·dbeta. r may be null if nothing asks for it.
-extern "C" __global__ void __launch_bounds__(256) catconv_affine(float *dgamma, int add_gamma, float *dbeta, int add_beta, float *shift, float *scale,
-		double *passed, const float *r, const double *s, const float *up, const float *w, const float *gamma, const float *mean, const float *invstd,
-		i64 rt, i64 rc, int all, int from, int cout, double rows, int fixed) {
-	const Sums sums = {r, up, s, rt, rc, cout};
+// The gradients of weights, gamma and beta of a source's n = gridDim.x channels, each of which may be null, and what the statistics of all rows pass on to each
+// channel of z: shift[c] + scale[c]·z. passed is, in double, shift, scale and α·dbeta. r, parts of n·27·cout sums, is at t·rt + c·rc + o and is null if
+// nothing asks for it; it is without up, as above.
+extern "C" __global__ void __launch_bounds__(512) catconv_grads(float *dw, int add_w, float *dgamma, int add_gamma, float *dbeta, int add_beta, float *shift, float *scale,
+		double *passed, const float *r, const double *s, const float *up, const float *w, const float *gamma, const float *beta, const float *mean, const float *invstd,
+		i64 rt, i64 rc, int parts, int all, int from, int cout, double rows, int fixed) {
 	const int c = blockIdx.x, at = from + c, n = gridDim.x;
+	const double is = invstd[at], a = gamma[at] * is, constant = beta[at] - mean[at] * a, u = up ? up[c] : 0.;
+	const i64 part = (i64)n * 27 * cout;
 	double ds = 0, dr = 0;
 #pragma unroll 2
-	for (int k = threadIdx.x; k < 27 * cout; k += 256) {
-		int t = k / cout, o = k % cout;
-		double v = w[((i64)t * all + at) * cout + o];
-		ds += v * s[k];
-		if (r)
-			dr += v * sums.z(t, c, o);
+	for (int k = threadIdx.x; k < 27 * cout; k += 512) {
+		const int t = k / cout, o = k % cout;
+		const i64 weight = ((i64)t * all + at) * cout + o;
+		const double v = w[weight], sum = s[k];
+		ds += v * sum;
+		if (!r)
+			continue;
+		const float *p = r + t * rt + c * rc + o;
+		float z = 0.f;
+#pragma unroll 8
+		for (int i = 0; i < parts; i++)
+			z += __ldg(p + i * part);
+		const double whole = z + u * sum;
+		dr += v * whole;
+		if (dw)
+			store(dw + weight, (float)(a * whole + constant * sum), add_w);
 	}
-	ds = block_sum<256>(ds);
-	dr = block_sum<256>(dr);
+	ds = block_sum<512>(ds);
+	dr = block_sum<512>(dr);
 	if (threadIdx.x > 0)
 		return;
-	double is = invstd[at], a = gamma[at] * is, dg = is * (dr - mean[at] * ds);
+	const double dg = is * (dr - mean[at] * ds);
 	if (dgamma)
 		store(dgamma + at, (float)dg, add_gamma);
 	if (dbeta)
@@ -97,16 +98,4 @@ extern "C" __global__ void __launch_bounds__(256) catconv_affine(float *dgamma, 
 	passed[c] = b;
 	passed[n + c] = m;
 	passed[2 * n + c] = a * ds;
-}
-
-// n channels of a source.
-extern "C" __global__ void __launch_bounds__(256) catconv_grad_w(float *dw, const float *r, const double *s, const float *up, const float *gamma, const float *beta,
-		const float *mean, const float *invstd, i64 rt, i64 rc, int all, int from, int n, int cout, int add) {
-	const Sums sums = {r, up, s, rt, rc, cout};
-	i64 e = thread_index();
-	int o = e % cout, c = e / cout % n, t = e / cout / n, at = from + c;
-	if (t >= 27)
-		return;
-	double a = (double)gamma[at] * invstd[at], b = beta[at] - mean[at] * a;
-	store(dw + ((i64)t * all + at) * cout + o, (float)(a * sums.z(t, c, o) + b * s[t * cout + o]), add);
 }

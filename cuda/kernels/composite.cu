@@ -3,17 +3,13 @@
 //
 //	w4[q] = Σ over k − t + 1 = q of up[k]·w[t]
 //
-// The products up[k]·w[t] are made by conv.cu, as rows (k, i) of columns (t, o).
+// The products up[k]·w[t] are made by conv.cu, as rows (k, i) of columns (t, o). The gradients of up and w are those of a 3³ convolution without padding: of images of 4³
+// voxels with co channels, the gradients of w4, that become images of 2³, which up is; there is one for each channel i of x, and both are turned round: 3 − q = (1 − k) + (t + 1).
 //
-// composite_weights, composite_taps, up_turned, up_grad_w: a thread, of 256, for each element of the result; no shared memory; bytes
+// composite_weights, up_images, up_turned, up_grad_w: a thread, of 256, for each element of the result; no shared memory; bytes
 // moved: 4 written per element and 4 read for each term. up_row, up_grad_b: a block for each element, which reads 4 bytes for each of
 // up's weights that it meets; 64 bytes of shared memory. All of it is as small as weights are.
 #include "common.cuh"
-
-// position is q for position k of the 2³ window and tap t of the 3³ one.
-static __device__ __forceinline__ int position(int k, int t) {
-	return ((k / 4 - t / 9 + 2) * 4 + (k / 2 % 2 - t / 3 % 3 + 2)) * 4 + k % 2 - t % 3 + 2;
-}
 
 // w4[q][i][o] = Σ pair[k][i][t][o], of ci and co channels.
 extern "C" __global__ void __launch_bounds__(256) composite_weights(float *w4, const float *pair, int ci, int co) {
@@ -31,13 +27,13 @@ extern "C" __global__ void __launch_bounds__(256) composite_weights(float *w4, c
 	w4[e] = s;
 }
 
-// pair[k][i][t][o] = sums[q][i][o], the transpose.
-extern "C" __global__ void __launch_bounds__(256) composite_taps(float *pair, const float *sums, int ci, int co) {
+// images[i][7 − k][l] = up[k][i][l].
+extern "C" __global__ void __launch_bounds__(256) up_images(float *images, const float *up, int ci, int co) {
 	i64 e = thread_index();
-	if (e >= (i64)8 * 27 * ci * co)
+	if (e >= (i64)8 * ci * co)
 		return;
-	int o = e % co, t = e / co % 27, i = e / co / 27 % ci, k = e / co / 27 / ci;
-	pair[e] = __ldg(sums + ((i64)position(k, t) * ci + i) * co + o);
+	int l = e % co, k = 7 - e / co % 8, i = e / co / 8;
+	images[e] = __ldg(up + ((i64)k * ci + i) * co + l);
 }
 
 // turned[k][l][i] = up[k][i][l], and scaled that times scale[l].
@@ -70,7 +66,7 @@ extern "C" __global__ void __launch_bounds__(256) up_row(float *row, const float
 		row[blockIdx.x] = (float)s;
 }
 
-// dup[k][i][l] = conv[k][i][l] + scale[l]·second[i][k][l] + sum[i]·(shift[l] + scale[l]·bias[l]): second is Σ x·u without the bias, sum Σ x.
+// dup[k][i][l] = conv[i][7 − k][l] + scale[l]·second[i][k][l] + sum[i]·(shift[l] + scale[l]·bias[l]): second is Σ x·u without the bias, sum Σ x.
 // Both are null where the statistics pass nothing on.
 extern "C" __global__ void __launch_bounds__(256) up_grad_w(float *dup, const float *conv, const float *second, const float *sum, const double *passed, const float *bias,
 		int ci, int co, int add) {
@@ -78,7 +74,7 @@ extern "C" __global__ void __launch_bounds__(256) up_grad_w(float *dup, const fl
 	if (e >= (i64)8 * ci * co)
 		return;
 	int l = e % co, i = e / co % ci, k = e / co / ci;
-	double v = conv[e];
+	double v = conv[((i64)i * 8 + 7 - k) * co + l];
 	if (sum) {
 		const Passed to = {passed, bias, co};
 		v += passed[co + l] * second[((i64)i * 8 + k) * co + l] + sum[i] * to.constant(l);

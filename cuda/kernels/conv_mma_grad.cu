@@ -9,6 +9,7 @@
 // same voxels: of a window of at most three positions an axis those of a plane, of a longer one, which has a stride, those of one remainder modulo the
 // stride, in all three axes where that makes two an axis, else in a plane. The block goes through its share of the tiles of 16 or 8 voxels along W by a
 // few: a tile's voxels and those of the gathered tensor around them, of a longer window every stride'th, are copied to shared memory while the tile before is multiplied.
+// Blocks of 48 columns that are stored in bf16 add these up on the way, of the first of the gathered tensor's channels, each some of a tile's voxels.
 // blockIdx.z: the parts of the window times the shares, whose sums conv_grad.cu's grad_finish adds in order. The operands were rounded by conv_mma_operands.cu.
 //
 // bf16 is read transposed by ldmatrix (mma_grad_bf16_48, mma_grad_bf16_24). Of tf32 (mma_grad_tf32_48, mma_grad_tf32_24) a lane reads two neighbouring
@@ -28,11 +29,18 @@ struct Outer {
 	int lw, lh, td;                         // tile: log2 of the extents along w and h, extent along d
 	int tiles, share;                       // in all, of a share
 	int side, deep, bases;                  // a block's positions along h and w, along d; the parts of the window along h and w
+	float *columns;                         // [blockIdx.z][cp], of bf16; may be null
 };
 
 // Two neighbouring channels of a voxel.
 static __device__ __forceinline__ void shared_pair(u32 &a, u32 &b, u32 from) {
 	asm volatile("ld.shared.v2.u32 {%0, %1}, [%2];" : "=r"(a), "=r"(b) : "r"(from) : "memory");
+}
+
+static __device__ __forceinline__ float shared_bf16(u32 a) {
+	unsigned short v;
+	asm volatile("ld.shared.u16 %0, [%1];" : "=h"(v) : "r"(a) : "memory");
+	return __uint_as_float((u32)v << 16);
 }
 
 template <bool TF32, int N> __device__ __forceinline__ void outer(const Outer &o) {
@@ -74,6 +82,14 @@ template <bool TF32, int N> __device__ __forceinline__ void outer(const Outer &o
 	const int lines = 16 >> o.lw, perPlane = tile.h / lines;
 	const u32 plane = (ext.h - tile.h * apart) * ext.w * PITCH;
 
+	// A thread sums one column, of every so many voxels, from an offset on that is beyond the tile if it has none.
+	constexpr bool SUMS = !TF32 && N == 48;
+	const int lines48 = blockDim.x / 48;
+	const bool sums = SUMS && o.columns && blockIdx.x == 0;
+	const u32 sumStep = lines48 * (o.bases * o.bases * planes) * PITCH;
+	const u32 sumFrom = sums && threadIdx.x / 48 < lines48 ? (cls * lines48 + threadIdx.x / 48) * PITCH + threadIdx.x % 48 * 2 : 1 << 20;
+	float sum = 0.f;
+
 	float acc[3][FRAGS][4] = {};
 	if (begin < end)
 		copyTile(begin);
@@ -82,6 +98,9 @@ template <bool TF32, int N> __device__ __forceinline__ void outer(const Outer &o
 		if (t + 1 < end)
 			copyTile(t + 1);
 		const u32 stage = first + (t - begin & 1) * stageBytes;
+		if (SUMS)
+			for (u32 v = sumFrom; v < voxels * PITCH; v += sumStep)
+				sum += shared_bf16(stage + plain + v);
 		u32 from = stage + rowA, bt = stage + rowB;
 		const u32 last = bt + (there ? voxels * PITCH : 0);
 		for (int left = perPlane; bt != last; bt += 16 * PITCH) {
@@ -122,6 +141,17 @@ template <bool TF32, int N> __device__ __forceinline__ void outer(const Outer &o
 				left = perPlane, from += plane;
 		}
 	}
+	if (sums) {
+		float *all = (float *)memory;
+		__syncthreads(); // the last tile was read
+		all[threadIdx.x] = sum;
+		__syncthreads();
+		if (threadIdx.x < 48 && o0 + threadIdx.x < o.cp) {
+			for (int l = 1; l < lines48; l++)
+				sum += all[l * 48 + threadIdx.x];
+			o.columns[(i64)blockIdx.z * o.cp + o0 + threadIdx.x] = sum;
+		}
+	}
 	if (!there)
 		return;
 
@@ -148,9 +178,9 @@ template <bool TF32, int N> __device__ __forceinline__ void outer(const Outer &o
 #define OUTER(name, tf32, n, bounds...)                                                                                                      \
 	extern "C" __global__ void __launch_bounds__(bounds) name(float *part, const char *g, const char *p, int dg, int hg, int wg, int gBytes, \
 		int cg, int batch, int dp, int hp, int wp, int pBytes, int cp, int k, int stride, int pad, int lw, int lh, int td, int tiles, int share, \
-		int side, int deep, int bases) {                                                                                                     \
+		int side, int deep, int bases, float *columns) {                                                                                     \
 		outer<tf32, n>({part, g, p, dg, hg, wg, gBytes, cg, batch, dp, hp, wp, pBytes, cp, k, stride, pad, lw, lh, td, tiles, share, side,      \
-			deep, bases});                                                                                                                   \
+			deep, bases, columns});                                                                                                          \
 	}
 OUTER(mma_grad_bf16_48, false, 48, 512)
 OUTER(mma_grad_bf16_24, false, 24, 288, 2)

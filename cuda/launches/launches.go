@@ -167,10 +167,8 @@ func (l Launch) share(i int, args []any) float64 {
 		return 1 - inner
 	case l.Kernel == "catconv_taps" && i == 1: // a source's channels of the weights
 		return of(9, 7)
-	case l.Kernel == "catconv_affine" && i == 10:
-		return float64(l.Grid.X) / float64(args[16].(int))
-	case l.Kernel == "catconv_grad_w" && i == 0:
-		return of(12, 10)
+	case l.Kernel == "catconv_grads" && (i == 0 || i == 12): // a source's channels of the weights and their gradients
+		return float64(l.Grid.X) / float64(args[20].(int))
 	case strings.HasPrefix(l.Kernel, "mma_weights_") && i == 1 && args[10].(bool):
 		return of(9, 11)
 	case strings.HasPrefix(l.Kernel, "mma_weights_") && i == 1:
