@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/autograd"
+	"voxgrad/cuda/emu"
 	"voxgrad/device"
 	"voxgrad/device/cpu"
 	"voxgrad/layers"
@@ -87,8 +88,8 @@ func (r *rounding) stores(c *device.Call) {
 	}
 }
 
-// lesions are heads of 24³ voxels with lesions, standardised, and their masks.
-func lesions(t *testing.T, dev device.Backend, first, n uint64) (images, targets []device.Tensor, masks [][]bool) {
+// lesions are the middle, of so many voxels, of heads of 24³ with lesions, standardised, and their masks.
+func lesions(t *testing.T, dev device.Backend, of [3]int, first, n uint64) (images, targets []device.Tensor, masks [][]bool) {
 	for seed := first; seed < first+n; seed++ {
 		o := volume.DefaultPhantom(seed)
 		o.Size, o.Spacing, o.Unchanged, o.Artefacts = [3]int{24, 24, 24}, [3]float64{5, 5, 5}, volume.Range{Min: 8, Max: 12}, volume.Range{}
@@ -96,40 +97,43 @@ func lesions(t *testing.T, dev device.Backend, first, n uint64) (images, targets
 		p, err := volume.NewPhantom(o)
 		require.NoError(t, err)
 		require.NoError(t, volume.NormalizeInPlace(p.Time1, p.BrainMask, volume.Median))
-		s := device.Shape{N: 1, D: 24, H: 24, W: 24, C: 1}
+		s := device.Shape{N: 1, D: of[0], H: of[1], W: of[2], C: 1}
 		x, g := dev.Alloc(s), dev.Alloc(s.WithC(2))
-		classes := make([]float32, g.Len())
-		for i, m := range p.Lesions1.Data {
-			if m {
+		image, mask, classes := make([]float32, x.Len()), make([]bool, x.Len()), make([]float32, g.Len())
+		for i := range image {
+			at := ((i/(s.H*s.W)+(24-s.D)/2)*24+i/s.W%s.H+(24-s.H)/2)*24 + i%s.W + (24-s.W)/2
+			image[i], mask[i] = p.Time1.Data[at], p.Lesions1.Data[at]
+			if mask[i] {
 				classes[2*i+1] = 1
 			} else {
 				classes[2*i] = 1
 			}
 		}
-		dev.Upload(x, p.Time1.Data)
+		dev.Upload(x, image)
 		dev.Upload(g, classes)
-		images, targets, masks = append(images, x), append(targets, g), append(masks, p.Lesions1.Data)
+		images, targets, masks = append(images, x), append(targets, g), append(masks, mask)
 	}
 	return images, targets, masks
 }
 
-// trained is the Dice, over the voxels of four unseen heads together, of a segmenter that was trained for so many steps.
-func trained(t *testing.T, dev device.Backend, seed uint64, steps int) float64 {
+// trained is the Dice, over the voxels of heads first to first + 3 together, of a segmenter that was trained on heads 1 to 6 for so many steps, and the losses of these.
+func trained(t *testing.T, dev device.Backend, of [3]int, first, seed uint64, steps int) (dice float64, losses []float64) {
 	net, err := models.New(dev, models.Config{Kind: models.Segmenter, Width: 8, Up: layers.Transposed, Cin: 1, Cout: 2}, seed)
 	require.NoError(t, err)
 	adam := net.Adam(2e-3)
-	images, targets, _ := lesions(t, dev, 1, 6)
+	images, targets, _ := lesions(t, dev, of, 1, 6)
 	for i := range steps {
 		at := (i*5 + int(seed)) % len(images) // each in turn, another order for each seed
 		tape := autograd.New(dev, seed+uint64(i)<<8)
 		net.ClearGrads()
 		loss, _ := tape.DiceLoss(net.Forward(tape, autograd.Input(images[at])), autograd.Input(targets[at]), device.DiceOptions{Eps: 1})
+		losses = append(losses, float64(tape.Value(loss)[0]))
 		tape.Backward(loss)
 		adam.Update()
 		tape.Close()
 	}
 	net.SetMode(layers.Eval)
-	images, _, masks := lesions(t, dev, 101, 4)
+	images, _, masks := lesions(t, dev, of, first, 4)
 	both, all := 0, 0
 	for i, x := range images {
 		tape := autograd.NewInference(dev)
@@ -148,11 +152,11 @@ func trained(t *testing.T, dev device.Backend, seed uint64, steps int) float64 {
 		}
 		tape.Close()
 	}
-	return float64(both) / float64(all)
+	return float64(both) / float64(all), losses
 }
 
 // Networks that were trained in bf16 find lesions of heads they have not seen as well as those in fp32, to within the spread of the latter's
-// seeds. The emulator would take days; TestStepInBF16 holds that it computes what is computed here.
+// seeds. The emulator would take hours; TestTrainingOnTheEmulator and TestStepInBF16 hold that it computes what is computed here.
 func TestTrainingInBF16(t *testing.T) {
 	const steps = 48
 	mean := func(v []float64) (m float64) {
@@ -163,8 +167,10 @@ func TestTrainingInBF16(t *testing.T) {
 	}
 	var single, half []float64
 	for seed := uint64(1); seed <= 3; seed++ {
-		single = append(single, trained(t, cpu.New(), seed, steps))
-		half = append(half, trained(t, newRounding(), seed, steps))
+		of := [3]int{24, 24, 24}
+		in32, _ := trained(t, cpu.New(), of, 101, seed, steps)
+		in16, _ := trained(t, newRounding(), of, 101, seed, steps)
+		single, half = append(single, in32), append(half, in16)
 	}
 	spread := slices.Max(single) - slices.Min(single)
 	t.Logf("Dice of seeds 1 to 3: fp32 %.3f, bf16 %.3f", single, half)
@@ -172,6 +178,38 @@ func TestTrainingInBF16(t *testing.T) {
 	require.Positive(t, spread)
 	require.GreaterOrEqual(t, mean(half), mean(single)-spread)
 	require.NotEqual(t, single, half)
+}
+
+// The same through the kernels, storage and all, on patches and for as many steps as the emulator has time for: the losses are at first those of the same
+// rounding on the processor, and in the end, as the Dice of what was learnt, within the spread of fp32's seeds or better.
+func TestTrainingOnTheEmulator(t *testing.T) {
+	if testing.Short() {
+		t.Skip("short")
+	}
+	const steps = 30
+	of := [3]int{8, 8, 16}
+	last := func(losses []float64) (m float64) { // of each head
+		for _, l := range losses[steps-6:] {
+			m += l / 6
+		}
+		return m
+	}
+	var dices, lasts []float64
+	for seed := uint64(1); seed <= 3; seed++ {
+		dice, losses := trained(t, cpu.New(), of, 1, seed, steps)
+		dices, lasts = append(dices, dice), append(lasts, last(losses))
+	}
+	_, rounded := trained(t, newRounding(), of, 1, 1, steps)
+	_, b := onEmulator(t, []emu.Option{emu.SkipRaces(), emu.ComputeCapability(80)}, WithPrecision(BF16))
+	dice, losses := trained(t, b, of, 1, 1, steps)
+	t.Logf("emulator: Dice %.3f, losses %.4f; on the processor %.4f; fp32: Dice %.3f, last losses %.3f", dice, losses, rounded, dices, lasts)
+	for i := range 3 {
+		require.InDelta(t, rounded[i], losses[i], 3e-3, "step %d", i+1)
+	}
+	require.Less(t, last(losses), 0.7*losses[0], "it is learnt")
+	require.LessOrEqual(t, last(losses), slices.Max(lasts)+slices.Max(lasts)-slices.Min(lasts))
+	require.GreaterOrEqual(t, dice, 2*slices.Min(dices)-slices.Max(dices))
+	require.NoError(t, b.Sync())
 }
 
 // A step on the emulator: storage, tensor cores and what is left in fp32 together, against the same on the processor.
