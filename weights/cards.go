@@ -9,8 +9,8 @@ var Cards = map[string]Card{
 	},
 	Segmenter: {
 		For:       "all lesions of a FLAIR scan",
-		TrainedOn: "scans drawn from label maps and lesion shapes, 11 real scans with what is marked in them",
-		Scores:    "a real scan left out: Dice 0.461, lesion F1 0.515; two of another scanner, by the stage before: Dice 0.26 and 0.31",
+		TrainedOn: "scans drawn from label maps and lesion shapes, 9 real scans of one scanner with what is marked in them",
+		Scores:    "three real scans left out, two of another scanner: mean Dice 0.537, lesion F1 0.382",
 	},
 	Detector: {
 		For:       "new lesions between two FLAIR scans",

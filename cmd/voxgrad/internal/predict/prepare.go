@@ -115,18 +115,19 @@ func (j *predictJob) look(p *prep.Prepared) error {
 		return err
 	}
 	for _, d := range doubts {
-		if !d.Sure && j.refuses() { // the atlas tells more
+		if j.refuses() { // the atlas tells for sure
 			v := *p.Images[d.Time]
 			v.Path = j.images[d.Time]
 			c, err := prepare.Contrast(&v, p.Brain)
 			if failed := (*prepare.AtlasError)(nil); errors.As(err, &failed) {
-				d.Text, d.Sure = d.Text+", and the scan does not match the atlas", true
-			} else if what, sure := c.Unlike(v.Name()); sure {
-				d.Text, d.Sure = what, true
+				return otherContrast(d.Text + ", and the scan does not match the atlas")
 			}
-		}
-		if d.Sure && j.refuses() {
-			return otherContrast(d.Text)
+			if err != nil {
+				return err
+			}
+			if what, sure := c.Unlike(v.Name()); sure {
+				return otherContrast(what)
+			}
 		}
 		j.doubt(d.Text + "; the networks know FLAIR scans alone")
 	}
