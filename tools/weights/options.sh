@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Short trainings that differ in one option each, of the segmenter from label maps (the first stage of segmenter.sh on smaller patches), for the table of
-# docs/results/builtin.md: tools/weights/options.sh LABELS MASKS DATA RUNS [OPTIONS]. RUNS is the folder of segmenter.sh; its folder options gets a run each,
+# Short trainings that differ in one option each, most of them of the segmenter from label maps (the first stage of segmenter.sh on smaller patches), for the
+# tables of docs/results/builtin.md: tools/weights/options.sh LABELS MASKS DATA RUNS [OPTIONS]. RUNS is the folder of segmenter.sh; its folder options gets a run each,
 # resumed if it is there, options.csv, and scores of real scans as JSON.
 set -euo pipefail
 labels=$(realpath "$1") masks=$(realpath "$2") data=$(realpath "$3") all=$(realpath "$4")
@@ -38,4 +38,9 @@ for share in 0.0 0.5 1.0; do
 	for scan in cross_sectional 105911; do
 		go run ./tools/weights score --data "$data" --models "$runs/share_$share/fold_0/checkpoint_final.safetensors" --single --only $scan --json "$runs/share_$share.$scan.json"
 	done
+done
+# The paper's frozen encoder beside one that is trained on: the first stage of detector.sh.
+task=detector
+for frozen in true false; do
+	stage "encoder_frozen_$frozen" tools/weights/detector_easy.toml --seed 73 --encoder "$all/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 8 "--freeze-encoder=$frozen"
 done
