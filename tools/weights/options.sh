@@ -29,7 +29,7 @@ try all --schedule polynomial --average 0.99 --clip-norm 1
 try instance_all --norm instance --schedule polynomial --average 0.99 --clip-norm 1
 try instance_12 --norm instance --schedule polynomial --average 0.99 --clip-norm 1 --width 12
 try instance_16 --norm instance --schedule polynomial --average 0.99 --clip-norm 1 --width 16
-try frozen_last --start "$runs/none/fold_0/checkpoint_last.safetensors" --freeze-norm --epochs 2
+try frozen_last --start "$runs/none/fold_0/checkpoint_last.safetensors" --freeze-norm --epochs 4
 # What samples are made of, from the second stage on: label maps alone, half of them scans of thick_slices, these alone.
 [ -e "$all/scans/marked.csv" ] || go run ./tools/weights scans --data "$data" --out "$all/scans"
 for share in 0.0 0.5 1.0; do

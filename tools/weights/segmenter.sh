@@ -21,7 +21,7 @@ stage segmenter_third tools/weights/lesions_scans.toml --seed 31 --start "$runs/
 variant segmenter_fourth.toml lesions_scans.toml "faint = 0.12" "bright = 0.7" "confluent = 0.35" "confluent_mm = 18.0"
 stage segmenter_fourth "$runs/segmenter_fourth.toml" --seed 51 --start "$runs/segmenter_third/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" \
 	--patch 48x48x48 --learning-rate 1e-3 --epochs 90
-# At last each sample is normalised by its own statistics, which brings most on another scanner's scans.
+# At last each sample is normalised by its own statistics; the scores of another scanner's scans rose most in this stage.
 stage segmenter_fifth "$runs/segmenter_fourth.toml" --seed 51 --start "$runs/segmenter_fourth/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/marked.csv" \
 	--patch 48x48x48 --learning-rate 1e-3 --norm instance --freeze-norm=false --steps 100 --epochs 100
 go run ./tools/weights half --in "$runs/segmenter_fifth/fold_0/checkpoint_best.safetensors" --stride 32x32x32 --out "$out/segmenter.safetensors"
