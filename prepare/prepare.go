@@ -75,7 +75,32 @@ func (in Input) Check() error {
 			return err
 		}
 	}
+	if in.Between == nil {
+		return nil
+	}
+	if mm := bent(*in.Between, in.Times[0].Centre()); !(mm <= mostBent) {
+		return fmt.Errorf("the transform between the time points is not rigid: it puts points of a head up to %.3g mm from where a turn and a shift do; give a rigid one, or let the scans be registered", mm)
+	}
 	return nil
+}
+
+// mostBent is how far, mm, a transform may be from a rigid one in a head: no further than what registration is good to.
+const mostBent = 0.5
+
+// bent is how far t puts points on the three axes through a centre, a head's radius from it, from where the rigid transform
+// next to t puts them, mm, at most.
+func bent(t volume.Transform, centre [3]float64) (mm float64) {
+	const radius = 90
+	if t.Det() <= 0 {
+		return 2 * radius // mirrored
+	}
+	r := nearestRigid(t, centre)
+	for d := range 6 {
+		p := centre
+		p[d%3] += radius * float64(1-2*(d/3))
+		mm = max(mm, distance(t.Apply(p), r.Apply(p)))
+	}
+	return mm
 }
 
 // Twins is the warning of two time points that hold the same image, as where one file was given

@@ -35,7 +35,7 @@ const OneGrid = "one grid"
 
 // TimesRecord is the registration of the time points.
 type TimesRecord struct {
-	How         string  `json:"how"` // found, given or one grid
+	How         string  `json:"how"` // found, given, one grid or left out
 	Degrees     float64 `json:"degrees"`
 	MM          float64 `json:"mm"` // by which the middle of the head moves
 	Correlation float64 `json:"local_correlation,omitempty"`

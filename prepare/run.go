@@ -2,6 +2,7 @@ package prepare
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -129,7 +130,11 @@ func (j *job) findBrains() error {
 		}
 		r := &j.rec.Scans[n]
 		if j.s.Strip != All {
-			if m := Stripped(v); m != nil {
+			m, err := Stripped(v)
+			if err != nil {
+				return err
+			}
+			if m != nil {
 				j.brains[n], r.Brain, r.BrainML = m, "stripped", ml(m)
 				continue
 			}
@@ -165,13 +170,17 @@ func (j *job) check() error {
 
 func ml(m *volume.Mask) float64 { return float64(m.Count()) * m.VoxelMM3() / 1000 }
 
-// Stripped is the brain of a scan whose skull was taken away already, nil for other scans.
-func Stripped(v *volume.Volume) *volume.Mask {
+// Stripped is the brain of a scan whose skull was taken away already, nil for other scans. The error is for a background that is one
+// value far from 0: what is not it may be a brain or a head.
+func Stripped(v *volume.Volume) (*volume.Mask, error) {
 	m, err := volume.BrainMask(finite(v))
-	if err != nil || m.Oversized() || m.Count() == 0 {
-		return nil
+	if errors.Is(err, volume.ErrBackground) {
+		return nil, err
 	}
-	return m
+	if err != nil || m.Oversized() || m.Count() == 0 {
+		return nil, nil
+	}
+	return m, nil
 }
 
 // Needs are the steps without which scans cannot be searched: registration of time points on
@@ -183,7 +192,8 @@ func (in Input) Needs() (register, strip bool) {
 	}
 	if in.Brain == nil {
 		for _, v := range in.Times {
-			strip = strip || Stripped(v) == nil
+			m, err := Stripped(v)
+			strip = strip || m == nil || err != nil
 		}
 	}
 	return register, strip
@@ -226,6 +236,11 @@ func (j *job) registerTimes() error {
 		j.warn(doubt)
 		j.half = found.Half
 		r.Correlation, r.Overlap = found.Correlation, found.Overlap
+	}
+	if r.How != "found" {
+		if err := j.agree(); err != nil {
+			return err
+		}
 	}
 	between := j.half.between()
 	centre := a.Centre()

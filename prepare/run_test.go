@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -120,6 +121,63 @@ func TestRunObeysWhatIsGiven(t *testing.T) {
 	require.False(t, strip)
 }
 
+// Time points that are not registered here are held against each other where they are, or where the transform that is given puts them.
+func TestTimePointsThatAreTakenWhereTheyAre(t *testing.T) {
+	p, b, truth := raw(t)
+	s := inPlace()
+	s.Bias = false
+	run := func(b *volume.Volume, between *volume.Transform) (*Prepared, error) {
+		return Run(context.Background(), Input{Times: []*volume.Volume{p.Time1, b}, Between: between}, s)
+	}
+	got, err := run(p.Time2, nil)
+	require.NoError(t, err)
+	require.Greater(t, got.Record.Times.Correlation, sureHead)
+	got, err = run(b, &truth)
+	require.NoError(t, err)
+	require.Greater(t, got.Record.Times.Correlation, sureHead)
+	inverse := truth.Inverse()
+	_, err = run(b, &inverse)
+	require.ErrorContains(t, err, "one.nii.gz and ")
+	require.ErrorContains(t, err, "match with the inverse of the transform between them")
+
+	other := p.Time2.Like() // what is bright in one is dark in the other
+	other.Path = "other.nii.gz"
+	top := 1.2 * float32(volume.Percentile(p.Time2.Data, 99))
+	for x, f := range p.Time2.Data {
+		if f > 0 {
+			other.Data[x] = max(1, top-f)
+		}
+	}
+	_, err = run(other, nil)
+	var none *MatchError
+	require.ErrorAs(t, err, &none)
+	require.ErrorContains(t, err, "one.nii.gz and other.nii.gz do not match where they are: local correlation")
+	doubts := func(got *Prepared, err error) string {
+		require.NoError(t, err)
+		return strings.Join(got.Record.Warnings, "\n")
+	}
+	identity := volume.Identity
+	require.Contains(t, doubts(run(other, &identity)), "do not match where they are", "what is given is taken")
+	s.Register = None
+	require.Contains(t, doubts(run(other, nil)), "do not match where they are", "what is left out is left out")
+
+	for name, bad := range map[string]volume.Transform{
+		"scaled":   {{1.02, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}},
+		"sheared":  {{1, 0.05, 0, 3}, {0, 1, 0, 0}, {0, 0, 1, 0}},
+		"mirrored": {{-1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}},
+	} {
+		_, err := run(b, &bad)
+		require.ErrorContains(t, err, "the transform between the time points is not rigid", name)
+	}
+	rounded := truth // as a file of six digits has it
+	for r := range 3 {
+		for c := range 4 {
+			rounded[r][c] = math.Round(rounded[r][c]*1e6) / 1e6
+		}
+	}
+	require.NoError(t, Input{Times: []*volume.Volume{p.Time1, b}, Between: &rounded}.Check())
+}
+
 func TestTheSameImageTwiceIsToldOf(t *testing.T) {
 	p, b, _ := raw(t)
 	copied := *p.Time1
@@ -178,7 +236,8 @@ func TestBadInputIsNamed(t *testing.T) {
 	holed := p.Time1.Like()
 	copy(holed.Data, p.Time1.Data)
 	holed.Path = "holed.nii.gz"
-	brain := Stripped(p.Time1)
+	brain, err := Stripped(p.Time1)
+	require.NoError(t, err)
 	for x := range holed.Data {
 		if !brain.Data[x] {
 			holed.Data[x] = float32(math.NaN()) // a background that some programs write
@@ -192,10 +251,15 @@ func TestBadInputIsNamed(t *testing.T) {
 
 	skull := p.Time1.Like()
 	for x, f := range p.Time1.Data {
-		skull.Data[x] = f + 1
+		skull.Data[x] = f + 20 + float32(x*7919%31)
 	}
 	skull.Path = "skull.nii.gz"
 	require.ErrorContains(t, run(Input{Times: []*volume.Volume{skull}}), "skull.nii.gz still has its skull: a brain mask is needed")
+
+	for x, f := range p.Time1.Data {
+		skull.Data[x] = f + 300
+	}
+	require.ErrorContains(t, run(Input{Times: []*volume.Volume{skull}}), "of the voxels are 300: the background is not 0")
 }
 
 func TestRunDenoises(t *testing.T) {

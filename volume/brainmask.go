@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strings"
@@ -20,10 +21,13 @@ const (
 	ringingEdge = 0.02 // of the brightest percentile: what is above it counts then
 )
 
+// ErrBackground is why BrainMask refuses an image whose background is a value far from 0.
+var ErrBackground = errors.New("the background is not 0")
+
 // BrainMask is the brain of a skull-stripped image: every voxel that is not 0, in
 // however many pieces, with holes filled. Dark ventricles that skull stripping left at
 // 0 are holes. Where a spline has moved the image, values near 0 in its background
-// are 0, with a warning.
+// are 0, with a warning, and so is one value near 0 that fills the background; one far from 0 is ErrBackground.
 //
 // It does not remove a skull. An image with next to no zero voxels gets an error
 // that states why; an image with skull whose air is exactly 0 cannot be told from a
@@ -53,10 +57,17 @@ func BrainMask(v *Volume) (*Mask, error) {
 		}
 	}
 	if share := float64(mask.Count()) / float64(len(v.Data)); share > mostlyBackground {
-		if value, of := v.mostFrequent(); value != 0 && of > oneValue {
-			return nil, fmt.Errorf("%s: %.0f %% of the voxels are %g: the background is not 0, so the brain cannot be told from it; set the background to 0 or give a brain mask (--brainmask)", v.Name(), 100*of, value)
+		value, of := v.mostFrequent()
+		switch {
+		case value == 0 || of <= oneValue:
+			return nil, fmt.Errorf("%s: %.1f %% of the voxels are non-zero: the image is not skull-stripped; find its brain with voxgrad prepare, or give a brain mask (--brainmask)", v.Name(), 100*share)
+		case math.Abs(float64(value)) > ringingEdge*bright:
+			return nil, fmt.Errorf("%s: %.0f %% of the voxels are %g: %w, so the brain cannot be told from it; set the background to 0 or give a brain mask (--brainmask)", v.Name(), 100*of, value, ErrBackground)
 		}
-		return nil, fmt.Errorf("%s: %.1f %% of the voxels are non-zero: the image is not skull-stripped; find its brain with voxgrad prepare, or give a brain mask (--brainmask)", v.Name(), 100*share)
+		warn.Once("%s: %.0f %% of the voxels are %g, next to 0 beside the bright ones: they count as background", v.Name(), 100*of, value)
+		for x, f := range v.Data {
+			mask.Data[x] = mask.Data[x] && f != value
+		}
 	}
 	if mask.Data, err = FillHoles(mask.Data, v.Size); err != nil {
 		return nil, fmt.Errorf("%s: brain mask: %w", v.Name(), err)

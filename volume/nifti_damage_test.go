@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -183,4 +185,72 @@ func TestWriteToReadOnlyFolder(t *testing.T) {
 	require.ErrorContains(t, err, "cannot write "+filepath.Join(dir, "x.nii.gz"))
 	_, err = os.Stat(dir)
 	require.True(t, os.IsNotExist(err))
+}
+
+// What of a file contradicts the rest of it although its voxels can be read is told of, and damaged extensions are not written again.
+func TestDamageThatCanBeReadIsToldOf(t *testing.T) {
+	le := binary.LittleEndian
+	extension := func(size int32, bytes int) []byte {
+		e := make([]byte, bytes)
+		le.PutUint32(e, uint32(size))
+		le.PutUint32(e[4:], 6)
+		copy(e[8:], "comment")
+		return e
+	}
+	whole := append([]byte{1, 0, 0, 0}, extension(32, 32)...)
+	for name, c := range map[string]struct {
+		extra, tail []byte
+		bits        int16
+		want        string // "" for nothing
+	}{
+		"nothing":                           {},
+		"an extension":                      {extra: whole},
+		"two":                               {extra: slices.Concat(whole, extension(16, 16))},
+		"zeros behind the last one":         {extra: slices.Concat(whole, make([]byte, 16))},
+		"none announced, room all the same": {extra: make([]byte, 4+32)},
+		"announced, no room":                {extra: []byte{1, 0, 0, 0}, want: "extensions are damaged (some are announced"},
+		"size 0":                            {extra: append([]byte{1, 0, 0, 0}, extension(0, 32)...), want: "extension 1 says that it has 0 bytes"},
+		"negative":                          {extra: append([]byte{1, 0, 0, 0}, extension(-16, 32)...), want: "extension 1 says that it has -16 bytes"},
+		"into the voxels":                   {extra: append([]byte{1, 0, 0, 0}, extension(48, 32)...), want: "extension 1 says that it has 48 bytes, a multiple of 16 from 16 to 32 is possible"},
+		"not of 16":                         {extra: append([]byte{1, 0, 0, 0}, extension(20, 32)...), want: "20 bytes"},
+		"a rest":                            {extra: slices.Concat(whole, []byte{1, 2, 3}), want: "extension 2 is cut off by the voxels"},
+		"zeros behind the voxels":           {tail: make([]byte, 700)},
+		"more behind the voxels":            {tail: make([]byte, 60), bits: 1, want: "there are bytes behind the voxels that the header promises, 3×4×5 of uint8"},
+		"another bitpix":                    {bits: 16, want: "bitpix is 16, but a voxel of uint8 has 8 bits"},
+	} {
+		h := sample1(Uint8)
+		if c.extra == nil {
+			c.extra = make([]byte, 4)
+		}
+		h.VoxOffset = float32(348 + len(c.extra))
+		if h.Bitpix = 8; c.bits > 1 {
+			h.Bitpix = c.bits
+		} else if c.bits == 1 {
+			c.tail[59] = 1
+		}
+		raw := make([]byte, 60)
+		raw[59] = 77
+		b := append(file(le, h, c.extra, raw), c.tail...)
+		for _, b := range [][]byte{b, zipped(t, b)} {
+			v, err := Decode(bytes.NewReader(b), "x")
+			require.NoError(t, err, name)
+			require.Equal(t, float32(77), v.Data[59], name)
+			told := slices.DeleteFunc(slices.Clone(v.Source.Warnings()), func(w string) bool { return strings.HasPrefix(w, "the header contradicts itself") })
+			var out bytes.Buffer
+			require.NoError(t, Encode(&out, v, Uint8))
+			if c.want == "" {
+				require.Empty(t, told, name)
+				require.Equal(t, c.extra, out.Bytes()[348:][:len(c.extra)], name)
+				continue
+			}
+			require.Len(t, told, 1, name)
+			require.Contains(t, told[0], c.want, name)
+			again, err := Decode(&out, "again")
+			require.NoError(t, err, name)
+			require.Equal(t, v.Data, again.Data, name)
+			if strings.Contains(told[0], "extension") {
+				require.Len(t, again.Source.extra, 4, name)
+			}
+		}
+	}
 }

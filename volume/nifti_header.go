@@ -3,8 +3,10 @@ package volume
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // layout is where a version of the standard keeps its fields, as byte offsets
@@ -156,6 +158,33 @@ func (h header) dataOffset() (int, error) {
 		return 0, fmt.Errorf("vox_offset %g promises more than %d MiB of extensions", off, maxExtra>>20)
 	}
 	return int(off), nil
+}
+
+// extensions is the reason why what follows the header is no extender and extensions that end where the voxels
+// begin, or nil (nifti1.h: esize, a multiple of 16 of at least 16, and ecode, then the content). Where the extender
+// announces none, what is there is left alone: it pads.
+func (h header) extensions(extra []byte) error {
+	if extra[0] == 0 {
+		return nil
+	}
+	rest := extra[extenderLen:]
+	if len(rest) == 0 {
+		return errors.New("some are announced, and there is no room for any in front of the voxels")
+	}
+	for n := 1; len(rest) > 0; n++ {
+		if len(rest) < 8 {
+			return fmt.Errorf("extension %d is cut off by the voxels", n)
+		}
+		size := int32(h.order.Uint32(rest))
+		if size == 0 && !slices.ContainsFunc(rest, func(b byte) bool { return b != 0 }) {
+			return nil // zeros behind the last one
+		}
+		if size < 16 || size%16 != 0 || int(size) > len(rest) {
+			return fmt.Errorf("extension %d says that it has %d bytes, a multiple of 16 from 16 to %d is possible", n, size, len(rest))
+		}
+		rest = rest[size:]
+	}
+	return nil
 }
 
 // MaxVoxels is the largest image that is read or made: 2 GiB as float32.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -132,8 +133,9 @@ func decode(r io.Reader) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	// The checksum comes behind the voxels.
-	switch _, err := io.CopyN(io.Discard, r, 1<<20); {
+	// The checksum comes behind the voxels. Zeros pad a file; anything else was to be read.
+	var behind remainder
+	switch _, err := io.CopyN(&behind, r, 1<<20); {
 	case errors.Is(err, gzip.ErrChecksum):
 		return nil, errors.New("the compressed data are damaged (their checksum is wrong)")
 	case errors.Is(err, io.ErrUnexpectedEOF):
@@ -144,7 +146,19 @@ func decode(r io.Reader) (*Volume, error) {
 	if z, ok := r.(*members); ok && z.tail > 0 {
 		s.warn("bytes behind the end of the compressed data are left out")
 	}
+	if behind.other {
+		s.warn("there are bytes behind the voxels that the header promises, %d×%d×%d of %s, and they are left out: are the sizes and the type in the header right?",
+			s.grid.Size[0], s.grid.Size[1], s.grid.Size[2], s.DType())
+	}
 	return &Volume{Grid: s.grid, Data: data, Source: s}, nil
+}
+
+// remainder notes whether bytes other than 0 are written to it.
+type remainder struct{ other bool }
+
+func (r *remainder) Write(b []byte) (int, error) {
+	r.other = r.other || slices.ContainsFunc(b, func(c byte) bool { return c != 0 })
+	return len(b), nil
 }
 
 // open reads up to the first voxel.
@@ -173,6 +187,9 @@ func open(r io.Reader) (io.Reader, *Source, error) {
 	if err := s.DType().check(); err != nil {
 		return nil, nil, err
 	}
+	if bits := h.int16(h.bitpix); bits != 0 && bits != 8*s.DType().Size() {
+		s.warn("bitpix is %d, but a voxel of %s has %d bits; it is read as %[2]s", bits, s.DType(), 8*s.DType().Size())
+	}
 	if s.slope, s.inter, err = h.scaling(); err != nil {
 		return nil, nil, err
 	}
@@ -190,7 +207,10 @@ func open(r io.Reader) (io.Reader, *Source, error) {
 	if n, err := io.CopyN(&extra, r, int64(off-h.size)); err != nil {
 		return nil, nil, short(err, "voxels should begin at byte %d, the file ends at %d", off, int64(h.size)+n)
 	}
-	s.extra = extra.Bytes()
+	if s.extra = extra.Bytes(); h.extensions(s.extra) != nil {
+		s.warn("the header's extensions are damaged (%v); they are left out, and voxels are read from byte %d on", h.extensions(s.extra), off)
+		s.extra = make([]byte, extenderLen)
+	}
 	return r, s, nil
 }
 

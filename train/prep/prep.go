@@ -87,8 +87,8 @@ func (p *Prepared) Grid() volume.Grid { return p.Images[0].Grid }
 
 // Images prepares a case, in this order: the brain is found where none is given,
 // NaN outside it becomes 0, time points and brain are aligned, everything is
-// resampled to the canonical grid, masked and normalised. Errors name the file: NaN
-// or infinite voxels inside the brain, time points or mask in different spaces or
+// resampled to the canonical grid, masked and normalised. Errors name the file: a field of view
+// of less than 3 mm or more than 3 m, NaN or infinite voxels inside the brain, time points or mask in different spaces or
 // without a common place, an empty or constant image. What leaves part of a scan
 // unsearched, or is hardly a brain, is warned of.
 func Images(c Case, s Settings) (*Prepared, error) {
@@ -172,6 +172,9 @@ func (a *aligner) transform(n int) *Transform {
 // time brings time point n to the common grid, with the brain found in it.
 func (a *aligner) time(n int) error {
 	v := a.c.Times[n]
+	if err := extent(v); err != nil {
+		return err
+	}
 	bad := notFinite(v)
 	if bad != nil {
 		if a.c.NoMask {
@@ -394,6 +397,20 @@ func (p *Prepared) lost() {
 	if share := float64(lost) / float64(p.Masked.Count()); share > leftOut/10 {
 		p.leave("%s: %.1f %% of the brain's voxels, in parts thinner than the 1 mm grid, are lost on it; nothing can be found there", p.Aligned[0].Name(), 100*share)
 	}
+}
+
+// Longest sides of a field of view, mm, beyond which a header counts in another unit of length.
+const shortest, longest = 3, 3000
+
+// extent is an error where a scan has a size that no part of a head has.
+func extent(v *volume.Volume) error {
+	s := v.Affine.Spacing()
+	x, y, z := float64(v.Size[0])*s[0], float64(v.Size[1])*s[1], float64(v.Size[2])*s[2]
+	if mm := max(x, y, z); mm >= shortest && mm <= longest {
+		return nil
+	}
+	return fmt.Errorf("%s: a field of view of %.3g × %.3g × %.3g mm, which no head has: are the voxels of %.3g × %.3g × %.3g mm that the header states right, and in millimetres? mend them",
+		v.Name(), x, y, z, s[0], s[1], s[2])
 }
 
 // notFinite is the voxels that are NaN or infinite; nil where there is none.

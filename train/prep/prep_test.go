@@ -148,3 +148,15 @@ func TestErrorsNameTheFile(t *testing.T) {
 		require.ErrorContains(t, err, "want")
 	}
 }
+
+// A header in another unit of length is an error, not an empty answer.
+func TestFieldsOfViewOfNoHead(t *testing.T) {
+	v, _ := stripped(1, millimetre)
+	for _, scale := range []float64{1e-3, 1e3} {
+		wrong := *v
+		wrong.Affine = volume.Affine{{scale}, {0, scale}, {0, 0, scale}}.Mul(v.Affine)
+		_, err := Images(Case{Times: []*volume.Volume{&wrong}}, Defaults())
+		require.ErrorContains(t, err, "flair1.nii: a field of view of ")
+		require.ErrorContains(t, err, "in millimetres?")
+	}
+}

@@ -50,6 +50,7 @@ type predictJob struct {
 	opt           infer.Options
 	anyContrast   bool
 	builtIn       bool                  // one of the networks came with the program
+	unmatched     bool                  // nobody has looked yet whether the time points show one head
 	doubts        []string              // about the scans and their preparation, in words
 	missed        *prepare.MissedRecord // brain of one scan that the other does not show; nil: none
 
@@ -190,6 +191,10 @@ func (j *predictJob) command(cmd *cobra.Command, _ []string) (err error) {
 		return cli.Usagef(cmd, "--prepare %q: want auto, all or none", j.prepare)
 	case !slices.Contains(j.grids(), j.grid):
 		return cli.Usagef(cmd, "--grid %q: want %s", j.grid, strings.Join(j.grids(), " or "))
+	case j.prepare == prepare.All && j.opt.ResampleTimes:
+		return cli.Usagef(cmd, "--prepare all registers the scans; --resample-times takes them where they are: give one or the other")
+	case j.opt.ResampleTimes && j.space != "":
+		return cli.Usagef(cmd, "--resample-times is for scans without --space, onto which both scans are brought")
 	case j.prepare == prepare.All && j.space != "":
 		return cli.Usagef(cmd, "--prepare all registers the scans itself; --space and transforms go with auto or none")
 	case cmd.Flags().Changed("brainmask-threshold") && (j.brain == "" || j.brain == "none"):

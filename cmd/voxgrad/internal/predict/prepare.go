@@ -41,7 +41,8 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 		return c, nil, fmt.Errorf("%w, or have the time points registered: --prepare auto", volume.SameSpace(c.Times[0], c.Times[1]))
 	}
 	if c.Space != nil || j.prepare == prepare.None || j.prepare == prepare.Auto && !register && !strip {
-		return c, j.native(c), j.matches(c)
+		j.unmatched = len(c.Times) == 2 && j.prepare != prepare.None
+		return c, j.native(c), nil
 	}
 	if err := in.Check(); err != nil {
 		return c, nil, fmt.Errorf("%w; a scan that is prepared already is taken as it is with --prepare none or with its brain mask (--brainmask)", err)
@@ -50,8 +51,11 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	if c.NoMask {
 		s.Strip = prepare.None
 	}
-	if j.prepare == prepare.All {
+	switch {
+	case j.prepare == prepare.All:
 		s.Register = prepare.All
+	case j.opt.ResampleTimes: // they are in one space
+		s.Register = prepare.None
 	}
 	extract, free := prepare.Found(dev)
 	defer free()
@@ -63,7 +67,7 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 		p, err = prepare.Run(ctx, in, s)
 	}
 	if err != nil {
-		return c, nil, err
+		return c, nil, registerOrNot(err)
 	}
 	if what, sure := p.Record.Contrast.Unlike(c.Times[0].Name()); sure && j.refuses() {
 		return c, nil, otherContrast(what)
@@ -72,11 +76,6 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 		j.doubt(w)
 	}
 	j.missed = p.Record.Missed
-	if r := p.Record.Times; r != nil && r.How == prepare.OneGrid {
-		if err := j.matches(prep.Case{Times: p.Times, Brain: p.Brain}); err != nil {
-			return c, nil, err
-		}
-	}
 	var to *nativeScan
 	if n := j.time(); n >= 0 {
 		to = newNative(c.Times[n], n, p.ToScan[n], j.picture != "")
@@ -84,18 +83,10 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 	return prep.Case{Times: p.Times, Brain: p.Brain, NoMask: c.NoMask}, to, nil
 }
 
-// matches is the error of two time points that are taken where they are and are not of one head.
-func (j *predictJob) matches(c prep.Case) error {
-	if len(c.Times) < 2 || c.Space != nil || j.prepare == prepare.None || volume.SameSpace(c.Times[0], c.Times[1]) != nil {
-		return nil
-	}
-	brain := c.Brain
-	if brain != nil && volume.SameSpace(c.Times[0], brain) != nil {
-		brain = nil
-	}
-	doubt, err := prepare.Matches(c.Times[0], c.Times[1], brain)
-	if doubt != "" {
-		j.doubt(doubt)
+// registerOrNot adds what to do to the error of two time points that do not match where they are.
+func registerOrNot(err error) error {
+	if m := (*prepare.MatchError)(nil); errors.As(err, &m) {
+		return fmt.Errorf("%w if so, have them registered (--prepare all) or take them as they are (--prepare none)", err)
 	}
 	return err
 }
@@ -110,6 +101,15 @@ func (j *predictJob) doubt(what string) {
 // another contrast is an error for the built-in networks.
 func (j *predictJob) look(p *prep.Prepared) error {
 	j.doubts = append(j.doubts, p.Left...)
+	if j.unmatched { // taken where they are, or where the transforms of another program put them
+		doubt, err := prepare.Matches(p.Aligned[0], p.Aligned[1], p.Masked)
+		if err != nil {
+			return registerOrNot(err)
+		}
+		if doubt != "" {
+			j.doubt(doubt + "; --prepare all registers them")
+		}
+	}
 	doubts, err := p.Unusual()
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@
 package prepare
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -177,7 +178,7 @@ func (j *job) run(cmd *cobra.Command) error {
 	in.Extract = extract
 	p, err := prepare.Run(cmd.Context(), in, j.cfg.Settings)
 	if err != nil {
-		return err
+		return registerOrNot(err)
 	}
 	if err := p.Write(j.out); err != nil {
 		return err
@@ -186,6 +187,14 @@ func (j *job) run(cmd *cobra.Command) error {
 		return cli.PrintJSON(p.Record)
 	}
 	_, err = fmt.Fprint(cli.Out, Summary(p.Record))
+	return err
+}
+
+// registerOrNot adds what to do to the error of two time points on one grid that do not match there.
+func registerOrNot(err error) error {
+	if m := (*prepare.MatchError)(nil); errors.As(err, &m) {
+		return fmt.Errorf("%w if so, have them registered (--register all) or take them as they are (--register none)", err)
+	}
 	return err
 }
 
@@ -218,7 +227,7 @@ func Summary(r prepare.Record) string {
 	}
 	if t := r.Times; t != nil {
 		fmt.Fprintf(&b, "time points: %s, %.1f° and %.1f mm apart", t.How, t.Degrees, t.MM)
-		if t.How == "found" {
+		if t.Correlation > 0 {
 			fmt.Fprintf(&b, "; local correlation %.3f; where both scans are, %.0f %% of the heads cover each other", t.Correlation, 100*t.Overlap)
 		}
 		b.WriteByte('\n')

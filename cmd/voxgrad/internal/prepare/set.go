@@ -125,7 +125,7 @@ func (j *setJob) fit() error {
 	if err != nil {
 		return err
 	}
-	abs, err := filepath.Abs(j.out)
+	abs, err := resolved(j.out)
 	if err != nil {
 		return err
 	}
@@ -153,6 +153,22 @@ func (j *setJob) fit() error {
 	}
 	_, err = whole.TimePoints()
 	return err
+}
+
+// resolved is where a path leads, which need not be there yet: without links, from the root.
+func resolved(path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	for dir := abs; ; dir = filepath.Dir(dir) {
+		if to, err := filepath.EvalSymlinks(dir); err == nil {
+			return to + strings.TrimPrefix(abs, dir), nil
+		}
+		if dir == filepath.Dir(dir) {
+			return abs, nil
+		}
+	}
 }
 
 // look compares what is in the folder with what is to be made, and finds what is done.
@@ -328,7 +344,7 @@ func (j *setJob) prepareCase(ctx context.Context, c dataset.Case, r *result, ext
 	}
 	p, err := prepare.Run(ctx, in, j.settings)
 	if err != nil {
-		return err
+		return registerOrNot(err)
 	}
 	g := p.Times[0].Grid
 	moved := lesions.ResampleThrough(g, p.ToScan[of])
@@ -355,7 +371,8 @@ func (j *setJob) prepareCase(ctx context.Context, c dataset.Case, r *result, ext
 		if m, err = volume.Read(c.WhiteMatter); err != nil {
 			return err
 		}
-		m = volume.ResampleThrough(m, g, p.ToScan[0], volume.Linear, 0)
+		at := max(0, slices.IndexFunc(in.Times, func(v *volume.Volume) bool { return volume.SpaceDifference(v, m) == "" }))
+		m = volume.ResampleThrough(m, g, p.ToScan[at], volume.Linear, 0)
 		m.Source = nil
 	}
 	if m != nil {
@@ -373,20 +390,19 @@ func (j *setJob) prepareCase(ctx context.Context, c dataset.Case, r *result, ext
 	return nil
 }
 
-// lesionsOf reads a case's lesion mask, on the grid of the time point of, to which it belongs.
+// lesionsOf reads a case's lesion mask, on the grid of the time point of, to which it belongs: of two on one grid the
+// second, which is the one that shows new lesions.
 func lesionsOf(c dataset.Case, times []*volume.Volume) (m *volume.Mask, of int, err error) {
 	all, err := dataset.ReadMask(c)
 	if err != nil {
 		return nil, 0, err
 	}
 	var first error
-	for n, v := range times {
+	for n, v := range slices.Backward(times) {
 		if m, err = all.On(v); err == nil {
 			return m, n, nil
 		}
-		if first == nil {
-			first = err
-		}
+		first = err
 	}
 	return nil, 0, first
 }

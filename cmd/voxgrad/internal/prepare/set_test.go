@@ -231,11 +231,13 @@ func TestDataSetIsLookedAtFirst(t *testing.T) {
 	for _, name := range []string{"flair", "lesions"} {
 		require.NoError(t, os.WriteFile(filepath.Join(layout, "a", name+".nii.gz"), nil, 0o600))
 	}
+	require.NoError(t, os.Symlink(filepath.Join(layout, "a"), filepath.Join(dir, "link")))
 	for _, c := range []struct {
 		status int
 		says   string
 		args   []string
 	}{
+		{1, "is inside the data set", []string{"--data", layout, "--out", dir + "/link/new"}},
 		{2, "--flair is of one patient", []string{"--data", table, "--flair", "x.nii", "--out", dir + "/o"}},
 		{2, "--jobs goes with --data", []string{"--flair", "x.nii", "--jobs", "3", "--out", dir + "/o"}},
 		{2, "--jobs 0", []string{"--data", table, "--jobs", "0", "--out", dir + "/o"}},
