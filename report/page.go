@@ -266,5 +266,5 @@ func (p *Page) WriteHTML(w io.Writer) error {
 // Write writes the page to a file, whole or not at all.
 func (p *Page) Write(path string) error { return p.WriteIn(nil, path) }
 
-// WriteIn is Write as one of a set of files.
+// WriteIn is Write as one of a set of files; nil: alone.
 func (p *Page) WriteIn(set *outfile.Set, path string) error { return set.Write(path, p.WriteHTML) }

@@ -70,7 +70,7 @@ func WritePNG(path string, img image.Image) error {
 	return WritePNGIn(nil, path, img)
 }
 
-// WritePNGIn is WritePNG as one of a set of files.
+// WritePNGIn is WritePNG as one of a set of files; nil: alone.
 func WritePNGIn(set *outfile.Set, path string, img image.Image) error {
 	return set.Write(path, func(w io.Writer) error { return png.Encode(w, img) })
 }

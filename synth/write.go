@@ -34,7 +34,7 @@ func (p *Pair) Write(dir string) error {
 	return files.Commit()
 }
 
-// WriteIn is Write as part of a set of files.
+// WriteIn is Write as part of a set of files; nil: each file by itself.
 func (p *Pair) WriteIn(set *outfile.Set, dir string) error {
 	for t := range 2 {
 		limit(p.Images[t], p.kind)

@@ -8,7 +8,7 @@ import (
 )
 
 // WriteITKIn writes an affine transform as an ITK text file, which ReadITK, ITK, SimpleITK,
-// ANTs and Slicer read, as one of a set of files.
+// ANTs and Slicer read, as one of a set of files; nil: alone.
 func WriteITKIn(set *outfile.Set, path string, t Transform) error {
 	return set.Write(path, func(w io.Writer) error {
 		a := t.fromLPS() // changing signs is its own inverse

@@ -27,7 +27,7 @@ import (
 // changed, so scaling, display range and intent are always cleared.
 func Write(path string, v *Volume, t DType) error { return WriteIn(nil, path, v, t) }
 
-// WriteIn is Write as one of a set of files.
+// WriteIn is Write as one of a set of files; nil: alone.
 func WriteIn(set *outfile.Set, path string, v *Volume, t DType) error {
 	return writeIn(set, path, func(w io.Writer) error { return Encode(w, v, t) })
 }
@@ -35,7 +35,7 @@ func WriteIn(set *outfile.Set, path string, v *Volume, t DType) error {
 // WriteMask writes m as zeros and ones of type uint8; see Write.
 func WriteMask(path string, m *Mask) error { return WriteMaskIn(nil, path, m) }
 
-// WriteMaskIn is WriteMask as one of a set of files.
+// WriteMaskIn is WriteMask as one of a set of files; nil: alone.
 func WriteMaskIn(set *outfile.Set, path string, m *Mask) error {
 	return writeIn(set, path, func(w io.Writer) error {
 		head := &Volume{Grid: m.Grid, Path: m.Path, Source: m.Source}
@@ -51,7 +51,7 @@ func WriteMaskIn(set *outfile.Set, path string, m *Mask) error {
 }
 
 // WriteLabelsIn writes the number of each voxel, from 0 to 65535, as an image on the grid of
-// m, as one of a set of files: of type uint8 where they fit, else uint16.
+// m, as one of a set of files (nil: alone): of type uint8 where they fit, else uint16.
 func WriteLabelsIn(set *outfile.Set, path string, m *Mask, labels []int32) error {
 	t := Uint8
 	if len(labels) > 0 && slices.Max(labels) > math.MaxUint8 {

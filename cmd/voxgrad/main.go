@@ -3,7 +3,8 @@
 //
 // Results go to standard output, everything else to standard error. The exit
 // status is 0 on success, 1 when the input or the machine is at fault, 2 when the
-// command line is, 130 when a signal stopped it.
+// command line is, 130 when a signal stopped it before its work was done; a signal is how view
+// ends, with 0.
 package main
 
 import (

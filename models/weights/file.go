@@ -57,7 +57,7 @@ func Write(path string, tensors []Tensor, meta map[string]string) error {
 	return WriteIn(nil, path, tensors, meta)
 }
 
-// WriteIn is Write as one of a set of files.
+// WriteIn is Write as one of a set of files; nil: alone.
 func WriteIn(set *outfile.Set, path string, tensors []Tensor, meta map[string]string) error {
 	views := make(map[string]view, len(tensors))
 	for _, t := range tensors {

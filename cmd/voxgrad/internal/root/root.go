@@ -5,9 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -45,7 +49,7 @@ func Run(args []string) int {
 	}
 	// Names of files, tensors and cases in it are anybody's: no escape sequence of
 	// theirs reaches the terminal, and no text of megabytes.
-	fmt.Fprintf(os.Stderr, "voxgrad: %s\n", text.CleanLines(err.Error()))
+	fmt.Fprintf(os.Stderr, "voxgrad: %s\n", text.CleanLines(oneLine(err, args)))
 	var usage cli.UsageError
 	if errors.As(err, &usage) {
 		if usage.Cmd != nil {
@@ -57,6 +61,24 @@ func Run(args []string) int {
 		return 130 // what shells report for a program that SIGINT ended
 	}
 	return 1
+}
+
+// oneLine is the text of an error in which line breaks in names, of the command line or of a file that could not be reached, are
+// escapes: a line that a name begins is none of the program's.
+func oneLine(err error, args []string) string {
+	names := args
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		names = append(slices.Clone(args), p.Path)
+	}
+	msg := err.Error()
+	for _, name := range names {
+		for _, part := range strings.FieldsFunc(name, func(r rune) bool { return r == '/' || r == filepath.Separator || r == '=' }) {
+			if strings.Contains(part, "\n") && strings.TrimSpace(part) != "" {
+				msg = strings.ReplaceAll(msg, part, text.CleanTo(part, text.MaxMessage))
+			}
+		}
+	}
+	return msg
 }
 
 // patience is how long a command that has nothing to save may take to end by itself.

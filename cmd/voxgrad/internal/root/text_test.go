@@ -65,6 +65,32 @@ func TestNamesFromOutsideReachNoTerminalRaw(t *testing.T) {
 	}
 }
 
+// A line break in a name begins no line of its own.
+func TestMessagesOfNamesWithLineBreaksAreOneLine(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "a\nvoxgrad: all is well")
+	require.NoError(t, os.Mkdir(folder, 0o700))
+	broken := filepath.Join(folder, "b\nc.nii.gz")
+	require.NoError(t, os.WriteFile(broken, make([]byte, 400), 0o600))
+	for _, args := range [][]string{
+		{"segment", "--flair", broken, "--out", filepath.Join(dir, "o.nii.gz")},
+		{"segment", "--flair=" + broken, "--out", filepath.Join(dir, "o.nii.gz")},
+		{"segment", "--flair", broken + ".no", "--out", filepath.Join(dir, "o.nii.gz")},
+		{"segment", "--flair", broken, "--out", filepath.Join(dir, "no\nwhere", "o.nii.gz")},
+		{"weights", "check", broken}, {"view", broken, "--no-browser"}, {"a\nb"},
+	} {
+		status, _, errs := clitest.Run(t, args...)
+		require.NotZero(t, status, args)
+		lines := strings.Split(strings.TrimSuffix(errs, "\n"), "\n")
+		require.LessOrEqual(t, len(lines), 2, "%q: %s", args, errs) // the second tells how to call it
+		require.True(t, strings.HasPrefix(lines[0], "voxgrad: "), "%q: %s", args, errs)
+		if len(lines) == 2 {
+			require.True(t, strings.HasPrefix(lines[1], "Run 'voxgrad"), "%q: %s", args, errs)
+		}
+		require.Contains(t, lines[0], `\n`, args)
+	}
+}
+
 // A header whose shape has a million entries does not fill the terminal.
 func TestMessagesAreBounded(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "net.safetensors")

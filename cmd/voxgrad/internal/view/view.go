@@ -30,7 +30,7 @@ them a mask, a truth (then in green, red and blue: found, missed, false), a map 
 probabilities, and a list of the lesions to jump to.
 
 The page is served to this machine only, under an address with a secret in it, and
-holds nothing but the files named. It needs no network. Ctrl-C ends it.`,
+holds nothing but the files named. It needs no network. Ctrl-C, or another signal, ends it: that is its end, with exit status 0.`,
 		Example: `  voxgrad view flair.nii.gz
   voxgrad view --time1 flair1.nii.gz --time2 flair2.nii.gz --mask new.nii.gz --truth ground_truth.nii.gz --probability prob.nii.gz`,
 		RunE: func(cmd *cobra.Command, args []string) error {
