@@ -28,7 +28,7 @@ func pointsOf(size [3]int, keep func(x int, p point) bool) []point {
 	return out
 }
 
-// anyNeighbour says whether test holds for a neighbour of p inside the image.
+// anyNeighbour reports whether test holds for a neighbour of p inside the image.
 func anyNeighbour(size [3]int, p point, faces bool, test func(x int) bool) bool {
 	g := volume.Grid{Size: size}
 	for a := -1; a <= 1; a++ {

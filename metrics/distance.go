@@ -9,7 +9,7 @@ import (
 // columnBlock is how many columns are gathered together: a few cache lines.
 const columnBlock = 64
 
-// nearest gives, for each query voxel, the distance in mm to the nearest site.
+// nearest returns, for each query voxel, the distance in mm to the nearest site.
 // Both are raster offsets in ascending order; sites must not be empty.
 //
 // It is an exact Euclidean distance transform by separable lower envelopes of

@@ -24,7 +24,7 @@ type Result struct {
 	TruthLesions, PredLesions []Lesion
 }
 
-// EmptyTruth says whether nothing is marked in the truth: a case without (new)
+// EmptyTruth reports whether nothing is marked in the truth: a case without (new)
 // lesions.
 func (r *Result) EmptyTruth() bool { return r.Tested != nil }
 
@@ -242,7 +242,7 @@ func DefaultOptions() Options {
 	return Options{Groups: AllGroups, MinLesionMM3: 3, Alpha: 0.10, Beta: 0.70, Gamma: 0.65}
 }
 
-// Validate says which value is out of range, if any.
+// Validate reports which value is out of range, if any.
 func (o Options) Validate() error {
 	if o.Groups&^AllGroups != 0 {
 		return fmt.Errorf("metrics: unknown group in Groups %#b", o.Groups)

@@ -107,7 +107,7 @@ func lesionMeasures(truth, pred *lesionImage, o Options) *LesionScores {
 
 func ratio(a, b int) float64 { return float64(a) / float64(b) }
 
-// share is the part of a lesion that lies in lesion number other of the other
+// share is the part of a lesion that is in lesion number other of the other
 // mask.
 type share struct{ other, voxels int }
 
@@ -158,7 +158,7 @@ func countOverlaps(truth, pred *lesionImage) overlaps {
 // judge sets Found of each lesion and returns how many are found. shares[n]
 // belongs to lesions[n].
 //
-// A lesion is found if more than Alpha of it lies in other lesions, and none of
+// A lesion is found if more than Alpha of it is in other lesions, and none of
 // the other lesions that make up the first Gamma of that overlap, largest share
 // first, lies more than Beta outside all judged lesions. Shares of equal size keep the order of the
 // other lesions' numbers.

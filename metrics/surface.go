@@ -8,7 +8,7 @@ import (
 // to voxel centre. All are NaN where pred is empty.
 //
 // The contour of a mask is its voxels with a face neighbour of a different value;
-// nothing lies outside the image.
+// nothing is outside the image.
 type Surface struct {
 	// Hausdorff is the largest distance from a voxel of one mask to the nearest
 	// voxel of the other.
@@ -61,7 +61,7 @@ func surfaceMeasures(truth, pred *labelled, spacing [3]float64, quirks bool) *Su
 	return s
 }
 
-// fromMask gives the distances from the voxels of a's contour to b's, in raster
+// fromMask returns the distances from the voxels of a's contour to b's, in raster
 // order, and the largest distance from a voxel of a to b. The voxel of b that is
 // nearest to a point outside b is on its contour.
 func fromMask(a, b *labelled, contourA, contourB []int32, to func(sites, queries []int32) []float64) (contour []float64, farthest float64) {
@@ -157,7 +157,7 @@ func rim(set []int32, size [3]int) []int32 {
 	return out
 }
 
-// hasStranger says whether a neighbour of voxel x, by face, edge or corner, is no
+// hasStranger reports whether a neighbour of voxel x, by face, edge or corner, is no
 // member.
 func hasStranger(member []bool, x int, size [3]int) bool {
 	i, j, k := place(x, size)

@@ -37,7 +37,7 @@ func ExtractorOf(dev device.Backend, net *models.Net) (*Extractor, error) {
 	return &Extractor{dev, net}, nil
 }
 
-// Free gives the network's memory back.
+// Free releases the network's memory.
 func (e *Extractor) Free() { e.net.Free() }
 
 // Brain is a brain that was found.

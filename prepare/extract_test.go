@@ -110,7 +110,7 @@ func TestLargestPieceIsFilled(t *testing.T) {
 	require.NotContains(t, none, true)
 }
 
-// A voxel of the network's grid is the mean of what lies in it.
+// A voxel of the network's grid is the mean of what is in it.
 func TestAverageIsTheMeanOfAVoxel(t *testing.T) {
 	v := volume.New(volume.Grid{Size: [3]int{8, 8, 8}, Affine: volume.Identity})
 	for i := range v.Data {

@@ -8,7 +8,7 @@ import (
 	"voxgrad/volume"
 )
 
-// Settings say which steps are made.
+// Settings state which steps are made.
 type Settings struct {
 	Denoise  bool   `toml:"denoise" comment:"non-local means before everything else"`
 	Strip    string `toml:"strip" comment:"brain extraction: auto (where a scan is not stripped already), all or none"`

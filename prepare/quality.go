@@ -174,7 +174,7 @@ const (
 	darkGrey, greyOfT1     = 0.85, 0.8
 )
 
-// Unlike says in words where tissues have not the contrast of a FLAIR scan, "" where they have; sure is for a contrast that no FLAIR has.
+// Unlike reports in words where tissues have not the contrast of a FLAIR scan, "" where they have; sure is for a contrast that no FLAIR has.
 func (c *ContrastRecord) Unlike(name string) (what string, sure bool) {
 	ending := func(kind string) string {
 		if sure {

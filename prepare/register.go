@@ -55,7 +55,7 @@ func Register(a, b *volume.Volume, maskA, maskB *volume.Mask) (*Registered, erro
 	return &Registered{Half: halfway(m), Correlation: f.correlation, Overlap: f.overlap}, nil
 }
 
-// AtlasRegistered is where a scan lies in the atlas.
+// AtlasRegistered is where a scan is in the atlas.
 type AtlasRegistered struct {
 	ToScan      volume.Transform // from points of the atlas to points of the scan, affine
 	Correlation float64          // as that of Registered

@@ -279,7 +279,7 @@ func (p *Page) figures(s *Scored, most int) error {
 	return nil
 }
 
-// explain says what the columns mean.
+// explain reports what the columns mean.
 func (s *Scored) explain() string {
 	text := "Positions are centroids in mm: x to the patient's right, y to the front, z up. " +
 		"Covered: the share of the lesion's voxels that lie in lesions of the other mask."

@@ -21,7 +21,7 @@ const (
 // String is "axial", "coronal" or "sagittal".
 func (p Plane) String() string { return [...]string{"axial", "coronal", "sagittal"}[p] }
 
-// Convention says on which side of a picture the patient's left is.
+// Convention states on which side of a picture the patient's left is.
 type Convention int
 
 const (

@@ -15,7 +15,7 @@ import (
 	"voxgrad/internal/text"
 )
 
-// Direction says which values of a column are the better ones.
+// Direction states which values of a column are the better ones.
 type Direction int
 
 // Neither is the zero value: a column that ranks nothing.
@@ -344,7 +344,7 @@ func value(v any) (float64, bool) {
 // Missing is printed where there is no number: NaN, nil, not defined for the case.
 const Missing = "–"
 
-// Unit says how a number of a column or a caption is printed.
+// Unit states how a number of a column or a caption is printed.
 type Unit struct {
 	Symbol string  // after a number, or in a column's head; "" for none
 	Scale  float64 // multiplies the value first; 0 means 1

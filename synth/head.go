@@ -8,7 +8,7 @@ import (
 	"voxgrad/internal/settings"
 )
 
-// HeadOptions say how scans are drawn from label maps. Every range is this project's choice; real numbers are
+// HeadOptions state how scans are drawn from label maps. Every range is this project's choice; real numbers are
 // uniform in theirs.
 type HeadOptions struct {
 	SpacingMM float64 `toml:"spacing_mm" comment:"voxels of the drawn scans, mm"`
@@ -139,7 +139,7 @@ type warp struct {
 	moved [3][]float32
 }
 
-// warpAt draws where a patch lies in an anatomy: its middle at a voxel of the anatomy, but for a shift.
+// warpAt draws where a patch is in an anatomy: its middle at a voxel of the anatomy, but for a shift.
 func (o HeadOptions) warpAt(s *augment.Stream, size [3]int, centre [3]float64, shiftMM float64) warp {
 	m := [3][3]float64{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}
 	for axis := range 3 {

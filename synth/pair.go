@@ -8,7 +8,7 @@ import (
 	"voxgrad/internal/settings"
 )
 
-// LesionOptions say how lesions are drawn into anatomies, and how two time points differ. Every range is this project's choice.
+// LesionOptions state how lesions are drawn into anatomies, and how two time points differ. Every range is this project's choice.
 type LesionOptions struct {
 	CountMean float64 `toml:"count_mean" comment:"lesions of a litre of brain that are in the first scan: the median of a log-normal distribution"`
 	CountSD   float64 `toml:"count_sd" comment:"standard deviation of its logarithm"`

@@ -186,7 +186,7 @@ func pick(s *augment.Stream, p ...float64) int {
 
 func sortIndices(list []int32) { slices.Sort(list) }
 
-// Options say how pairs are drawn. The paper fixes what is done, not how often:
+// Options state how pairs are drawn. The paper fixes what is done, not how often:
 // every number here is this project's choice.
 type Options struct {
 	Kept         float64 `toml:"kept" comment:"probability that a lesion stays at both time points (choice)"`

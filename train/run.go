@@ -489,7 +489,7 @@ func (t *trainer) watchCollapse(lesion float64) error {
 	return nil
 }
 
-// warnCache says once that cases are loaded again and again.
+// warnCache reports once that cases are loaded again and again.
 func (t *trainer) warnCache() {
 	if t.loader == nil || t.warned {
 		return

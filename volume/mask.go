@@ -255,7 +255,7 @@ func (v *Volume) noMask(x int) error {
 		v.Name(), lo, hi, at)
 }
 
-// labelList says which labels an image has: "it holds the labels 1, 2 and 3".
+// labelList reports which labels an image has: "it holds the labels 1, 2 and 3".
 func labelList(labels []uint16) string {
 	seen := map[uint16]bool{}
 	for _, l := range labels {

@@ -31,7 +31,7 @@ var dtypeNames = map[DType]string{
 	Int64: "int64", Uint64: "uint64", Float32: "float32", Float64: "float64",
 }
 
-// refusedTypes says what the other codes of the standard mean.
+// refusedTypes states what the other codes of the standard mean.
 var refusedTypes = map[DType]string{
 	0:    "unknown (code 0)",
 	1:    "1-bit, whose packing the standard leaves open",

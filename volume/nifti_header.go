@@ -137,7 +137,7 @@ func (h header) putVoxOffset(v int) {
 	}
 }
 
-// maxExtra bounds what lies between header and voxels; the extensions in use
+// maxExtra bounds what is between header and voxels; the extensions in use
 // (DICOM, AFNI, Caret, comments) stay far below.
 const maxExtra = 64 << 20
 

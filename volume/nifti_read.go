@@ -422,7 +422,7 @@ var foreign = []struct {
 	{0, "<html", "a web page"},
 }
 
-// notNIfTI says what a file that begins with b is instead; err is why no more of
+// notNIfTI reports what a file that begins with b is instead; err is why no more of
 // it could be read.
 func notNIfTI(b []byte, err error) error {
 	for _, f := range foreign {

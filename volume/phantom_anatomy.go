@@ -177,7 +177,7 @@ func (a *anatomy) set(x int, p [3]float64, h *head) {
 	}
 }
 
-// inCerebrum is how deep p, on the right side, lies below the convex surface of
+// inCerebrum is how deep p, on the right side, is below the convex surface of
 // the hemispheres and above their base.
 func (a *anatomy) inCerebrum(p [3]float64) (outer, base float64) {
 	q := [3]float64{p[0], p[1], (p[2] - 0.08) / 0.92}
@@ -218,7 +218,7 @@ func (a *anatomy) toSulcus(p [3]float64, depth float64, h *head) float64 {
 	return min(wall, fissure, lateral)
 }
 
-// inEllipsoid is about how many mm p lies inside an ellipsoid.
+// inEllipsoid is about how many mm p is inside an ellipsoid.
 func (a *anatomy) inEllipsoid(p, centre, axes [3]float64) float64 {
 	r, size := 0.0, 0.0
 	for d := range 3 {

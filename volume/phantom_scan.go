@@ -116,7 +116,7 @@ func (a *anatomy) addSpot(v *Volume, centre int, axes [3]float64, gain float64) 
 				for d, n := range [3]int{i, j, k} {
 					q += square(float64(n-at[d]) * a.spacing[d] / axes[d])
 				}
-				// Only grey matter and what lies outside it.
+				// Only grey matter and what is outside it.
 				x := a.grid.Index(i, j, k)
 				if a.mask[x] {
 					v.Data[x] += float32(gain * math.Exp(-q/2) * saturate(0.5-float64(a.cortex[x])))

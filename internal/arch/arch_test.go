@@ -1,5 +1,5 @@
 // Package arch holds the order of the packages: a test over go list fails when
-// one imports what lies below it in the table of docs/architecture.md.
+// one imports what is below it in the table of docs/architecture.md.
 package arch
 
 import (
@@ -20,7 +20,7 @@ import (
 
 const module = "voxgrad"
 
-// may says what each package may import of this module; "internal" stands for
+// may states what each package may import of this module; "internal" stands for
 // the small helpers (par, rng, outfile, infile, settings, warn). A package that is not listed may be
 // imported by nobody but the program.
 var may = map[string][]string{

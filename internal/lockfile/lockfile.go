@@ -143,7 +143,7 @@ func open(path string, exclusive bool) (*os.File, error) {
 	return nil, errBusy
 }
 
-// Unlock gives the lock back. The last one to hold it removes the file, and the folders that
+// Unlock releases the lock. The last one to hold it removes the file, and the folders that
 // were made for it if nothing else is in them.
 func (l *Lock) Unlock() {
 	if l == nil || l.f == nil {

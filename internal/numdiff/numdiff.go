@@ -9,7 +9,7 @@ import (
 	"voxgrad/internal/rng"
 )
 
-// Options say what is measured and how well the two must agree.
+// Options state what is measured and how well the two must agree.
 type Options struct {
 	// Steps are the h to try, one after another where a slope is wrong: where a ReLU or
 	// a maximum changes sides within a step, the difference is not the slope. A wrong

@@ -43,7 +43,7 @@ func (m *Mistake) Error() string { return m.text }
 
 func mistake(format string, a ...any) error { return &Mistake{fmt.Sprintf(format, a...)} }
 
-// Read says that files are read, or what is in folders. Empty paths are not given, and
+// Read declares that files are read, or what is in folders. Empty paths are not given, and
 // those that do not exist are found by who reads them.
 func (p *Plan) Read(what string, paths ...string) {
 	for _, path := range paths {
@@ -53,7 +53,7 @@ func (p *Plan) Read(what string, paths ...string) {
 	}
 }
 
-// Write says that a file is written, whose name must end in one of endings (in any
+// Write declares that a file is written, whose name must end in one of endings (in any
 // case), if there are any.
 func (p *Plan) Write(what, path string, endings ...string) {
 	if path != "" {
@@ -61,7 +61,7 @@ func (p *Plan) Write(what, path string, endings ...string) {
 	}
 }
 
-// Fill says that a folder is written to, which is made if it is not there: the places
+// Fill declares that a folder is written to, which is made if it is not there: the places
 // named, files or folders with all that is in them; "." is the whole folder.
 func (p *Plan) Fill(what, folder string, places ...string) {
 	if folder == "" {
@@ -79,7 +79,7 @@ func (p *Plan) Own(path string) {
 	p.reads = slices.DeleteFunc(p.reads, func(r place) bool { return same(r.path, path) })
 }
 
-// Size says how many bytes the file or folder will take, at least and at most.
+// Size declares how many bytes the file or folder will take, at least and at most.
 func (p *Plan) Size(path string, least, most int64) {
 	p.size = append(p.size, size{path, least, most})
 }

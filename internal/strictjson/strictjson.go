@@ -14,7 +14,7 @@ import (
 	"voxgrad/internal/text"
 )
 
-// Decoder says what a document is called in errors and how strict its reading is.
+// Decoder states what a document is called in errors and how strict its reading is.
 type Decoder struct {
 	What    string // the document, in the plural: "parameters"; "" for "values"
 	Key     string // what a key names: "parameter"; "" for "key"

@@ -276,7 +276,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// Every half comes back, and what lies between two goes to the nearer one, the even one in the middle.
+// Every half comes back, and what is between two goes to the nearer one, the even one in the middle.
 func TestHalvesAreRounded(t *testing.T) {
 	for h := range uint32(1 << 16) {
 		v := half(uint16(h))

@@ -9,7 +9,7 @@ import (
 	"voxgrad/volume"
 )
 
-// Status says how a lesion fared.
+// Status states how a lesion fared.
 type Status string
 
 // With a mask and a truth a lesion is Found, Missed or False; with one of them it

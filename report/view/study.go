@@ -62,7 +62,7 @@ type probability struct {
 // Lesions is what the page lists.
 func (s *Study) Lesions() []Lesion { return s.content.Lesions }
 
-// Notes says what a reader should know about the files: grids that differ, voxels
+// Notes reports what a reader should know about the files: grids that differ, voxels
 // that are no numbers.
 func (s *Study) Notes() []string { return s.content.Notes }
 

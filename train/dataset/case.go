@@ -32,7 +32,7 @@ type Case struct {
 	Missing []string
 }
 
-// Merge says how several raters' masks become one.
+// Merge states how several raters' masks become one.
 type Merge string
 
 const (
@@ -273,7 +273,7 @@ func (s *Set) mixed() {
 	}
 }
 
-// Split says which cases train and which validate, as indices into Set.Cases.
+// Split states which cases train and which validate, as indices into Set.Cases.
 type Split struct{ Train, Valid []int }
 
 // KFold splits by patient into folds parts and returns the split in which part

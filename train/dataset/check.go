@@ -300,7 +300,7 @@ func (c *checker) outside(lesions, brain *volume.Mask) {
 const manyProblems = 10
 
 // CheckHeaders is Check's quick part, for a long run to begin with: it reads no
-// voxels. The error names every file that is missing, is no image or lies in
+// voxels. The error names every file that is missing, is no image or is in
 // another space than its case's first image, and with masks set every case without
 // a lesion mask, with maps set maps of white matter that are no images.
 func (s *Set) CheckHeaders(settings prep.Settings, masks, maps bool) error {

@@ -62,7 +62,7 @@ func (it *Item) LesionVoxels(n int) int { return len(it.lesions[n]) }
 // LesionVoxel is the m-th voxel of lesion n in raster order.
 func (it *Item) LesionVoxel(n, m int) [3]int { return it.position(it.lesions[n][m]) }
 
-// HasLesionIn reports whether any lesion voxel lies in the box that starts at a
+// HasLesionIn reports whether any lesion voxel is in the box that starts at a
 // voxel, which may be outside the grid.
 func (it *Item) HasLesionIn(start, size [3]int) bool {
 	for n := range it.lesions {

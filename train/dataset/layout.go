@@ -15,7 +15,7 @@ import (
 	"voxgrad/internal/text"
 )
 
-// Options say how to read a data set. The zero value detects the layout and
+// Options state how to read a data set. The zero value detects the layout and
 // takes the consensus mask where there is one, else the raters' majority.
 type Options struct {
 	// Layout is a layout's name; "" or "auto" detects it.

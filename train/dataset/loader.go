@@ -273,7 +273,7 @@ func box[T any](dst, src []T, from, to volume.Grid, lo [3]int) {
 
 // UseMaps makes items carry their Likelihood: the product of the case's map of
 // white matter and of the prior, of those of the two that there are. Call it before
-// Load. The prior may be nil; it lies in the space of every case.
+// Load. The prior may be nil; it is in the space of every case.
 func (l *Loader) UseMaps(prior *volume.Volume) { l.likely, l.prior = true, prior }
 
 // CheckMaps reads the prior, "" for none, and tries it and the maps of white matter

@@ -76,7 +76,7 @@ func (p *Pair) roles() []role {
 // must be a file (single is true), or everything a folder: of images that are called
 // as the case (up to the ending, in either of Unicode's forms; a prediction may have
 // _new behind it, a map _probability, a scan nnU-Net's _0000), or of a data set.
-// Everything that lacks a partner is one error. What lies beside the predictions is
+// Everything that lacks a partner is one error. What is beside the predictions is
 // in unused.
 func (p Pair) Match() (pairs []Pair, single bool, unused []Unused, err error) {
 	roles := p.roles()

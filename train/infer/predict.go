@@ -16,7 +16,7 @@ import (
 	"voxgrad/volume"
 )
 
-// Options say how to predict. Start from Defaults.
+// Options state how to predict. Start from Defaults.
 type Options struct {
 	prep.Settings
 	Patch    [3]int // window in voxels along x, y, z of the 1 mm grid

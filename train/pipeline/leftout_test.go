@@ -15,7 +15,7 @@ import (
 	"voxgrad/volume"
 )
 
-// Each training pair is mapped by the member that validated on it, and by no other; its truth lies beside.
+// Each training pair is mapped by the member that validated on it, and by no other; its truth is beside.
 func TestEveryPairIsMappedByTheMemberThatLeftItOut(t *testing.T) {
 	c := short()
 	c.Members = 2

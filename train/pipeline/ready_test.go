@@ -132,7 +132,7 @@ func TestDamagedWhiteMatterShowsBeforeTheFirstStep(t *testing.T) {
 	refused(t, c, "case case1: "+first+" does not overlap with the brain")
 }
 
-// What lies in the folder and is not the pipeline's is never cleared or overwritten.
+// What is in the folder and is not the pipeline's is never cleared or overwritten.
 func TestOtherFilesInTheFolderAreKept(t *testing.T) {
 	for _, name := range []string{"pipeline.toml", "predictions/mine.nii.gz", "segmenter/fold_0/checkpoint_best.safetensors", "detector/fold_1/mine"} {
 		file := filepath.Join(t.TempDir(), name)

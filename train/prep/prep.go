@@ -12,7 +12,7 @@ import (
 	"voxgrad/volume"
 )
 
-// Settings say how images are prepared.
+// Settings state how images are prepared.
 type Settings struct {
 	Normalize     string `toml:"normalize" comment:"intensity normalisation: kde, median or none"`
 	Interpolation string `toml:"interpolation" comment:"interpolation onto the 1 mm grid: linear or cubic (choice: linear)"`

@@ -19,7 +19,7 @@ const (
 	thickest, coarsest = 10.5, 2.5
 )
 
-// Doubt says in words where an image is unlike FLAIR scans that networks are trained on.
+// Doubt states in words where an image is unlike FLAIR scans that networks are trained on.
 type Doubt struct {
 	Time int // whose: 0 is the first
 	Text string
@@ -51,7 +51,7 @@ func (p *Prepared) Unusual() (out []Doubt, err error) {
 	return out, nil
 }
 
-// Coarse says in words that a scan's voxels are larger than those that networks are trained on; "" where they are not.
+// Coarse reports in words that a scan's voxels are larger than those that networks are trained on; "" where they are not.
 func Coarse(v *volume.Volume) string {
 	s := v.Spacing()
 	mm := slices.Clone(s[:])
@@ -62,7 +62,7 @@ func Coarse(v *volume.Volume) string {
 	return fmt.Sprintf("%s: voxels of %.3g × %.3g × %.3g mm; networks are trained on slices of up to %g mm with voxels of up to %g mm in them", v.Name(), s[0], s[1], s[2], thickest, coarsest)
 }
 
-// order says which contrast an image seems to have by the order of its tissues; "" for FLAIR. A fifth of a litre at least is
+// order reports which contrast an image seems to have by the order of its tissues; "" for FLAIR. A fifth of a litre at least is
 // looked at: less tells nothing. None of the signs is sure: 47 ml of lesions in a bias field of ±40 % leave 11 % of a brain bright, the shell of cortex
 // is darker by a bias field, too, and dark fluid may be outside of a narrow mask.
 func order(v *volume.Volume, brain *volume.Mask, depth []float32) string {

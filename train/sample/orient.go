@@ -17,7 +17,7 @@ func Orient(p *Sample, perm [3]int, flip [3]bool) {
 	}
 }
 
-// orient gives y with y[i] = x[j], where j[perm[a]] = i[a], counted from the other
+// orient returns y with y[i] = x[j], where j[perm[a]] = i[a], counted from the other
 // end if flip[a].
 func orient[T any](x []T, size, perm [3]int, flip [3]bool) []T {
 	stride := [3]int{size[1] * size[2], size[2], 1}

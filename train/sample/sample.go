@@ -29,11 +29,11 @@ type Sample struct {
 	// finer than the voxels; nil where Labels tell.
 	Share []float32
 
-	// Recipes say how each copy of the patch is degraded on the device: one per time
+	// Recipes state how each copy of the patch is degraded on the device: one per time
 	// point. Empty for validation.
 	Recipes []augment.Recipe
 
-	// Plan says how two time points are made of one image.
+	// Plan states how two time points are made of one image.
 	Plan *synth.Plan
 
 	// Fill marks the voxels that are filled with noise, and FillKey their noise: for
@@ -49,7 +49,7 @@ type Hook func(p *Sample, s *augment.Stream) error
 // ErrAgain is a hook's answer to a patch that it can do nothing with.
 var ErrAgain = errors.New("the patch does not suit")
 
-// Source gives the sample with a number. Draw must be a pure function of the
+// Source returns the sample with a number. Draw must be a pure function of the
 // number and may be called from several goroutines at once.
 type Source interface {
 	Draw(index int) (*Sample, error)

@@ -29,7 +29,7 @@ func Defaults() Options {
 // MaxVoxels bounds a patch.
 const MaxVoxels = 1 << 28
 
-// Check says what is wrong with the options, in words of the config file.
+// Check reports what is wrong with the options, in words of the config file.
 func (o Options) Check() error {
 	for _, n := range o.Patch {
 		if n < 8 || n%8 != 0 {

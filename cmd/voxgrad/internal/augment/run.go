@@ -17,7 +17,7 @@ import (
 	"voxgrad/volume"
 )
 
-// augmentRecord says what was done. The recipe of a variant applied to the image gives
+// augmentRecord states what was done. The recipe of a variant applied to the image gives
 // the variant again; its noise is in units of Unit.
 type augmentRecord struct {
 	Image     string           `json:"image"`

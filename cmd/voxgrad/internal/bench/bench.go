@@ -171,7 +171,7 @@ func (b *benchFlags) run(cmd *cobra.Command, _ []string) error {
 	return b.print(r, earlier)
 }
 
-// announce says how long it will take.
+// announce reports how long it will take.
 func (b *benchFlags) announce(dev device.Backend, cases []bench.Case, o bench.Options) {
 	n := 0
 	for _, c := range cases {

@@ -55,7 +55,7 @@ func precisionOf(cmd *cobra.Command, kind string) (cuda.Precision, error) {
 // Precision is what a user asked of a GPU.
 func Precision(cmd *cobra.Command) (cuda.Precision, error) { return precisionOf(cmd, "cuda") }
 
-// opened says what auto has become.
+// opened reports what auto has become.
 func opened(asked cuda.Precision, b *cuda.Backend) {
 	if asked == cuda.Auto {
 		slog.Info("precision", "asked for", asked, "chosen", b.Precision(), "device", b.Info().Name)

@@ -106,7 +106,7 @@ func TestPrecisionFlag(t *testing.T) {
 		require.Contains(t, dev.Name(), k.name)
 		require.NoError(t, dev.Close())
 
-		// auto says what it has become.
+		// auto reports what it has become.
 		for name, chosen := range map[string]string{"cpu": "chosen=fp32 device=\"the processor\"", "emu": "chosen=bf16"} {
 			if k.precision == "auto" && k.device == name {
 				require.Contains(t, log.String(), chosen)

@@ -34,7 +34,7 @@ func NewProgress(what string, total int) *Progress {
 	return p
 }
 
-// Set says that done of the total are finished; note is added to the bar.
+// Set shows that done of the total are finished; note is added to the bar.
 func (p *Progress) Set(done int, note string) {
 	if p.bar != nil {
 		p.bar.Describe(p.what + note)

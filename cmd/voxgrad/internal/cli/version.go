@@ -32,7 +32,7 @@ func Version() string {
 	return fmt.Sprintf("%s (%s %s/%s)", v, info.GoVersion, set["GOOS"], set["GOARCH"])
 }
 
-// PageFooter says what made a page.
+// PageFooter reports what made a page.
 func PageFooter() string {
 	return "voxgrad " + Version() + ". For research only: not a medical device."
 }

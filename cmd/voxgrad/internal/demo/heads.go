@@ -196,7 +196,7 @@ func (d *demo) head(dir string, n int) error {
 }
 
 // scanned is what a scanner makes of a head: axial slices of so many mm, each the mean of those of 1 mm in it, a bias field, noise, whole
-// numbers; and how the head lies in it, from points of the scan to those of the head.
+// numbers; and how the head is placed in it, from points of the scan to those of the head.
 func scanned(s *rng.Stream, head *volume.Volume, slices int) (*volume.Volume, volume.Transform) {
 	lies := volume.Identity
 	angle := [3]float64{s.Uniform(-6, 6), s.Uniform(-4, 4), s.Uniform(-6, 6)}

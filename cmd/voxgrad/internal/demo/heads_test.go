@@ -9,7 +9,7 @@ import (
 	"voxgrad/volume"
 )
 
-// A made-up head is two raw scans on grids of their own, and what is new is bright at the second visit, where the head lies otherwise.
+// A made-up head is two raw scans on grids of their own, and what is new is bright at the second visit, where the head is placed otherwise.
 func TestHeadsAreRawPairs(t *testing.T) {
 	if testing.Short() {
 		t.Skip("draws a whole head")

@@ -199,7 +199,7 @@ func registerOrNot(err error) error {
 }
 
 // unmixed refuses a folder that holds what was made of a pair where one scan is prepared, or the
-// other way round: what lies there afterwards would belong to two preparations.
+// other way round: what is there afterwards would belong to two preparations.
 func unmixed(dir string, times int) error {
 	for _, name := range prepare.Files(3 - times) {
 		if slices.Contains(prepare.Files(times), name) {

@@ -205,7 +205,7 @@ func Stopped(ctx context.Context, done, all int) error {
 	return nil
 }
 
-// TellUnused says which files beside the predictions were not used.
+// TellUnused reports which files beside the predictions were not used.
 func TellUnused(unused []dataset.Unused) {
 	set := dataset.Set{Unused: unused}
 	for _, g := range set.NotUsed() {

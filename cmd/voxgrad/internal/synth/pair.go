@@ -134,7 +134,7 @@ func writePair(dir string, in *synthInput, p *synth.Pair, r *synthRecord) error 
 	return files.Commit()
 }
 
-// outcome says in words what happened to a lesion.
+// outcome reports in words what happened to a lesion.
 func outcome(l synth.Lesion) string {
 	if l.Origin == synth.Generated {
 		return "generated, " + presence(l)
