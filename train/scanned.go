@@ -3,6 +3,8 @@ package train
 import (
 	"fmt"
 
+	"voxgrad/internal/text"
+	"voxgrad/internal/warn"
 	"voxgrad/synth"
 	"voxgrad/train/dataset"
 	"voxgrad/train/prep"
@@ -17,6 +19,9 @@ func (t *trainer) openScans(training, valid *drawn) (err error) {
 	split, err := t.cfg.splitScans(t.set)
 	if err != nil {
 		return err
+	}
+	if n := len(t.set.Patients()); t.cfg.Data.Folds > n {
+		warn.Once("%s: %s cannot be split into %d folds: their scans are drawn from in training and in validation, whose scores then say less", t.cfg.Labels.Scans, text.Plural(n, "patient"), t.cfg.Data.Folds)
 	}
 	t.set.Warn()
 	scans := t.cfg.scanAnatomies(t.set)

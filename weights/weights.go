@@ -92,12 +92,12 @@ func Names() (out []string) {
 	return out
 }
 
-// Members are the built-in network of that name: one, or all of an ensemble. A name that is not there is an error that lists
-// those that are.
+// Members are the built-in network of that name: one, or all of an ensemble; NAME.1 is the first of its members alone. A name that
+// is not there is an error that lists those that are.
 func Members(name string) ([]*Network, error) {
 	var out []*Network
 	for _, file := range listed() {
-		if of, ok := ensemble(file); !ok || of != name {
+		if of, ok := ensemble(file); !ok || of != name && file != name+ending {
 			continue
 		}
 		b, err := fs.ReadFile(Files, path.Clean(file))

@@ -128,6 +128,12 @@ func TestEnsemblesAreFilesOfOneName(t *testing.T) {
 	for _, n := range nets {
 		n.Free()
 	}
+	nets, names, err = Load(dev, "builtin:detector.10", models.Detector) // a member alone
+	require.NoError(t, err)
+	require.Equal(t, []string{"builtin:detector.10"}, names)
+	nets[0].Free()
+	_, _, err = Load(dev, "builtin:detector.3", models.Detector)
+	require.ErrorContains(t, err, `there is no built-in network "detector.3"`)
 	_, _, err = Load(dev, "builtin:detector", models.Segmenter)
 	require.ErrorContains(t, err, "builtin:detector.1 holds a detector; a segmenter is needed here")
 	_, _, err = Load(dev, filepath.Join(t.TempDir(), "mine.safetensors"))

@@ -228,7 +228,6 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	var members []infer.Member
 	var prepared []models.Preparation
 	var biggest models.Config
-	warnOfTwins(j.models)
 	refs := j.models
 	j.models = nil
 	for _, ref := range refs {
@@ -247,6 +246,7 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 			}
 		}
 	}
+	warnOfTwins(j.models)
 	if err := j.obey(cmd, prepared); err != nil {
 		return err
 	}
@@ -292,20 +292,18 @@ func (j *predictJob) run(cmd *cobra.Command) error {
 	return j.write(masked, result)
 }
 
-// warnOfTwins tells of a file that is given twice: its answer counts twice.
-func warnOfTwins(paths []string) {
-	var infos []os.FileInfo
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil {
-			return // reading it says why
+// warnOfTwins tells of a file, or a built-in network, that is given twice: its answer counts twice.
+func warnOfTwins(names []string) {
+	infos := make([]os.FileInfo, len(names))
+	for n, name := range names {
+		if !strings.HasPrefix(name, weights.Prefix) {
+			infos[n], _ = os.Stat(name) // it was read
 		}
-		for k, other := range infos {
-			if os.SameFile(info, other) {
-				slog.Warn(fmt.Sprintf("--model: %s and %s are the same file, which counts twice in the ensemble", paths[k], path))
+		for k, other := range infos[:n] {
+			if names[k] == name || other != nil && infos[n] != nil && os.SameFile(infos[n], other) {
+				slog.Warn(fmt.Sprintf("--model: %s and %s are the same network, which counts twice in the ensemble", names[k], name))
 			}
 		}
-		infos = append(infos, info)
 	}
 }
 

@@ -359,11 +359,20 @@ func TestTwoMembersOfOneFile(t *testing.T) {
 	w := network(t, in("w.safetensors"), models.Segmenter, 1.3, nil)
 	scan(t, in("flair.nii.gz"), 1)
 	require.NoError(t, os.Symlink(w, in("link.safetensors")))
-	for _, again := range []string{w, in("./w.safetensors"), in("link.safetensors")} {
-		status, _, errs := clitest.Run(t, "segment", "--model", w, "--model", again, "--flair", in("flair.nii.gz"), "--out", in("m.nii.gz"), "--patch", "16")
-		require.Zero(t, status, errs)
-		require.Contains(t, errs, "are the same file, which counts twice in the ensemble")
+	require.NoError(t, os.Mkdir(in("weights"), 0o777))
+	for n := range 2 {
+		network(t, in(fmt.Sprintf("weights/segmenter.%d.safetensors", n+1)), models.Segmenter, 1.3, nil)
 	}
+	t.Setenv(clitest.BuiltIn, in("weights"))
+	const twice = "are the same network, which counts twice in the ensemble"
+	for again, of := range map[string]string{w: w, in("./w.safetensors"): w, in("link.safetensors"): w, "builtin:segmenter": "builtin:segmenter.2", "builtin:segmenter.1": "builtin:segmenter"} {
+		status, _, errs := clitest.Run(t, "segment", "--model", of, "--model", again, "--flair", in("flair.nii.gz"), "--out", in("m.nii.gz"), "--patch", "16")
+		require.Zero(t, status, errs)
+		require.Contains(t, errs, twice)
+	}
+	status, _, errs := clitest.Run(t, "segment", "--model", w, "--model", "builtin:segmenter", "--flair", in("flair.nii.gz"), "--out", in("m.nii.gz"), "--patch", "16")
+	require.Zero(t, status, errs)
+	require.NotContains(t, errs, twice)
 }
 
 // The distance between windows had another name.
