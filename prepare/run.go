@@ -136,6 +136,9 @@ func (j *job) findBrains() error {
 			}
 			if m != nil {
 				j.brains[n], r.Brain, r.BrainML = m, "stripped", ml(m)
+				if why := m.Implausible(); why != "" {
+					j.warn(fmt.Sprintf("%s: the brain found in it, all that is not 0, is hardly one: %s; if it is not a whole brain, give a mask (--brainmask)", v.Name(), why))
+				}
 				continue
 			}
 		}

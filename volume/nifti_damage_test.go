@@ -235,7 +235,9 @@ func TestDamageThatCanBeReadIsToldOf(t *testing.T) {
 			v, err := Decode(bytes.NewReader(b), "x")
 			require.NoError(t, err, name)
 			require.Equal(t, float32(77), v.Data[59], name)
-			told := slices.DeleteFunc(slices.Clone(v.Source.Warnings()), func(w string) bool { return strings.HasPrefix(w, "the header contradicts itself") })
+			told := slices.DeleteFunc(slices.Clone(v.Source.Warnings()), func(w string) bool {
+				return strings.HasPrefix(w, "the header contradicts itself") || strings.HasPrefix(w, "the axes of the voxels")
+			})
 			var out bytes.Buffer
 			require.NoError(t, Encode(&out, v, Uint8))
 			if c.want == "" {

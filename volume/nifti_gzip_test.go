@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -28,7 +29,8 @@ func TestGzipTails(t *testing.T) {
 		require.NoError(t, err, name)
 		require.Equal(t, float32(59), v.Data[59], name)
 		zeros := len(bytes.Trim(tail, "\x00")) == 0
-		require.Equal(t, !zeros && name != "an empty member", len(v.Source.Warnings()) == 2, name)
+		told := strings.Contains(strings.Join(v.Source.Warnings(), "\n"), "bytes behind the end of the compressed data are left out")
+		require.Equal(t, !zeros && name != "an empty member", told, name)
 	}
 	for cut := 1; cut < len(plain); cut += 37 {
 		two := append(zipped(t, plain[:cut]), zipped(t, plain[cut:])...)

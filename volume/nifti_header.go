@@ -321,6 +321,20 @@ func (s *Source) readPlace() (err error) {
 // agreeing is the share by which pixdim and the affine's voxel sizes may differ.
 const agreeing = 1e-3
 
+// mostSkew is by how many degrees axes may miss a right angle without a word: a form stored in a few digits does by less.
+const mostSkew = 0.5
+
+// skew is by how many degrees two of the columns miss a right angle, at most.
+func (a Affine) skew() (degrees float64) {
+	s := a.Spacing()
+	for c := range 3 {
+		d := (c + 1) % 3
+		cos := (a[0][c]*a[0][d] + a[1][c]*a[1][d] + a[2][c]*a[2][d]) / s[c] / s[d]
+		degrees = max(degrees, math.Asin(min(1, math.Abs(cos)))*180/math.Pi)
+	}
+	return degrees
+}
+
 // contradictions sets the voxel sizes, which are pixdim where it agrees with the
 // affine, and warns of what disagrees.
 func (s *Source) contradictions(sizes [3]float64, known bool) {
@@ -336,6 +350,9 @@ func (s *Source) contradictions(sizes [3]float64, known bool) {
 			s.warn("the header contradicts itself: voxels are %.6g×%.6g×%.6g mm by the sform and %.6g×%.6g×%.6g mm by pixdim; the sform is used, for sizes and volumes too",
 				s.pixdim[0], s.pixdim[1], s.pixdim[2], sizes[0], sizes[1], sizes[2])
 		}
+	}
+	if d := s.grid.Affine.skew(); d > mostSkew {
+		s.warn("the axes of the voxels meet at %.3g degrees instead of 90: shapes are as if they were at right angles wherever the image is not resampled, and volumes too large; resample it to a grid of boxes", 90-d)
 	}
 	if q := s.forms[0]; q != nil && s.forms[1] != nil {
 		// A qform is not expected to say more than it can.
