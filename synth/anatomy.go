@@ -117,7 +117,7 @@ func ReadAnatomy(path string) (*Anatomy, error) {
 	}
 	labels, err := v.Labels()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: no label map of a head, whose values are whole numbers (%w)", path, err)
 	}
 	for a, mm := range v.Spacing() {
 		if mm < 0.99 || mm > 1.01 {

@@ -120,6 +120,12 @@ func TestReadAnatomyRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "999 (1 voxels)")
 	_, err = ReadAnatomy(write("coarse.nii.gz", 2, 2))
 	require.ErrorContains(t, err, "1 mm")
+	scan := filepath.Join(t.TempDir(), "scan.nii.gz")
+	v := volume.New(volume.Grid{Size: [3]int{4, 4, 4}, Affine: volume.Identity})
+	v.Data[21] = 7.5
+	require.NoError(t, volume.Write(scan, v, volume.Float32))
+	_, err = ReadAnatomy(scan)
+	require.ErrorContains(t, err, "scan.nii.gz: no label map of a head")
 	_, err = FindAnatomies(t.TempDir())
 	require.ErrorContains(t, err, "no label map")
 	files, err := FindAnatomies(dir)

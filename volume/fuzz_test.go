@@ -27,6 +27,7 @@ func FuzzDecode(f *testing.F) {
 	h := sample1(Int8)
 	h.QformCode, h.SformCode, h.Quatern, h.VoxOffset = 1, 0, [3]float32{0.5, 0.5, 0.5}, 368
 	f.Add(file(binary.LittleEndian, h, make([]byte, 20), make([]byte, 60)))
+	f.Add(file(binary.LittleEndian, h, append([]byte{1, 0, 0, 0, 16, 0, 0, 0, 6}, make([]byte, 11)...), make([]byte, 60)))
 
 	f.Fuzz(func(t *testing.T, b []byte) {
 		v, err := Decode(bytes.NewReader(b), "fuzz.nii")
