@@ -68,7 +68,11 @@ func (j *job) agree() error {
 	if j.in.Between != nil {
 		poses = append(poses, halfway(orthogonal(j.in.Between.Inverse())))
 	}
-	fits, err := agreement(a, b, j.brains[0], j.brains[1], poses...)
+	maskA, maskB := j.brains[0], j.brains[1]
+	if maskA == nil || maskB == nil { // a brain is held against a brain, a head against a head
+		maskA, maskB = nil, nil
+	}
+	fits, err := agreement(a, b, maskA, maskB, poses...)
 	if err != nil {
 		return err
 	}

@@ -132,6 +132,9 @@ func TestTimePointsThatAreTakenWhereTheyAre(t *testing.T) {
 	got, err := run(p.Time2, nil)
 	require.NoError(t, err)
 	require.Greater(t, got.Record.Times.Correlation, sureHead)
+	got, err = Run(context.Background(), Input{Times: []*volume.Volume{p.Time1, p.Time2}, Brain: p.BrainMask}, s) // of one scan alone
+	require.NoError(t, err)
+	require.Greater(t, got.Record.Times.Correlation, sureHead)
 	got, err = run(b, &truth)
 	require.NoError(t, err)
 	require.Greater(t, got.Record.Times.Correlation, sureHead)
