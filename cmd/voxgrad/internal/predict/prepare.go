@@ -67,7 +67,7 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 		p, err = prepare.Run(ctx, in, s)
 	}
 	if err != nil {
-		return c, nil, registerOrNot(err)
+		return c, nil, j.registerOrNot(err)
 	}
 	if what, sure := p.Record.Contrast.Unlike(c.Times[0].Name()); sure && j.refuses() {
 		return c, nil, otherContrast(what)
@@ -84,8 +84,12 @@ func (j *predictJob) prepared(ctx context.Context, dev device.Backend, c prep.Ca
 }
 
 // registerOrNot adds what to do to the error of two time points that do not match where they are.
-func registerOrNot(err error) error {
-	if m := (*prepare.MatchError)(nil); errors.As(err, &m) {
+func (j *predictJob) registerOrNot(err error) error {
+	m := (*prepare.MatchError)(nil)
+	switch {
+	case errors.As(err, &m) && j.space != "":
+		return fmt.Errorf("%w and are the transforms theirs, each its own? without --space and transforms they are registered; --prepare none takes them as they are", err)
+	case errors.As(err, &m):
 		return fmt.Errorf("%w if so, have them registered (--prepare all) or take them as they are (--prepare none)", err)
 	}
 	return err
@@ -104,10 +108,10 @@ func (j *predictJob) look(p *prep.Prepared) error {
 	if j.unmatched { // taken where they are, or where the transforms of another program put them
 		doubt, err := prepare.Matches(p.Aligned[0], p.Aligned[1], p.Masked)
 		if err != nil {
-			return registerOrNot(err)
+			return j.registerOrNot(err)
 		}
 		if doubt != "" {
-			j.doubt(doubt + "; --prepare all registers them")
+			j.doubt(doubt)
 		}
 	}
 	doubts, err := p.Unusual()

@@ -223,6 +223,7 @@ func TestScansOnOneGridThatDoNotMatch(t *testing.T) {
 		status, _, errs := clitest.Run(t, append(args, how...)...)
 		require.Equal(t, 1, status, errs)
 		require.Contains(t, errs, "do not match where they are", how)
+		require.Equal(t, len(how) > 2, strings.Contains(errs, "are the transforms theirs"), errs)
 		require.NoFileExists(t, in("m.nii.gz"))
 	}
 	for _, none := range [][]string{{"--prepare", "all", "--resample-times"}, {"--resample-times", "--space", in("one.nii.gz"), "--transform2", in("none.txt")}} {
