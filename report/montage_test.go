@@ -67,7 +67,7 @@ func TestMontageShowsTheLesions(t *testing.T) {
 		m := &Montage{Panels: []Panel{{"", c.Time1}}}
 		v, err := m.view(scan)
 		require.NoError(t, err)
-		require.InDelta(t, float64(scan.Size()[2])/2, float64(v.Slice), 1)
+		require.InDelta(t, float64(scan.vol.Size[2])/2, float64(v.Slice), 1)
 		m.Lesions = ball(c.Time1.Grid, [3]float64{4, 2, 12}, 5)
 		v, err = m.view(scan)
 		require.NoError(t, err)

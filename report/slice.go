@@ -260,12 +260,6 @@ func NewScan(v, brain *volume.Volume) (*Scan, error) {
 	return s, nil
 }
 
-// Box is the box around the brain.
-func (s *Scan) Box() Box { return s.box }
-
-// Size is the number of voxels along the canonical axes.
-func (s *Scan) Size() [3]int { return s.vol.Size }
-
 // GreyScale returns the intensities that are shown black and white: the 0.5th
 // percentile of the voxels inside, and so much above the 99.8th that bright lesions
 // keep their texture, a fifth of the range. It looks at no more than about 2¹⁸ voxels,

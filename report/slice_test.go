@@ -77,7 +77,7 @@ func TestSidesOfThePicture(t *testing.T) {
 		v := ball(orient(codes), at, 6)
 		s, err := NewScan(v, nil)
 		require.NoError(t, err)
-		require.Equal(t, [3]int{48, 60, 12}, s.Size())
+		require.Equal(t, [3]int{48, 60, 12}, s.vol.Size)
 		for _, c := range []struct {
 			view     View
 			lessX, y bool // expected in the left half, in the upper half
@@ -204,7 +204,7 @@ func TestGreysSuitTheBrain(t *testing.T) {
 	require.NoError(t, err)
 	require.InDelta(t, 120, s.low, 3)
 	require.InDelta(t, 120+1.2*38, s.high, 3)
-	require.Equal(t, Box{[3]int{7, 7, 0}, [3]int{33, 33, 10}}, s.Box())
+	require.Equal(t, Box{[3]int{7, 7, 0}, [3]int{33, 33, 10}}, s.box)
 
 	img, err := s.Slice(View{Convention: Neurological, Slice: 5, PixelsPerMM: 1, Plain: true})
 	require.NoError(t, err)

@@ -48,9 +48,6 @@ func (d Decoder) Decode(b []byte, into any) error {
 	return d.value("", bytes.TrimSpace(b), v)
 }
 
-// Decode is the Decode of a Decoder with its zero value.
-func Decode(b []byte, into any) error { return Decoder{}.Decode(b, into) }
-
 // ShapeError is an error of an UnmarshalJSON whose words are meant for the user; an
 // error of another type is replaced by what the type is.
 type ShapeError string

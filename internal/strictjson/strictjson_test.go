@@ -61,7 +61,7 @@ type item struct {
 func TestReadsWhatIsRight(t *testing.T) {
 	x := document{own: 7, Hidden: 3}
 	x.List = []float64{9}
-	require.NoError(t, Decode([]byte(` {"seed": 18446744073709551615, "name": "é", "size": [1,2,3], "inner": {"Deep": 2}, "items": [{"key": "a"}, {}],
+	require.NoError(t, Decoder{}.Decode([]byte(` {"seed": 18446744073709551615, "name": "é", "size": [1,2,3], "inner": {"Deep": 2}, "items": [{"key": "a"}, {}],
 		"by": {"a": 1, "A": 2}, "maybe": null, "score": null, "pair": [1, 2], "on": true, "any": null, "raw": {"x": [1]}, "scores": [1, null]} `+"\n"), &x))
 	require.Equal(t, uint64(math.MaxUint64), x.Seed)
 	require.Equal(t, [3]int{1, 2, 3}, x.Size)
@@ -76,7 +76,7 @@ func TestReadsWhatIsRight(t *testing.T) {
 	require.Equal(t, []int{7, 3}, []int{x.own, x.Hidden})
 
 	var list []item
-	require.NoError(t, Decode([]byte(`[{"key": "a"}]`), &list))
+	require.NoError(t, Decoder{}.Decode([]byte(`[{"key": "a"}]`), &list))
 	require.Equal(t, []item{{"a"}}, list)
 }
 
@@ -116,13 +116,13 @@ func TestRefuses(t *testing.T) {
 		"{\"name\": \"a\", \"\\u001b[31m\": 1}": `there is no key "\x1b[31m"`,
 	} {
 		var x document
-		err := Decode([]byte(doc), &x)
+		err := Decoder{}.Decode([]byte(doc), &x)
 		require.ErrorContains(t, err, want, doc)
 		require.NotContains(t, err.Error(), "\n", doc)
 	}
 	var x document
-	require.Error(t, Decode([]byte(`{"name": `+strings.Repeat("[", 1<<20)), &x))
-	err := Decode([]byte(`{"name": [`+strings.Repeat("1,", 1<<20)+`1]}`), &x)
+	require.Error(t, Decoder{}.Decode([]byte(`{"name": `+strings.Repeat("[", 1<<20)), &x))
+	err := Decoder{}.Decode([]byte(`{"name": [`+strings.Repeat("1,", 1<<20)+`1]}`), &x)
 	require.ErrorContains(t, err, "is not a text")
 	require.Less(t, len(err.Error()), 200)
 }
@@ -143,7 +143,7 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte(`{"name": 1`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var x, y document
-		if err := Decode(b, &x); err != nil {
+		if err := (Decoder{}).Decode(b, &x); err != nil {
 			require.NotContains(t, err.Error(), "\n")
 			require.Less(t, len(err.Error()), 5000)
 			return
