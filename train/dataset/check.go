@@ -48,9 +48,10 @@ const fewMM = 40
 // Check reads every case and says what is wrong: missing files, unreadable ones,
 // another grid, time points in different spaces, empty or constant images, NaN
 // or infinite voxels, masks with other values than 0 and one more, lesions
-// outside the brain, tiny volumes. done, if not nil, is told of each finished
+// outside the brain, tiny volumes. look, if not nil, may add what is doubtful about a case that is prepared, in words; it is called for
+// several cases at once. done, if not nil, is told of each finished
 // case, in no particular order but never twice at once. The error is the context's.
-func Check(ctx context.Context, set *Set, s prep.Settings, done func(finished int, r Report)) ([]Report, error) {
+func Check(ctx context.Context, set *Set, s prep.Settings, look func(p *prep.Prepared) string, done func(finished int, r Report)) ([]Report, error) {
 	out := make([]Report, len(set.Cases))
 	finished := make(chan int)
 	go func() {
@@ -59,7 +60,7 @@ func Check(ctx context.Context, set *Set, s prep.Settings, done func(finished in
 			if ctx.Err() != nil {
 				return
 			}
-			out[i] = checkCase(set.Cases[i], s)
+			out[i] = checkCase(set.Cases[i], s, look)
 			finished <- i
 		})
 	}()
@@ -103,7 +104,7 @@ func (c *checker) add(l Level, format string, args ...any) {
 	c.Problems = append(c.Problems, Problem{Case: c.Case, Level: l, Text: fmt.Sprintf(format, args...)})
 }
 
-func checkCase(cs Case, s prep.Settings) Report {
+func checkCase(cs Case, s prep.Settings, look func(p *prep.Prepared) string) Report {
 	c := checker{Report: Report{Case: cs.ID}, s: s}
 	for _, m := range cs.Missing {
 		c.add(Error, "missing: %s", m)
@@ -133,6 +134,11 @@ func checkCase(cs Case, s prep.Settings) Report {
 		return c.Report
 	}
 	c.BrainVoxels = p.Masked.Count()
+	if look != nil {
+		if doubt := look(p); doubt != "" {
+			c.add(Caution, "%s", doubt)
+		}
+	}
 	if cs.WhiteMatter != "" {
 		c.whiteMatter(cs.WhiteMatter, p)
 	}

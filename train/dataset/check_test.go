@@ -44,7 +44,7 @@ func texts(r Report, l Level) (out []string) {
 func check(t *testing.T, root string) Report {
 	s, err := Open(root, Options{})
 	require.NoError(t, err)
-	r, err := Check(t.Context(), s, prep.Defaults(), nil)
+	r, err := Check(t.Context(), s, prep.Defaults(), nil, nil)
 	require.NoError(t, err)
 	require.Len(t, r, 1)
 	return r[0]
@@ -55,7 +55,7 @@ func TestCheckOfGoodData(t *testing.T) {
 		s, err := Open(filepath.Join(phantoms, kind), Options{})
 		require.NoError(t, err)
 		calls := 0
-		reports, err := Check(t.Context(), s, prep.Defaults(), func(n int, r Report) {
+		reports, err := Check(t.Context(), s, prep.Defaults(), nil, func(n int, r Report) {
 			calls++
 			require.Equal(t, calls, n)
 		})
@@ -200,7 +200,7 @@ func TestHeadersOfMasks(t *testing.T) {
 	require.NoError(t, volume.Write(file, w, volume.Uint8))
 	s := open()
 	require.NoError(t, s.CheckHeaders(prep.Defaults(), true, false))
-	reports, err := Check(t.Context(), s, prep.Defaults(), nil)
+	reports, err := Check(t.Context(), s, prep.Defaults(), nil, nil)
 	require.NoError(t, err)
 	require.Empty(t, texts(reports[1], Error))
 	w.Affine[0][3] += 3

@@ -47,7 +47,7 @@ func TestRealData(t *testing.T) {
 }
 
 func checked(t *testing.T, set *Set) []Report {
-	r, err := Check(t.Context(), set, prep.Defaults(), nil)
+	r, err := Check(t.Context(), set, prep.Defaults(), nil, nil)
 	require.NoError(t, err)
 	return r
 }

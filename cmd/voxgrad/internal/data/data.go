@@ -13,6 +13,7 @@ import (
 
 	"voxgrad/cmd/voxgrad/internal/cli"
 	"voxgrad/internal/text"
+	preparation "voxgrad/prepare"
 	"voxgrad/report"
 	"voxgrad/train/dataset"
 	"voxgrad/train/prep"
@@ -86,8 +87,20 @@ func check(cmd *cobra.Command, root string, opt dataset.Options, prepare prep.Se
 	}
 	bar := cli.NewProgress("checking", len(set.Cases))
 	defer bar.Shut()
-	reports, err := dataset.Check(cmd.Context(), set, prepare, func(n int, _ dataset.Report) { bar.Set(n, "") })
+	reports, err := dataset.Check(cmd.Context(), set, prepare, match, func(n int, _ dataset.Report) { bar.Set(n, "") })
 	return set, reports, err
+}
+
+// match is what is doubtful about two time points that were aligned: mixed-up scans make a pair that teaches nothing true.
+func match(p *prep.Prepared) string {
+	if len(p.Aligned) != 2 {
+		return ""
+	}
+	doubt, err := preparation.Matches(p.Aligned[0], p.Aligned[1], p.Masked)
+	if err != nil {
+		return err.Error()
+	}
+	return doubt
 }
 
 // show prints the reports; cases that cannot be used are an error.

@@ -71,6 +71,29 @@ func TestDataCheckNamesWhatIsPassedOver(t *testing.T) {
 	require.Contains(t, errs, "numTraining is 3")
 }
 
+// Scans of two heads, or of one in two contrasts, under the name of one patient.
+func TestDataCheckHoldsTimePointsAgainstEachOther(t *testing.T) {
+	dir := t.TempDir()
+	p, err := volume.NewPhantom(volume.DefaultPhantom(3))
+	require.NoError(t, err)
+	other := p.Time2.Like() // what is bright in one is dark in the other
+	top := 1.2 * float32(volume.Percentile(p.Time2.Data, 99))
+	for x, f := range p.Time2.Data {
+		if f > 0 {
+			other.Data[x] = max(1, top-f)
+		}
+	}
+	for name, v := range map[string]*volume.Volume{"one": p.Time1, "two": p.Time2, "other": other} {
+		require.NoError(t, volume.Write(filepath.Join(dir, name+".nii.gz"), v, volume.Float32))
+	}
+	require.NoError(t, volume.WriteMask(filepath.Join(dir, "new.nii.gz"), p.NewLesions))
+	table := filepath.Join(dir, "pairs.csv")
+	require.NoError(t, os.WriteFile(table, []byte("case,time1,time2,mask\ngood,one.nii.gz,two.nii.gz,new.nii.gz\nmixed,one.nii.gz,other.nii.gz,new.nii.gz\n"), 0o600))
+	out := clitest.Succeeds(t, "data", "check", table)
+	require.Regexp(t, `mixed: warning: .*one.nii.gz and .*other.nii.gz do not match where they are: local correlation`, out)
+	require.NotContains(t, out, "good: warning: "+dir+"/one.nii.gz and")
+}
+
 func TestDataCheckOfOneImage(t *testing.T) {
 	dir := set(t, `{}`)
 	out := clitest.Succeeds(t, "data", "check", filepath.Join(dir, "labelsTr/a.nii.gz"))
