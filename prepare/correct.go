@@ -42,6 +42,9 @@ func (j *job) correct() error {
 			j.warn(v.Name() + ": its bias field stays, as its brain is not known")
 			continue
 		}
+		if _, err := volume.Scale(v, mask, volume.Median); err != nil { // a field multiplies; centred intensities have none
+			return err
+		}
 		f, err := BiasField(v, mask)
 		if err != nil {
 			return err

@@ -252,6 +252,16 @@ func TestBadInputIsNamed(t *testing.T) {
 	holed.Data[holed.Index(48, 56, 60)] = float32(math.NaN())
 	require.ErrorContains(t, run(Input{Times: []*volume.Volume{holed}, Brain: p.BrainMask}), "holed.nii.gz: 1 voxels inside the brain are NaN")
 
+	scores := p.Time1.Like()
+	scores.Path = "scores.nii.gz"
+	white := float32(volume.Percentile(p.Time1.Data, 90))
+	for x, in := range p.BrainMask.Data {
+		if in {
+			scores.Data[x] = p.Time1.Data[x]/white - 1
+		}
+	}
+	require.ErrorContains(t, run(Input{Times: []*volume.Volume{scores}, Brain: p.BrainMask}), "scores.nii.gz: the median of the brain is -")
+
 	skull := p.Time1.Like()
 	for x, f := range p.Time1.Data {
 		skull.Data[x] = f + 20 + float32(x*7919%31)

@@ -80,7 +80,8 @@ func Scale(v *Volume, mask *Mask, method Method) (scale float64, err error) {
 // standard deviation q/80 at 128 points from 3 bandwidths below the smallest to 3
 // above the largest value, voxels being shared linearly between the two
 // neighbouring points, and the highest point that is strictly above both its
-// neighbours is taken (the lowest intensity, if several are equally high).
+// neighbours is taken (the lowest intensity, if several are equally high). Values of which more than a
+// tenth are clearly negative, as z-scores are, are an error.
 func KDEScale(v *Volume, mask *Mask) (float64, error) {
 	values, err := brainValues(v, mask)
 	if err != nil {
@@ -96,6 +97,9 @@ func KDEScale(v *Volume, mask *Mask) (float64, error) {
 	bandwidth := q / kdeBandwidths
 	if bandwidth <= 0 {
 		return 0, fmt.Errorf("%s: the 99th percentile of the brain is %g: it must be above 0; FLAIR intensities should be positive inside the brain and 0 outside", v.Name(), q)
+	}
+	if err := centred(v, kept, q); err != nil {
+		return 0, err
 	}
 	grid, density := gaussianDensity(kept, bandwidth)
 	best := highestPeak(density)
@@ -154,7 +158,25 @@ func medianScale(v *Volume, mask *Mask) (float64, error) {
 	if m <= 0 {
 		return 0, fmt.Errorf("%s: the median of the brain is %g: it must be above 0", v.Name(), m)
 	}
-	return m, nil
+	return m, centred(v, values, percentileInPlace(values, kdePercentile))
+}
+
+// mostNegative is the share of a brain's values that may be clearly negative: interpolation leaves few.
+const mostNegative = 0.1
+
+// centred is the error of intensities that were centred, as z-scores are: dividing them by a typical one, which may be
+// any number then, makes no image that networks know. bright is their 99th percentile.
+func centred(v *Volume, values []float32, bright float64) error {
+	n := 0
+	for _, f := range values {
+		if float64(f) < -ringingEdge*bright {
+			n++
+		}
+	}
+	if share := float64(n) / float64(len(values)); share > mostNegative {
+		return fmt.Errorf("%s: %.0f %% of the brain's voxels are negative, as where intensities were centred (z-scores): they must be positive, with 0 outside the brain; give the scan as it was before", v.Name(), 100*share)
+	}
+	return nil
 }
 
 // brainValues are v's non-zero values inside mask, in raster order; an error if

@@ -241,3 +241,33 @@ func BenchmarkKDEScale(b *testing.B) {
 		}
 	}
 }
+
+// Centred intensities have no typical one to divide by; a little ringing below 0 does no harm.
+func TestCentredIntensitiesAreRefused(t *testing.T) {
+	v := New(Grid{Size: [3]int{20, 20, 20}, Affine: Identity})
+	v.Path = "z.nii"
+	r := rng.New(5, "centred")
+	for _, mean := range []float64{0.4, 1, 5} { // of values with a standard deviation of 1
+		for x := range v.Data {
+			v.Data[x] = float32(mean + r.Normal())
+		}
+		for _, method := range []Method{KDE, Median} {
+			_, err := Scale(v, nil, method)
+			if mean == 5 {
+				require.NoError(t, err)
+				continue
+			}
+			require.ErrorContains(t, err, "z.nii: ", "%g %s", mean, method)
+			require.ErrorContains(t, err, "of the brain's voxels are negative, as where intensities were centred (z-scores)")
+		}
+		_, err := Scale(v, nil, NoScale)
+		require.NoError(t, err)
+	}
+	for x := range v.Data { // two thirds of it background that rings
+		if v.Data[x] *= 100; x%3 > 0 {
+			v.Data[x] = float32(r.Normal())
+		}
+	}
+	_, err := Scale(v, nil, Median)
+	require.NoError(t, err)
+}
