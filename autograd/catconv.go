@@ -43,6 +43,22 @@ func (t *Tape) catConv(in []Source, gamma, beta, w, b *Var, act device.Act, fixe
 		}
 		return s
 	}
+	reserve := make([]int, len(in)) // the result that is a source's, 0 if there is none
+	for i, s := range sources(tensors(args)) {
+		if s.Composite() && t.wants(args) {
+			side = append(side, device.Weights(4, s.X.C, w.C))
+			reserve[i] = len(side)
+		}
+	}
+	reserved := func(v, out []device.Tensor) []device.Source {
+		s := sources(v)
+		for i, at := range reserve {
+			if at > 0 {
+				s[i].W4 = out[at]
+			}
+		}
+		return s
+	}
 	var norm device.Normalization
 	var masked []int
 	read := make([]int, 4, len(args))
@@ -62,7 +78,7 @@ func (t *Tape) catConv(in []Source, gamma, beta, w, b *Var, act device.Act, fixe
 	out := t.Apply(Op{
 		Name: "catconv", In: args, Out: []device.Shape{shape}, Side: side,
 		Forward: func(out, v []device.Tensor) {
-			s := sources(v)
+			s := reserved(v, out)
 			norm = device.Normalization{Gamma: v[0], Beta: v[1]}
 			norm.Mean, norm.InvStd = stats(s, out[1:])
 			t.dev.CatConv(out[0], s, norm, v[2], v[3], act)
@@ -72,7 +88,7 @@ func (t *Tape) catConv(in []Source, gamma, beta, w, b *Var, act device.Act, fixe
 			for i := range in {
 				g.In = append(g.In, device.SourceGrad{X: dx[4+3*i], W: dx[5+3*i], B: dx[6+3*i]})
 			}
-			t.dev.CatConvGrad(g, dy[0], sources(s.In), norm, s.In[2], fixed)
+			t.dev.CatConvGrad(g, dy[0], reserved(s.In, s.Out), norm, s.In[2], fixed)
 		},
 		SaveIn: read, SaveOut: saved, ReLU: act == device.ReLU, Masked: masked,
 	})

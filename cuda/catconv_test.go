@@ -10,6 +10,8 @@ import (
 	"voxgrad/cuda/emu"
 	"voxgrad/device"
 	"voxgrad/device/devicetest"
+	"voxgrad/device/ref"
+	"voxgrad/internal/rng"
 )
 
 // wayUp is a call of CatConv's family on both sides: the source of each channel count upsampled, and one as it is.
@@ -20,6 +22,7 @@ type wayUp struct {
 	gamma, beta, mean, invstd, w, b   pair
 	y, dy, dx, dup, dbias, dskip      pair
 	dgamma, dbeta, dw, db, runM, runV pair
+	leave                             bool // composite weights, by CatConv for CatConvGrad
 }
 
 func (w *twin) wayUp(kind device.Upsampling, coarse device.Shape, c, skip, cout int, x func() float64) *wayUp {
@@ -41,6 +44,9 @@ func (w *twin) wayUp(kind device.Upsampling, coarse device.Shape, c, skip, cout 
 // run makes all three calls on one side.
 func (u *wayUp) run(b device.Backend, of func(pair) device.Tensor) {
 	in := []device.Source{{X: of(u.coarse), Up: u.kind, W: of(u.up), B: of(u.bias)}, {X: of(u.skip)}}
+	if u.leave {
+		in[0].W4 = b.Alloc(device.Weights(4, u.coarse.ref.C, u.y.ref.C))
+	}
 	n := device.Normalization{Gamma: of(u.gamma), Beta: of(u.beta), Mean: of(u.mean), InvStd: of(u.invstd)}
 	into := func(p pair) (i device.Into) {
 		if !of(p).None() {
@@ -91,6 +97,59 @@ func TestCatConvStatsOfLargeMeans(t *testing.T) {
 		w.near(u.invstd, 2e-5, fmt.Sprint("invstd of ", kind))
 		require.NoError(t, w.b.Close())
 	}
+}
+
+// Composite weights of more than one tile of x's channels and of the outputs, whole fours and others, and of a source behind another.
+func TestCompositeWeights(t *testing.T) {
+	for _, g := range []struct{ cx, cu, skip, cout int }{{50, 9, 2, 53}, {52, 12, 4, 100}, {3, 5, 1, 2}} {
+		w := newTwin(t)
+		all := g.skip + g.cu
+		fine, v := device.Shape{N: 1, D: 2, H: 2, W: 2, C: g.skip}, device.Vec(all)
+		up, weights, gamma, invstd := w.normal(device.Weights(2, g.cx, g.cu)), w.normal(device.Weights(3, all, g.cout)), w.normal(v), w.normal(v)
+		w4 := w.normal(device.Weights(4, g.cx, g.cout))
+		in := []device.Source{{X: w.b.Alloc(fine)}, {X: w.b.Alloc(device.Shape{N: 1, D: 1, H: 1, W: 1, C: g.cx}), Up: device.Transposed, W: up.dev, W4: w4.dev}}
+		o := w.b.begin("CatConv")
+		o.newCatConv(in, device.Normalization{Gamma: gamma.dev, InvStd: invstd.dev}, weights.dev).compositeWeights(1)
+		o.end()
+
+		to, u, f := w.ref.Data(w4.ref), w.ref.Data(up.ref), w.ref.Data(weights.ref)
+		clear(to)
+		for k := range 8 {
+			for tap := range taps3 {
+				q := (k/4-tap/9+2)*16 + (k/2%2-tap/3%3+2)*4 + k%2 - tap%3 + 2
+				for i := range g.cx {
+					for c := range g.cu {
+						x := u[(k*g.cx+i)*g.cu+c] * w.ref.Data(gamma.ref)[g.skip+c] * w.ref.Data(invstd.ref)[g.skip+c]
+						for o := range g.cout {
+							to[(q*g.cx+i)*g.cout+o] += x * f[(tap*all+g.skip+c)*g.cout+o]
+						}
+					}
+				}
+			}
+		}
+		w.near(w4, 2e-5, fmt.Sprint(g))
+		require.NoError(t, w.b.Close())
+	}
+}
+
+// The composite weights that CatConv has left make the same gradients, bit by bit, as those that CatConvGrad makes.
+func TestCompositeWeightsAreLeft(t *testing.T) {
+	var bits [2][]float32
+	for i := range bits {
+		d, b := onEmulator(t, nil)
+		w := &twin{t, b, ref.New[float64](), rng.New(1, t.Name())}
+		u := w.wayUp(device.Transposed, device.Shape{N: 1, D: 5, H: 4, W: 7, C: 3}, 4, 3, 5, w.draw.Normal)
+		u.leave = i == 1
+		u.run(b, func(p pair) device.Tensor { return p.dev })
+		require.EqualValues(t, 2-i, d.Stats()["composite_weights"].Launches)
+		for _, p := range []pair{u.y, u.dx, u.dup, u.dw} {
+			v := make([]float32, p.dev.Len())
+			b.Download(v, p.dev)
+			bits[i] = append(bits[i], v...)
+		}
+		require.NoError(t, b.Close())
+	}
+	require.Equal(t, bits[0], bits[1])
 }
 
 // small are the cases of CatConv's family of one geometry.

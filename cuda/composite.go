@@ -10,14 +10,18 @@ var window1 = device.ConvParams{K: 1, Stride: 1}
 // matrix is the shape of so many rows of c channels.
 func matrix(rows, c int) device.Shape { return device.Shape{N: 1, D: 1, H: 1, W: rows, C: c} }
 
-// compositeWeights is the window's weights of source i, Weights(4, Cx, Cout).
+// compositeTile is that of kernels/composite.cu.
+var compositeTile = tile{rows: 48, cols: 48, threads: 96}
+
+// compositeWeights makes the window's weights of source i, Weights(4, Cx, Cout).
 func (c *catConv) compositeWeights(i int) driver.Ptr {
 	s, cx, cu := c.in[i], c.in[i].X.C, c.channels(i)
-	pair := c.workspace(8 * cx * taps3 * c.cout)
-	c.multiply(product{y: pair, x: ptr(s.W), w: c.w, part: c.scaled(i), exact: true, in: matrix(8*cx, cu), out: matrix(8*cx, taps3*c.cout), win: window1})
-	n := 64 * cx * c.cout
-	w4 := c.workspace(n)
-	c.launch("composite", "composite_weights", PerElement(n, 1), w4, pair, cx, c.cout)
+	w4 := ptr(s.W4)
+	if w4 == 0 {
+		w4 = c.workspace(64 * cx * c.cout)
+	}
+	l := driver.Launch{Grid: driver.Dim{X: ceil(cx, compositeTile.rows), Y: ceil(c.cout, compositeTile.cols), Z: 64}, Block: driver.D1(compositeTile.threads)}
+	c.launch("composite", "composite_weights", l, w4, s.W, c.w, c.n.Gamma, c.n.InvStd, cx, cu, c.z.C, c.from[i], c.cout)
 	return w4
 }
 
@@ -41,7 +45,11 @@ func (c *catGrad) gradComposite(i int) {
 	c.parameters(i, &sums)
 
 	if g.X.Mode != device.Skip {
-		p := product{y: into(g.X), x: c.dy, w: c.compositeWeights(i), xIn: c.e, yIn: elementOf(g.X.Tensor), in: c.s, out: s.X.Shape, win: device.CompositeWindow,
+		w4 := ptr(s.W4) // as CatConv left them
+		if w4 == 0 {
+			w4 = c.compositeWeights(i)
+		}
+		p := product{y: into(g.X), x: c.dy, w: w4, xIn: c.e, yIn: elementOf(g.X.Tensor), in: c.s, out: s.X.Shape, win: device.CompositeWindow,
 			swapped: true, add: g.X.Mode == device.Add, mask: ptr(g.X.Mask), maskIn: elementOf(g.X.Mask)}
 		if c.passes {
 			// Σ over k of up[k]·(shift + scale·(bias + up[k]ᵀx)) = row + x·square

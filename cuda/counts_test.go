@@ -203,6 +203,7 @@ func TestCounts(t *testing.T) {
 		{"adam", counted.adam},
 		{"bf16 24→24", func(c counted) { c.convolution(24, 24) }},
 		{"bf16 48→96", func(c counted) { c.convolution(48, 96) }},
+		{"bf16 48→96, full", func(c counted) { c.opt.blocks = 1; c.convolution(48, 96) }}, // blocks enough for the widest
 		{"bf16 convt", func(c counted) { c.transposed(24) }},
 		{"bf16 stored 24", func(c counted) { c.stored = true; c.streaming(24); c.convolution(24, 24) }},
 		{"bf16 stored 3", func(c counted) { c.stored = true; c.streaming(3); c.convolution(9, 9) }},
@@ -215,6 +216,7 @@ func TestCounts(t *testing.T) {
 		{"bf16 4→24", func(c counted) { c.stored = true; c.convolution(4, 24); c.convolution(24, 4) }},
 		{"tf32 24→24", func(c counted) { c.convolution(24, 24) }},
 		{"tf32 48→96", func(c counted) { c.convolution(48, 96) }},
+		{"tf32 48→96, full", func(c counted) { c.opt.blocks = 1; c.convolution(48, 96) }},
 	}
 	var b strings.Builder
 	fmt.Fprintln(&b, "# call, kernel: launches, blocks, warp instructions, flops, 32-byte sectors loaded and stored in global memory,")

@@ -70,7 +70,9 @@ func TestPlantedFaults(t *testing.T) {
 		{"tapsums", "border_sums", tri, "barrier left out", barrier, "", 1, 0, 0, 0},
 		{"tapsums", "border_sums", tri, "another extent", regexp.MustCompile(`div\.u32`), "rem.u32", 1, 0, 0, 0},
 		{"tapsums", "tap_sums", tri, "a border's sign turned round", regexp.MustCompile(`sub\.f64`), "add.f64", 4, 0, 0, 0},
-		{"composite", "composite_weights", tr, "an edge not minded", regexp.MustCompile(`setp\.gt\.u32`), "setp.lt.u32", 3, 0, 0, 0},
+		{"composite", "composite_weights", tr, "an edge not minded", regexp.MustCompile(`setp\.lt\.u32`), "setp.gt.u32", 3, 0, 0, 3},
+		{"composite", "composite_weights", small("1x18x10x14/16conv+16→32"), "barrier left out", barrier, "", 2, 0, 2, 4},
+		{"composite", "composite_weights", tr, "a factor taken away", regexp.MustCompile(`mul\.f32`), "add.f32", 5, 0, 0, 5},
 		{"composite", "up_images", tr, "another position", regexp.MustCompile(`sub\.s64`), "add.s64", 1, 0, 1, 2}, // the first is for more elements than 32 bits count
 		{"conv_grad", "grad_finish", tr, "the images' windows not turned round", regexp.MustCompile(`not\.b64`), "mov.b64", 1, 0, 0, 0},
 		{"composite", "up_turned", tr, "a product turned round", regexp.MustCompile(`mul\.f32`), "add.f32", 1, 0, 0, 0},

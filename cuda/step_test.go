@@ -89,20 +89,21 @@ type step struct {
 }
 
 var steps = []step{
-	{models.Segmenter, layers.Transposed, FP32, 2.3}, {models.Segmenter, layers.Trilinear, FP32, 2.6},
-	{models.Detector, layers.Transposed, FP32, 4.5}, {models.Detector, layers.Trilinear, FP32, 4.8},
-	{models.Segmenter, layers.Transposed, BF16, 1.8}, {models.Segmenter, layers.Trilinear, BF16, 1.7},
-	{models.Detector, layers.Transposed, BF16, 3.4}, {models.Detector, layers.Trilinear, BF16, 3.3},
-	{models.Segmenter, layers.Transposed, TF32, 4.4},
+	{models.Segmenter, layers.Transposed, FP32, 2.2}, {models.Segmenter, layers.Trilinear, FP32, 2.5},
+	{models.Detector, layers.Transposed, FP32, 4.4}, {models.Detector, layers.Trilinear, FP32, 4.8},
+	{models.Segmenter, layers.Transposed, BF16, 1.5}, {models.Segmenter, layers.Trilinear, BF16, 1.5},
+	{models.Detector, layers.Transposed, BF16, 3}, {models.Detector, layers.Trilinear, BF16, 3},
+	{models.Segmenter, layers.Transposed, TF32, 4.1},
 }
 
 // Of the 132 multiprocessors of an H100 or H200 no convolution of the published networks leaves more than a tenth without
-// a block; on tensor cores, where a share of a sum is at least a plane of the window, no more than three tenths. The smallest one takes 0.3 GFLOP; what has less is products of weights with weights.
+// a block; on tensor cores, where a share of a sum is at least a plane of the window, no more than three tenths. The smallest one takes 0.34 GFLOP; what has less is products
+// of weights with weights, and of a coarse tensor with those, whose parts would take longer to write and to add than the whole does.
 func TestEveryConvolutionFillsALargeCard(t *testing.T) {
 	for _, s := range steps {
 		n := 0
 		for _, l := range launchesOfStep(t, s) {
-			if l.Flops < 0.3e9 {
+			if l.Flops < 0.31e9 {
 				continue
 			}
 			n++

@@ -79,6 +79,7 @@ type cut struct {
 	box
 	boxes, tiles, classes int
 	cols, chunks          int // columns of a block, chunks of x's channels
+	warps                 int // of a block: of 64 voxels by 48 or 24 columns, or, where a multiprocessor has no two blocks, of 32 by 48
 	shares, share         int // of the sum, and units of each: of a chunk of a phase and a plane of its window
 }
 
@@ -104,19 +105,25 @@ func (o *op) onTensorCores(p product) (c cut, ok bool) {
 	for p.moments != 0 && c.cols > 24 && starved(c.cols) {
 		c.cols /= 2 // such a sum cannot be shared
 	}
-	if c.cols == 96 && starved(96) && !starved(48) {
-		c.cols = 48 // no parts to write and to add; blocks have half as many warps
+	if c.cols == 96 && starved(96) {
+		c.cols = 48 // half as many parts to write and to add, or none
 	}
 	c.tiles, c.chunks = ceil(p.out.C, c.cols), ceil(num.voxel(p.in.C), mmaChunk)
-	units := phases * c.chunks * mmaTaps
+	units, blocks := phases*c.chunks*mmaTaps, c.boxes*c.tiles*c.classes
 	c.share = units
-	if p.moments == 0 && starved(c.cols) {
-		c.share, _ = sharesOf(units, c.boxes*c.tiles*c.classes, 2, o.b.opt.blocks) // a unit takes as long as the parts of 72 blocks
-	}
-	if p.win.K <= s {
-		c.share = roundUp(c.share, mmaTaps) // the windows have one plane
+	switch {
+	case p.moments != 0 || !starved(c.cols):
+	case p.win.K <= s: // a plane of one position, the first of three: it takes as long as the parts of 14 blocks
+		share, _ := sharesOf(phases*c.chunks, blocks, 10, o.b.opt.blocks)
+		c.share = share * mmaTaps
+	default:
+		c.share, _ = sharesOf(units, blocks, 2, o.b.opt.blocks) // a unit takes as long as the parts of 72 blocks
 	}
 	c.shares = ceil(units, c.share)
+	c.warps = 4 * max(c.cols/48, 1)
+	if c.cols == 48 && blocks*c.shares < 2*o.b.opt.blocks {
+		c.warps = 8
+	}
 	why := unsuited(p.win, p.in.C, p.out.C)
 	if why == "" && max(c.tiles, c.classes*c.shares) > mmaGridMax {
 		why = "more blocks than a launch can have"
@@ -146,9 +153,13 @@ func (o *op) multiplyOnTensorCores(p product, c cut) {
 	}
 	l := driver.Launch{
 		Grid:  driver.Dim{X: c.boxes, Y: c.tiles, Z: c.classes * c.shares},
-		Block: driver.D1(max(c.cols/48, 1) * 128), Shared: (mmaHalo + 2*c.cols) * mmaPitch,
+		Block: driver.D1(32 * c.warps), Shared: (mmaHalo + 2*c.cols) * mmaPitch,
 	}
-	o.launch("conv_mma", fmt.Sprintf("mma_%s_%d", num.name, c.cols), l, q.y, x, w, q.bias, p.in.N, p.in.D, p.in.H, p.in.W, voxel,
+	kernel := fmt.Sprintf("mma_%s_%d", num.name, c.cols)
+	if c.cols == 48 && c.warps == 8 {
+		kernel = fmt.Sprintf("mma_%s_32x48", num.name)
+	}
+	o.launch("conv_mma", kernel, l, q.y, x, w, q.bias, p.in.N, p.in.D, p.in.H, p.in.W, voxel,
 		p.out.D, p.out.H, p.out.W, p.out.C, p.win.K, p.win.Stride, p.win.Pad, p.scattered, c.lw, c.lh, c.shares, c.share, q.relu, q.add, c.shares > 1, q.half(),
 		q.table, q.z, q.zscale, q.mask, q.moments)
 	if c.shares > 1 {

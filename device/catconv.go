@@ -22,6 +22,13 @@ type Source struct {
 	// W and B are the weights, Weights(2, Cx, C), and the bias, Vec(C), of a transposed
 	// convolution; none for the other kinds.
 	W, B Tensor
+
+	// W4 is reserve space, as cuDNN calls it, of a source that is Composite: Weights(4, Cx, Cout), where CatConv leaves the composite weights
+	//
+	//	w4[q] = Σ over k − t + 1 = q of W[k]·diag(gamma·invstd)·w[t]
+	//
+	// for a CatConvGrad of the same arguments, which else makes them again. May be none.
+	W4 Tensor
 }
 
 // Out is the shape of the source as it is concatenated: upsampled, with C channels.
@@ -115,6 +122,13 @@ func sourceArgs(sources []Source) (args []Arg) {
 	return args
 }
 
+// checkReserve holds that sources have room for composite weights to so many channels, if any.
+func checkReserve(c *Call, sources []Source, cout int) {
+	for i, s := range sources {
+		c.need(s.W4.None() || s.Composite() && s.W4.Shape == Weights(4, s.X.C, cout), "up%d.w4 must be %v, of a source with composite weights", i, Weights(4, s.X.C, cout))
+	}
+}
+
 // checkSources holds that sources make one tensor, and returns its shape.
 func checkSources(c *Call, sources []Source) Shape {
 	c.need(len(sources) > 0, "there is no source")
@@ -163,11 +177,15 @@ func (do Ops) CatConvStats(mean, invstd Tensor, sources []Source, runMean, runVa
 func (do Ops) CatConv(y Tensor, sources []Source, n Normalization, w, b Tensor, act Act) {
 	sources = slices.Clone(sources)
 	args := append([]Arg{out("y", &y)}, sourceArgs(sources)...)
+	for i := range sources {
+		args = append(args, optional(out(fmt.Sprintf("up%d.w4", i), &sources[i].W4)))
+	}
 	do(&Call{Op: "CatConv", Args: append(append(args, n.args()...), in("w", &w), optional(in("b", &b))),
 		Flops: catConvFlops(sources, w.C),
 		Run:   func(be NetworkOps) { be.CatConv(y, sources, n, w, b, act) },
 		rule: func(c *Call) {
 			z := checkSources(c, sources)
+			checkReserve(c, sources, w.C)
 			c.shaped(Vec(z.C), "a value for each channel", "gamma", "beta", "mean", "invstd")
 			Conv3x3x3.check(c, z, w.Shape, y.Shape, false)
 			c.shaped(Vec(w.C), "a value for each output channel", "b")
@@ -192,10 +210,14 @@ func (do Ops) CatConvGrad(g CatConvGrads, dy Tensor, sources []Source, n Normali
 	}
 	args = append(args, grad("dgamma", &g.Gamma), grad("dbeta", &g.Beta), grad("dw", &g.W), grad("db", &g.B), in("dy", &dy))
 	args = append(append(append(args, sourceArgs(sources)...), n.args()...), in("w", &w))
+	for i := range sources {
+		args = append(args, optional(in(fmt.Sprintf("up%d.w4", i), &sources[i].W4)))
+	}
 	do(&Call{Op: "CatConvGrad", Args: args, Flops: 2 * catConvFlops(sources, w.C),
 		Run: func(be NetworkOps) { be.CatConvGrad(g, dy, sources, n, w, fixed) },
 		rule: func(c *Call) {
 			z := checkSources(c, sources)
+			checkReserve(c, sources, w.C)
 			c.need(len(g.In) == len(sources), "%d sources and gradients of %d", len(sources), len(g.In))
 			for i, s := range sources {
 				k := fmt.Sprint(i)

@@ -3,11 +3,11 @@
 //
 // variants: sm_80
 //
-// Products: mma_bf16_96, mma_bf16_48, mma_bf16_24, mma_tf32_96, mma_tf32_48, mma_tf32_24, by their columns. Operands come rounded, see conv_mma_operands.cu; y is float or,
-// in products of bf16, bf16.
+// Products: mma_bf16_96, mma_bf16_48, mma_bf16_24, mma_tf32_96, mma_tf32_48, mma_tf32_24, by their columns, and mma_bf16_32x48, mma_tf32_32x48, which have 48 for
+// a multiprocessor that has no second block. Operands come rounded, see conv_mma_operands.cu; y is float or, in products of bf16, bf16.
 //
 // Work: a block has 256 output voxels, a box of 16×4×4, 8×8×4 or 4×8×8, by 96, 48 or 24 channels, a warp 64 by 48 or
-// 24. For a chunk of 96 bytes of the input's channels (48 of bf16, 24 of tf32) the box with its halo is copied to shared
+// 24, in the products of that name 32 by 48. For a chunk of 96 bytes of the input's channels (48 of bf16, 24 of tf32) the box with its halo is copied to shared
 // memory once and serves all kernel positions; the weights of a position follow, the next ones copied while these are
 // multiplied. Rows are 112 bytes apart there, so that ldmatrix meets no bank twice. blockIdx.z: the classes of output positions
 // modulo the stride where a tensor is scattered, times the shares of the sum where there are too few blocks; each share
@@ -40,6 +40,9 @@ struct Product {
 	const void *mask;
 	double *moments;                        // instead of y: see there; may be null
 };
+
+// held keeps the assembler from making a value anew wherever it is used, in the main loop.
+template <typename V> __device__ __forceinline__ V held(V v) { return __shfl_sync(0xffffffffu, v, threadIdx.x % 32); }
 
 // moments: of the box's voxels that are there and each of the columns in shared memory, the mean, and behind all means the sums of squared deviations
 // from it, as batchnorm_stats has them: [channel][part], a part each of gridDim.x·gridDim.z; and behind these how many
@@ -83,10 +86,11 @@ __device__ __forceinline__ void moments(const Product &p, float *sums, int c0, G
 
 template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(const Product &p) {
 	constexpr int COLS = N == 96 ? 48 : N, FRAGS = COLS / 8; // of a warp
+	constexpr int DOWN = WARPS * COLS / N, ROWS = 256 / DOWN; // warps below each other, and voxels of one
 	constexpr int THREADS = WARPS * 32, COPIES = (N * 6 + THREADS - 1) / THREADS, REST = N * 6 - (COPIES - 1) * THREADS;
 	extern __shared__ __align__(128) char memory[];
 	const u32 halo = shared_address(memory), ring = halo + HALO * PITCH;
-	const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, wm = warp % 4, wn = warp / 4;
+	const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, wm = warp % DOWN, wn = warp / DOWN;
 	const int cls = blockIdx.z / p.shares, shareAt = blockIdx.z % p.shares, s = p.stride;
 	const Grid tile = {256 >> (p.lw + p.lh), 1 << p.lh, 1 << p.lw};
 
@@ -102,18 +106,20 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 	const i64 planeBytes = (i64)p.hi * p.wi * p.voxelBytes;
 	const char *x = p.x + sample * (p.di * planeBytes);
 	const int chunks = (p.voxelBytes + CHUNK - 1) / CHUNK, kkk = p.k * p.k * p.k;
-	const char *weights = p.w + (i64)blockIdx.y * kkk * chunks * (N * CHUNK) + threadIdx.x * 16;
+	const char *weights = (const char *)held((u64)p.w + (i64)blockIdx.y * kkk * chunks * (N * CHUNK) + threadIdx.x * 16);
 
-	float acc[4][FRAGS][4] = {};
+	float acc[ROWS / 16][FRAGS][4] = {};
 	// Where this lane's rows of ldmatrix begin: of a voxel in the box, and of a column of weights.
 	auto voxel = [&](int row) { return Grid{row >> (p.lw + p.lh), row >> p.lw & (tile.h - 1), row & (tile.w - 1)}; };
 	const u32 column = ring + (wn * COLS + (lane >> 4) * 8 + (lane & 7)) * PITCH + (lane >> 3 & 1) * 16;
-	u32 rows[4], to[COPIES]; // and where its copies of weights go
+	u32 rows[ROWS / 16], to[COPIES]; // and where its copies of weights go
 #pragma unroll
 	for (int i = 0; i < COPIES; i++)
 		to[i] = ring + (threadIdx.x + i * THREADS) / 6 * PITCH + (threadIdx.x + i * THREADS) % 6 * 16;
 	Box bd, bh, bw;
-	int stage = 0;
+	// Weights go to two places in turn, which are kept: of a number of the stage the assembler would make them anew each time, the lane's part too.
+	u32 ahead = 0, from = column;
+	int turn = N * PITCH;
 	const int end = min((shareAt + 1) * p.share, (p.scatters ? 1 : s * s * s) * chunks * 3);
 	for (int unit = shareAt * p.share; unit < end;) {
 		int phase = unit / (chunks * 3), chunk = unit / 3 % chunks, jd = unit % 3;
@@ -134,23 +140,25 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 #pragma unroll
 			for (int i = 0; i < COPIES; i++)
 				if (i + 1 < COPIES || threadIdx.x < REST)
-					copy16(to[i] + (stage & 1) * (N * PITCH), q + i * THREADS * 16, true);
+					copy16(to[i] + ahead, q + i * THREADS * 16, true);
+			ahead = N * PITCH - ahead;
 		};
 		__syncthreads(); // the halo was read
 		copy_box(halo, PITCH, x + chunk * CHUNK, p.voxelBytes, {p.di, p.hi, p.wi}, {d0 * bd.scale + bd.off, h0 * bh.scale + bh.off, w0 * bw.scale + bw.off},
 			{bd.scale, bh.scale, bw.scale}, ext, (bytes + 31) / 32 * 2, bytes / 16);
 #pragma unroll
-		for (int f = 0; f < 4; f++) {
-			Grid v = voxel(wm * 64 + f * 16 + lane % 16);
+		for (int f = 0; f < ROWS / 16; f++) {
+			Grid v = voxel(wm * ROWS + f * 16 + lane % 16);
 			rows[f] = halo + ((v.d * ext.h + v.h) * ext.w + v.w) * PITCH + lane / 16 * 16;
 		}
 		copyWeights();
 		// The way from a position of the window to the next, in the halo and in the weights, at the end of a line and of a plane too.
-		const u32 line = (ext.w - bw.taps) * PITCH, plane = (ext.h - bh.taps) * ext.w * PITCH;
-		const int tapLine = p.k * bh.step - bw.taps * bw.step, tapPlane = p.k * (p.k * bd.step - bh.taps * bh.step);
+		const int line = held((ext.w - bw.taps) * PITCH), plane = held((ext.h - bh.taps) * ext.w * PITCH);
+		const int tapLine = held(p.k * bh.step - bw.taps * bw.step), tapPlane = held(p.k * (p.k * bd.step - bh.taps * bh.step));
 		u32 shift = jd * ext.h * ext.w * PITCH;
 		for (int jh = 0, jw = 0; jd < last;) {
-			const u32 at = shift, from = column + (stage & 1) * (N * PITCH);
+			const u32 at = shift, weight = from;
+			from += turn, turn = -turn;
 			shift += PITCH, tap += bw.step;
 			if (++jw == bw.taps) {
 				jw = 0, shift += line, tap += tapLine;
@@ -158,24 +166,23 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 					jh = 0, jd++, shift += plane, tap += tapPlane;
 			}
 			arrive();
-			stage++;
 			if (jd < last)
 				copyWeights();
 #pragma unroll
 			for (int kk = 0; kk < CHUNK; kk += 32) {
 				if (kk >= bytes)
 					break;
-				u32 a[4][4];
+				u32 a[ROWS / 16][4];
 #pragma unroll
-				for (int f = 0; f < 4; f++)
+				for (int f = 0; f < ROWS / 16; f++)
 					matrices(a[f], rows[f] + at + kk);
 #pragma unroll
 				for (int g = 0; g < FRAGS; g += 2) {
 					u32 q[4];
 					// Of three fragments the last is read with the one before.
-					matrices(q, from + (g + 1 < FRAGS ? g : g - 1) * 8 * PITCH + kk);
+					matrices(q, weight + (g + 1 < FRAGS ? g : g - 1) * 8 * PITCH + kk);
 #pragma unroll
-					for (int f = 0; f < 4; f++) {
+					for (int f = 0; f < ROWS / 16; f++) {
 						if (g + 1 < FRAGS) {
 							mma<TF32>(acc[f][g], a[f], q[0], q[1]);
 							mma<TF32>(acc[f][(g + 1) % FRAGS], a[f], q[2], q[3]);
@@ -204,12 +211,12 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 		__syncthreads(); // what was there was read
 		if (wn == pass)
 #pragma unroll
-			for (int f = 0; f < 4; f++)
+			for (int f = 0; f < ROWS / 16; f++)
 #pragma unroll
 				for (int half = 0; half < 2; half++)
 #pragma unroll
 					for (int g = 0; g < FRAGS; g++)
-						*(float2 *)(sums + (wm * 64 + f * 16 + half * 8 + lane / 4) * OUT + g * 8 + lane % 4 * 2) = make_float2(acc[f][g][half * 2], acc[f][g][half * 2 + 1]);
+						*(float2 *)(sums + (wm * ROWS + f * 16 + half * 8 + lane / 4) * OUT + g * 8 + lane % 4 * 2) = make_float2(acc[f][g][half * 2], acc[f][g][half * 2 + 1]);
 		__syncthreads();
 		const int c0 = blockIdx.y * N + pass * COLS;
 		if (p.moments) {
@@ -245,7 +252,9 @@ template <bool TF32, int N, int WARPS> __device__ __forceinline__ void product(c
 	}
 PRODUCT(mma_bf16_96, false, 96, 8)
 PRODUCT(mma_bf16_48, false, 48, 4)
+PRODUCT(mma_bf16_32x48, false, 48, 8)
 PRODUCT(mma_bf16_24, false, 24, 4)
 PRODUCT(mma_tf32_96, true, 96, 8)
 PRODUCT(mma_tf32_48, true, 48, 4)
+PRODUCT(mma_tf32_32x48, true, 48, 8)
 PRODUCT(mma_tf32_24, true, 24, 4)

@@ -32,6 +32,9 @@ func (l Launch) Product() bool {
 		strings.HasPrefix(l.Kernel, "grad_") && l.Kernel != "grad_finish" || l.onTensorCores() || l.fewSided()
 }
 
+// Multiplies reports whether a kernel's main loop is a matrix product: of a convolution, or of weights with weights.
+func (l Launch) Multiplies() bool { return l.Product() || l.Kernel == "composite_weights" }
+
 func (l Launch) onTensorCores() bool {
 	for _, k := range []string{"mma_bf16_", "mma_tf32_", "mma_grad_"} {
 		if strings.HasPrefix(l.Kernel, k) {
@@ -43,6 +46,10 @@ func (l Launch) onTensorCores() bool {
 
 // arithmetic is what a product of these arguments does.
 func (l *Launch) arithmetic(args []any) {
+	if l.Kernel == "composite_weights" { // 8 positions times 27, each of which meets one of 64; no convolution
+		l.Flops = 2 * 8 * 27 * float64(args[5].(int)*args[6].(int)*args[9].(int))
+		l.executed = 2 * 8 * 27 * float64(l.Grid.X*l.Grid.Y*48*48*args[6].(int))
+	}
 	if !l.Product() {
 		return
 	}
@@ -107,7 +114,7 @@ func (l *Launch) arithmetic(args []any) {
 
 // tiles are the sums that a block makes, by the end of a product's name.
 var tiles = map[string]float64{"wide": 128 * 96, "mid": 128 * 48, "slim": 256 * 24, "thin": 256 * 4, "square": 32 * 32,
-	"96": 256 * 96, "48": 256 * 48, "24": 256 * 24}
+	"96": 256 * 96, "48": 256 * 48, "32x48": 256 * 48, "24": 256 * 24}
 
 // Executed is the arithmetic of a product that is done, that of a tile's empty rows and columns included.
 func (l Launch) Executed() float64 {
@@ -165,6 +172,8 @@ func (l Launch) share(i int, args []any) float64 {
 			inner *= 1 - 2/float64(n.(int))
 		}
 		return 1 - inner
+	case l.Kernel == "composite_weights" && i == 2:
+		return of(6, 7)
 	case l.Kernel == "catconv_taps" && i == 1: // a source's channels of the weights
 		return of(9, 7)
 	case l.Kernel == "catconv_grads" && (i == 0 || i == 12): // a source's channels of the weights and their gradients
@@ -207,6 +216,8 @@ func (l Launch) extent(i int, args []any, size int64) int64 {
 		return count(4>>(args[24].(int)&1), 4, 9, 10, 11, 12, 19)
 	case l.onTensorCores() && z > 0 && i == 1:
 		return count(1, 4, 5, 6, 7, 8)
+	case l.Kernel == "conv_parts" && i == 0: // maybe some planes
+		return of(3)
 	case fp32 && strings.HasPrefix(l.Kernel, "conv_") && i == 0 && args[25] == driver.Ptr(0):
 		return of(4, 9, 10, 11, 12, 26) // of every share of the sum
 	case fp32 && strings.HasPrefix(l.Kernel, "conv_") && i == 1:

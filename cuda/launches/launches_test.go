@@ -112,6 +112,19 @@ func TestArithmetic(t *testing.T) {
 	require.InDelta(t, 2*4*512*25.6*4*27, l.Executed(), 1)
 	require.True(t, l.Product())
 
+	// Weights with weights: 24 and 48 channels, 96 outputs; a block has 48 by 48 of a position.
+	args = []any{p, p, p, p, p, 24, 48, 72, 24, 96}
+	l = Launch{Kernel: "composite_weights", Launch: driver.Launch{Grid: driver.Dim{X: 1, Y: 2, Z: 64}, Block: driver.D1(96)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*8*27*24*48*96, l.Flops)
+	require.EqualValues(t, 2*8*27*48*48*96, l.Executed())
+	require.True(t, l.Multiplies() && !l.Product())
+	require.EqualValues(t, 27*72*96*4*48/72, l.extent(2, args, 27*72*96*4))
+
+	// Parts of some planes: of what is behind y they touch those.
+	l = Launch{Kernel: "conv_parts"}
+	require.EqualValues(t, 400, l.extent(0, []any{p, p, 2, 100}, 1000))
+
 	l = Launch{Kernel: "grad_finish"}
 	l.arithmetic(nil)
 	require.Zero(t, l.Flops)

@@ -82,7 +82,7 @@ func (k *Kernel) split(code []Code, loops []span) {
 		}
 		return c
 	}
-	product := launches.Launch{Kernel: k.Name}.Product()
+	product := launches.Launch{Kernel: k.Name}.Multiplies()
 	best, most := span{}, 0
 	copies, mostCopies := span{}, 0
 	for _, s := range loops {

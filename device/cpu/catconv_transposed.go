@@ -29,7 +29,10 @@ func (b *engine) gemm(y, x, weights []float32, h, w, in, out int, add bool) {
 func (c *catConv) composite(i int, w []float32) []float32 {
 	cx, cu, o := c.in[i].X.C, c.channels(i), c.cout
 	up := data(c.in[i].W)
-	w4 := c.floats(64 * cx * o)
+	w4 := data(c.in[i].W4)
+	if w4 == nil {
+		w4 = c.floats(64 * cx * o)
+	}
 	clear(w4)
 	part := c.floats(8 * cx * o)
 	for t := range taps3 {
@@ -97,7 +100,11 @@ func (c *catConv) gradTransposed(g device.SourceGrad, dy []float32, dyShape devi
 	}
 	if dx := into(g.X); dx != nil {
 		j := &correlation{in: dy, out: dx, is: dyShape, os: s.X.Shape, add: g.X.Mode == device.Add}
-		b.gatherTaps(j, c.composite(i, w), device.CompositeWindow, true)
+		w4 := data(s.W4) // as CatConv left them
+		if w4 == nil {
+			w4 = c.composite(i, w)
+		}
+		b.gatherTaps(j, w4, device.CompositeWindow, true)
 		if !constant {
 			// Σ_k wUp[k]·(a + m·(b + wUp[k]ᵀx)) = q·x + r
 			scaled := c.floats(8 * cu * cx) // [k][C][Cx], m·wUp[k]ᵀ

@@ -84,14 +84,34 @@ func everything(b *Backend) []uint32 {
 	keep(mean, invstd, gamma, dgamma, dbeta, grad, g, loss, sums, mse, up, small, drop, big, x)
 	keep(images(b)...)
 	for _, up := range []device.Upsampling{device.AsIs, device.Trilinear, device.Transposed} {
-		keep(catConvs(b, up, 37, 53)...)
+		keep(catConvs(b, up, 37, 53, false)...)
 	}
-	keep(catConvs(b, device.Transposed, 48, 32)...) // channels for Winograd
+	keep(catConvs(b, device.Transposed, 48, 32, false)...) // channels for Winograd
 	return bits
 }
 
-// catConvs are CatConv of an upsampled source and a skip connection, and its gradients.
-func catConvs(b *Backend, up device.Upsampling, cx, cout int) (out []device.Tensor) {
+// The composite weights that CatConv leaves make the same gradients as those that CatConvGrad makes, and are what makes them.
+func TestCompositeWeightsAreLeft(t *testing.T) {
+	b := New()
+	for _, cout := range []int{53, 32} {
+		made, left := catConvs(b, device.Transposed, 48, cout, false), catConvs(b, device.Transposed, 48, cout, true)
+		for i, m := range made {
+			require.Equal(t, data(m), data(left[i]), "%d outputs, result %d", cout, i)
+		}
+	}
+	s := device.Shape{N: 1, D: 4, H: 4, W: 4, C: 1}
+	in := []device.Source{{X: noise(b, s, 1), Up: device.Transposed, W: noise(b, device.Weights(2, 1, 1), 2), W4: b.Alloc(device.Weights(4, 1, 1))}}
+	require.True(t, in[0].Composite())
+	b.Fill(in[0].W4, 0)
+	v, dx := noise(b, device.Vec(1), 3), set(b.Alloc(s))
+	b.CatConvGrad(device.CatConvGrads{In: []device.SourceGrad{{X: dx}}}, noise(b, device.Upsampled(s), 4), in, device.Normalization{Gamma: v, Beta: v, Mean: v, InvStd: v},
+		noise(b, device.Weights(3, 1, 1), 5), true)
+	require.Equal(t, make([]float32, s.Len()), data(dx.Tensor))
+	require.NoError(t, b.Close())
+}
+
+// catConvs are CatConv of an upsampled source and a skip connection, and its gradients; leave: with composite weights from one to the other.
+func catConvs(b *Backend, up device.Upsampling, cx, cout int, leave bool) (out []device.Tensor) {
 	fine := device.Shape{N: 2, D: 6, H: 8, W: 10, C: 48}
 	x := device.Shape{N: 2, D: 3, H: 4, W: 5, C: cx}
 	if up == device.AsIs {
@@ -110,6 +130,9 @@ func catConvs(b *Backend, up device.Upsampling, cx, cout int) (out []device.Tens
 	}
 	y := into(fine.WithC(cout))
 	b.CatConvStats(n.Mean, n.InvStd, in, device.Tensor{}, device.Tensor{}, 1e-5, 0.1)
+	if leave {
+		in[0].W4 = b.Alloc(device.Weights(4, cx, cout))
+	}
 	b.CatConv(y.Tensor, in, n, w, device.Tensor{}, device.ReLU)
 	g := device.CatConvGrads{Gamma: into(v), Beta: into(v), W: into(w.Shape)}
 	for _, s := range in {

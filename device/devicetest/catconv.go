@@ -77,7 +77,7 @@ func (g catGeometry) source(i int) device.Shape {
 func (g catGeometry) sources(t tensors) (in []device.Source) {
 	for i, up := range g.up {
 		k := fmt.Sprint(i)
-		in = append(in, device.Source{X: t.at["x"+k], Up: up, W: t.at["up"+k+".w"], B: t.at["up"+k+".b"]})
+		in = append(in, device.Source{X: t.at["x"+k], Up: up, W: t.at["up"+k+".w"], B: t.at["up"+k+".b"], W4: t.at["up"+k+".w4"]})
 	}
 	return in
 }
@@ -129,7 +129,14 @@ func catConvTrials() []*trial {
 		})
 		weights := arg{name: "w", shape: w, make: normal(0, 1/math.Sqrt(k))}
 		for _, act := range []device.Act{device.ReLU, device.Linear} {
-			args := append(append([]arg{{name: "y", shape: g.grid, role: output, terms: k, scale: 2}}, g.sourceArgs()...), g.normArgs()...)
+			args := []arg{{name: "y", shape: g.grid, role: output, terms: k, scale: 2}}
+			for i, up := range g.up {
+				if (device.Source{X: device.Tensor{Shape: g.source(i)}, Up: up, W: device.Tensor{Shape: device.Weights(2, g.c[i], g.c[i])}}).Composite() {
+					terms := 8 * float64(g.c[i])
+					args = append(args, arg{name: fmt.Sprintf("up%d.w4", i), shape: device.Weights(4, g.c[i], g.grid.C), role: output, terms: terms, group: 8})
+				}
+			}
+			args = append(append(args, g.sourceArgs()...), g.normArgs()...)
 			add("CatConv", [...]string{"/linear", ""}[act], work, append(args, weights, arg{name: "b", shape: b, make: normal(0, 1), group: 9}),
 				func(be device.Backend, t tensors) {
 					be.CatConv(t.at["y"], g.sources(t), normalization(t), t.at["w"], t.at["b"], act)

@@ -31,6 +31,7 @@ func (b catMistake) CatConvStats(mean, invstd device.Tensor, in []device.Source,
 }
 
 func (b catMistake) CatConv(y device.Tensor, in []device.Source, n device.Normalization, w, bias device.Tensor, act device.Act) {
+	b.oracle.CatConv(y, in, n, w, bias, act) // for the composite weights
 	if !b.statsOnly {
 		in = b.changed(in)
 	}
