@@ -2,6 +2,8 @@ package prepare
 
 import (
 	"fmt"
+	"math"
+	"slices"
 
 	"voxgrad/autograd"
 	"voxgrad/device"
@@ -54,11 +56,11 @@ type Brain struct {
 const (
 	leastBrainML   = 50
 	mostBrainML    = 2500    // the largest brains have some 2000
-	leastCertainty = 0.9     // real scans have 0.96 and more, the lower third of one 0.91, noise alone 0.86 to 0.89
-	mostVoxels     = 1 << 22 // that the network sees at once
+	leastCertainty = 0.925   // real scans have 0.97, thirds of them 0.93 and more, noise alone that looks like so much brain up to 0.77
+	mostVoxels     = 1 << 22 // of a field of view on the network's grid
 )
 
-// Extract finds the brain in one scan: resampled to the network's spacing, standardised, the network's probability
+// Extract finds the brain in one scan: resampled to the network's spacing, cropped to the head, standardised, the network's probability
 // resampled back, above the threshold in its weights file, the largest piece with its holes filled. The error is for a scan in which
 // no brain was found.
 func (e *Extractor) Extract(v *volume.Volume) (*Brain, error) {
@@ -120,14 +122,21 @@ func (e *Extractor) probability(v *volume.Volume) (*volume.Volume, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", v.Name(), err)
 	}
-	x := average(v, g)
+	if n := g.Size[0] * g.Size[1] * g.Size[2]; n > mostVoxels {
+		return nil, fmt.Errorf("%s: a field of view of %d voxels of %.3g mm is not that of a head", v.Name(), n, e.net.Preparation.Spacing)
+	}
+	x, err := cropToHead(average(v, g), e.net.Preparation.Spacing)
+	if err != nil {
+		return nil, err
+	}
+	g = x.Grid
 	volume.Standardize(x.Data)
+	if slices.Max(x.Data) == 0 { // one intensity alone, of which norms by the sample's own statistics make anything
+		return x, nil
+	}
 	size := g.Size
 	for a := range size {
 		size[a] = (size[a] + models.Multiple - 1) / models.Multiple * models.Multiple
-	}
-	if n := size[0] * size[1] * size[2]; n > mostVoxels {
-		return nil, fmt.Errorf("%s: a field of view of %d voxels of %.3g mm is not that of a head", v.Name(), n, e.net.Preparation.Spacing)
 	}
 	shape := device.Shape{N: 1, D: size[0], H: size[1], W: size[2], C: 1}
 	in := make([]float32, shape.Len())
@@ -151,6 +160,47 @@ func (e *Extractor) probability(v *volume.Volume) (*volume.Volume, error) {
 	}
 	out := volume.New(g)
 	volume.FromNetwork(out.Data, in, g.Size, [3]int{}, size)
+	return out, nil
+}
+
+// What cropToHead takes for signal, as a share of the 99th percentile above the first, and the margin that is left around it.
+const (
+	headSignal   = 0.15
+	headMarginMM = 20.0
+)
+
+// cropToHead is what of a field of view holds a head: the box of the largest piece of signal, with a margin. Air beyond it would
+// change the percentiles that intensities are standardised by, and the statistics of the network's norms.
+func cropToHead(x *volume.Volume, mm float64) (*volume.Volume, error) {
+	least, most := volume.Percentile(x.Data, 1), volume.Percentile(x.Data, 99)
+	signal := x.Above(least + headSignal*(most-least))
+	labels, _, err := volume.Components(signal.Data, x.Size, 6)
+	if err != nil {
+		return nil, err
+	}
+	for i, l := range labels {
+		signal.Data[i] = l == 1
+	}
+	lo, hi := signal.Bounds()
+	if hi == ([3]int{}) {
+		return x, nil
+	}
+	g := x.Grid
+	for a := range 3 {
+		margin := int(math.Ceil(headMarginMM / mm))
+		lo[a], hi[a] = max(lo[a]-margin, 0), min(hi[a]+margin, x.Size[a])
+		g.Size[a] = hi[a] - lo[a]
+	}
+	at := x.World(float64(lo[0]), float64(lo[1]), float64(lo[2]))
+	for r := range 3 {
+		g.Affine[r][3] = at[r]
+	}
+	out := volume.New(g)
+	for k := range g.Size[2] {
+		for j := range g.Size[1] {
+			copy(out.Data[out.Index(0, j, k):][:g.Size[0]], x.Data[x.Index(lo[0], lo[1]+j, lo[2]+k):])
+		}
+	}
 	return out, nil
 }
 

@@ -123,6 +123,34 @@ func TestAverageIsTheMeanOfAVoxel(t *testing.T) {
 	require.InDelta(t, 4.5, x.At(2, 0, 3), 1e-5)
 }
 
+// Air around a head, which padding makes, changes nothing: neither how bright the head is nor what the network sees.
+func TestFieldsOfViewAreCroppedToTheHead(t *testing.T) {
+	v := ball(40)
+	x, err := cropToHead(v, 4)
+	require.NoError(t, err)
+	require.Equal(t, [3]int{29, 29, 29}, x.Size) // 19 voxels across and 20 mm on either side
+	require.Equal(t, v.At(20, 11, 20), x.At(14, 5, 14))
+	require.Equal(t, v.World(6, 6, 6), x.World(0, 0, 0))
+	small := x.Size
+	for i := range v.Data { // a speck, and air that is not quite dark
+		v.Data[i] += float32(i % 7)
+	}
+	v.Data[1] = 100
+	x, err = cropToHead(v, 4)
+	require.NoError(t, err)
+	require.Equal(t, small, x.Size)
+	whole, err := cropToHead(ball(0), 4) // nothing at all
+	require.NoError(t, err)
+	require.Equal(t, v.Size, whole.Size)
+	for i := range v.Data { // bright air
+		v.Data[i] = 200 - v.Data[i]
+	}
+	if whole, err = cropToHead(v, 4); err != nil {
+		t.Fatal(err)
+	}
+	require.Equal(t, v.Size, whole.Size)
+}
+
 // The brain of a real scan, which took no part in training, whatever the order of its axes and the number of cores.
 func TestBrainOfARealScan(t *testing.T) {
 	dir := filepath.Join("..", "..", "shared", "data", "longitudinal", "patient01")
@@ -144,12 +172,25 @@ func TestBrainOfARealScan(t *testing.T) {
 	}
 	require.Greater(t, 2*float64(both)/float64(truth.Count()+b.Mask.Count()), 0.955)
 	require.Greater(t, b.Certainty, 0.95)
-	require.InDelta(t, 1305, b.ML, 20)
+	require.InDelta(t, 1314, b.ML, 20)
 	par.SetThreads(1)
 	defer par.SetThreads(0)
 	turned, err := e.Extract(volume.Canonical(v))
 	require.NoError(t, err)
 	require.Equal(t, volume.Canonical(b.Mask.Volume()).Data, turned.Mask.Volume().Data)
+	par.SetThreads(0)
+	pad := [3]int{140, 140, 33} // 100 mm of air on every side
+	wide := v.Grid
+	for a := range pad {
+		wide.Size[a] += 2 * pad[a]
+	}
+	at := v.World(-float64(pad[0]), -float64(pad[1]), -float64(pad[2]))
+	for r := range at {
+		wide.Affine[r][3] = at[r]
+	}
+	padded, err := e.Extract(volume.Resample(v, wide, volume.Nearest, 0))
+	require.NoError(t, err)
+	require.InDelta(t, b.ML, padded.ML, 30)
 	e.net.Preparation.Threshold = 0.8 // what is brain is said by the weights
 	less, err := e.Extract(v)
 	require.NoError(t, err)
