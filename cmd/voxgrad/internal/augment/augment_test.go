@@ -175,7 +175,7 @@ func TestAugmentRefuses(t *testing.T) {
 	require.NoError(t, volume.Write(other, small, volume.Uint8))
 	skull := filepath.Join(dir, "skull.nii.gz")
 	for i := range scan.Data {
-		scan.Data[i]++
+		scan.Data[i] += 100
 	}
 	require.NoError(t, volume.Write(skull, scan, volume.Float32))
 	for _, c := range []struct {
