@@ -306,3 +306,13 @@ func TestDoubtsAboutAScan(t *testing.T) {
 		require.Empty(t, r.doubt("a.nii.gz"))
 	}
 }
+
+// What is not 0 is taken for the brain of a stripped scan, with a word where it is hardly one: a slab of it, which the faces of the image cut.
+func TestAStrippedSlabIsToldOf(t *testing.T) {
+	p, _, _ := raw(t)
+	slab := slicesOf(p.Time1, p.Time1.Size[2]/4, 3*p.Time1.Size[2]/4)
+	got, err := Run(context.Background(), Input{Times: []*volume.Volume{slab}}, inPlace())
+	require.NoError(t, err)
+	require.Equal(t, "stripped", got.Record.Scans[0].Brain)
+	require.Contains(t, strings.Join(got.Record.Warnings, "\n"), "one.nii.gz: the brain found in it, all that is not 0, is hardly one: it covers up to")
+}

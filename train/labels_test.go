@@ -1,8 +1,10 @@
 package train
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"math"
 	"os"
 	"path/filepath"
@@ -252,6 +254,23 @@ func TestSamplesFromScans(t *testing.T) {
 	require.NoError(t, dev.Close())
 	c.Labels.Scans, c.Labels.Find, c.Task = "x", FindBrain, models.Segmenter
 	require.ErrorContains(t, c.Labels.check(c.Task), "labels.scans")
+}
+
+// Scans of fewer patients than there are folds train and validate alike, with a word.
+func TestFewerScansThanFoldsAreToldOf(t *testing.T) {
+	c := onLabels(t, models.Detector, FindNew)
+	c.Labels.Scans, c.Data.Folds = scannedHeads(t), 3
+	require.NoError(t, os.RemoveAll(filepath.Join(c.Labels.Scans, "case2")))
+	dev := cpu.New()
+	defer dev.Close()
+	tr, err := newTrainer(c, dev, nil)
+	require.NoError(t, err)
+	var told bytes.Buffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&told, nil)))
+	defer slog.SetDefault(before)
+	require.NoError(t, tr.openLabels())
+	require.Contains(t, told.String(), "2 patients cannot be split into 3 folds: their scans are drawn from in training and in validation")
 }
 
 func TestLabelsAreChecked(t *testing.T) {
