@@ -173,35 +173,20 @@ const (
 // change the percentiles that intensities are standardised by, and the statistics of the network's norms.
 func cropToHead(x *volume.Volume, mm float64) (*volume.Volume, error) {
 	least, most := volume.Percentile(x.Data, 1), volume.Percentile(x.Data, 99)
-	signal := x.Above(least + headSignal*(most-least))
-	labels, _, err := volume.Components(signal.Data, x.Size, 6)
-	if err != nil {
+	head := x.Above(least + headSignal*(most-least))
+	var err error
+	if head.Data, err = largest(head.Data, x.Size); err != nil {
 		return nil, err
 	}
-	for i, l := range labels {
-		signal.Data[i] = l == 1
-	}
-	lo, hi := signal.Bounds()
+	lo, hi := head.Bounds()
 	if hi == ([3]int{}) {
 		return x, nil
 	}
-	g := x.Grid
+	margin := int(math.Ceil(headMarginMM / mm))
 	for a := range 3 {
-		margin := int(math.Ceil(headMarginMM / mm))
 		lo[a], hi[a] = max(lo[a]-margin, 0), min(hi[a]+margin, x.Size[a])
-		g.Size[a] = hi[a] - lo[a]
 	}
-	at := x.World(float64(lo[0]), float64(lo[1]), float64(lo[2]))
-	for r := range 3 {
-		g.Affine[r][3] = at[r]
-	}
-	out := volume.New(g)
-	for k := range g.Size[2] {
-		for j := range g.Size[1] {
-			copy(out.Data[out.Index(0, j, k):][:g.Size[0]], x.Data[x.Index(lo[0], lo[1]+j, lo[2]+k):])
-		}
-	}
-	return out, nil
+	return volume.Resample(x, x.Box(lo, hi), volume.Nearest, 0), nil
 }
 
 // average is a scan on a grid, each voxel the mean of its eight parts, as the scans are that the network was trained on.

@@ -118,6 +118,16 @@ func (g Grid) Centre() [3]float64 {
 // World is where voxel position (i, j, k) of g is, in millimetres.
 func (g Grid) World(i, j, k float64) [3]float64 { return g.Affine.Apply([3]float64{i, j, k}) }
 
+// Box is the part of g from voxel lo to the one before hi along each axis.
+func (g Grid) Box(lo, hi [3]int) Grid {
+	at := g.World(float64(lo[0]), float64(lo[1]), float64(lo[2]))
+	for a := range 3 {
+		g.Size[a] = hi[a] - lo[a]
+		g.Affine[a][3] = at[a]
+	}
+	return g
+}
+
 // Voxel is the voxel position at a world point; the inverse of World.
 func (g Grid) Voxel(p [3]float64) [3]float64 { return g.Affine.Inverse().Apply(p) }
 

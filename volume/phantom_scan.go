@@ -341,3 +341,15 @@ func gaussianBlur(data []float32, size [3]int, spacing, sigma [3]float64) {
 func saturate(x float64) float64 { return min(max(x, 0), 1) }
 
 func square(x float64) float64 { return x * x }
+
+// OtherContrast is Time2 as another sequence would show it: what is bright is dark, and 0 stays 0.
+func (p *Phantom) OtherContrast() *Volume {
+	out := p.Time2.Like()
+	top := 1.2 * float32(Percentile(p.Time2.Data, 99))
+	for x, f := range p.Time2.Data {
+		if f > 0 {
+			out.Data[x] = max(1, top-f)
+		}
+	}
+	return out
+}

@@ -169,7 +169,7 @@ const (
 )
 
 // bestRim is the Dice overlap with a mask that is left when the outline of what was found is moved in each slice, across the thickest side of
-// the voxels, by the distance that is best for that slice: no definition of where a brain ends reaches more.
+// the voxels, by the distance that is best for that slice: what another definition of the rim, the same in all of a slice, would reach at most.
 func bestRim(truth, found *volume.Mask) (float64, error) {
 	spacing, axis := found.Spacing(), 0
 	for a := range spacing {

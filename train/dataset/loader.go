@@ -242,14 +242,7 @@ func crop(images []*volume.Volume, labels []uint8) ([]*volume.Volume, []uint8, e
 	if hi[0] == 0 {
 		return nil, nil, fmt.Errorf("the brain mask is empty on the 1 mm grid")
 	}
-	to := volume.Grid{Affine: g.Affine}
-	for a := range 3 {
-		to.Size[a] = hi[a] - lo[a]
-	}
-	at := g.World(float64(lo[0]), float64(lo[1]), float64(lo[2]))
-	for r := range 3 {
-		to.Affine[r][3] = at[r]
-	}
+	to := g.Box(lo, hi)
 	var out []*volume.Volume
 	for _, im := range images {
 		v := volume.New(to)

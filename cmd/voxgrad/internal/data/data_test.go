@@ -76,13 +76,7 @@ func TestDataCheckHoldsTimePointsAgainstEachOther(t *testing.T) {
 	dir := t.TempDir()
 	p, err := volume.NewPhantom(volume.DefaultPhantom(3))
 	require.NoError(t, err)
-	other := p.Time2.Like() // what is bright in one is dark in the other
-	top := 1.2 * float32(volume.Percentile(p.Time2.Data, 99))
-	for x, f := range p.Time2.Data {
-		if f > 0 {
-			other.Data[x] = max(1, top-f)
-		}
-	}
+	other := p.OtherContrast()
 	for name, v := range map[string]*volume.Volume{"one": p.Time1, "two": p.Time2, "other": other} {
 		require.NoError(t, volume.Write(filepath.Join(dir, name+".nii.gz"), v, volume.Float32))
 	}

@@ -194,13 +194,7 @@ func TestScansOnOneGridThatDoNotMatch(t *testing.T) {
 	in := at(t.TempDir())
 	p, err := volume.NewPhantom(volume.DefaultPhantom(3))
 	require.NoError(t, err)
-	other := p.Time2.Like() // what is bright in one is dark in the other
-	top := 1.2 * float32(volume.Percentile(p.Time2.Data, 99))
-	for x, f := range p.Time2.Data {
-		if f > 0 {
-			other.Data[x] = max(1, top-f)
-		}
-	}
+	other := p.OtherContrast()
 	move := volume.Identity
 	move[0][3] = 8
 	for name, v := range map[string]*volume.Volume{"one": p.Time1, "two": p.Time2, "other": other, "far": volume.ResampleThrough(p.Time2, p.Time2.Grid, move, volume.Linear, 0)} {
