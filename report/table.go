@@ -99,8 +99,9 @@ const lineWidth = 100
 
 // WriteText writes the table for a terminal: columns aligned, numbers flush right,
 // two spaces between columns. A table that is wider than 100 columns is fitted
-// without losing anything: heads and then texts are broken into lines, and columns for
-// which there is still no room follow below, the first column repeated.
+// without losing anything: heads and then texts are broken into lines, between words and in paths
+// behind a slash, and columns for which there is still no room follow below, the first column
+// repeated. Only what is too long even there is broken elsewhere.
 func (t *Table) WriteText(w io.Writer) error {
 	p := t.print()
 	var b strings.Builder
@@ -127,11 +128,24 @@ const leastText = 16
 
 // fit returns the widths of the columns, which are the natural ones where those fit.
 func (p *printed) fit() []int {
-	width := make([]int, len(p.head)) // of what is under the head
+	width, least := make([]int, len(p.head)), make([]int, len(p.head)) // of what is under the head, and of its longest piece
 	for _, line := range slices.Concat(p.body, p.summary) {
 		for i, s := range line {
 			width[i] = max(width[i], uniseg.StringWidth(s))
+			for _, piece := range strings.FieldsFunc(s, func(r rune) bool { return r == ' ' || r == '/' }) {
+				least[i] = max(least[i], uniseg.StringWidth(piece)+1)
+			}
 		}
+	}
+	for i := range least {
+		room := lineWidth - 2 - least[0]
+		if i == 0 {
+			room = lineWidth / 2
+		}
+		if least[i] > room {
+			least[i] = 0
+		}
+		least[i] = max(least[i], leastText)
 	}
 	natural, broken := slices.Clone(width), slices.Clone(width)
 	for i, s := range p.head {
@@ -147,7 +161,7 @@ func (p *printed) fit() []int {
 	for over(broken) > 0 {
 		widest := -1
 		for i, n := range broken {
-			if !p.right[i] && n > leastText && (widest < 0 || n > broken[widest]) {
+			if !p.right[i] && n > least[i] && (widest < 0 || n > broken[widest]) {
 				widest = i
 			}
 		}

@@ -91,6 +91,20 @@ func TestTableFitsATerminal(t *testing.T) {
 	require.True(t, strings.HasSuffix(lines[2], "/"), "broken where a path may be: %s", lines[2])
 }
 
+// Names, hashes and the parts of a path stay whole, so that they can be copied and searched for, as long as they fit at all.
+func TestTableKeepsNamesWhole(t *testing.T) {
+	hash, endless := strings.Repeat("0123456789abcdef", 4), strings.Repeat("endless", 20)
+	table := &Table{Columns: []Column{{Name: "name"}, {Name: "for"}, {Name: "file"}, {Name: "hash"}, {Name: "too long"}}}
+	table.Add("builtin:a_long_name", "the quick brown fox jumps over the lazy dog and over the fence", "/data/patient_0123456789/flair_time01_registered.nii.gz", hash, endless)
+	text := table.String()
+	for _, whole := range []string{"builtin:a_long_name", "flair_time01_registered.nii.gz", hash} {
+		require.Contains(t, text, whole)
+	}
+	for _, l := range strings.Split(text, "\n") {
+		require.LessOrEqual(t, uniseg.StringWidth(l), lineWidth, l)
+	}
+}
+
 func TestWrap(t *testing.T) {
 	for _, c := range []struct {
 		s     string
