@@ -30,11 +30,55 @@ func maskOf(mask, scan string, v *volume.Volume, common bool) (*volume.Mask, err
 	return m.ResampleThrough(v.Grid, t.Inverse()), nil
 }
 
+// head is a scan with skull whose brain mask is known.
+type head struct{ group, name, scan, mask string }
+
+func (h head) read() (*volume.Volume, *volume.Mask, error) {
+	v, err := volume.Read(h.scan)
+	if err != nil {
+		return nil, nil, err
+	}
+	truth, err := maskOf(h.mask, h.scan, v, h.group == commonSpace)
+	return v, truth, err
+}
+
+// heads are all of them in the data.
+func heads(data string) (out []head, err error) {
+	masks, err := filepath.Glob(filepath.Join(data, "*", "*", "brainmask.nii.gz"))
+	if err != nil {
+		return nil, err
+	}
+	common, err := filepath.Glob(filepath.Join(data, commonSpace, "*", "common_brainmask.nii.gz"))
+	if err != nil {
+		return nil, err
+	}
+	masks = append(masks, common...)
+	slices.Sort(masks)
+	for _, m := range masks {
+		group, pattern := filepath.Base(filepath.Dir(filepath.Dir(m))), "flair*.nii.gz"
+		switch group {
+		case "cross_sectional": // stripped scans
+			continue
+		case commonSpace:
+			pattern = "*_FLAIR.nii.gz"
+		}
+		scans, err := filepath.Glob(filepath.Join(filepath.Dir(m), pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range scans {
+			name, _ := filepath.Rel(data, s)
+			out = append(out, head{group, name, s, m})
+		}
+	}
+	return out, nil
+}
+
 // brain scores brain extraction on all scans that have a brain mask.
 func brain(args []string) error {
 	f := flag.NewFlagSet("brain", flag.ExitOnError)
 	data, file := f.String("data", "", "folder of the shared data"), f.String("weights", "", "weights file; the built-in network if not given")
-	save := f.String("save", "", "folder to write the masks to")
+	save, worse := f.String("save", "", "folder to write the masks to"), f.Bool("worse", false, "score two scans of each group after every change for the worse instead")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -45,67 +89,44 @@ func brain(args []string) error {
 		return err
 	}
 	defer e.Free()
-	masks, err := filepath.Glob(filepath.Join(*data, "*", "*", "brainmask.nii.gz"))
+	list, err := heads(*data)
 	if err != nil {
 		return err
 	}
-	common, err := filepath.Glob(filepath.Join(*data, commonSpace, "*", "common_brainmask.nii.gz"))
-	if err != nil {
-		return err
+	if *worse {
+		return brainWorse(e, list)
 	}
-	masks = append(masks, common...)
-	slices.Sort(masks)
 	fmt.Printf("%-44s %6s %7s %6s %7s %7s %6s %6s\n", "scan", "Dice", "95% mm", "rim", "ml", "true", "sure", "s")
 	groups, sums := []string{}, map[string][4]float64{}
-	for _, m := range masks {
-		group := filepath.Base(filepath.Dir(filepath.Dir(m)))
-		if group == "cross_sectional" { // stripped scans
-			continue
-		}
-		scans, err := filepath.Glob(filepath.Join(filepath.Dir(m), "flair*.nii.gz"))
+	for _, h := range list {
+		v, truth, err := h.read()
 		if err != nil {
 			return err
 		}
-		if group == commonSpace {
-			if scans, err = filepath.Glob(filepath.Join(filepath.Dir(m), "*_FLAIR.nii.gz")); err != nil {
-				return err
-			}
+		begin := time.Now()
+		b, err := e.Extract(v)
+		took := time.Since(begin).Seconds()
+		if err != nil {
+			fmt.Println(h.name, err)
+			continue
 		}
-		for _, s := range scans {
-			v, err := volume.Read(s)
-			if err != nil {
+		dice, far, err := compare(truth, b.Mask)
+		if err != nil {
+			return err
+		}
+		rim, err := bestRim(truth, b.Mask)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("%-44s %6.3f %7.2f %6.3f %7.0f %7.0f %6.3f %6.1f\n", h.name, dice, far, rim, b.ML, float64(truth.Count())*truth.VoxelMM3()/1000, b.Certainty, took)
+		if !slices.Contains(groups, h.group) {
+			groups = append(groups, h.group)
+		}
+		g := sums[h.group]
+		sums[h.group] = [4]float64{g[0] + dice, g[1] + far, g[2] + 1, g[3] + rim}
+		if *save != "" {
+			if err := volume.WriteMask(filepath.Join(*save, filepath.Base(filepath.Dir(h.scan))+"_"+filepath.Base(h.scan)), b.Mask); err != nil {
 				return err
-			}
-			truth, err := maskOf(m, s, v, group == commonSpace)
-			if err != nil {
-				return err
-			}
-			name, _ := filepath.Rel(*data, s)
-			begin := time.Now()
-			b, err := e.Extract(v)
-			took := time.Since(begin).Seconds()
-			if err != nil {
-				fmt.Println(name, err)
-				continue
-			}
-			dice, far, err := compare(truth, b.Mask)
-			if err != nil {
-				return err
-			}
-			rim, err := bestRim(truth, b.Mask)
-			if err != nil {
-				return err
-			}
-			fmt.Printf("%-44s %6.3f %7.2f %6.3f %7.0f %7.0f %6.3f %6.1f\n", name, dice, far, rim, b.ML, float64(truth.Count())*truth.VoxelMM3()/1000, b.Certainty, took)
-			if !slices.Contains(groups, group) {
-				groups = append(groups, group)
-			}
-			g := sums[group]
-			sums[group] = [4]float64{g[0] + dice, g[1] + far, g[2] + 1, g[3] + rim}
-			if *save != "" {
-				if err := volume.WriteMask(filepath.Join(*save, filepath.Base(filepath.Dir(s))+"_"+filepath.Base(s)), b.Mask); err != nil {
-					return err
-				}
 			}
 		}
 	}

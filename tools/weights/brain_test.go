@@ -2,10 +2,12 @@ package main
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"voxgrad/internal/rng"
 	"voxgrad/volume"
 )
 
@@ -37,5 +39,38 @@ func TestBestRim(t *testing.T) {
 		require.NoError(t, err)
 		require.InDelta(t, c.best, best, 0.01)
 		require.GreaterOrEqual(t, best, dice)
+	}
+}
+
+// Parts hold each voxel once, the first of them that at the feet, however the axis runs; air around a head moves nothing.
+func TestWorsenings(t *testing.T) {
+	for _, down := range []bool{false, true} {
+		brain := disks(0, 15, 20, 22, 18, 9, 3)
+		if down {
+			brain.Affine[2][2], brain.Affine[2][3] = -6, 100
+		}
+		v := volume.New(brain.Grid)
+		for i, in := range brain.Data {
+			v.Data[i] = 10
+			if in {
+				v.Data[i] = 100
+			}
+		}
+		parts, bottom := map[string]int{}, map[string]float64{}
+		for _, c := range worsenings() {
+			scan, mask := c.apply(v, brain, rng.New(1, c.name))
+			require.Equal(t, scan.Grid, mask.Grid, c.name)
+			if of, ok := strings.CutPrefix(c.name, "part "); ok {
+				parts[of[5:]] += mask.Count()
+				bottom[of[:6]] = min(scan.World(0, 0, 0)[2], scan.World(0, 0, float64(scan.Size[2]-1))[2])
+				continue
+			}
+			require.Equal(t, brain.Count(), mask.Count(), c.name)
+			require.NotEqual(t, v.Data, scan.Data, c.name)
+		}
+		require.Equal(t, map[string]int{"2 from the feet": brain.Count(), "3 from the feet": brain.Count()}, parts)
+		require.Less(t, bottom["1 of 2"], bottom["2 of 2"])
+		require.Less(t, bottom["1 of 3"], bottom["2 of 3"])
+		require.Less(t, bottom["2 of 3"], bottom["3 of 3"])
 	}
 }

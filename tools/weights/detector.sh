@@ -15,7 +15,7 @@ stage detector_first tools/weights/detector_easy.toml --seed 3 --encoder "$runs/
 stage detector_second tools/weights/detector.toml --seed 8 --start "$runs/detector_first/fold_0/checkpoint_best.safetensors" --epochs 48
 # Then real scans, with new lesions drawn into them; none of the pairs that it is scored on. The members part after the third stage.
 [ -e "$runs/scans/cases.csv" ] || go run ./tools/weights scans --data "$data" --out "$runs/scans"
-stage detector_third tools/weights/detector_scans.toml --seed 22 --start "$runs/detector_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/cases.csv" --epochs 60
+stage detector_third tools/weights/detector_scans.toml --seed 22 --start "$runs/detector_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/cases.csv" --epochs 54
 member() { # number, config, options
 	stage "detector_member_$1" "$2" --start "$runs/detector_third/fold_0/checkpoint_final.safetensors" --scans "$runs/scans/cases.csv" "${@:3}"
 	# Threshold and least size are those that 'voxgrad weights choose' took for the files at hand.
@@ -23,4 +23,4 @@ member() { # number, config, options
 }
 member 1 tools/weights/detector_scans.toml --seed 23 --epochs 42
 variant detector_member_2.toml detector_scans.toml "scan_share = 0.7" "faint = 0.15"
-member 2 "$runs/detector_member_2.toml" --seed 41 --epochs 60
+member 2 "$runs/detector_member_2.toml" --seed 41 --epochs 42
