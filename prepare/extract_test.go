@@ -190,7 +190,7 @@ func TestBrainOfARealScan(t *testing.T) {
 	}
 	padded, err := e.Extract(volume.Resample(v, wide, volume.Nearest, 0))
 	require.NoError(t, err)
-	require.InDelta(t, b.ML, padded.ML, 30)
+	require.InDelta(t, b.ML, padded.ML, 0.03*b.ML)
 	e.net.Preparation.Threshold = 0.8 // what is brain is said by the weights
 	less, err := e.Extract(v)
 	require.NoError(t, err)

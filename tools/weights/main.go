@@ -81,6 +81,9 @@ func half(args []string) error {
 		list = append(list, h)
 	}
 	meta := maps.Clone(file.Meta)
+	for key := range (models.Preparation{Version: "a build's", Commit: "a build's"}).Metadata() {
+		delete(meta, key) // so that the same seed makes the same file
+	}
 	for key, value := range set {
 		if *value != "" {
 			meta[key] = *value
