@@ -56,7 +56,7 @@ type Brain struct {
 const (
 	leastBrainML   = 50
 	mostBrainML    = 2500    // the largest brains have some 2000
-	leastCertainty = 0.925   // real scans have 0.97, thirds of them 0.93 and more, noise alone that looks like so much brain up to 0.77
+	leastCertainty = 0.925   // real scans have 0.97, halves of them 0.94 and more, lowest thirds (mostly neck) 0.75 to 0.95, noise alone that looks like so much brain up to 0.77
 	mostVoxels     = 1 << 22 // of a field of view on the network's grid
 )
 
