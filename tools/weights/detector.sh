@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Makes weights/files/detector.*.safetensors again, an ensemble of two: tools/weights/detector.sh LABELS MASKS DATA RUNS [OUT [OPTIONS]], LABELS being a
-# folder of label maps, MASKS one of lesion masks whose shapes are used, DATA the folder of the real scans (docs/models.md) and RUNS the folder of
-# segmenter.sh, for the training runs, which are resumed if they are there. OUT is the folder to write into instead; options go to each training:
+# folder of label maps, MASKS one of lesion masks whose shapes are used, DATA the folder of the real scans (docs/models.md) and RUNS a folder for the
+# training runs, which are resumed if they are there (the first is segmenter.sh's too). Two idle cores take one to two hours. OUT is the folder to write into instead; options go to each training:
 # --epochs 1 --steps 2 --valid-patches 2 tries the whole way.
 set -euo pipefail
-labels=$(realpath "$1") masks=$(realpath "$2") data=$(realpath "$3") runs=$(realpath "$4")
+labels=$(realpath "$1") masks=$(realpath "$2") data=$(realpath "$3")
+mkdir -p "$4" && runs=$(realpath "$4")
 out=$(realpath -m "${5:-$(dirname "$0")/../../weights/files}")
 options=("${@:6}")
 cd "$(dirname "$0")/../.."
 task=detector
 . tools/weights/stages.sh
+first
 # Easy pairs with the statistics of each batch, from the segmenter's encoder; then those that scanners make, with the running ones, which prediction uses.
 stage detector_first tools/weights/detector_easy.toml --seed 3 --encoder "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 8
 stage detector_second tools/weights/detector.toml --seed 8 --start "$runs/detector_first/fold_0/checkpoint_best.safetensors" --epochs 48

@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.."
 task=segmenter
 . tools/weights/stages.sh
 # Batch norm with the statistics of each batch, then with the running ones, which prediction uses, and all that scanners do.
-stage segmenter_first tools/weights/lesions.toml --seed 1 --epochs 24
+first
 variant segmenter_second.toml lesions_scans.toml "count_mean = 60.0" "faint = 0.12" "bright = 0.6"
 stage segmenter_second "$runs/segmenter_second.toml" --seed 9 --start "$runs/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 30
 # Then real scans with what is marked in them, and lesions drawn into them, of one scanner, and larger patches, fainter lesions and more confluent ones.
