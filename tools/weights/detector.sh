@@ -20,21 +20,9 @@ stage detector_second tools/weights/detector.toml --seed 8 --start "$runs/detect
 stage detector_third tools/weights/detector_scans.toml --seed 22 --start "$runs/detector_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/cases.csv" --epochs 54
 member() { # number, config, options
 	stage "detector_member_$1" "$2" --start "$runs/detector_third/fold_0/checkpoint_final.safetensors" --scans "$runs/scans/cases.csv" --epochs 34 "${@:3}"
-	go run ./tools/weights half --in "$runs/detector_member_$1/fold_0/checkpoint_final.safetensors" --out "$runs/detector.$1.safetensors" --stride 28x28x28
+	# Threshold and least size are those that 'voxgrad weights choose' took for the files at hand.
+	go run ./tools/weights half --in "$runs/detector_member_$1/fold_0/checkpoint_final.safetensors" --out "$out/detector.$1.safetensors" --threshold 0.35 --least 20 --stride 28x28x28
 }
 member 1 tools/weights/detector_scans.toml --seed 23
 variant detector_member_2.toml detector_scans.toml "scan_share = 0.7" "faint = 0.15"
 member 2 "$runs/detector_member_2.toml" --seed 41
-# Threshold and least size are the best of the ensemble on ten pairs of whole brains, drawn with a seed of their own.
-drawn=$runs/detector_choice
-[ -e "$drawn/pairs" ] || bin/voxgrad synth --labels "$labels" --shapes "$masks" --config tools/weights/detector_scans.toml --count 10 --seed 101 --out "$drawn/pairs"
-mkdir -p "$drawn/truth" "$drawn/found" "$drawn/masks"
-for pair in "$drawn"/pairs/pair*/; do
-	of=$(basename "$pair").nii.gz
-	cp "$pair/new_lesions.nii.gz" "$drawn/truth/$of"
-	bin/voxgrad predict --model "$runs/detector.1.safetensors" --model "$runs/detector.2.safetensors" --time1 "$pair/flair_time01.nii.gz" --time2 "$pair/flair_time02.nii.gz" \
-		--brainmask "$pair/brainmask.nii.gz" --out "$drawn/masks/$of" --prob "$drawn/found/$of"
-done
-for n in 1 2; do
-	bin/voxgrad weights choose --truth "$drawn/truth" --pred "$drawn/found" --in "$runs/detector.$n.safetensors" --out "$out/detector.$n.safetensors"
-done
