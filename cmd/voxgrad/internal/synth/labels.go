@@ -28,6 +28,7 @@ import (
 type labelsJob struct {
 	*synthJob
 	find    string
+	scans   string
 	size    string
 	montage string
 	cfg     train.Config
@@ -38,7 +39,7 @@ var wholeMM = [3]float64{192, 224, 192}
 
 // labelsRecord is record.json of a drawn scan.
 type labelsRecord struct {
-	Anatomy string           `json:"label_map"`
+	Anatomy string           `json:"drawn_from"` // a label map or a case of --scans
 	Find    string           `json:"find"`
 	Seed    uint64           `json:"seed"`
 	Sample  int              `json:"sample"` // of the training with this seed, from 0
@@ -100,6 +101,9 @@ func (j *labelsJob) check(cmd *cobra.Command, file string) (err error) {
 	}
 	c := &j.cfg
 	c.Labels.Root, c.Labels.Find = j.labels, j.find
+	if j.scans != "" {
+		c.Labels.Scans = j.scans
+	}
 	if len(j.shapes) > 0 {
 		c.Labels.Shapes = j.shapes[0]
 	}
@@ -264,7 +268,7 @@ func stacked(rows []*image.RGBA) *image.RGBA {
 
 // labelsTable has one line for each sample.
 func labelsTable(records []labelsRecord) *report.Table {
-	t := &report.Table{Title: "drawn scans", Columns: []report.Column{{Name: "sample"}, {Name: "label map"}, {Name: "lesions"}, {Name: "new"}, {Name: "gone"}, {Name: "grown"}, {Name: "shrunk"}}}
+	t := &report.Table{Title: "drawn scans", Columns: []report.Column{{Name: "sample"}, {Name: "drawn from"}, {Name: "lesions"}, {Name: "new"}, {Name: "gone"}, {Name: "grown"}, {Name: "shrunk"}}}
 	for _, r := range records {
 		count := map[synth.Kind]int{}
 		for _, l := range r.Lesions {

@@ -2,13 +2,16 @@ package synth_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"voxgrad/cmd/voxgrad/internal/clitest"
+	"voxgrad/prepare/atlas"
 	"voxgrad/volume"
 )
 
@@ -54,7 +57,7 @@ func TestSynthDrawsFromLabelMaps(t *testing.T) {
 			require.Zero(t, status, errs)
 			require.FileExists(t, montage)
 			var records []struct {
-				Map  string `json:"label_map"`
+				Map  string `json:"drawn_from"`
 				Seed int
 			}
 			require.NoError(t, json.Unmarshal([]byte(stdout), &records))
@@ -77,6 +80,46 @@ func TestSynthDrawsFromLabelMaps(t *testing.T) {
 	}
 }
 
+// With --scans, some samples show a scan of the set.
+func TestSynthDrawsLesionsIntoScans(t *testing.T) {
+	maps, shapes := labelMaps(t)
+	set := t.TempDir()
+	like := atlas.Likelihood(atlas.WhiteMatter)
+	grid, err := volume.Iso(like.Grid, 1)
+	require.NoError(t, err)
+	scan := volume.Resample(like, grid, volume.Linear, 0)
+	none := volume.NewMask(grid)
+	none.Data[grid.Index(90, 120, 90)] = true
+	for i, p := range scan.Data {
+		if scan.Data[i] = 0; p > 0.1 {
+			scan.Data[i] = float32(500 + i%7)
+		}
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(set, "visit"), 0o777))
+	require.NoError(t, volume.Write(filepath.Join(set, "visit", "flair.nii.gz"), scan, volume.Int16))
+	require.NoError(t, volume.WriteMask(filepath.Join(set, "visit", "lesions.nii.gz"), none))
+	out := t.TempDir()
+	var records []struct {
+		From string `json:"drawn_from"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(clitest.Succeeds(t, "synth", "--labels", maps, "--shapes", shapes, "--scans", set, "--size", "32x32x32", "--count", "6", "--out", out, "--json", "--device", "cpu")), &records))
+	from := map[string]int{}
+	for n, r := range records {
+		from[r.From]++
+		if r.From == "visit" {
+			v, err := volume.Read(filepath.Join(out, fmt.Sprintf("pair%03d", n+1), "flair_time01.nii.gz"))
+			require.NoError(t, err)
+			require.Positive(t, slices.Max(v.Data))
+		}
+	}
+	require.Len(t, from, 2)
+	require.Positive(t, from["visit"])
+	require.Positive(t, from["box"])
+	status, _, errs := clitest.Run(t, "synth", "--labels", maps, "--find", "brain", "--scans", set, "--out", filepath.Join(out, "brain"), "--device", "cpu")
+	require.NotZero(t, status)
+	require.Contains(t, errs, "brain is found in whole heads, from label maps alone")
+}
+
 func TestSynthLabelsRefuses(t *testing.T) {
 	maps, shapes := labelMaps(t)
 	out := filepath.Join(t.TempDir(), "out")
@@ -87,6 +130,7 @@ func TestSynthLabelsRefuses(t *testing.T) {
 		"--dilate has no meaning":         {"--labels", maps, "--dilate", "2"},
 		"--find":                          {"--labels", maps, "--shapes", shapes, "--find", "tumour"},
 		"is for a detector":               {"--labels", maps, "--shapes", shapes, "--config", config},
+		"--scans goes with --labels":      {"--flair", "a.nii", "--lesions", "b.nii", "--inpainter", "i", "--generator", "g", "--scans", maps},
 		"--montage goes with --labels":    {"--flair", "a.nii", "--lesions", "b.nii", "--inpainter", "i", "--generator", "g", "--montage", out + ".png"},
 		"if any flags in the group [fla":  {"--labels", maps, "--flair", "a.nii"},
 		"at least one of the flags in th": {},

@@ -88,6 +88,7 @@ With --labels DIR whole scans are drawn from label maps of heads, as 'voxgrad tr
 segmenter|detector --labels' draws them (docs/synthesis.md): --find new is two scans of a
 patient with new lesions between them, lesions one with lesions, brain a head with its skull.
 --config is then a configuration of that training, and --montage shows what was drawn.
+With --scans lesions are drawn into real scans too, those that the training keeps for validation left out.
 Beside flair…, lesions… and new_lesions.nii.gz there are brainmask.nii.gz and, for pairs,
 change_kind.nii.gz: 1 a lesion that stays, 2 new, 3 gone, 4 grown, 5 shrunk.`
 
@@ -124,9 +125,10 @@ func New() *cobra.Command {
 	l := labelsJob{synthJob: &j}
 	f.StringVar(&j.labels, "labels", "", "folder of label maps of heads, to draw scans from instead of a scan to change")
 	f.StringVar(&l.find, "find", train.FindNew, "with --labels: what is drawn: "+strings.Join([]string{train.FindNew, train.FindLesions, train.FindBrain}, ", "))
+	f.StringVar(&l.scans, "scans", "", "with --labels: data set of scans of one visit ('voxgrad prepare --data') that lesions are drawn into too, for labels.scan_share of the samples")
 	f.StringVar(&l.size, "size", "", "with --labels: size of the scans in voxels, x, y, z (default: room for a brain)")
 	f.StringVar(&l.montage, "montage", "", "with --labels: picture of what was drawn to write, PNG")
-	cli.Reads(cmd, "flair", "lesions", "inpainter", "generator", "prior", "white-matter", "shapes", "brainmask", "labels")
+	cli.Reads(cmd, "flair", "lesions", "inpainter", "generator", "prior", "white-matter", "shapes", "brainmask", "labels", "scans")
 	cli.Writes(cmd, "montage", cli.PNG...)
 	cli.Fills(cmd, "out")
 	cli.EndItself(cmd)
@@ -150,7 +152,7 @@ func New() *cobra.Command {
 			}
 			return l.run(cmd)
 		}
-		for _, name := range []string{"find", "size", "montage"} {
+		for _, name := range []string{"find", "scans", "size", "montage"} {
 			if cmd.Flags().Changed(name) {
 				return cli.Usagef(cmd, "--%s goes with --labels", name)
 			}
@@ -171,7 +173,7 @@ func New() *cobra.Command {
 
 // onlyOf refuses flags that have no meaning with --labels.
 func (j *synthJob) onlyOf(cmd *cobra.Command) (err error) {
-	shared := []string{"labels", "out", "count", "seed", "shapes", "augment", "find", "size", "montage", "json", "config", "device", "precision"}
+	shared := []string{"labels", "out", "count", "seed", "shapes", "augment", "find", "scans", "size", "montage", "json", "config", "device", "precision"}
 	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
 		if f.Changed && !slices.Contains(shared, f.Name) && err == nil {
 			err = cli.Usagef(cmd, "--%s has no meaning with --labels: what is drawn is set in the table [labels] of --config", f.Name)
