@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,7 @@ func TestFewChannels(t *testing.T) {
 		precision Precision
 		stored    element
 	}{{FP32, fp32}, {TF32, fp32}, {BF16, bf16}} {
+		launched := map[string]bool{}
 		_, b := onEmulator(t, []emu.Option{emu.ComputeCapability(80), emu.BlockRaces()}, WithoutPool(), WithPrecision(k.precision))
 		w := &twin{t, b, ref.New[float64](), rng.New(1, t.Name())}
 		// activation is what has several voxels: where it is wide enough it is stored so, with numbers that need no rounding.
@@ -76,7 +78,8 @@ func TestFewChannels(t *testing.T) {
 			{device.Shape{N: 1, D: 5, H: 9, W: 9, C: 13}, 3}, // pieces read number by number
 			{device.Shape{N: 1, D: 9, H: 5, W: 7, C: 5}, 12},
 			{device.Shape{N: 1, D: 5, H: 6, W: 7, C: 7}, 7},
-			{device.Shape{N: 1, D: 2, H: 3, W: 4, C: 6}, 300}, // more than a block of a gradient of weights has
+			{device.Shape{N: 1, D: 2, H: 3, W: 4, C: 6}, 300},   // more than a block of a gradient of weights has
+			{device.Shape{N: 1, D: 10, H: 9, W: 18, C: 104}, 2}, // more than a block on tensor cores has
 			{device.Shape{N: 1, D: 1, H: 1, W: 1, C: 8}, 4},
 		} {
 			for _, transposed := range []bool{false, true} {
@@ -87,7 +90,7 @@ func TestFewChannels(t *testing.T) {
 				size := math.Sqrt(float64(27 * min(g.x.C, g.cout)))
 				x, dy, mask := activation(g.x, device.Add), activation(ys, device.Add), activation(g.x, device.Add)
 				y, dx := activation(ys, device.Set), activation(g.x, mode)
-				wt, bias := w.values(ws, func() float64 { return w.draw.Normal() / size }), w.normal(v)
+				wt, bias := w.values(ws, func() float64 { return float64(toBF16(float32(w.draw.Normal() / size))) }), w.normal(v)
 				dw, db := w.normal(ws), w.normal(v)
 				all := []pair{x, dy, mask, y, dx, wt, bias, dw, db}
 				before := b.drv.(*emu.Device).Stats()
@@ -115,13 +118,17 @@ func TestFewChannels(t *testing.T) {
 				for kernel, s := range b.drv.(*emu.Device).Stats() {
 					if s.Launches > before[kernel].Launches {
 						require.NotContains(t, []string{"widen_bf16", "round_bf16", "relu_grad_bf16"}, kernel, "%s: what is stored is read and written as it is", name)
-						require.NotRegexp(t, `^(conv_|grad_|mma_)`, kernel, name)
+						require.NotRegexp(t, `^(conv_|grad_|mma_)`, strings.TrimPrefix(kernel, "mma_pad_"), name)
+						launched[kernel] = true
 					}
 				}
 				for _, p := range all {
 					b.Free(p.dev)
 				}
 			}
+		}
+		for _, kernel := range []string{"wide_to_few_mma", "few_to_wide_mma", "few_grad_mma"} {
+			require.Equal(t, k.precision == BF16, launched[kernel], kernel)
 		}
 		require.NoError(t, b.Close())
 	}

@@ -62,7 +62,7 @@ func (r *rounding) run(c *device.Call) {
 	if slices.Contains(products[:6], c.Op) {
 		weights := c.Args[slices.IndexFunc(c.Args, func(a device.Arg) bool { return a.Name == "w" || a.Name == "dw" })].Tensor.Shape
 		for _, a := range c.Args {
-			if !slices.Contains([]string{"x", "w", "dy"}, a.Name) || min(weights.W, weights.C) < mmaLeast || r.stored[a.Tensor.Mem] {
+			if !slices.Contains([]string{"x", "w", "dy"}, a.Name) || !roundsOperands(c.Op, weights.W, weights.C) || r.stored[a.Tensor.Mem] {
 				continue
 			}
 			t := r.Backend.Alloc(a.Tensor.Shape)
@@ -77,6 +77,12 @@ func (r *rounding) run(c *device.Call) {
 		r.Backend.Free(t)
 	}
 	r.stores(c)
+}
+
+// roundsOperands reports whether a convolution of 3³ from ci to co channels, or its gradient, has its operands rounded.
+func roundsOperands(op string, ci, co int) bool {
+	toFew := min(ci, co) <= fewCoresMost && max(ci, co) >= mmaLeast && (co < ci || strings.HasSuffix(op, "GradX"))
+	return min(ci, co) >= mmaLeast || toFew
 }
 
 // stores rounds what a call has written.

@@ -160,16 +160,23 @@ template <int T> __device__ __forceinline__ void few_to_wide(real *y, const floa
 	}
 }
 
-#define FEW(T)                                                                                                                            \
+#define TO_FEW(T)                                                                                                                         \
 	extern "C" __global__ void __launch_bounds__(128) STORED(wide_to_few_##T)(float *y, const real *x, const float *w, const float *bias, \
 		const float *mask, int few, int wide, int wideFirst, int mirrored, int d, int h, int wi, int relu, int add) {                    \
 		wide_to_few<T>(y, x, {w, few, wide, wideFirst, mirrored, d, h, wi}, bias, mask, relu, add);                                      \
-	}                                                                                                                                     \
+	}
+#define FROM_FEW(T)                                                                                                                       \
 	extern "C" __global__ void __launch_bounds__(256, 2) STORED(few_to_wide_##T)(real *y, const float *x, const float *w, const float *bias, \
 		const real *mask, int few, int wide, int wideFirst, int mirrored, int d, int h, int wi, int relu, int add) {                     \
 		few_to_wide<T>(y, x, {w, few, wide, wideFirst, mirrored, d, h, wi}, bias, mask, relu, add);                                      \
 	}
-FEW(1)
-FEW(2)
-FEW(4)
-#undef FEW
+#ifndef BF16 // from which one or two channels are made on tensor cores
+TO_FEW(1)
+TO_FEW(2)
+#endif
+TO_FEW(4)
+FROM_FEW(1)
+FROM_FEW(2)
+FROM_FEW(4)
+#undef TO_FEW
+#undef FROM_FEW

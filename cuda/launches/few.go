@@ -14,6 +14,10 @@ func (l Launch) fewSided() bool {
 
 // fewArithmetic is what such a kernel does of these arguments; of its tiles the empty voxels and channels are executed too.
 func (l *Launch) fewArithmetic(args []any) {
+	if strings.HasSuffix(l.Kernel, "_mma") {
+		l.fewOnCores(args)
+		return
+	}
 	at := func(i int) int { return args[i].(int) }
 	ceil := func(n, d int) int { return (n + d - 1) / d }
 	name, stored := strings.CutSuffix(l.Kernel, "_bf16")
@@ -46,4 +50,31 @@ func (l *Launch) fewArithmetic(args []any) {
 		l.Rounds, l.Copied = blocks*float64(l.Block.X/32*chunks), int64(blocks)*int64(chunks)*2000*16
 	}
 	l.Flops = 2 * 27 * float64(few*wide) * float64(d*h*w) * float64(tiles) / float64(inSample)
+}
+
+// fewOnCores is fewArithmetic of kernels/conv_few_mma.cu, whose tiles have 16×8×8 voxels.
+func (l *Launch) fewOnCores(args []any) {
+	at := func(i int) int { return args[i].(int) }
+	ceil := func(n, d int) int { return (n + d - 1) / d }
+	const product = 2 * 16 * 8 * 16 // operations of a warp's
+	first, tiles := map[string]int{"wide_to_few_mma": 6, "few_to_wide_mma": 4, "few_grad_mma": 4}[l.Kernel], l.Grid.X
+	if l.Kernel == "few_grad_mma" {
+		tiles = at(11)
+	}
+	few, wide, d, h, w := at(first), at(first+1), at(first+4), at(first+5), at(first+6)
+	deep, chunks := ceil(d, 8), ceil(wide, 32)
+	columns := tiles / deep // of tiles, of all samples
+	switch l.Kernel {
+	case "wide_to_few_mma":
+		planes := columns * (d + 2*(deep-1)) // with the halo between tiles
+		l.executed, l.Rounds = product*28*float64(planes*6*chunks), float64(planes*6)
+		l.Copied = int64(tiles*chunks) * 14 * 32 * 16
+	case "few_to_wide_mma":
+		l.executed, l.Rounds = product*32*float64(tiles*8*4*chunks), float64(tiles*l.Grid.Y*8*4)
+		l.Copied = int64(tiles*l.Grid.Y) * (1536*16 + 1800*8)
+	default:
+		l.executed, l.Rounds = product*16*float64(tiles*l.Grid.Y*64), float64(tiles*l.Grid.Y*8)
+		l.Copied = int64(tiles*l.Grid.Y) * 200 * 18 * 4
+	}
+	l.Flops = 2 * 27 * float64(few*wide) * float64(d*h*w) * float64(columns/(ceil(h, 8)*ceil(w, 16)))
 }

@@ -153,6 +153,10 @@ func (l Launch) last() (z, mask int) {
 		return 22, 24
 	case l.onTensorCores() && !strings.HasPrefix(l.Kernel, "mma_grad_"):
 		return 26, 28
+	case l.Kernel == "wide_to_few_mma":
+		return 5, 5
+	case l.Kernel == "few_to_wide_mma":
+		return 3, 3
 	case l.fewSided() && !strings.HasPrefix(l.Kernel, "few_grad_"):
 		return 4, 4
 	}
