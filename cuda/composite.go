@@ -7,12 +7,6 @@ import (
 
 var window1 = device.ConvParams{K: 1, Stride: 1}
 
-// matrix is the shape of so many rows of c channels.
-func matrix(rows, c int) device.Shape { return device.Shape{N: 1, D: 1, H: 1, W: rows, C: c} }
-
-// compositeTile is that of kernels/composite.cu.
-var compositeTile = tile{rows: 48, cols: 48, threads: 96}
-
 // compositeWeights makes the window's weights of source i, Weights(4, Cx, Cout).
 func (c *catConv) compositeWeights(i int) driver.Ptr {
 	s, cx, cu := c.in[i], c.in[i].X.C, c.channels(i)
@@ -20,27 +14,27 @@ func (c *catConv) compositeWeights(i int) driver.Ptr {
 	if w4 == 0 {
 		w4 = c.workspace(64 * cx * c.cout)
 	}
-	l := driver.Launch{Grid: driver.Dim{X: ceil(cx, compositeTile.rows), Y: ceil(c.cout, compositeTile.cols), Z: 64}, Block: driver.D1(compositeTile.threads)}
-	c.launch("composite", "composite_weights", l, w4, s.W, c.w, c.n.Gamma, c.n.InvStd, cx, cu, c.z.C, c.from[i], c.cout)
+	n := c.scaled(i)
+	c.weightProduct(matrices{kernel: "nn", which: compositeProduct, blocks: 64, c: w4, a: ptr(s.W), b: c.channel(i), m: cx, n: c.cout, k: cu, lda: cu, ldb: c.cout,
+		aStep: cx * cu, bStep: c.z.C * c.cout, gamma: n.gamma + driver.Ptr(4*n.from), invstd: n.invstd + driver.Ptr(4*n.from)})
 	return w4
 }
 
-// gradComposite takes the sums of x and dy by position of the window: images that a 3³ convolution makes of those of up; see kernels/composite.cu.
+// channel is where source i's channels of a position's weights begin.
+func (c *catConv) channel(i int) driver.Ptr { return c.w + driver.Ptr(4*c.from[i]*c.cout) }
+
+// gradComposite takes the sums of x and dy by position of the composite window, of which those of both windows behind it are made; see kernels/composite.cu.
 func (c *catGrad) gradComposite(i int) {
 	s, g, cx, cu := c.in[i], c.g.In[i], c.in[i].X.C, c.channels(i)
 	x, e, up, bias := ptr(s.X), elementOf(s.X), ptr(s.W), ptr(s.B)
-	window, images4, images2 := device.ConvParams{K: 3, Stride: 1}, device.Shape{N: cx, D: 4, H: 4, W: 4, C: c.cout}, device.Shape{N: cx, D: 2, H: 2, W: 2, C: cu}
 	sums4 := driver.Ptr(0)
 	if c.needR || g.W.Mode != device.Skip {
-		sums4 = c.workspace(images4.Len())
-		c.outer(outer{dw: sums4, gathered: c.dy, plain: x, gIn: c.e, pIn: e, g: c.s, p: s.X.Shape, win: device.CompositeWindow, swapped: true, images: true})
+		sums4 = c.workspace(64 * cx * c.cout)
+		c.outer(outer{dw: sums4, gathered: c.dy, plain: x, gIn: c.e, pIn: e, g: c.s, p: s.X.Shape, win: device.CompositeWindow, swapped: true})
 	}
 	sums := sourceSums{up: bias, rt: cu * c.cout, rc: c.cout}
 	if c.needR {
-		images := c.workspace(images2.Len())
-		c.launch("composite", "up_images", PerElement(images2.Len(), 1), images, up, cx, cu)
-		sums.r = sumParts{c.workspace(taps3 * cu * c.cout), 1}
-		c.outer(outer{dw: sums.r.at, gathered: sums4, plain: images, exact: true, g: images4, p: images2, win: window, swapped: true})
+		sums.r = c.weightProduct(matrices{kernel: "tn", which: tapsProduct, blocks: taps3, terms: 8, a: up, b: sums4, m: cu, n: c.cout, k: cx, lda: cu, ldb: c.cout, aStep: cx * cu, bStep: cx * c.cout})
 	}
 	c.parameters(i, &sums)
 
@@ -55,29 +49,27 @@ func (c *catGrad) gradComposite(i int) {
 			// Σ over k of up[k]·(shift + scale·(bias + up[k]ᵀx)) = row + x·square
 			p.bias = c.workspace(cx)
 			c.launch("composite", "up_row", blocks(cx, threads), p.bias, up, sums.passed, bias, cx, cu)
-			turned, scaled, square := c.workspace(8*cx*cu), c.workspace(8*cx*cu), c.workspace(cx*cx)
-			c.launch("composite", "up_turned", PerElement(8*cx*cu, 1), turned, scaled, up, sums.scale, cx, cu)
-			c.outer(outer{dw: square, gathered: turned, plain: scaled, exact: true, g: matrix(8*cu, cx), p: matrix(8*cu, cx), win: window1})
-			c.multiply(product{y: p.y, x: x, w: square, xIn: e, yIn: p.yIn, in: s.X.Shape, out: s.X.Shape, win: window1, add: p.add})
+			passed := c.weightProduct(matrices{kernel: "nt", which: squareProduct, blocks: 1, a: up, b: up, m: cx, n: cx, k: cu, lda: cu, ldb: cu, aStep: cx * cu, bStep: cx * cu, gamma: sums.scale})
+			c.multiply(product{y: p.y, x: x, w: passed.at, xIn: e, yIn: p.yIn, in: s.X.Shape, out: s.X.Shape, win: window1, add: p.add})
 			p.add = true
 		}
 		c.multiply(p)
 	}
-	var sum, second driver.Ptr
+	var sum, ofStats driver.Ptr
 	if c.passes && (g.W.Mode != device.Skip || g.B.Mode != device.Skip) {
 		sum = c.workspace(cx)
 		c.columnSums(sum, x, s.X.Shape, e, false)
 	}
 	if g.W.Mode != device.Skip {
-		conv := c.workspace(8 * cx * cu)
-		c.multiply(product{y: conv, x: sums4, w: c.w, part: c.scaled(i), exact: true, in: images4, out: images2, win: window, swapped: true})
+		n := c.scaled(i)
+		ofW := c.weightProduct(matrices{kernel: "nt", which: upsProduct, blocks: 8, terms: taps3, a: sums4, b: c.channel(i), m: cx, n: cu, k: c.cout, lda: c.cout, ldb: c.cout,
+			aStep: cx * c.cout, bStep: c.z.C * c.cout, gamma: n.gamma + driver.Ptr(4*n.from), invstd: n.invstd + driver.Ptr(4*n.from), columns: true})
 		if c.passes {
 			squares := c.workspace(cx * cx)
-			second = c.workspace(8 * cx * cu)
 			c.outer(outer{dw: squares, gathered: x, plain: x, gIn: e, pIn: e, g: s.X.Shape, p: s.X.Shape, win: window1})
-			c.multiply(product{y: second, x: squares, w: up, part: part{all: cx, cut: cu}, exact: true, in: matrix(cx, cx), out: matrix(cx, 8*cu), win: window1})
+			ofStats = c.weightProduct(matrices{kernel: "nn", which: secondProduct, blocks: 8, a: squares, b: up, m: cx, n: cu, k: cx, lda: cx, ldb: cu, bStep: cx * cu}).at
 		}
-		c.launch("composite", "up_grad_w", PerElement(8*cx*cu, 1), g.W, conv, second, sum, sums.passed, bias, cx, cu, g.W.Mode == device.Add)
+		c.launch("composite", "up_grad_w", PerElement(8*cx*cu, 1), g.W, ofW.at, ofW.n, ofStats, sum, sums.passed, bias, cx, cu, g.W.Mode == device.Add)
 	}
 	if g.B.Mode != device.Skip {
 		c.launch("composite", "up_grad_b", blocks(cu, threads), g.B, up, sum, sums.passed, bias, cx, cu, s.X.Rows(), g.B.Mode == device.Add)

@@ -111,7 +111,6 @@ func tileFor(cols int) tile {
 type product struct {
 	y, x, w, bias driver.Ptr
 	xIn, yIn      element // what x and y are stored in
-	exact         bool    // in fp32 whatever the precision: weights times weights, which are rounded behind that
 	in, out       device.Shape
 	win           device.ConvParams
 	scattered     bool // input voxel u meets output u·Stride − Pad + k; else output v meets input v·Stride − Pad + k
@@ -292,8 +291,6 @@ type outer struct {
 	win                 device.ConvParams
 	swapped             bool // the gathered tensor's channels are dw's output channels
 	add                 bool
-	images              bool         // dw is [input channel, kernel position, output channel], the positions turned round
-	exact               bool         // as a product's
 	columns             *columnParts // gets those of the plain tensor; may be nil
 	parts               *sumParts    // gets those of dw, which are then not added, of a sum that is neither swapped nor added to anything; may be nil
 }
@@ -306,7 +303,7 @@ type sumParts struct {
 
 // placeOf is where a gradient of weights leaves its parts.
 func (o *op) placeOf(g outer, parts int) driver.Ptr {
-	if parts == 1 && !g.swapped && !g.images && !g.add && g.parts == nil {
+	if parts == 1 && !g.swapped && !g.add && g.parts == nil {
 		return g.dw
 	}
 	return o.workspace(parts * g.win.K * g.win.K * g.win.K * g.g.C * g.p.C)
@@ -384,7 +381,7 @@ func (o *op) addParts(g outer, work driver.Ptr, parts int) {
 	if g.swapped {
 		ci, co = co, ci
 	}
-	o.launch("conv_grad", "grad_finish", PerElement(n, 1), g.dw, work, parts, n, ci, co, g.swapped, g.add, g.images)
+	o.launch("conv_grad", "grad_finish", PerElement(n, 1), g.dw, work, parts, n, ci, co, g.swapped, g.add)
 }
 
 // columnSums adds up the rows of x.

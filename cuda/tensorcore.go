@@ -88,7 +88,7 @@ func (c cut) parts() int { return c.boxes * c.classes }
 
 // onTensorCores cuts a product if the precision asks for tensor cores and the kernels can.
 func (o *op) onTensorCores(p product) (c cut, ok bool) {
-	if o.b.opt.precision == FP32 || p.exact {
+	if o.b.opt.precision == FP32 {
 		return c, false
 	}
 	s, num := p.win.Stride, o.b.operand()
@@ -327,7 +327,7 @@ func (o *op) spreadOf(g outer) (s spread, why string) {
 
 // outerOnTensorCores runs a gradient of weights if the precision asks for it and the kernels can.
 func (o *op) outerOnTensorCores(g outer) bool {
-	if o.b.opt.precision == FP32 || g.exact {
+	if o.b.opt.precision == FP32 {
 		return false
 	}
 	s, why := o.spreadOf(g)

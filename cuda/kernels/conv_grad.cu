@@ -27,18 +27,15 @@ OUTER(grad_flat_slim, Slim, 1, 2)
 OUTER(grad_flat_thin, Thin, 1, 2)
 OUTER(grad_flat_square, Square, 1, 4)
 
-// grad_finish adds the parts: dw[t,i,o] = Σ part[s][t,i,o], or part[s][t,o,i] if swapped. images: it is dw[i,last − t,o], an image for
-// each i, of the window turned round. A thread an element; parts·4 bytes read per element, coalesced unless swapped.
-extern "C" __global__ void __launch_bounds__(256) grad_finish(float *dw, const float *part, int parts, i64 n, int ci, int co, int swapped, int add, int images) {
+// grad_finish adds the parts: dw[t,i,o] = Σ part[s][t,i,o], or part[s][t,o,i] if swapped. A thread an element; parts·4 bytes read per element, coalesced unless swapped.
+extern "C" __global__ void __launch_bounds__(256) grad_finish(float *dw, const float *part, int parts, i64 n, int ci, int co, int swapped, int add) {
 	i64 e = thread_index();
 	if (e >= n)
 		return;
 	i64 from = e;
-	if (swapped || images) {
-		const i64 row = e / co, taps = n / ci / co;
-		const int o = e % co, i = images ? row / taps : row % ci;
-		const i64 t = images ? taps - 1 - row % taps : row / ci;
-		from = swapped ? (t * co + o) * ci + i : (t * ci + i) * co + o;
+	if (swapped) {
+		const i64 row = e / co;
+		from = (row / ci * co + e % co) * ci + row % ci;
 	}
 	float s = 0.f;
 #pragma unroll 4

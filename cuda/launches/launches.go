@@ -33,7 +33,10 @@ func (l Launch) Product() bool {
 }
 
 // Multiplies reports whether a kernel's main loop is a matrix product: of a convolution, or of weights with weights.
-func (l Launch) Multiplies() bool { return l.Product() || l.Kernel == "composite_weights" }
+func (l Launch) Multiplies() bool { return l.Product() || l.ofWeights() }
+
+// ofWeights reports whether the kernel is a product of weights with weights: kernels/products.cu and products_tf32.cu.
+func (l Launch) ofWeights() bool { return strings.HasPrefix(l.Kernel, "products_") }
 
 func (l Launch) onTensorCores() bool {
 	for _, k := range []string{"mma_bf16_", "mma_tf32_", "mma_grad_"} {
@@ -46,9 +49,17 @@ func (l Launch) onTensorCores() bool {
 
 // arithmetic is what a product of these arguments does.
 func (l *Launch) arithmetic(args []any) {
-	if l.Kernel == "composite_weights" { // 8 positions times 27, each of which meets one of 64; no convolution
-		l.Flops = 2 * 8 * 27 * float64(args[5].(int)*args[6].(int)*args[9].(int))
-		l.executed = 2 * 8 * 27 * float64(l.Grid.X*l.Grid.Y*48*48*args[6].(int))
+	if l.ofWeights() {
+		terms := 8.0 // of positions of a window of 2³ times, in three of five products, 27 of one of 3³
+		if args[6].(int) < 3 {
+			terms *= 27
+		}
+		m, n, k := args[9].(int), args[10].(int), args[11].(int)
+		l.Flops = 2 * terms * float64(m*n*k)
+		if strings.Contains(l.Kernel, "_tf32_") {
+			k = (k + 31) / 32 * 32
+		}
+		l.executed = 2 * terms * float64(l.Grid.X*l.Grid.Y*48*48*k)
 	}
 	if !l.Product() {
 		return
@@ -176,8 +187,8 @@ func (l Launch) share(i int, args []any) float64 {
 			inner *= 1 - 2/float64(n.(int))
 		}
 		return 1 - inner
-	case l.Kernel == "composite_weights" && i == 2:
-		return of(6, 7)
+	case l.ofWeights() && i == 2: // a source's channels of the weights
+		return float64(args[10].(int)*args[11].(int)) / float64(args[15].(int))
 	case l.Kernel == "catconv_taps" && i == 1: // a source's channels of the weights
 		return of(9, 7)
 	case l.Kernel == "catconv_grads" && (i == 0 || i == 12): // a source's channels of the weights and their gradients

@@ -113,13 +113,19 @@ func TestArithmetic(t *testing.T) {
 	require.True(t, l.Product())
 
 	// Weights with weights: 24 and 48 channels, 96 outputs; a block has 48 by 48 of a position.
-	args = []any{p, p, p, p, p, 24, 48, 72, 24, 96}
-	l = Launch{Kernel: "composite_weights", Launch: driver.Launch{Grid: driver.Dim{X: 1, Y: 2, Z: 64}, Block: driver.D1(96)}}
+	args = []any{p, p, p, p, p, false, 0, 64, 31, 24, 96, 48, 48, 96, 24 * 48, 72 * 96}
+	l = Launch{Kernel: "products_nn", Launch: driver.Launch{Grid: driver.Dim{X: 1, Y: 2, Z: 64}, Block: driver.D1(96)}}
 	l.arithmetic(args)
 	require.EqualValues(t, 2*8*27*24*48*96, l.Flops)
 	require.EqualValues(t, 2*8*27*48*48*96, l.Executed())
 	require.True(t, l.Multiplies() && !l.Product())
 	require.EqualValues(t, 27*72*96*4*48/72, l.extent(2, args, 27*72*96*4))
+	// One product a position; on tensor cores stages of 32.
+	args[6] = 4
+	l = Launch{Kernel: "products_tf32_nn", Launch: driver.Launch{Grid: driver.Dim{X: 1, Y: 2, Z: 8}, Block: driver.D1(128)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*8*24*48*96, l.Flops)
+	require.EqualValues(t, 2*8*48*96*64, l.Executed())
 
 	// Parts of some planes: of what is behind y they touch those.
 	l = Launch{Kernel: "conv_parts"}
