@@ -49,8 +49,8 @@ func (c *catGrad) gradComposite(i int) {
 			// Σ over k of up[k]·(shift + scale·(bias + up[k]ᵀx)) = row + x·square
 			p.bias = c.workspace(cx)
 			c.launch("composite", "up_row", blocks(cx, threads), p.bias, up, sums.passed, bias, cx, cu)
-			passed := c.weightProduct(matrices{kernel: "nt", which: squareProduct, blocks: 1, a: up, b: up, m: cx, n: cx, k: cu, lda: cu, ldb: cu, aStep: cx * cu, bStep: cx * cu, gamma: sums.scale})
-			c.multiply(product{y: p.y, x: x, w: passed.at, xIn: e, yIn: p.yIn, in: s.X.Shape, out: s.X.Shape, win: window1, add: p.add})
+			passed := c.wholeProduct(matrices{kernel: "nt", which: squareProduct, blocks: 1, terms: 8, a: up, b: up, m: cx, n: cx, k: cu, lda: cu, ldb: cu, aStep: cx * cu, bStep: cx * cu, gamma: sums.scale})
+			c.multiply(product{y: p.y, x: x, w: passed, xIn: e, yIn: p.yIn, in: s.X.Shape, out: s.X.Shape, win: window1, add: p.add})
 			p.add = true
 		}
 		c.multiply(p)

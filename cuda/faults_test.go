@@ -74,9 +74,9 @@ func TestPlantedFaults(t *testing.T) {
 		{"products", "products_nn", tr, "another position", regexp.MustCompile(`shr\.u32`), "shl.b32", 1, 0, 0, 1},
 		{"products", "products_tn", tr, "an edge not minded", regexp.MustCompile(`setp\.lt\.s32`), "setp.gt.s32", 3, 1, 0, 3}, // one is of rows of fours
 		{"products", "products_nt", tr, "an edge not minded", regexp.MustCompile(`setp\.lt\.s32`), "setp.gt.s32", 3, 1, 0, 3},
-		{"composite", "up_row", tr, "barrier left out", barrier, "", 2, 1, 0, 0}, // block_sum's first
+		{"composite", "up_row", tr, "barrier left out", barrier, "", 2, 1, 0, 0},           // block_sum's first
 		{"composite", "up_grad_w", tr, "a sum turned round", add64, "sub.f64", 3, 0, 4, 7}, // of a part by itself and what the statistics pass on
-		{"composite", "up_grad_b", tr, "barrier left out", barrier, "", 2, 1, 0, 0}, // block_sum's first
+		{"composite", "up_grad_b", tr, "barrier left out", barrier, "", 2, 1, 0, 0},        // block_sum's first
 		{"trilinear", "tri_combine_v1", []string{"CatConv/2x4x6x8/3tri+2→3"}, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0, 0, 0},
 		{"trilinear", "tri_combine_v4", tri4, "half a voxel away", half, "0f3F000000", 3, 0, 0, 0},
 		{"trilinear", "tri_gather_v1", tri, "an edge not minded", regexp.MustCompile(`max\.s32`), "min.s32", 3, 0, 0, 0},

@@ -33,7 +33,7 @@ type matrices struct {
 	columns       bool
 }
 
-// shares is of how many terms a share is, and how many there are: enough for as many blocks as run at once.
+// shares is of how many terms a share is, and how many there are: enough for so many blocks.
 func (p matrices) shares(atOnce int) (share, shares int) {
 	if p.terms == 0 {
 		return 31, 1
@@ -42,17 +42,29 @@ func (p matrices) shares(atOnce int) (share, shares int) {
 	return share, ceil(p.terms, share)
 }
 
-// weightProduct is in fp32 but where operands are bf16: what is made of it is rounded more than to tf32. Of several shares C has a part for each, in place of c.
+// weightProduct rounds to tf32 where tensor cores multiply: in bf16, what is made of it is rounded more. Of several shares C has a part for each.
 func (o *op) weightProduct(p matrices) (parts sumParts) {
-	share, shares := p.shares(o.b.opt.blocks)
+	l := driver.Launch{Grid: driver.Dim{X: ceil(p.m, weightsTile), Y: ceil(p.n, weightsTile)}, Block: driver.D1(96)}
+	module, atOnce := "products", 2*o.b.opt.spread
+	if o.b.opt.precision != FP32 && (p.m|p.n|p.k|p.lda|p.ldb)%4 == 0 {
+		module, atOnce, l.Block, l.Shared = "products_tf32", o.b.opt.spread, driver.D1(128), weightsShared
+	}
+	share, shares := p.shares(atOnce)
 	if p.c == 0 {
 		p.c = o.workspace(shares * p.blocks * p.m * p.n)
 	}
-	l := driver.Launch{Grid: driver.Dim{X: ceil(p.m, weightsTile), Y: ceil(p.n, weightsTile), Z: shares * p.blocks}, Block: driver.D1(96)}
-	module := "products"
-	if o.b.opt.precision == BF16 && (p.m|p.n|p.k|p.lda|p.ldb)%4 == 0 {
-		module, l.Block, l.Shared = "products_tf32", driver.D1(128), weightsShared
-	}
+	l.Grid.Z = shares * p.blocks
 	o.launch(module, module+"_"+p.kernel, l, p.c, p.a, p.b, p.gamma, p.invstd, p.columns, p.which, p.blocks, share, p.m, p.n, p.k, p.lda, p.ldb, p.aStep, p.bStep)
 	return sumParts{p.c, shares}
+}
+
+// wholeProduct is weightProduct with its parts added.
+func (o *op) wholeProduct(p matrices) driver.Ptr {
+	parts := o.weightProduct(p)
+	if parts.n == 1 {
+		return parts.at
+	}
+	whole := o.workspace(p.blocks * p.m * p.n)
+	o.launch("conv_grad", "grad_finish", PerElement(p.blocks*p.m*p.n, 1), whole, parts.at, parts.n, p.blocks*p.m*p.n, p.m, p.n, false, false)
+	return whole
 }
