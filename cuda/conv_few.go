@@ -7,7 +7,7 @@ import (
 	"voxgrad/device"
 )
 
-// Sizes of the kernels between few channels and many; see kernels/conv_few.cu and kernels/conv_few_mma.cu.
+// Sizes of the kernels between few channels and many; see kernels/conv_few.cu, and conv_few_mma.cu of tensor cores.
 const (
 	fewTile   = 8 // voxels of a tile along an axis
 	fewPieces = 4 // pieces of 16 bytes of channels of a block of few_to_wide
@@ -147,7 +147,7 @@ func (o *op) outerFew(g outer) bool {
 	if cores {
 		l.Block = driver.D1(threads)
 		x, voxel := o.rounded(wideAt, wide, stored)
-		o.launch("conv_few_mma", "few_grad_mma", l, work, x, voxel, at, few.C, wide.C, fewPlain != g.swapped, fewPlain, wide.D, wide.H, wide.W, tiles, share)
+		o.launch("conv_few_mma_grad", "few_grad_mma", l, work, x, voxel, at, few.C, wide.C, fewPlain != g.swapped, fewPlain, wide.D, wide.H, wide.W, tiles, share)
 	} else {
 		width := ceil(wide.C, across)
 		l.Block = driver.D1(roundUp(threads/width*width, 32))

@@ -12,13 +12,6 @@
 // many, with their halo.
 #include "conv_few.cuh"
 
-// The last step of a sum, where a mask's value is m, 1 without one.
-static __device__ __forceinline__ float last(float s, float m, int relu) {
-	const float least = relu ? 0.f : __int_as_float(0xff800000); // -∞
-	s = s < least ? least : s; // NaN stays
-	return m > 0.f ? s : 0.f;
-}
-
 template <int T> __device__ __forceinline__ void wide_to_few(float *y, const real *x, const Few &p, const float *bias, const float *mask, int relu, int add) {
 	constexpr int SUB = EACH == 8 && T <= 2 ? 8 : 4, CHUNK = 2 * EACH;
 	__shared__ uint4 halo[2][1004]; // 64 bytes more than a multiple of all banks

@@ -31,6 +31,13 @@ struct FewTile {
 	}
 };
 
+// The last step of a sum, where a mask's value is m, 1 without one.
+static __device__ __forceinline__ float last(float s, float m, int relu) {
+	const float least = relu ? 0.f : __int_as_float(0xff800000); // -∞
+	s = s < least ? least : s; // NaN stays
+	return m > 0.f ? s : 0.f;
+}
+
 // load16_if reads 16 bytes if ok.
 static __device__ __forceinline__ uint4 load16_if(const void *p, bool ok) {
 	uint4 v;

@@ -9,7 +9,7 @@ import (
 )
 
 func TestSource(t *testing.T) {
-	tensorCores := []string{"bf16", "conv_mma", "conv_mma_grad", "conv_mma_operands"}
+	tensorCores := []string{"bf16", "conv_few_mma", "conv_few_mma_grad", "conv_mma", "conv_mma_grad", "conv_mma_operands", "products_tf32"}
 	for compute, variants := range map[int][]string{61: {"sm_61"}, 75: {"sm_61"}, 80: {"sm_61", "sm_80"}, 90: {"sm_61", "sm_80"}, 120: {"sm_61", "sm_80"}} {
 		names, err := For(compute)
 		require.NoError(t, err)

@@ -1,7 +1,7 @@
 // Products of weights with weights (products.cuh) on tensor cores, their numbers rounded to tf32, for channels that are multiples of four.
 //
-// Work: as in products.cu, a block has 48 rows and 48 columns of a block of C; its four warps have a quarter of each stage of 32 terms, of which four are on the way at
-// once, and are added in order. Shared memory: 56 KiB. Bytes moved: as there.
+// Work: products_tf32_nn, products_tf32_tn, products_tf32_nt: as in products.cu, a block has 48 rows and 48 columns of a block of C; its four warps have a quarter of each stage of 32 terms, of which four are on the way at
+// once, and are added in order. No shared memory but what the launch gives, 56 KiB. Bytes moved: as there.
 //
 // variants: sm_80
 #include "mma.cuh"

@@ -20,7 +20,7 @@ stage detector_second tools/weights/detector.toml --seed 8 --start "$runs/detect
 stage detector_third tools/weights/detector_scans.toml --seed 22 --start "$runs/detector_second/fold_0/checkpoint_best.safetensors" --scans "$runs/scans/cases.csv" --epochs 54
 member() { # number, config, options
 	stage "detector_member_$1" "$2" --start "$runs/detector_third/fold_0/checkpoint_final.safetensors" --scans "$runs/scans/cases.csv" --epochs 34 "${@:3}"
-	# Threshold and least size are those that 'voxgrad weights choose' took for the files at hand.
+	# Threshold and least size are those that 'voxgrad weights choose' took for members before these; what it takes for these is in docs/results/builtin.md.
 	go run ./tools/weights half --in "$runs/detector_member_$1/fold_0/checkpoint_final.safetensors" --out "$out/detector.$1.safetensors" --threshold 0.35 --least 20 --stride 28x28x28
 }
 member 1 tools/weights/detector_scans.toml --seed 23
