@@ -184,11 +184,11 @@ func (p *product) geometry(few int) geometry {
 // multiply runs a product.
 func (o *op) multiply(p product) {
 	o.checkSizes(p.in, p.out, p.win)
-	if c, ok := o.onTensorCores(p); ok {
-		o.multiplyOnTensorCores(p, c)
+	if o.multiplyFew(p) {
 		return
 	}
-	if o.multiplyFew(p) {
+	if c, ok := o.onTensorCores(p); ok {
+		o.multiplyOnTensorCores(p, c)
 		return
 	}
 	p.x, p.z, p.mask = o.widened(p.x, p.in, p.xIn), o.widened(p.z, p.out, p.zIn), o.widened(p.mask, p.out, p.maskIn)
@@ -345,7 +345,7 @@ func (t tile) shares(rows, cols, voxels int) (share, parts int) {
 // outer runs a gradient of weights: parts, then their sum in order. A single part is the sum.
 func (o *op) outer(g outer) {
 	o.checkSizes(g.g, g.p, g.win)
-	if o.outerOnTensorCores(g) || o.outerFew(g) {
+	if o.outerFew(g) || o.outerOnTensorCores(g) {
 		return
 	}
 	g.gathered, g.plain = o.widened(g.gathered, g.g, g.gIn), o.widened(g.plain, g.p, g.pIn)

@@ -80,6 +80,7 @@ func (o *op) multiplyToFew(p product) {
 			p.out.D, p.out.H, p.out.W, p.relu, p.add, fewTile)
 		return
 	}
+	o.inFP32(p.size(), unsuited(p.win, few, wide))
 	least := few
 	if p.xIn == bf16 {
 		least = max(few, fewCoresMost+1) // there are no others
@@ -106,6 +107,7 @@ func (o *op) multiplyFromFew(p product) bool {
 		o.launch("conv_few_mma", "few_to_wide_mma", l, p.y, p.x, p.w, p.mask, few, wide, p.swapped, p.scattered, p.out.D, p.out.H, p.out.W, p.add)
 		return true
 	}
+	o.inFP32(p.size(), unsuited(p.win, few, wide))
 	kernel, _ := fewKernel("few_to_wide", few)
 	l := driver.Launch{Grid: driver.Dim{X: fewTiles(p.out, 4*fewTile/p.yIn.channelsOf16(), fewTile), Y: across, Z: 1}, Block: driver.D1(ceil(pieces, across) * fewTile * fewTile)}
 	o.stored(p.yIn, "conv_few", kernel, l, p.y, p.x, p.w, p.bias, p.mask, few, wide, p.swapped, p.scattered, p.out.D, p.out.H, p.out.W, p.relu, p.add)
@@ -149,6 +151,7 @@ func (o *op) outerFew(g outer) bool {
 		x, voxel := o.rounded(wideAt, wide, stored)
 		o.launch("conv_few_mma_grad", "few_grad_mma", l, work, x, voxel, at, few.C, wide.C, fewPlain != g.swapped, fewPlain, wide.D, wide.H, wide.W, tiles, share)
 	} else {
+		o.inFP32(g.size(), unsuited(g.win, few.C, wide.C))
 		width := ceil(wide.C, across)
 		l.Block = driver.D1(roundUp(threads/width*width, 32))
 		o.stored(stored, "conv_few_grad", kernel, l, work, columns, wideAt, at, few.C, wide.C, fewPlain != g.swapped, fewPlain,

@@ -69,10 +69,10 @@ func WithPrecision(p Precision) Option { return func(o *options) { o.precision =
 // Precision is that of the backend's convolutions, never Auto.
 func (b *Backend) Precision() Precision { return b.opt.precision }
 
-// inFP32 notes, once, that an operation is computed in fp32 although tensor cores were asked for.
+// inFP32 notes, once, that an operation is computed in fp32 if tensor cores were asked for.
 func (o *op) inFP32(what, why string) {
 	note := o.name + " " + what
-	if o.b.noted[note] {
+	if o.b.opt.precision == FP32 || o.b.noted[note] {
 		return
 	}
 	o.b.noted[note] = true

@@ -129,9 +129,18 @@ func (o *op) onTensorCores(p product) (c cut, ok bool) {
 		why = "more blocks than a launch can have"
 	}
 	if why != "" {
-		o.inFP32(fmt.Sprintf("%v → %v, window %d, stride %d", p.in, p.out, p.win.K, s), why)
+		o.inFP32(p.size(), why)
 	}
 	return c, why == ""
+}
+
+// size tells a product's to a person.
+func (p product) size() string {
+	return fmt.Sprintf("%v → %v, window %d, stride %d", p.in, p.out, p.win.K, p.win.Stride)
+}
+
+func (g outer) size() string {
+	return fmt.Sprintf("%v and %v, window %d, stride %d", g.g, g.p, g.win.K, g.win.Stride)
 }
 
 // bit is n if an element is bf16.
@@ -332,7 +341,7 @@ func (o *op) outerOnTensorCores(g outer) bool {
 	}
 	s, why := o.spreadOf(g)
 	if why != "" {
-		o.inFP32(fmt.Sprintf("%v and %v, window %d, stride %d", g.g, g.p, g.win.K, g.win.Stride), why)
+		o.inFP32(g.size(), why)
 		return false
 	}
 	work := o.placeOf(g, s.shares)

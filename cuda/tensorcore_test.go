@@ -239,7 +239,7 @@ func TestUnsuitedIsFP32(t *testing.T) {
 		reason  string
 	}{
 		{4, 8, device.Conv3x3x3, "fewer than 8 channels"},
-		{8, 2, device.Conv3x3x3, "fewer than 8 channels"},
+		{8, 3, device.Conv3x3x3, "fewer than 8 channels"},
 		{8, 8, device.ConvParams{K: 5, Stride: 1, Pad: 2}, "beyond a tile's halo"},
 	} {
 		told.Reset()
