@@ -167,7 +167,7 @@ func TestPlantedFaults(t *testing.T) {
 		{"bf16", "relu_grad_bf16", []string{"ReLUGrad"}, "results rounded towards zero", regexp.MustCompile(`cvt\.rn\.bf16x2`), "cvt.rz.bf16x2", 2, 0, 0, 0},
 		{"bf16", "batchnorm_apply_v4_bf16", []string{"BatchNormApply"}, "the other half of a word", regexp.MustCompile(`and\.b32`), "or.b32", 2, 0, 0, 0},
 		{"bf16", "batchnorm_stats_v4_bf16", []string{"BatchNormStats"}, "barrier left out", barrier, "", 1, 0, 0, 0},
-		{"bf16", "wide_to_few_4_bf16", []string{"Conv/2x5x5x9/c24→4"}, "the other half of a word", regexp.MustCompile(`-65536`), "65535", 3, 0, 0, 0},
+		{"bf16", "wide_to_few_4_bf16", []string{"ConvGradX/1x2x3x9/c6→9"}, "the other half of a word", regexp.MustCompile(`-65536`), "65535", 3, 0, 2, 6}, // of planes that the case has
 		{"products_tf32", "products_tf32_nn", small("1x18x10x14/16conv+16→32"), "barrier left out", barrier, "", 2, 0, 0, 0},
 		{"products_tf32", "products_tf32_tn", small("1x18x10x14/16conv+16→32"), "copies not waited for", regexp.MustCompile(`cp\.async\.wait_group\s+2;`), "", 1, 0, 0, 0},
 		{"products_tf32", "products_tf32_nt", small("1x18x10x14/16conv+16→32"), "a factor taken away", regexp.MustCompile(`mul\.f32`), "add.f32", 5, 3, 0, 0}, // what is 1 or 0
