@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -248,6 +249,32 @@ func TestOtherContrastsAreToldOf(t *testing.T) {
 			require.Empty(t, said)
 		} else {
 			require.Contains(t, said, "scan.nii.gz: the "+kind.said)
+		}
+	}
+}
+
+// A bias field of ±40 % makes a FLAIR no T1, and a T1 no FLAIR.
+func TestContrastsInBiasFields(t *testing.T) {
+	for _, cortex := range []float64{1.2, 0.7} {
+		v := atlas.FLAIR().Like()
+		for tissue, value := range map[atlas.Tissue]float64{atlas.WhiteMatter: 400, atlas.Cortex: 400 * cortex, atlas.DeepGrey: 430, atlas.Ventricles: 120, atlas.CSF: 120} {
+			for x, p := range atlas.Likelihood(tissue).Data {
+				v.Data[x] += float32(value) * p
+			}
+		}
+		for axis := range 3 {
+			for _, share := range []float64{0.4, -0.4} {
+				field := v.Like()
+				field.Data = slices.Clone(v.Data)
+				for x := range field.Data {
+					at := [3]int{x % v.Size[0], x / v.Size[0] % v.Size[1], x / v.Size[0] / v.Size[1]}[axis]
+					field.Data[x] *= float32(1 + share*(2*float64(at)/float64(v.Size[axis]-1)-1))
+				}
+				c := contrast(field, volume.Identity)
+				require.InDelta(t, cortex, c.Cortex, 0.03, "axis %d, %g", axis, share)
+				_, sure := c.Unlike("scan.nii.gz")
+				require.Equal(t, cortex < 1, sure)
+			}
 		}
 	}
 }

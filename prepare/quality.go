@@ -135,8 +135,22 @@ func seen(scans []*volume.Volume, toScan []volume.Transform) float64 {
 	return in / n
 }
 
+// blockMM is the side of the blocks in which cortex is held against white matter, of which few say nothing.
+const (
+	blockMM    = 16
+	leastBlock = 20
+)
+
+// tissueSums are the normal equations of intensities as a sum of the tissues' means, weighted by their likelihoods.
+type tissueSums struct {
+	h           [12][13]float64
+	n           int
+	white, grey float64 // of the likelihoods
+}
+
 // contrast is the mean intensities of the tissues of a scan in the place of the atlas: those
-// that, weighted by the likelihoods, come closest to the image. nil where it holds too little
+// that, weighted by the likelihoods, come closest to the image. The cortex is held against white matter block by block, and the median taken: a bias field, which hardly
+// changes in a block, makes one side of a head brighter than the other, and the whole of the cortex another than it is. nil where it holds too little
 // of a brain.
 func contrast(v *volume.Volume, toScan volume.Transform) *ContrastRecord {
 	tissues := []atlas.Tissue{atlas.WhiteMatter, atlas.Cortex, atlas.DeepGrey, atlas.Ventricles, atlas.CSF}
@@ -146,25 +160,54 @@ func contrast(v *volume.Volume, toScan volume.Transform) *ContrastRecord {
 	for _, t := range tissues {
 		p = append(p, atlas.Likelihood(t))
 	}
-	var h [12][13]float64
-	n := 0
+	var side, blocks [3]int
+	for a, mm := range brain.Spacing() {
+		side[a] = max(1, int(math.Round(blockMM/mm)))
+		blocks[a] = (brain.Size[a] + side[a] - 1) / side[a]
+	}
+	var all tissueSums
+	local := make([]tissueSums, blocks[0]*blocks[1]*blocks[2])
 	for x, f := range on.Data {
 		if f-f != 0 || brain.Data[x] < 0.9 {
 			continue
 		}
-		n++
-		for a := range tissues {
-			for b := range tissues {
-				h[a][b] += float64(p[a].Data[x]) * float64(p[b].Data[x])
+		i, j, k := x%brain.Size[0], x/brain.Size[0]%brain.Size[1], x/brain.Size[0]/brain.Size[1]
+		for _, sums := range []*tissueSums{&all, &local[(k/side[2]*blocks[1]+j/side[1])*blocks[0]+i/side[0]]} {
+			sums.n++
+			sums.white += float64(p[0].Data[x])
+			sums.grey += float64(p[1].Data[x])
+			for a := range tissues {
+				for b := range tissues {
+					sums.h[a][b] += float64(p[a].Data[x]) * float64(p[b].Data[x])
+				}
+				sums.h[a][12] += float64(p[a].Data[x]) * float64(f)
 			}
-			h[a][12] += float64(p[a].Data[x]) * float64(f)
 		}
 	}
-	m, ok := solve(h, len(tissues))
-	if !ok || n < 10000 || m[0] <= 0 {
+	m, ok := solve(all.h, len(tissues))
+	if !ok || all.n < 10000 || m[0] <= 0 {
 		return nil
 	}
-	return &ContrastRecord{Cortex: m[1] / m[0], DeepGrey: m[2] / m[0], Ventricles: m[3] / m[0]}
+	c := &ContrastRecord{Cortex: m[1] / m[0], DeepGrey: m[2] / m[0], Ventricles: m[3] / m[0]}
+	var cortex []float64
+	for _, sums := range local {
+		const least = 0.15 // of a block, that it has of either
+		n := float64(sums.n)
+		if n < float64(side[0]*side[1]*side[2])/3 || min(sums.white, sums.grey) < least*n {
+			continue
+		}
+		for a := range tissues {
+			sums.h[a][a] += 1e-6 * n // a tissue that is not there
+		}
+		if m, ok := solve(sums.h, len(tissues)); ok && m[0] > 0 {
+			cortex = append(cortex, m[1]/m[0])
+		}
+	}
+	if len(cortex) >= leastBlock {
+		slices.Sort(cortex)
+		c.Cortex = cortex[len(cortex)/2]
+	}
+	return c
 }
 
 // Bounds of a FLAIR's contrast: its fluid is dark, its grey matter at least as bright as white. Of 19 real scans the fluid is at
