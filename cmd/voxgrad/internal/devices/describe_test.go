@@ -17,7 +17,7 @@ func TestDescribeGPU(t *testing.T) {
 	require.Equal(t, "fp32; auto is fp32", g.Precision)
 	require.Empty(t, g.Unusable)
 	g = describeGPU(0, driver.Info{ComputeCapability: 86, DriverVersion: 12040})
-	require.Contains(t, g.PTX, "sm_80 (4 of ")
+	require.Contains(t, g.PTX, "sm_80 (7 of ")
 	require.Equal(t, "fp32, tf32, bf16; auto is bf16", g.Precision)
 	old := driver.Info{ComputeCapability: 52, DriverVersion: 12040}
 	require.Contains(t, describeGPU(0, old).Unusable, "5.2")
