@@ -12,12 +12,12 @@ const (
 	fewTile   = 8 // voxels of a tile along an axis
 	fewPieces = 4 // pieces of 16 bytes of channels of a block of few_to_wide
 
-	fewCoresW      = 16 // voxels of a tile along w on tensor cores
-	fewCoresMost   = 2  // channels of the few there
-	fewCoresCols   = 96 // channels of the many of a block of few_to_wide_mma
-	fewCoresChunk  = 32 // channels of the many that are multiplied at once
-	fewCoresShared = 27 * 196 * 8
-	fewCoresOfMany = 14 * 32 * 8 // bytes of weights of a chunk
+	fewCoresW      = 16           // voxels of a tile along w on tensor cores
+	fewCoresMost   = 2            // channels of the few there
+	fewCoresCols   = 96           // channels of the many of a block of few_to_wide_mma
+	fewCoresChunk  = 32           // channels of the many that are multiplied at once
+	fewCoresShared = 27 * 196 * 8 // bytes of products of wide_to_few_mma
+	fewCoresOfMany = 14 * 32 * 8  // bytes of weights of a chunk
 )
 
 // fewSided reports whether a convolution has kernels of its own: between few channels and any number, where they keep
@@ -40,10 +40,10 @@ func fewTiles(s device.Shape, depth, w int) int {
 	return s.N * ceil(s.D, depth) * ceil(s.H, fewTile) * ceil(s.W, w)
 }
 
-// fewOnCores reports whether tensor cores multiply: in bf16, to one or two channels, and the gradients of such a convolution. The image that a network reads is
-// not rounded.
-func (o *op) fewOnCores(few, wide int, gradient bool) bool {
-	return o.b.opt.precision == BF16 && gradient && few <= fewCoresMost && wide >= mmaLeast
+// fewOnCores reports whether tensor cores multiply: in bf16, to one or two channels, and the gradients of such a convolution. What is not a gradient among few channels
+// that are read, as the image of a network, is not rounded.
+func (o *op) fewOnCores(few, wide int, rounds bool) bool {
+	return o.b.opt.precision == BF16 && rounds && few <= fewCoresMost && wide >= mmaLeast
 }
 
 // channelsOf16 are the channels in 16 bytes.

@@ -80,6 +80,7 @@ func TestFewChannels(t *testing.T) {
 			{device.Shape{N: 1, D: 5, H: 6, W: 7, C: 7}, 7},
 			{device.Shape{N: 1, D: 2, H: 3, W: 4, C: 6}, 300},   // more than a block of a gradient of weights has
 			{device.Shape{N: 1, D: 10, H: 9, W: 18, C: 104}, 2}, // more than a block on tensor cores has
+			{device.Shape{N: 1, D: 2, H: 2, W: 3, C: 520}, 2},   // more than shared memory has weights for
 			{device.Shape{N: 1, D: 1, H: 1, W: 1, C: 8}, 4},
 		} {
 			for _, transposed := range []bool{false, true} {
