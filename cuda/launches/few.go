@@ -52,7 +52,7 @@ func (l *Launch) fewArithmetic(args []any) {
 	l.Flops = 2 * 27 * float64(few*wide) * float64(d*h*w) * float64(tiles) / float64(inSample)
 }
 
-// fewOnCores is fewArithmetic of kernels/conv_few_mma.cu, whose tiles have 16×8×8 voxels.
+// fewOnCores is fewArithmetic of kernels/conv_few_mma.cu and conv_few_mma_grad.cu, whose tiles have 16×8×8 voxels; planes beyond the grid are left out.
 func (l *Launch) fewOnCores(args []any) {
 	at := func(i int) int { return args[i].(int) }
 	ceil := func(n, d int) int { return (n + d - 1) / d }
@@ -70,10 +70,11 @@ func (l *Launch) fewOnCores(args []any) {
 		l.executed, l.Rounds = product*28*float64(planes*6*chunks), float64(planes*6)
 		l.Copied = int64(tiles*chunks) * 14 * 32 * 16
 	case "few_to_wide_mma":
-		l.executed, l.Rounds = product*32*float64(tiles*8*4*chunks), float64(tiles*l.Grid.Y*8*4)
+		pairs := columns * (4*(deep-1) + ceil(d-8*(deep-1), 2)) // of planes
+		l.executed, l.Rounds = product*32*float64(pairs*8*chunks), float64(pairs*8*l.Grid.Y)
 		l.Copied = int64(tiles*l.Grid.Y) * (1536*16 + 1800*8)
 	default:
-		l.executed, l.Rounds = product*16*float64(tiles*l.Grid.Y*64), float64(tiles*l.Grid.Y*8)
+		l.executed, l.Rounds = product*16*float64(columns*d*8*l.Grid.Y), float64(tiles*l.Grid.Y*8)
 		l.Copied = int64(tiles*l.Grid.Y) * 200 * 18 * 4
 	}
 	l.Flops = 2 * 27 * float64(few*wide) * float64(d*h*w) * float64(columns/(ceil(h, 8)*ceil(w, 16)))

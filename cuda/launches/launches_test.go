@@ -89,10 +89,10 @@ func TestArithmetic(t *testing.T) {
 	// Between few channels and many: two samples of 9×8×8 voxels, two tiles each, by 24 channels, three pieces of bf16.
 	p := driver.Ptr(0)
 	args = []any{p, p, p, p, p, 2, 24, true, false, 9, 8, 8, false, false}
-	l = Launch{Kernel: "wide_to_few_2_bf16", Launch: driver.Launch{Grid: driver.Dim{X: 4, Y: 1, Z: 1}, Block: driver.D1(128)}}
+	l = Launch{Kernel: "wide_to_few_4_bf16", Launch: driver.Launch{Grid: driver.Dim{X: 4, Y: 1, Z: 1}, Block: driver.D1(128)}}
 	l.arithmetic(args)
 	require.EqualValues(t, 2*2*576*24*2*27, l.Flops)
-	require.EqualValues(t, 2*4*512*24*2*27, l.Executed())
+	require.EqualValues(t, 2*4*512*24*4*27, l.Executed(), "two of four channels")
 	require.EqualValues(t, 4*4*2, l.Rounds, "two chunks of channels, four warps")
 	require.EqualValues(t, 4*2*2000*16, l.Copied)
 	// Tiles of 4×8×8 voxels, three a sample; in fp32 two, and two blocks of three pieces.
@@ -111,6 +111,24 @@ func TestArithmetic(t *testing.T) {
 	require.EqualValues(t, 2*2*576*24*3*27, l.Flops)
 	require.InDelta(t, 2*4*512*25.6*4*27, l.Executed(), 1)
 	require.True(t, l.Product())
+
+	// On tensor cores: of a sample one tile of eight planes and one of one, which read nine and two; products of 16 by 8 by 16.
+	const product = 2 * 16 * 8 * 16
+	args = []any{p, p, 48, p, p, p, 2, 24, true, false, 9, 8, 8, false, false, 8}
+	l = Launch{Kernel: "wide_to_few_mma", Launch: driver.Launch{Grid: driver.Dim{X: 4, Y: 1, Z: 1}, Block: driver.D1(192)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*2*576*24*2*27, l.Flops)
+	require.EqualValues(t, 2*11*6*28*product, l.Executed(), "six warps, two steps of 54 columns for two times 16 voxels")
+	args = []any{p, p, p, p, 2, 120, true, false, 9, 8, 8, false}
+	l = Launch{Kernel: "few_to_wide_mma", Launch: driver.Launch{Grid: driver.Dim{X: 4, Y: 2, Z: 1}, Block: driver.D1(256)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*2*576*120*2*27, l.Flops)
+	require.EqualValues(t, 2*5*8*4*32*product, l.Executed(), "five pairs of planes, eight warps, four times 32 channels")
+	args = []any{p, p, 48, p, 2, 24, true, false, 9, 8, 8, 4, 2}
+	l = Launch{Kernel: "few_grad_mma", Launch: driver.Launch{Grid: driver.Dim{X: 2, Y: 1, Z: 1}, Block: driver.D1(256)}}
+	l.arithmetic(args)
+	require.EqualValues(t, 2*2*576*24*2*27, l.Flops)
+	require.EqualValues(t, 2*9*8*16*product, l.Executed())
 
 	// Weights with weights: 24 and 48 channels, 96 outputs; a block has 48 by 48 of a position.
 	args = []any{p, p, p, p, p, false, 0, 64, 31, 24, 96, 48, 48, 96, 24 * 48, 72 * 96}
