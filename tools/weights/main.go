@@ -4,6 +4,7 @@
 //	weights brain --data ../shared/data [--weights checkpoint.safetensors]           brain extraction against masks of real scans
 //	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] [--robust] --json scores.json   detectors on the real pairs, segmenters on the real scans
 //	weights scans --data ../shared/data --out DIR                                    the data sets of single scans that training knows
+//	weights leftout --dir DIR --beside NAME --of SET                                 ways of training, by patients left out: the table of left_out.sh
 //	weights all --data ../shared/data --out FOLDER                                   every figure and picture of docs/results/builtin.md, of the networks in bin/voxgrad
 //
 // brain.sh and its like beside it are the commands that made each network.
@@ -21,7 +22,7 @@ import (
 
 func main() {
 	if len(os.Args) < 2 {
-		fail(fmt.Errorf("usage: weights half|brain|score|all|scans; see the package's comment"))
+		fail(fmt.Errorf("usage: weights half|brain|score|all|scans|leftout; see the package's comment"))
 	}
 	var err error
 	switch os.Args[1] {
@@ -35,8 +36,10 @@ func main() {
 		err = all(os.Args[2:])
 	case "scans":
 		err = scans(os.Args[2:])
+	case "leftout":
+		err = leftOut(os.Args[2:])
 	default:
-		err = fmt.Errorf("there is no %q: half, brain, score, all or scans", os.Args[1])
+		err = fmt.Errorf("there is no %q: half, brain, score, all, scans or leftout", os.Args[1])
 	}
 	if err != nil {
 		fail(err)

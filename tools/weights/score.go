@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"voxgrad/metrics"
 	"voxgrad/report"
 	"voxgrad/train"
+	"voxgrad/train/dataset"
 	"voxgrad/volume"
 )
 
@@ -31,8 +33,11 @@ type subject struct {
 	kinds     string // of a pair, what the published change mask holds, to leave out detections that are right in another sense
 }
 
-// subjects lists the marked scans, or pairs, of the shared data.
+// subjects lists the marked scans, or pairs, of the shared data, or of a table of cases.
 func subjects(data string, pairs bool) (out []subject, err error) {
+	if filepath.Ext(data) == ".csv" {
+		return tableSubjects(data, pairs)
+	}
 	sets := []string{"cross_sectional", "thick_slices"}
 	if pairs {
 		sets = []string{"longitudinal"}
@@ -59,6 +64,28 @@ func subjects(data string, pairs bool) (out []subject, err error) {
 	}
 	if len(out) == 0 {
 		return nil, fmt.Errorf("%s: no marked scan in %s", data, strings.Join(sets, ", "))
+	}
+	return out, nil
+}
+
+// tableSubjects lists the cases of a table as training reads it.
+func tableSubjects(file string, pairs bool) (out []subject, err error) {
+	set, err := dataset.Open(file, dataset.Options{})
+	if err != nil {
+		return nil, err
+	}
+	times := 1
+	if pairs {
+		times = 2
+	}
+	for _, c := range set.Cases {
+		if len(c.Missing) > 0 {
+			return nil, fmt.Errorf("%s: %s is missing", file, strings.Join(c.Missing, ", "))
+		}
+		if len(c.Times) != times || len(c.Masks) != 1 {
+			return nil, fmt.Errorf("%s: case %s has %d scans and %d masks; %d and 1 are needed", file, c.ID, len(c.Times), len(c.Masks), times)
+		}
+		out = append(out, subject{Set: strings.TrimSuffix(filepath.Base(file), ".csv"), Name: c.ID, times: c.Times, brain: c.Brain, truth: c.Masks[0]})
 	}
 	return out, nil
 }
@@ -105,7 +132,7 @@ const sameScan = "nothing new"
 // score runs the program on every marked scan or pair and scores its probabilities.
 func score(args []string) error {
 	f := flag.NewFlagSet("score", flag.ExitOnError)
-	data, program := f.String("data", "", "folder of the shared data"), f.String("voxgrad", "bin/voxgrad", "the program")
+	data, program := f.String("data", "", "folder of the shared data, or a table of cases, *.csv"), f.String("voxgrad", "bin/voxgrad", "the program")
 	models := f.String("models", "", "weights files, separated by commas, one ensemble")
 	single := f.Bool("single", false, "all lesions of single scans by segmenters; else new lesions of pairs by detectors")
 	only, more := f.String("only", "", "subjects whose set/name holds this"), f.String("more", "", "further options of the command, separated by blanks")
@@ -410,7 +437,13 @@ func scoreTable(all []scored) *report.Table {
 func meanTable(all []scored, of string) *report.Table {
 	t := &report.Table{Title: strings.TrimSpace("means " + of), Columns: []report.Column{{Name: "set"}, {Name: "threshold", Unit: report.Probability}, {Name: "pieces above, mm³"}, {Name: "scans"}, {Name: "Dice", Unit: report.Score}, {Name: "lesion F1", Unit: report.Score},
 		{Name: "F1 without other changes", Unit: report.Score}, {Name: "false lesions", Unit: report.Unit{Digits: 1}}}}
-	for _, set := range []string{"longitudinal", "cross_sectional", "thick_slices"} {
+	var sets []string
+	for _, s := range all {
+		if !slices.Contains(sets, s.Set) {
+			sets = append(sets, s.Set)
+		}
+	}
+	for _, set := range sets {
 		for i := range all[0].Points {
 			var dice, f1, fair, wrong, n float64
 			var p point
