@@ -10,7 +10,7 @@ var Cards = map[string]Card{
 	Segmenter: {
 		For:       "all lesions of a FLAIR scan",
 		TrainedOn: "scans drawn from label maps and lesion shapes, 9 real scans of one scanner with what is marked in them",
-		Scores:    "three real scans left out, two of another scanner: mean Dice 0.538, lesion F1 0.389",
+		Scores:    "three real scans left out, two of another scanner: mean Dice 0.556, lesion F1 0.424",
 	},
 	Detector: {
 		For:       "new lesions between two FLAIR scans",

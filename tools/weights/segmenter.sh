@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes weights/files/segmenter.safetensors again: tools/weights/segmenter.sh LABELS MASKS DATA RUNS [OUT [OPTIONS]], LABELS being a folder of label
 # maps, MASKS one of lesion masks whose shapes are used, DATA the folder of the real scans (docs/models.md) and RUNS a folder for the training runs, which
-# are resumed if they are there. OUT is the folder to write into instead; options go to each training:
+# are resumed if they are there. Two idle cores take two hours. OUT is the folder to write into instead; options go to each training:
 # --epochs 1 --steps 2 --valid-patches 2 tries the whole way.
 set -euo pipefail
 labels=$(realpath "$1") masks=$(realpath "$2") data=$(realpath "$3")
