@@ -89,22 +89,27 @@ func (c choice) at(i int) (out []point) {
 	return out
 }
 
-// chosen returns the scores of each patient at the threshold and least size that are best, by mean Dice, for all others of a set.
-func (c choice) chosen(set string) (out []point) {
-	for p := range c.patients {
-		best, most := 0, math.Inf(-1)
-		for i := range c.patients[p].Points {
-			sum := 0.0
-			for q, x := range c.at(i) {
-				if q != p && c.patients[q].Set == set {
-					sum += float64(x.Dice)
-				}
-			}
-			if sum > most {
-				best, most = i, sum
+// best returns which threshold and least size are best, by mean Dice, for a set's patients but one (-1: for all).
+func (c choice) best(set string, but int) int {
+	best, most := 0, math.Inf(-1)
+	for i := range c.patients[0].Points {
+		sum := 0.0
+		for p, x := range c.at(i) {
+			if p != but && c.patients[p].Set == set {
+				sum += float64(x.Dice)
 			}
 		}
-		out = append(out, c.patients[p].Points[best])
+		if sum > most {
+			best, most = i, sum
+		}
+	}
+	return best
+}
+
+// chosen returns the scores of each patient at the threshold and least size that are best for all others of a set.
+func (c choice) chosen(set string) (out []point) {
+	for p, s := range c.patients {
+		out = append(out, s.Points[c.best(set, p)])
 	}
 	return out
 }
@@ -131,7 +136,7 @@ func writeChoices(w io.Writer, choices []choice, first, of string) error {
 	}
 	for _, set := range sets {
 		t := &report.Table{Title: set, Columns: []report.Column{{Name: "training"}, {Name: "patients"}, {Name: "Dice at 0.5", Unit: report.Score}, {Name: "lesion F1", Unit: report.Score}, {Name: "false a scan", Unit: report.Unit{Digits: 1}},
-			{Name: "Dice beside " + first, Unit: report.Score}, {Name: "its standard error", Unit: report.Score}, {Name: "better in"}, {Name: "Dice, threshold chosen on the others", Unit: report.Score}, {Name: "lesion F1 of that", Unit: report.Score}}}
+			{Name: "Dice beside " + first, Unit: report.Score}, {Name: "its standard error", Unit: report.Score}, {Name: "better in"}, {Name: "Dice, threshold chosen on the others", Unit: report.Score}, {Name: "lesion F1 of that", Unit: report.Score}, {Name: "chosen on all"}}}
 		for _, c := range choices {
 			var n, dice, f1, wrong, more, squares, chosenDice, chosenF1 float64
 			var better int
@@ -147,8 +152,9 @@ func writeChoices(w io.Writer, choices []choice, first, of string) error {
 					better++
 				}
 			}
+			all := c.patients[0].Points[c.best(of, -1)]
 			se := math.Sqrt(max(0, squares-more*more/n) / (n * (n - 1))) // of a single patient it is undefined, NaN
-			t.Add(c.name, int(n), dice/n, f1/n, wrong/n, more/n, se, better, chosenDice/n, chosenF1/n)
+			t.Add(c.name, int(n), dice/n, f1/n, wrong/n, more/n, se, better, chosenDice/n, chosenF1/n, fmt.Sprintf("%g, %g mm³", all.Threshold, all.LeastMM3))
 		}
 		if err := t.WriteText(w); err != nil {
 			return err

@@ -43,7 +43,7 @@ func TestChoicesByPatientsLeftOut(t *testing.T) {
 	require.Equal(t, []float64{0.7, 0.3, 0.3, 0.3}, at, "neither a patient nor another set has a say in a patient's threshold")
 	var out bytes.Buffer
 	require.NoError(t, writeChoices(&out, choices, "both", "known"))
-	require.Regexp(t, `(?m)^both +3 +0\.400 +0\.200 +1\.0 +0\.000 +0\.000 +0 +0\.167 +0\.083$`, out.String())
+	require.Regexp(t, `(?m)^both +3 +0\.400 +0\.200 +1\.0 +0\.000 +0\.000 +0 +0\.167 +0\.083 +0\.3, 3 mm³$`, out.String())
 	// 0.1, -0.1 and 0.3 better: mean 0.1, standard deviation 0.2, of three patients.
 	require.Regexp(t, `(?m)^real +3 +0\.500 +0\.250 +1\.0 +0\.100 +0\.115 +2 +`, out.String())
 	require.Regexp(t, `(?m)^real +1 +0\.500 +0\.250 +1\.0 +0\.300 +– +1 +`, out.String(), "of one patient there is no standard error")

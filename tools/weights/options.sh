@@ -30,21 +30,13 @@ try instance_all --norm instance --schedule polynomial --average 0.99 --clip-nor
 try instance_12 --norm instance --schedule polynomial --average 0.99 --clip-norm 1 --width 12
 try instance_16 --norm instance --schedule polynomial --average 0.99 --clip-norm 1 --width 16
 try frozen_last --start "$runs/none/fold_0/checkpoint_last.safetensors" --freeze-norm --epochs 4
-# What samples are made of, from the second stage on: label maps alone, half of them scans of thick_slices, these alone.
-[ -e "$all/scans/marked.csv" ] || go run ./tools/weights scans --data "$data" --out "$all/scans"
-for share in 0.0 0.5 1.0; do
-	variant "share_$share.toml" lesions_scans.toml "scan_share = $share"
-	stage "share_$share" "$runs/share_$share.toml" --seed 72 --start "$all/segmenter_second/fold_0/checkpoint_best.safetensors" --scans "$all/scans/marked.csv" --epochs 8
-	for scan in cross_sectional 105911; do
-		go run ./tools/weights score --data "$data" --models "$runs/share_$share/fold_0/checkpoint_final.safetensors" --single --only $scan --json "$runs/share_$share.$scan.json"
-	done
-done
 # The paper's frozen encoder beside one that is trained on: the first stage of detector.sh.
 task=detector
 for frozen in true false; do
 	stage "encoder_frozen_$frozen" tools/weights/detector_easy.toml --seed 73 --encoder "$all/segmenter_first/fold_0/checkpoint_best.safetensors" --epochs 8 "--freeze-encoder=$frozen"
 done
 # Patches of a data set turned, stretched and bent, or with other contrast: a third of the marked patients left out at a time, whose whole scans are scored.
+[ -e "$all/scans/cases.csv" ] || go run ./tools/weights scans --data "$data" --out "$all/scans"
 [ -e "$all/scans/every.csv" ] || grep -v '^single_visits' "$all/scans/cases.csv" > "$all/scans/every.csv"
 echo "option,fold,dice,lesion_f1" > "$runs/folds.csv"
 for change in none space gamma; do
