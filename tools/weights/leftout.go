@@ -59,6 +59,11 @@ func readChoices(dir string) (out []choice, err error) {
 		if len(out) == 0 || out[len(out)-1].name != name {
 			out = append(out, choice{name: name})
 		}
+		for _, p := range s {
+			if err := p.complete(out[0].patients); err != nil {
+				return nil, fmt.Errorf("%s: %s %w", file, p.Name, err)
+			}
+		}
 		last := &out[len(out)-1]
 		last.patients = append(last.patients, s...)
 	}
@@ -72,6 +77,22 @@ func readChoices(dir string) (out []choice, err error) {
 		}
 	}
 	return out, nil
+}
+
+// complete reports whether a patient has a Dice at each threshold and least size that the first one read has.
+func (s scored) complete(first []scored) error {
+	if len(s.Points) == 0 {
+		return errors.New("has no scores at thresholds")
+	}
+	for i, p := range s.Points {
+		if math.IsNaN(float64(p.Dice)) {
+			return errors.New("has no Dice: nothing is marked there")
+		}
+		if len(first) > 0 && (len(first[0].Points) != len(s.Points) || first[0].Points[i].Threshold != p.Threshold || first[0].Points[i].LeastMM3 != p.LeastMM3) {
+			return fmt.Errorf("was scored at other thresholds than %s", first[0].Name)
+		}
+	}
+	return nil
 }
 
 func names(list []scored) (out []string) {

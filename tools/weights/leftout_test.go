@@ -54,6 +54,12 @@ func TestChoicesByPatientsLeftOut(t *testing.T) {
 	write("label", "known", "a", 0.5, 0.6, 0.1)
 	_, err = readChoices(dir)
 	require.ErrorContains(t, err, "each is needed once")
+	for message, dice := range map[string][]train.Number{"other thresholds": {0.1, 0.2}, "has no scores": {}, "nothing is marked": {0.1, undefined, 0.2}} {
+		write("label", "known", "b", dice...)
+		_, err = readChoices(dir)
+		require.ErrorContains(t, err, message)
+		require.ErrorContains(t, err, "b.json")
+	}
 	_, err = readChoices(t.TempDir())
 	require.ErrorContains(t, err, "no scores")
 }

@@ -2,7 +2,7 @@
 //
 //	weights half --in checkpoint.safetensors --out weights/files/brain.safetensors   half precision, the network alone
 //	weights brain --data ../shared/data [--weights checkpoint.safetensors]           brain extraction against masks of real scans
-//	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] [--robust] --json scores.json   detectors on the real pairs, segmenters on the real scans
+//	weights score --data ../shared/data --models a.safetensors,b.safetensors [--single] [--robust] --json scores.json   detectors on the real pairs, segmenters on the real scans; --data cases.csv: on those of a table
 //	weights scans --data ../shared/data --out DIR                                    the data sets of single scans that training knows
 //	weights leftout --dir DIR --beside NAME --of SET                                 ways of training, by patients left out: the table of left_out.sh
 //	weights all --data ../shared/data --out FOLDER                                   every figure and picture of docs/results/builtin.md, of the networks in bin/voxgrad
